@@ -141,16 +141,7 @@ pub enum Command {
     /// Say what this site reads, if that has changed.
     AnnounceCapacity(Vec<OfferSlot>),
     /// Open a case for a sealed study and offer it.
-    OpenCase {
-        /// The study.
-        manifest: ManifestReference,
-        /// Its content key.
-        key: ContentKey,
-        /// What is asked for.
-        terms: CaseTerms,
-        /// Whom to ask.
-        to: Vec<SiteId>,
-    },
+    OpenCase(Box<OpenCase>),
     /// Offer an open case (again).
     Offer {
         /// The case.
@@ -167,9 +158,21 @@ pub enum Command {
     /// As reader: give the booking back.
     Release(CaseId, ReleaseReason),
     /// As reader: a report version was signed and sealed.
-    IssueReport(IssueReport),
+    IssueReport(Box<IssueReport>),
     /// As requester: a doctor has read a report version.
     Acknowledge(CaseId, u32),
+}
+
+/// A sealed study to have read.
+pub struct OpenCase {
+    /// The study.
+    pub manifest: ManifestReference,
+    /// Its content key.
+    pub key: ContentKey,
+    /// What is asked for.
+    pub terms: CaseTerms,
+    /// Whom to ask.
+    pub to: Vec<SiteId>,
 }
 
 /// A signed and sealed report version.

@@ -88,7 +88,11 @@ impl State {
     ///
     /// # Errors
     /// [`Contradiction`] when the record does not fit: a bug of the caller; nothing is appended.
-    pub fn commit(&mut self, at: crate::time::Timestamp, record: Record) -> Result<Vec<u8>, Contradiction> {
+    pub fn commit(
+        &mut self,
+        at: crate::time::Timestamp,
+        record: Record,
+    ) -> Result<Vec<u8>, Contradiction> {
         let mut head = self.head;
         let (entry, bytes) = head.append(at, record);
         self.apply(&entry)?;
@@ -103,7 +107,8 @@ impl State {
     pub fn replay(&mut self, bytes: &[u8]) -> Result<(), BrokenLog> {
         let mut head = self.head;
         let entry = head.take(bytes)?;
-        self.apply(&entry).map_err(|_| BrokenLog::Contradiction(entry.sequence))?;
+        self.apply(&entry)
+            .map_err(|_| BrokenLog::Contradiction(entry.sequence))?;
         self.head = head;
         Ok(())
     }
@@ -128,9 +133,15 @@ impl State {
                     checked: false,
                     threads: BTreeMap::new(),
                 };
-                self.requests.insert(*case, request).map_or(Ok(()), |_| Err(Contradiction))
+                self.requests
+                    .insert(*case, request)
+                    .map_or(Ok(()), |_| Err(Contradiction))
             }
-            Record::CaseChecked(case) => self.requests.get_mut(case).map(|request| request.checked = true).ok_or(Contradiction),
+            Record::CaseChecked(case) => self
+                .requests
+                .get_mut(case)
+                .map(|request| request.checked = true)
+                .ok_or(Contradiction),
             Record::LinkMade(bytes) => self.link_made(bytes),
             Record::LinkReceived(bytes) => self.link_received(bytes),
             Record::ProposalMade(bytes) => self.proposal_made(bytes),
@@ -154,7 +165,10 @@ impl State {
     }
 
     fn post(&mut self, to: SiteId, id: DocumentId, bytes: &[u8]) {
-        self.outbox.entry(to).or_default().push_back(Outgoing { id, bytes: bytes.to_vec() });
+        self.outbox.entry(to).or_default().push_back(Outgoing {
+            id,
+            bytes: bytes.to_vec(),
+        });
     }
 
     fn partner_paired(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
@@ -173,8 +187,18 @@ impl State {
     fn agreement_proposed(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
         let (id, agreement) = recorded::<Agreement>(bytes)?;
         let own = agreement.proposer == self.site;
-        let other = if own { agreement.accepter } else { agreement.proposer };
-        self.partner(&other)?.agreements.insert(id, AgreementState { agreement, accepted: false });
+        let other = if own {
+            agreement.accepter
+        } else {
+            agreement.proposer
+        };
+        self.partner(&other)?.agreements.insert(
+            id,
+            AgreementState {
+                agreement,
+                accepted: false,
+            },
+        );
         if own {
             self.post(other, id, bytes);
         }
@@ -184,8 +208,16 @@ impl State {
     fn agreement_accepted(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
         let (id, accepted) = recorded::<AgreementAccepted>(bytes)?;
         let own = accepted.accepter == self.site;
-        let other = if own { accepted.proposer } else { accepted.accepter };
-        let state = self.partner(&other)?.agreements.get_mut(&accepted.agreement).ok_or(Contradiction)?;
+        let other = if own {
+            accepted.proposer
+        } else {
+            accepted.accepter
+        };
+        let state = self
+            .partner(&other)?
+            .agreements
+            .get_mut(&accepted.agreement)
+            .ok_or(Contradiction)?;
         state.accepted = true;
         if own {
             self.post(other, id, bytes);
@@ -215,7 +247,10 @@ impl State {
         let request = self.requests.get_mut(&link.case).ok_or(Contradiction)?;
         match request.threads.get_mut(&link.reader) {
             Some(thread) => thread.append(id, &link).map_err(|_| Contradiction)?,
-            None => drop(request.threads.insert(link.reader, Thread::open(id, &link).map_err(|_| Contradiction)?)),
+            None => drop(request.threads.insert(
+                link.reader,
+                Thread::open(id, &link).map_err(|_| Contradiction)?,
+            )),
         }
         self.post(link.reader, id, bytes);
         Ok(())
@@ -225,12 +260,18 @@ impl State {
         let (id, link) = recorded::<Link>(bytes)?;
         match self.readings.get_mut(&link.case) {
             Some(reading) => {
-                reading.thread.append(id, &link).map_err(|_| Contradiction)?;
+                reading
+                    .thread
+                    .append(id, &link)
+                    .map_err(|_| Contradiction)?;
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
                 }
             }
-            None => drop(self.readings.insert(link.case, Reading::new(Thread::open(id, &link).map_err(|_| Contradiction)?))),
+            None => drop(self.readings.insert(
+                link.case,
+                Reading::new(Thread::open(id, &link).map_err(|_| Contradiction)?),
+            )),
         }
         Ok(())
     }
@@ -246,7 +287,10 @@ impl State {
     fn proposal_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
         let (id, proposal) = recorded::<Proposal>(bytes)?;
         let request = self.requests.get_mut(&proposal.case).ok_or(Contradiction)?;
-        let thread = request.threads.get_mut(&proposal.reader).ok_or(Contradiction)?;
+        let thread = request
+            .threads
+            .get_mut(&proposal.reader)
+            .ok_or(Contradiction)?;
         thread.propose(id, proposal);
         Ok(())
     }

@@ -4,7 +4,10 @@
 
 use dokuei_keys::id::{DocumentId, PersonId};
 
-use crate::case::event::{CaseOffer, CustodyReceipt, DeclineReason, Grant, Quote, ReaderEvent, ReleaseReason, RequesterEvent, WithdrawalReason};
+use crate::case::event::{
+    CaseOffer, CustodyReceipt, DeclineReason, Grant, Quote, ReaderEvent, ReleaseReason,
+    RequesterEvent, WithdrawalReason,
+};
 use crate::case::report::{Reception, ReportIssued, ReportStatus, Versions};
 
 /// On offer; the reader has not answered.
@@ -87,7 +90,9 @@ pub enum Standing {
 impl Reported {
     /// Where the newest version stands.
     pub fn standing(&self) -> Standing {
-        let Some(newest) = self.versions.newest() else { return Standing::Rejected };
+        let Some(newest) = self.versions.newest() else {
+            return Standing::Rejected;
+        };
         if newest.issued.status == ReportStatus::Preliminary {
             return Standing::Preliminary;
         }
@@ -156,13 +161,30 @@ impl Phase {
     /// [`OutOfPlace`] when the event does not fit the phase.
     pub fn after_requester(self, event: &RequesterEvent) -> Result<Phase, OutOfPlace> {
         match (self, event) {
-            (Phase::Quoted(quoted), RequesterEvent::Booked(document)) if quoted.document == *document => Ok(Phase::Booked(Booked { quoted })),
-            (Phase::Booked(booked), RequesterEvent::Granted(grant)) => Ok(Phase::HandingOver(HandingOver { booked, grant: grant.as_ref().clone() })),
-            (Phase::Offered(_) | Phase::Quoted(_), RequesterEvent::Expired) => Ok(Phase::Ended(Ending::Expired)),
-            (Phase::Offered(_) | Phase::Quoted(_), RequesterEvent::NotChosen) => Ok(Phase::Ended(Ending::NotChosen)),
-            (phase, RequesterEvent::Withdrawn(reason)) if phase.may_withdraw() => Ok(Phase::Ended(Ending::Withdrawn(*reason))),
+            (Phase::Quoted(quoted), RequesterEvent::Booked(document))
+                if quoted.document == *document =>
+            {
+                Ok(Phase::Booked(Booked { quoted }))
+            }
+            (Phase::Booked(booked), RequesterEvent::Granted(grant)) => {
+                Ok(Phase::HandingOver(HandingOver {
+                    booked,
+                    grant: grant.as_ref().clone(),
+                }))
+            }
+            (Phase::Offered(_) | Phase::Quoted(_), RequesterEvent::Expired) => {
+                Ok(Phase::Ended(Ending::Expired))
+            }
+            (Phase::Offered(_) | Phase::Quoted(_), RequesterEvent::NotChosen) => {
+                Ok(Phase::Ended(Ending::NotChosen))
+            }
+            (phase, RequesterEvent::Withdrawn(reason)) if phase.may_withdraw() => {
+                Ok(Phase::Ended(Ending::Withdrawn(*reason)))
+            }
             (Phase::Reported(reported), event) => reported.after_requester(event),
-            (Phase::Ended(_), RequesterEvent::Offered(offer)) => Ok(Phase::Offered(Offered { offer: offer.clone() })),
+            (Phase::Ended(_), RequesterEvent::Offered(offer)) => Ok(Phase::Offered(Offered {
+                offer: offer.clone(),
+            })),
             _ => Err(OutOfPlace),
         }
     }
@@ -171,18 +193,40 @@ impl Phase {
     ///
     /// # Errors
     /// [`OutOfPlace`] when the event does not fit the phase.
-    pub fn after_reader(self, document: DocumentId, event: &ReaderEvent) -> Result<Phase, OutOfPlace> {
+    pub fn after_reader(
+        self,
+        document: DocumentId,
+        event: &ReaderEvent,
+    ) -> Result<Phase, OutOfPlace> {
         match (self, event) {
-            (Phase::Offered(offered), ReaderEvent::Quoted(quote)) => Ok(Phase::Quoted(Quoted { offered, document, quote: quote.clone() })),
-            (Phase::Offered(_) | Phase::Quoted(_), ReaderEvent::Declined(reason)) => Ok(Phase::Ended(Ending::Declined(*reason))),
-            (Phase::HandingOver(handing_over), ReaderEvent::Received(receipt)) if receipt.objects == handing_over.grant.manifest.objects => {
-                Ok(Phase::Received(Received { handing_over, receipt: receipt.clone() }))
+            (Phase::Offered(offered), ReaderEvent::Quoted(quote)) => Ok(Phase::Quoted(Quoted {
+                offered,
+                document,
+                quote: quote.clone(),
+            })),
+            (Phase::Offered(_) | Phase::Quoted(_), ReaderEvent::Declined(reason)) => {
+                Ok(Phase::Ended(Ending::Declined(*reason)))
             }
-            (Phase::Received(received), ReaderEvent::Claimed(by)) => Ok(Phase::Claimed(Claimed { received, by: *by })),
-            (Phase::Booked(_) | Phase::HandingOver(_) | Phase::Received(_) | Phase::Claimed(_), ReaderEvent::Released(reason)) => {
-                Ok(Phase::Ended(Ending::Released(*reason)))
+            (Phase::HandingOver(handing_over), ReaderEvent::Received(receipt))
+                if receipt.objects == handing_over.grant.manifest.objects =>
+            {
+                Ok(Phase::Received(Received {
+                    handing_over,
+                    receipt: receipt.clone(),
+                }))
             }
-            (Phase::Claimed(claimed), ReaderEvent::Reported(issued)) => Reported { claimed, versions: Versions::default() }.with(issued),
+            (Phase::Received(received), ReaderEvent::Claimed(by)) => {
+                Ok(Phase::Claimed(Claimed { received, by: *by }))
+            }
+            (
+                Phase::Booked(_) | Phase::HandingOver(_) | Phase::Received(_) | Phase::Claimed(_),
+                ReaderEvent::Released(reason),
+            ) => Ok(Phase::Ended(Ending::Released(*reason))),
+            (Phase::Claimed(claimed), ReaderEvent::Reported(issued)) => Reported {
+                claimed,
+                versions: Versions::default(),
+            }
+            .with(issued),
             (Phase::Reported(reported), ReaderEvent::Reported(issued)) => reported.with(issued),
             (Phase::Closed(closed), ReaderEvent::Reported(issued)) => closed.reported.with(issued),
             _ => Err(OutOfPlace),
@@ -230,7 +274,14 @@ impl Phase {
 
     /// Whether the requester may take the case back by itself: until somebody reads it.
     pub fn may_withdraw(&self) -> bool {
-        matches!(self, Phase::Offered(_) | Phase::Quoted(_) | Phase::Booked(_) | Phase::HandingOver(_) | Phase::Received(_))
+        matches!(
+            self,
+            Phase::Offered(_)
+                | Phase::Quoted(_)
+                | Phase::Booked(_)
+                | Phase::HandingOver(_)
+                | Phase::Received(_)
+        )
     }
 
     /// Whether nothing more is owed by either side.
@@ -272,12 +323,24 @@ impl Reported {
 
     fn after_requester(mut self, event: &RequesterEvent) -> Result<Phase, OutOfPlace> {
         let follows = match event {
-            RequesterEvent::Delivered(version) => self.versions.receive(*version, Reception::Delivered),
-            RequesterEvent::Acknowledged(version) => self.versions.receive(*version, Reception::Acknowledged),
-            RequesterEvent::ReportRejected(version) => self.versions.receive(*version, Reception::Rejected),
-            RequesterEvent::Closed if self.standing() == Standing::Acknowledged => return Ok(Phase::Closed(Box::new(Closed { reported: self }))),
+            RequesterEvent::Delivered(version) => {
+                self.versions.receive(*version, Reception::Delivered)
+            }
+            RequesterEvent::Acknowledged(version) => {
+                self.versions.receive(*version, Reception::Acknowledged)
+            }
+            RequesterEvent::ReportRejected(version) => {
+                self.versions.receive(*version, Reception::Rejected)
+            }
+            RequesterEvent::Closed if self.standing() == Standing::Acknowledged => {
+                return Ok(Phase::Closed(Box::new(Closed { reported: self })));
+            }
             _ => false,
         };
-        if follows { Ok(Phase::Reported(Box::new(self))) } else { Err(OutOfPlace) }
+        if follows {
+            Ok(Phase::Reported(Box::new(self)))
+        } else {
+            Err(OutOfPlace)
+        }
     }
 }

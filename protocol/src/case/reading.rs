@@ -17,7 +17,11 @@ pub struct Reading {
 impl Reading {
     /// A reading at its beginning.
     pub fn new(thread: Thread) -> Reading {
-        Reading { thread, arrived: false, stored: false }
+        Reading {
+            thread,
+            arrived: false,
+            stored: false,
+        }
     }
 
     /// Whether it takes one of the places of the day it was offered: from quote to release.

@@ -61,7 +61,10 @@ impl ReportStatus {
 
     /// The status with this code.
     pub fn from_code(code: &str) -> Option<ReportStatus> {
-        Self::ALL.iter().copied().find(|status| status.code() == code)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|status| status.code() == code)
     }
 }
 
@@ -228,22 +231,31 @@ impl Versions {
 
     /// The newest version that was not rejected.
     pub fn newest(&self) -> Option<&Version> {
-        self.0.iter().rev().find(|version| version.reception != Reception::Rejected)
+        self.0
+            .iter()
+            .rev()
+            .find(|version| version.reception != Reception::Rejected)
     }
 
     /// The version with this number.
     pub fn numbered(&self, number: u32) -> Option<&Version> {
-        self.0.iter().find(|version| version.issued.version == number)
+        self.0
+            .iter()
+            .find(|version| version.issued.version == number)
     }
 
     /// Whether a final or later version stands.
     pub fn is_final(&self) -> bool {
-        self.newest().is_some_and(|version| version.issued.status != ReportStatus::Preliminary)
+        self.newest()
+            .is_some_and(|version| version.issued.status != ReportStatus::Preliminary)
     }
 
     /// Number and predecessor that the next version must carry.
     pub fn next(&self) -> (u32, Option<DocumentId>) {
-        (self.0.len() as u32 + 1, self.newest().map(|version| version.issued.report))
+        (
+            self.0.len() as u32 + 1,
+            self.newest().map(|version| version.issued.report),
+        )
     }
 
     /// Whether a version of this status may come next.
@@ -257,7 +269,10 @@ impl Versions {
         let newest = self.newest().map(|version| version.issued.status);
         match (newest, status) {
             (Some(ReportStatus::Retracted), _) => Err(WrongVersion::Retracted),
-            (None | Some(ReportStatus::Preliminary), ReportStatus::Preliminary | ReportStatus::Final) => Ok(()),
+            (
+                None | Some(ReportStatus::Preliminary),
+                ReportStatus::Preliminary | ReportStatus::Final,
+            ) => Ok(()),
             (None | Some(ReportStatus::Preliminary), _) => Err(WrongVersion::NothingFinal),
             (Some(_), ReportStatus::Preliminary) => Err(WrongVersion::PreliminaryAfterFinal),
             (Some(_), ReportStatus::Final) => Err(WrongVersion::FinalTwice),
@@ -274,16 +289,28 @@ impl Versions {
         if (issued.version, issued.predecessor) != self.next() {
             return Err(WrongVersion::NotNext);
         }
-        self.0.push(Version { issued, reception: Reception::Issued });
+        self.0.push(Version {
+            issued,
+            reception: Reception::Issued,
+        });
         Ok(())
     }
 
     /// Notes what became of a version; whether that can follow what was known of it.
     pub fn receive(&mut self, number: u32, reception: Reception) -> bool {
-        let Some(version) = self.0.iter_mut().find(|version| version.issued.version == number) else { return false };
+        let Some(version) = self
+            .0
+            .iter_mut()
+            .find(|version| version.issued.version == number)
+        else {
+            return false;
+        };
         let follows = matches!(
             (version.reception, reception),
-            (Reception::Issued, Reception::Delivered | Reception::Rejected) | (Reception::Delivered, Reception::Acknowledged)
+            (
+                Reception::Issued,
+                Reception::Delivered | Reception::Rejected
+            ) | (Reception::Delivered, Reception::Acknowledged)
         );
         if follows {
             version.reception = reception;

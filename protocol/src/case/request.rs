@@ -32,19 +32,28 @@ pub struct Request {
 impl Request {
     /// The thread of the booked reader.
     pub fn booked(&self) -> Option<&Thread> {
-        self.threads.values().find(|thread| thread.phase().is_booked())
+        self.threads
+            .values()
+            .find(|thread| thread.phase().is_booked())
     }
 
     /// Whether the case can be offered to this site now: checked, nobody booked, and no offer of it
     /// open there.
     pub fn may_offer_to(&self, site: SiteId) -> bool {
-        let free = self.threads.get(&site).is_none_or(|thread| matches!(thread.phase(), Phase::Ended(_)) && thread.has_room());
+        let free = self
+            .threads
+            .get(&site)
+            .is_none_or(|thread| matches!(thread.phase(), Phase::Ended(_)) && thread.has_room());
         self.checked && self.booked().is_none() && free
     }
 
     /// The offer to make, open until `until`.
     pub fn offer(&self, agreement: dokuei_keys::id::DocumentId, until: Timestamp) -> CaseOffer {
-        CaseOffer { terms: self.terms.clone(), agreement, until }
+        CaseOffer {
+            terms: self.terms.clone(),
+            agreement,
+            until,
+        }
     }
 
     /// Whether every thread is over, and there is at least one.
@@ -54,7 +63,10 @@ impl Request {
 
     /// The word for where it stands: that of the thread that has come furthest.
     pub fn code(&self) -> &'static str {
-        let open = self.threads.values().find(|thread| !thread.phase().is_over());
+        let open = self
+            .threads
+            .values()
+            .find(|thread| !thread.phase().is_over());
         match self.booked().or(open).or(self.threads.values().last()) {
             Some(thread) => thread.phase().code(),
             None if self.checked => "checked",

@@ -52,7 +52,9 @@ impl Thread {
     /// # Errors
     /// [`OutOfPlace`] when the link is not the first of a chain or offers nothing.
     pub fn open(id: DocumentId, link: &Link) -> Result<Thread, OutOfPlace> {
-        let RequesterEvent::Offered(offer) = &link.event else { return Err(OutOfPlace) };
+        let RequesterEvent::Offered(offer) = &link.event else {
+            return Err(OutOfPlace);
+        };
         if link.sequence != 0 || link.previous.is_some() {
             return Err(OutOfPlace);
         }
@@ -61,10 +63,15 @@ impl Thread {
             requester: link.requester,
             reader: link.reader,
             chain: vec![id],
-            phase: Phase::Offered(Offered { offer: offer.clone() }),
+            phase: Phase::Offered(Offered {
+                offer: offer.clone(),
+            }),
             pending: Vec::new(),
             answered: BTreeSet::new(),
-            timeline: vec![Happening { at: link.at, what: "offered" }],
+            timeline: vec![Happening {
+                at: link.at,
+                what: "offered",
+            }],
         })
     }
 
@@ -126,10 +133,12 @@ impl Thread {
     /// The phase the chain will fold to if every pending proposal that fits is admitted: what the
     /// reader's own next step goes by.
     pub fn expected(&self) -> Phase {
-        self.pending.iter().fold(self.phase.clone(), |phase, (id, proposal)| {
-            let kept = phase.clone();
-            phase.after_reader(*id, &proposal.event).unwrap_or(kept)
-        })
+        self.pending
+            .iter()
+            .fold(self.phase.clone(), |phase, (id, proposal)| {
+                let kept = phase.clone();
+                phase.after_reader(*id, &proposal.event).unwrap_or(kept)
+            })
     }
 
     /// Whether a proposal fits the settled phase.
@@ -146,12 +155,20 @@ impl Thread {
     pub fn position(&self, id: DocumentId, link: &Link) -> Position {
         let (at, length) = (link.sequence as usize, self.chain.len());
         if at < length {
-            return if self.chain[at] == id { Position::Held } else { Position::Contradicts };
+            return if self.chain[at] == id {
+                Position::Held
+            } else {
+                Position::Contradicts
+            };
         }
         if at > length {
             return Position::Ahead;
         }
-        if link.previous == Some(self.head()) { Position::Next } else { Position::Contradicts }
+        if link.previous == Some(self.head()) {
+            Position::Next
+        } else {
+            Position::Contradicts
+        }
     }
 
     /// Appends the next link.
@@ -164,13 +181,27 @@ impl Thread {
         }
         let (phase, what) = match &link.event {
             RequesterEvent::Admitted(document) => {
-                let (_, proposal) = self.pending.iter().find(|(pending, _)| pending == document).ok_or(OutOfPlace)?;
-                (self.phase.clone().after_reader(*document, &proposal.event)?, reader_word(&proposal.event))
+                let (_, proposal) = self
+                    .pending
+                    .iter()
+                    .find(|(pending, _)| pending == document)
+                    .ok_or(OutOfPlace)?;
+                (
+                    self.phase
+                        .clone()
+                        .after_reader(*document, &proposal.event)?,
+                    reader_word(&proposal.event),
+                )
             }
             RequesterEvent::NotAdmitted(_) => (self.phase.clone(), "not-admitted"),
-            event => (self.phase.clone().after_requester(event)?, requester_word(event)),
+            event => (
+                self.phase.clone().after_requester(event)?,
+                requester_word(event),
+            ),
         };
-        if let RequesterEvent::Admitted(document) | RequesterEvent::NotAdmitted(document) = &link.event {
+        if let RequesterEvent::Admitted(document) | RequesterEvent::NotAdmitted(document) =
+            &link.event
+        {
             self.pending.retain(|(pending, _)| pending != document);
             self.answered.insert(*document);
         }

@@ -59,14 +59,23 @@ pub enum BrokenLog {
 
 impl Default for Head {
     fn default() -> Head {
-        Head { length: 0, hash: Digest::from_bytes([0; 32]) }
+        Head {
+            length: 0,
+            hash: Digest::from_bytes([0; 32]),
+        }
     }
 }
 
 impl Head {
     /// Puts a record at the end. Returns the entry and its bytes as they are stored.
     pub fn append(&mut self, at: Timestamp, record: Record) -> (Entry, Vec<u8>) {
-        let entry = Entry { version: ENTRY_VERSION, sequence: self.length, previous: self.hash, at, record };
+        let entry = Entry {
+            version: ENTRY_VERSION,
+            sequence: self.length,
+            previous: self.hash,
+            at,
+            record,
+        };
         let bytes = dokuei_keys::cbor::encode(&entry);
         self.length += 1;
         self.hash = hash(&bytes);
@@ -78,7 +87,8 @@ impl Head {
     /// # Errors
     /// [`BrokenLog`] when it is damaged or out of place.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Entry, BrokenLog> {
-        let entry: Entry = minicbor::decode(bytes).map_err(|_| BrokenLog::Unreadable(self.length))?;
+        let entry: Entry =
+            minicbor::decode(bytes).map_err(|_| BrokenLog::Unreadable(self.length))?;
         if entry.version != ENTRY_VERSION {
             return Err(BrokenLog::Unreadable(self.length));
         }

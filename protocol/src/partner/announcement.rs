@@ -39,8 +39,16 @@ impl Document for AddressRecord {
     const MAX_BYTES: usize = limits::DOCUMENT_BYTES;
 
     fn check(&self) -> Result<(), Refused> {
-        let short = self.addresses.len() <= limits::ADDRESSES && self.addresses.iter().all(|address| address.len() <= limits::ADDRESS_CHARS);
-        if short { Ok(()) } else { Err(Why::Text("addresses").into()) }
+        let short = self.addresses.len() <= limits::ADDRESSES
+            && self
+                .addresses
+                .iter()
+                .all(|address| address.len() <= limits::ADDRESS_CHARS);
+        if short {
+            Ok(())
+        } else {
+            Err(Why::Text("addresses").into())
+        }
     }
 }
 
@@ -69,7 +77,9 @@ impl OfferSlot {
     /// Whether the line covers what is asked for. General readers cover every sub-specialty that is
     /// asked for as general, no other.
     pub fn covers(&self, terms: &CaseTerms) -> bool {
-        self.modality == terms.modality && self.specialty == terms.specialty && terms.priority <= self.priority
+        self.modality == terms.modality
+            && self.specialty == terms.specialty
+            && terms.priority <= self.priority
     }
 }
 
@@ -98,7 +108,11 @@ impl Document for CapacityOffer {
     const MAX_BYTES: usize = limits::DOCUMENT_BYTES;
 
     fn check(&self) -> Result<(), Refused> {
-        if self.slots.len() <= limits::OFFER_SLOTS { Ok(()) } else { Err(Why::Text("slots").into()) }
+        if self.slots.len() <= limits::OFFER_SLOTS {
+            Ok(())
+        } else {
+            Err(Why::Text("slots").into())
+        }
     }
 }
 
@@ -110,7 +124,7 @@ pub enum Announcement {
     /// What and how much.
     Capacity(CapacityOffer),
     /// The key to grant to.
-    Prekey(Prekey),
+    Prekey(Box<Prekey>),
 }
 
 /// Whether a document is verified or was, before it was recorded.
@@ -136,7 +150,11 @@ impl Announcement {
     /// [`Refused`] when it is none, or is not signed by the site.
     pub fn verify(bytes: &[u8], site: SiteId, key: &PublicKey) -> Result<Announcement, Refused> {
         let announcement = Self::read(bytes, Opening::Verify(key))?;
-        if announcement.site() == site { Ok(announcement) } else { Err(Why::OtherKind.into()) }
+        if announcement.site() == site {
+            Ok(announcement)
+        } else {
+            Err(Why::OtherKind.into())
+        }
     }
 
     /// An announcement from this site's own log, where only verified ones are written.
@@ -152,7 +170,7 @@ impl Announcement {
         let announcement = match kind.as_str() {
             AddressRecord::KIND => Announcement::Address(opening.open(bytes)?),
             CapacityOffer::KIND => Announcement::Capacity(opening.open(bytes)?),
-            Prekey::KIND => Announcement::Prekey(opening.open(bytes)?),
+            Prekey::KIND => Announcement::Prekey(Box::new(opening.open(bytes)?)),
             _ => return Err(Why::OtherKind.into()),
         };
         Ok(announcement)

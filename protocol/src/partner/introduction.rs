@@ -61,7 +61,9 @@ impl Introduction {
     pub fn recorded(&self) -> Result<Acquaintance, Refused> {
         let certificate: SiteCertificate = signed::recorded(&self.certificate)?;
         let delegation: Delegation = signed::recorded(&self.node)?;
-        let Subject::Node(node) = delegation.subject else { return Err(Why::OtherKind.into()) };
+        let Subject::Node(node) = delegation.subject else {
+            return Err(Why::OtherKind.into());
+        };
         Ok(Acquaintance {
             site: certificate.site,
             name: certificate.name,

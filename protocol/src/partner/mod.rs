@@ -80,9 +80,18 @@ impl Partner {
     /// Whether an announcement is newer than what is known.
     pub fn is_news(&self, announcement: &Announcement) -> bool {
         match announcement {
-            Announcement::Address(record) => self.address.as_ref().is_none_or(|known| known.sequence < record.sequence),
-            Announcement::Capacity(offer) => self.capacity.as_ref().is_none_or(|known| known.sequence < offer.sequence),
-            Announcement::Prekey(prekey) => self.prekey.as_ref().is_none_or(|known| known.validity.from < prekey.validity.from),
+            Announcement::Address(record) => self
+                .address
+                .as_ref()
+                .is_none_or(|known| known.sequence < record.sequence),
+            Announcement::Capacity(offer) => self
+                .capacity
+                .as_ref()
+                .is_none_or(|known| known.sequence < offer.sequence),
+            Announcement::Prekey(prekey) => self
+                .prekey
+                .as_ref()
+                .is_none_or(|known| known.validity.from < prekey.validity.from),
         }
     }
 
@@ -94,7 +103,7 @@ impl Partner {
         match announcement {
             Announcement::Address(record) => self.address = Some(record),
             Announcement::Capacity(offer) => self.capacity = Some(offer),
-            Announcement::Prekey(prekey) => self.prekey = Some(prekey),
+            Announcement::Prekey(prekey) => self.prekey = Some(*prekey),
         }
     }
 }

@@ -58,25 +58,59 @@ impl PairingCall {
     ///
     /// # Errors
     /// [`Refused`] when the secret, the introduction or the node differ.
-    pub fn check(&self, secret: &PairingSecret, node: NodeId, now: Timestamp) -> Result<Acquaintance, Refused> {
-        check_pairing_tag(secret, PairingRole::Accepter, &cbor::encode(&self.introduction), &self.tag)?;
+    pub fn check(
+        &self,
+        secret: &PairingSecret,
+        node: NodeId,
+        now: Timestamp,
+    ) -> Result<Acquaintance, Refused> {
+        check_pairing_tag(
+            secret,
+            PairingRole::Accepter,
+            &cbor::encode(&self.introduction),
+            &self.tag,
+        )?;
         from_node(&self.introduction, node, now)
     }
 }
 
 impl PairingAnswer {
     /// The answer to `call`.
-    pub fn new(secret: &PairingSecret, call: &PairingCall, introduction: Introduction, agreement: Vec<u8>) -> PairingAnswer {
-        let tag = pairing_tag(secret, PairingRole::Inviter, &transcript(call, &introduction, &agreement));
-        PairingAnswer { introduction, agreement: agreement.into(), tag }
+    pub fn new(
+        secret: &PairingSecret,
+        call: &PairingCall,
+        introduction: Introduction,
+        agreement: Vec<u8>,
+    ) -> PairingAnswer {
+        let tag = pairing_tag(
+            secret,
+            PairingRole::Inviter,
+            &transcript(call, &introduction, &agreement),
+        );
+        PairingAnswer {
+            introduction,
+            agreement: agreement.into(),
+            tag,
+        }
     }
 
     /// Verifies an answer that arrived from `node`.
     ///
     /// # Errors
     /// [`Refused`] when the secret, the introduction or the node differ.
-    pub fn check(&self, secret: &PairingSecret, call: &PairingCall, node: NodeId, now: Timestamp) -> Result<Acquaintance, Refused> {
-        check_pairing_tag(secret, PairingRole::Inviter, &transcript(call, &self.introduction, &self.agreement), &self.tag)?;
+    pub fn check(
+        &self,
+        secret: &PairingSecret,
+        call: &PairingCall,
+        node: NodeId,
+        now: Timestamp,
+    ) -> Result<Acquaintance, Refused> {
+        check_pairing_tag(
+            secret,
+            PairingRole::Inviter,
+            &transcript(call, &self.introduction, &self.agreement),
+            &self.tag,
+        )?;
         from_node(&self.introduction, node, now)
     }
 }
@@ -85,7 +119,15 @@ fn transcript(call: &PairingCall, introduction: &Introduction, agreement: &[u8])
     cbor::encode(&(call, introduction, ByteVec::from(agreement.to_vec())))
 }
 
-fn from_node(introduction: &Introduction, node: NodeId, now: Timestamp) -> Result<Acquaintance, Refused> {
+fn from_node(
+    introduction: &Introduction,
+    node: NodeId,
+    now: Timestamp,
+) -> Result<Acquaintance, Refused> {
     let acquaintance = introduction.check(now)?;
-    if acquaintance.node == node { Ok(acquaintance) } else { Err(Why::OtherKind.into()) }
+    if acquaintance.node == node {
+        Ok(acquaintance)
+    } else {
+        Err(Why::OtherKind.into())
+    }
 }

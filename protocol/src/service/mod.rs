@@ -91,7 +91,10 @@ pub(crate) struct Turn {
 
 impl Turn {
     fn new(now: Timestamp) -> Turn {
-        Turn { now, step: Step::default() }
+        Turn {
+            now,
+            step: Step::default(),
+        }
     }
 
     fn effect(&mut self, effect: Effect) {
@@ -132,7 +135,10 @@ impl Service {
 
     /// Gives back the secret half of a prekey after a restart.
     pub fn restore_prekey(&mut self, kept: KeptPrekey) {
-        self.vault.prekeys.insert(kept.id, (kept.published, PrekeySecret::from_seed(kept.secret)));
+        self.vault.prekeys.insert(
+            kept.id,
+            (kept.published, PrekeySecret::from_seed(kept.secret)),
+        );
     }
 
     /// Gives back a content key after a restart.
@@ -157,14 +163,28 @@ impl Service {
         let mut turn = Turn::new(now);
         match input {
             Input::Command(ticket, command) => self.command(&mut turn, ticket, command),
-            Input::PairingCalled { ticket, node, frame } => self.pairing_called(&mut turn, ticket, node, &frame),
-            Input::PairingAnswered { node, frame } => self.pairing_answered(&mut turn, node, &frame),
+            Input::PairingCalled {
+                ticket,
+                node,
+                frame,
+            } => self.pairing_called(&mut turn, ticket, node, &frame),
+            Input::PairingAnswered { node, frame } => {
+                self.pairing_answered(&mut turn, node, &frame)
+            }
             Input::PairingFailed => self.pairing_failed(&mut turn),
-            Input::DocumentArrived { ticket, node, bytes } => {
+            Input::DocumentArrived {
+                ticket,
+                node,
+                bytes,
+            } => {
                 let answer = self.document_arrived(&mut turn, node, &bytes);
                 turn.effect(Effect::AnswerDocument(ticket, answer));
             }
-            Input::SyncAsked { ticket, node, bytes } => self.sync_asked(&mut turn, ticket, node, &bytes),
+            Input::SyncAsked {
+                ticket,
+                node,
+                bytes,
+            } => self.sync_asked(&mut turn, ticket, node, &bytes),
             Input::SyncAnswered { node, bytes } => self.sync_answered(&mut turn, node, &bytes),
             Input::Connected(node) => self.connected(node),
             Input::Disconnected(node) => {
@@ -188,41 +208,57 @@ impl Service {
         self.permit_parcels(turn);
         self.ask_for_announcements(turn);
         self.begin_jobs(turn);
-        let next = [self.next_attempt(), self.next_deadline(turn.now)].into_iter().flatten().min();
+        let next = [self.next_attempt(), self.next_deadline(turn.now)]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(at) = next {
             turn.effect(Effect::Wake(at.max(turn.now)));
         }
     }
 
     fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let prekey = self.state.own.prekey.as_ref().map(|(_, prekey)| Timestamp(prekey.validity.from.0 * 1000).after(limits::PREKEY_EVERY));
-        let sync = self.synced.values().min().map(|at| at.after(limits::SYNC_EVERY));
-        [self.request_deadline(now), self.pairings.deadline(), prekey, sync].into_iter().flatten().filter(|at| *at > now).min()
+        let prekey = self.state.own.prekey.as_ref().map(|(_, prekey)| {
+            Timestamp(prekey.validity.from.0 * 1000).after(limits::PREKEY_EVERY)
+        });
+        let sync = self
+            .synced
+            .values()
+            .min()
+            .map(|at| at.after(limits::SYNC_EVERY));
+        [
+            self.request_deadline(now),
+            self.pairings.deadline(),
+            prekey,
+            sync,
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|at| *at > now)
+        .min()
     }
 
     /// Writes down what happened. A record that contradicts the state is a bug of this crate; it is
     /// dropped rather than stored, and shows up as a case that does not move.
-    fn note(&mut self, turn: &mut Turn, record: Record) -> bool {
+    fn note(&mut self, turn: &mut Turn, record: Record) {
         match self.state.commit(turn.now, record) {
-            Ok(bytes) => {
-                turn.step.records.push(bytes);
-                true
-            }
-            Err(_) => {
-                debug_assert!(false, "a record contradicts the state");
-                false
-            }
+            Ok(bytes) => turn.step.records.push(bytes),
+            Err(_) => debug_assert!(false, "a record contradicts the state"),
         }
     }
 
     fn keep_content_key(&mut self, turn: &mut Turn, parcel: ParcelId, key: ContentKey) {
-        turn.step.secrets.push(SecretChange::KeepContentKey(parcel, key.clone()));
+        turn.step
+            .secrets
+            .push(SecretChange::KeepContentKey(parcel, key.duplicate()));
         self.vault.content.insert(parcel, key);
     }
 
     /// Signs with the site key. A document that exceeds its kind's limits is not made.
     fn sign<T: Document>(&self, content: T) -> Result<Vec<u8>, CannotDo> {
-        Signed::sign(content, &self.identity.key).map(|document| document.bytes().to_vec()).map_err(|_| CannotDo::Limit)
+        Signed::sign(content, &self.identity.key)
+            .map(|document| document.bytes().to_vec())
+            .map_err(|_| CannotDo::Limit)
     }
 
     fn introduction(&self) -> Option<Introduction> {
@@ -235,7 +271,11 @@ impl Service {
     }
 
     fn site_of(&self, node: NodeId) -> Option<SiteId> {
-        self.state.partners.iter().find(|(_, partner)| partner.node == node).map(|(site, _)| *site)
+        self.state
+            .partners
+            .iter()
+            .find(|(_, partner)| partner.node == node)
+            .map(|(site, _)| *site)
     }
 
     fn is_connected(&self, site: SiteId) -> Option<NodeId> {
@@ -244,8 +284,19 @@ impl Service {
     }
 
     fn open_cases(&self) -> usize {
-        let requests = self.state.requests.values().filter(|request| !request.is_over()).count();
-        requests + self.state.readings.values().filter(|reading| !reading.thread.phase().is_over()).count()
+        let requests = self
+            .state
+            .requests
+            .values()
+            .filter(|request| !request.is_over())
+            .count();
+        requests
+            + self
+                .state
+                .readings
+                .values()
+                .filter(|reading| !reading.thread.phase().is_over())
+                .count()
     }
 }
 

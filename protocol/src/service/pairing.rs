@@ -43,21 +43,40 @@ impl Pairings {
 }
 
 impl Service {
-    pub(crate) fn invite(&mut self, turn: &mut Turn, addresses: Vec<String>, retention_days: u16) -> Result<Answer, CannotDo> {
+    pub(crate) fn invite(
+        &mut self,
+        turn: &mut Turn,
+        addresses: Vec<String>,
+        retention_days: u16,
+    ) -> Result<Answer, CannotDo> {
         if self.state.partners.len() >= limits::PARTNERS {
             return Err(CannotDo::TooManyPartners);
         }
         self.announce_addresses(turn, addresses)?;
         let secret = PairingSecret::from_rng(&mut self.rng);
         let until = turn.now.after(limits::INVITATION);
-        let answer = Answer::Invited { secret: secret.to_string(), until };
-        self.pairings.invitation = Some(Invitation { secret, until, tries: 0, retention_days });
+        let answer = Answer::Invited {
+            secret: secret.to_string(),
+            until,
+        };
+        self.pairings.invitation = Some(Invitation {
+            secret,
+            until,
+            tries: 0,
+            retention_days,
+        });
         turn.effect(Effect::OpenPairing(until));
         Ok(answer)
     }
 
     /// Calls an inviter. The command is answered when the inviter has, or cannot be reached.
-    pub(crate) fn accept_invitation(&mut self, turn: &mut Turn, ticket: Ticket, addresses: Vec<String>, secret: &str) -> Result<(), CannotDo> {
+    pub(crate) fn accept_invitation(
+        &mut self,
+        turn: &mut Turn,
+        ticket: Ticket,
+        addresses: Vec<String>,
+        secret: &str,
+    ) -> Result<(), CannotDo> {
         if self.pairings.call.is_some() {
             return Err(CannotDo::PairingBusy);
         }
@@ -67,12 +86,25 @@ impl Service {
         let secret: PairingSecret = secret.parse().map_err(|_| CannotDo::BadCode)?;
         let introduction = self.introduction().ok_or(CannotDo::NotNow)?;
         let said = PairingCall::new(&secret, introduction);
-        turn.effect(Effect::CallInviter { addresses, frame: cbor::encode(&said) });
-        self.pairings.call = Some(Call { ticket, secret, said });
+        turn.effect(Effect::CallInviter {
+            addresses,
+            frame: cbor::encode(&said),
+        });
+        self.pairings.call = Some(Call {
+            ticket,
+            secret,
+            said,
+        });
         Ok(())
     }
 
-    pub(crate) fn pairing_called(&mut self, turn: &mut Turn, ticket: Ticket, node: NodeId, frame: &[u8]) {
+    pub(crate) fn pairing_called(
+        &mut self,
+        turn: &mut Turn,
+        ticket: Ticket,
+        node: NodeId,
+        frame: &[u8],
+    ) {
         let answer = self.answer_call(turn, node, frame);
         if answer.is_none() {
             self.count_wrong_call(turn);
@@ -82,7 +114,11 @@ impl Service {
 
     fn answer_call(&mut self, turn: &mut Turn, node: NodeId, frame: &[u8]) -> Option<Vec<u8>> {
         let call: PairingCall = cbor::decode_strict(frame, FRAME_BYTES).ok()?;
-        let invitation = self.pairings.invitation.as_ref().filter(|invitation| turn.now < invitation.until)?;
+        let invitation = self
+            .pairings
+            .invitation
+            .as_ref()
+            .filter(|invitation| turn.now < invitation.until)?;
         let acquaintance = call.check(&invitation.secret, node, turn.now).ok()?;
         if acquaintance.site == self.identity.site {
             return None;
@@ -106,7 +142,9 @@ impl Service {
     }
 
     fn count_wrong_call(&mut self, turn: &mut Turn) {
-        let Some(invitation) = &mut self.pairings.invitation else { return };
+        let Some(invitation) = &mut self.pairings.invitation else {
+            return;
+        };
         invitation.tries += 1;
         if invitation.tries >= limits::INVITATION_TRIES {
             self.pairings.invitation = None;
@@ -115,14 +153,27 @@ impl Service {
     }
 
     pub(crate) fn pairing_answered(&mut self, turn: &mut Turn, node: NodeId, frame: &[u8]) {
-        let Some(call) = self.pairings.call.take() else { return };
-        let answer = self.take_answer(turn, &call, node, frame).map(Answer::Paired).ok_or(CannotDo::NotPaired);
+        let Some(call) = self.pairings.call.take() else {
+            return;
+        };
+        let answer = self
+            .take_answer(turn, &call, node, frame)
+            .map(Answer::Paired)
+            .ok_or(CannotDo::NotPaired);
         turn.answer(call.ticket, answer);
     }
 
-    fn take_answer(&mut self, turn: &mut Turn, call: &Call, node: NodeId, frame: &[u8]) -> Option<SiteId> {
+    fn take_answer(
+        &mut self,
+        turn: &mut Turn,
+        call: &Call,
+        node: NodeId,
+        frame: &[u8],
+    ) -> Option<SiteId> {
         let answer: PairingAnswer = cbor::decode_strict(frame, FRAME_BYTES).ok()?;
-        let acquaintance = answer.check(&call.secret, &call.said, node, turn.now).ok()?;
+        let acquaintance = answer
+            .check(&call.secret, &call.said, node, turn.now)
+            .ok()?;
         let agreement = Signed::<Agreement>::verify(&answer.agreement, &acquaintance.key).ok()?;
         let terms = agreement.content();
         if terms.proposer != acquaintance.site || terms.accepter != self.identity.site {
@@ -140,22 +191,45 @@ impl Service {
         }
     }
 
-    fn paired(&mut self, turn: &mut Turn, acquaintance: &Acquaintance, introduction: &Introduction) {
+    fn paired(
+        &mut self,
+        turn: &mut Turn,
+        acquaintance: &Acquaintance,
+        introduction: &Introduction,
+    ) {
         debug_assert_ne!(acquaintance.site, self.identity.site);
-        self.note(turn, Record::PartnerPaired(cbor::encode(introduction).into()));
+        self.note(
+            turn,
+            Record::PartnerPaired(cbor::encode(introduction).into()),
+        );
     }
 
-    pub(crate) fn accept_agreement(&mut self, turn: &mut Turn, site: SiteId) -> Result<Answer, CannotDo> {
+    pub(crate) fn accept_agreement(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+    ) -> Result<Answer, CannotDo> {
         let partner = self.state.partners.get(&site).ok_or(CannotDo::NoPartner)?;
-        let (agreement, _) = partner.proposed_to(self.identity.site).ok_or(CannotDo::NoAgreement)?;
-        let accepted = AgreementAccepted { agreement, proposer: site, accepter: self.identity.site, at: turn.now };
+        let (agreement, _) = partner
+            .proposed_to(self.identity.site)
+            .ok_or(CannotDo::NoAgreement)?;
+        let accepted = AgreementAccepted {
+            agreement,
+            proposer: site,
+            accepter: self.identity.site,
+            at: turn.now,
+        };
         let bytes = self.sign(accepted)?;
         self.note(turn, Record::AgreementAccepted(bytes.into()));
         Ok(Answer::Done)
     }
 
     pub(crate) fn close_invitation(&mut self, turn: &mut Turn) {
-        if self.pairings.deadline().is_some_and(|until| until <= turn.now) {
+        if self
+            .pairings
+            .deadline()
+            .is_some_and(|until| until <= turn.now)
+        {
             self.pairings.invitation = None;
             turn.effect(Effect::ClosePairing);
         }

@@ -7,7 +7,10 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_keys::signed::Signed;
 
 use crate::case::CaseId;
-use crate::case::event::{CustodyReceipt, DeclineReason, Grant, Link, Proposal, Quote, ReaderEvent, ReleaseReason, RequesterEvent};
+use crate::case::event::{
+    CustodyReceipt, DeclineReason, Grant, Link, Proposal, Quote, ReaderEvent, ReleaseReason,
+    RequesterEvent,
+};
 use crate::case::phase::Phase;
 use crate::case::report::{ReportIssued, ReportStatus, Versions, WrongVersion};
 use crate::case::terms::CaseTerms;
@@ -34,7 +37,11 @@ pub struct NextVersion {
 
 impl Service {
     /// A requester's link arrived and is signed by it.
-    pub(crate) fn link_arrived(&mut self, turn: &mut Turn, document: &Signed<Link>) -> DocumentAnswer {
+    pub(crate) fn link_arrived(
+        &mut self,
+        turn: &mut Turn,
+        document: &Signed<Link>,
+    ) -> DocumentAnswer {
         let (id, link) = (document.id(), document.content());
         let position = match self.state.readings.get(&link.case) {
             Some(reading) if reading.thread.requester() != link.requester => Position::Contradicts,
@@ -76,7 +83,8 @@ impl Service {
             role: RecipientRole::Reader,
             commitment: grant.manifest.commitment,
         };
-        let within = grant.manifest.objects as usize <= limits::OBJECTS && grant.manifest.length <= limits::MANIFEST_BYTES as u64;
+        let within = grant.manifest.objects as usize <= limits::OBJECTS
+            && grant.manifest.length <= limits::MANIFEST_BYTES as u64;
         match self.open_key(grant, &context).filter(|_| within) {
             Some(key) => self.keep_content_key(turn, grant.manifest.parcel, key),
             None => self.study_unreadable(turn, link.case),
@@ -100,11 +108,21 @@ impl Service {
         self.try_propose(turn, case, ReaderEvent::Declined(DeclineReason::ByHand))
     }
 
-    pub(crate) fn claim(&mut self, turn: &mut Turn, case: CaseId, by: PersonId) -> Result<Answer, CannotDo> {
+    pub(crate) fn claim(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        by: PersonId,
+    ) -> Result<Answer, CannotDo> {
         self.try_propose(turn, case, ReaderEvent::Claimed(by))
     }
 
-    pub(crate) fn release(&mut self, turn: &mut Turn, case: CaseId, reason: ReleaseReason) -> Result<Answer, CannotDo> {
+    pub(crate) fn release(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        reason: ReleaseReason,
+    ) -> Result<Answer, CannotDo> {
         self.try_propose(turn, case, ReaderEvent::Released(reason))
     }
 
@@ -112,7 +130,11 @@ impl Service {
     ///
     /// # Errors
     /// [`CannotDo`] when there is no such case, it is not being read, or such a version cannot follow.
-    pub fn next_version(&self, case: CaseId, status: ReportStatus) -> Result<NextVersion, CannotDo> {
+    pub fn next_version(
+        &self,
+        case: CaseId,
+        status: ReportStatus,
+    ) -> Result<NextVersion, CannotDo> {
         let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
         let expected = reading.thread.expected();
         let images = expected.grant().ok_or(CannotDo::NotNow)?.manifest.clone();
@@ -121,21 +143,45 @@ impl Service {
             Phase::Received(_) | Phase::Claimed(_) => &none,
             Phase::Reported(reported) => &reported.versions,
             Phase::Closed(closed) => &closed.reported.versions,
-            Phase::Offered(_) | Phase::Quoted(_) | Phase::Booked(_) | Phase::HandingOver(_) | Phase::Ended(_) => return Err(CannotDo::NotNow),
+            Phase::Offered(_)
+            | Phase::Quoted(_)
+            | Phase::Booked(_)
+            | Phase::HandingOver(_)
+            | Phase::Ended(_) => return Err(CannotDo::NotNow),
         };
         versions.may_follow(status)?;
         let (version, predecessor) = versions.next();
-        Ok(NextVersion { version, predecessor, images })
+        Ok(NextVersion {
+            version,
+            predecessor,
+            images,
+        })
     }
 
-    pub(crate) fn issue_report(&mut self, turn: &mut Turn, issue: IssueReport) -> Result<Answer, CannotDo> {
+    pub(crate) fn issue_report(
+        &mut self,
+        turn: &mut Turn,
+        issue: IssueReport,
+    ) -> Result<Answer, CannotDo> {
         let next = self.next_version(issue.case, issue.status)?;
         if (next.version, next.predecessor) != (issue.version, issue.predecessor) {
             return Err(CannotDo::Version(WrongVersion::NotNext));
         }
-        let requester = self.state.readings.get(&issue.case).ok_or(CannotDo::NoCase)?.thread.requester();
+        let requester = self
+            .state
+            .readings
+            .get(&issue.case)
+            .ok_or(CannotDo::NoCase)?
+            .thread
+            .requester();
         self.keep_content_key(turn, issue.manifest.parcel, issue.key);
-        let grant = self.wrap_for(turn.now, issue.case, requester, RecipientRole::Requester, issue.manifest)?;
+        let grant = self.wrap_for(
+            turn.now,
+            issue.case,
+            requester,
+            RecipientRole::Requester,
+            issue.manifest,
+        )?;
         if matches!(self.expected(issue.case), Some(Phase::Received(_))) {
             self.try_propose(turn, issue.case, ReaderEvent::Claimed(issue.author))?;
         }
@@ -151,7 +197,10 @@ impl Service {
     }
 
     fn expected(&self, case: CaseId) -> Option<Phase> {
-        self.state.readings.get(&case).map(|reading| reading.thread.expected())
+        self.state
+            .readings
+            .get(&case)
+            .map(|reading| reading.thread.expected())
     }
 
     /// What follows by itself for every case that this site reads.
@@ -160,7 +209,10 @@ impl Service {
             .state
             .readings
             .iter()
-            .filter(|(_, reading)| reading.thread.pending().len() < limits::PENDING_PROPOSALS && !reading.thread.phase().is_over())
+            .filter(|(_, reading)| {
+                reading.thread.pending().len() < limits::PENDING_PROPOSALS
+                    && !reading.thread.phase().is_over()
+            })
             .map(|(case, _)| *case)
             .collect();
         for case in open {
@@ -168,7 +220,11 @@ impl Service {
                 Some(Phase::Offered(offered)) => self.answer_offer(turn, case, &offered.offer),
                 Some(Phase::HandingOver(handing_over)) if self.state.readings[&case].arrived => {
                     let manifest = &handing_over.grant.manifest;
-                    let receipt = CustodyReceipt { manifest: Digest::of(&cbor::encode(manifest)), objects: manifest.objects, bytes: manifest.bytes };
+                    let receipt = CustodyReceipt {
+                        manifest: Digest::of(&cbor::encode(manifest)),
+                        objects: manifest.objects,
+                        bytes: manifest.bytes,
+                    };
                     self.propose(turn, case, ReaderEvent::Received(receipt));
                 }
                 _ => {}
@@ -176,47 +232,89 @@ impl Service {
         }
     }
 
-    fn answer_offer(&mut self, turn: &mut Turn, case: CaseId, offer: &crate::case::event::CaseOffer) {
+    fn answer_offer(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        offer: &crate::case::event::CaseOffer,
+    ) {
         let requester = self.state.readings[&case].thread.requester();
-        let agreed = self.state.partners.get(&requester).and_then(|partner| partner.agreements.get(&offer.agreement));
-        let event = if !agreed.is_some_and(|state| state.accepted && state.agreement.in_force(turn.now)) {
-            ReaderEvent::Declined(DeclineReason::NoAgreement)
-        } else if self.quoting == Quoting::ByHand {
-            return;
-        } else {
-            self.quote(turn.now, &offer.terms)
-        };
+        let agreed = self
+            .state
+            .partners
+            .get(&requester)
+            .and_then(|partner| partner.agreements.get(&offer.agreement));
+        let event =
+            if !agreed.is_some_and(|state| state.accepted && state.agreement.in_force(turn.now)) {
+                ReaderEvent::Declined(DeclineReason::NoAgreement)
+            } else if self.quoting == Quoting::ByHand {
+                return;
+            } else {
+                self.quote(turn.now, &offer.terms)
+            };
         self.propose(turn, case, event);
     }
 
     fn quote(&self, now: Timestamp, terms: &CaseTerms) -> ReaderEvent {
-        let offer = self.state.own.capacity.as_ref().map(|(_, offer)| offer).filter(|offer| now < offer.until);
-        let Some(slot) = offer.and_then(|offer| offer.slots.iter().find(|slot| slot.covers(terms))) else {
+        let offer = self
+            .state
+            .own
+            .capacity
+            .as_ref()
+            .map(|(_, offer)| offer)
+            .filter(|offer| now < offer.until);
+        let Some(slot) = offer.and_then(|offer| offer.slots.iter().find(|slot| slot.covers(terms)))
+        else {
             return ReaderEvent::Declined(DeclineReason::NotOffered);
         };
         if self.places_taken(slot, now) >= usize::from(slot.per_day) {
             return ReaderEvent::Declined(DeclineReason::Full);
         }
         let due = now.after(Span::HOUR.times(u64::from(slot.hours)));
-        ReaderEvent::Quoted(Quote { due, until: now.after(limits::QUOTE_LEASE) })
+        ReaderEvent::Quoted(Quote {
+            due,
+            until: now.after(limits::QUOTE_LEASE),
+        })
     }
 
     /// Cases of the same kind that were offered today and hold a place.
     pub(crate) fn places_taken(&self, slot: &OfferSlot, now: Timestamp) -> usize {
         let today = |at: Timestamp| at.japanese_day() == now.japanese_day();
-        let same = |terms: &CaseTerms| terms.modality == slot.modality && terms.specialty == slot.specialty;
+        let same = |terms: &CaseTerms| {
+            terms.modality == slot.modality && terms.specialty == slot.specialty
+        };
         let holds = |phase: &Phase| match phase {
             Phase::Quoted(quoted) => same(&quoted.offered.offer.terms) && now < quoted.quote.until,
-            phase => phase.booking().is_some_and(|booked| same(&booked.quoted.offered.offer.terms)),
+            phase => phase
+                .booking()
+                .is_some_and(|booked| same(&booked.quoted.offered.offer.terms)),
         };
         let readings = self.state.readings.values();
-        readings.filter(|reading| reading.thread.timeline().first().is_some_and(|first| today(first.at)) && holds(&reading.thread.expected())).count()
+        readings
+            .filter(|reading| {
+                reading
+                    .thread
+                    .timeline()
+                    .first()
+                    .is_some_and(|first| today(first.at))
+                    && holds(&reading.thread.expected())
+            })
+            .count()
     }
 
-    fn try_propose(&mut self, turn: &mut Turn, case: CaseId, event: ReaderEvent) -> Result<Answer, CannotDo> {
+    fn try_propose(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        event: ReaderEvent,
+    ) -> Result<Answer, CannotDo> {
         let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
         let unsigned = DocumentId::from_bytes([0; 32]);
-        let fits = reading.thread.expected().after_reader(unsigned, &event).is_ok();
+        let fits = reading
+            .thread
+            .expected()
+            .after_reader(unsigned, &event)
+            .is_ok();
         if !fits || reading.thread.pending().len() >= limits::PENDING_PROPOSALS {
             return Err(CannotDo::NotNow);
         }
@@ -225,7 +323,9 @@ impl Service {
     }
 
     fn propose(&mut self, turn: &mut Turn, case: CaseId, event: ReaderEvent) {
-        let Some(reading) = self.state.readings.get(&case) else { return };
+        let Some(reading) = self.state.readings.get(&case) else {
+            return;
+        };
         let proposal = Proposal {
             case,
             requester: reading.thread.requester(),
@@ -241,6 +341,8 @@ impl Service {
 
     /// Whether the study of a case is being fetched now.
     pub fn is_receiving(&self, case: CaseId) -> bool {
-        self.attempts.get(&Job::ReceiveStudy(case)).is_some_and(|attempt| attempt.running)
+        self.attempts
+            .get(&Job::ReceiveStudy(case))
+            .is_some_and(|attempt| attempt.running)
     }
 }

@@ -82,8 +82,17 @@ pub struct CaseView {
 impl Service {
     /// Every case of this site, oldest first within each side.
     pub fn cases(&self) -> Vec<CaseView> {
-        let asked = self.state.requests.keys().filter_map(|case| self.case_view(*case));
-        let read = self.state.readings.keys().filter(|case| !self.state.requests.contains_key(case)).filter_map(|case| self.case_view(*case));
+        let asked = self
+            .state
+            .requests
+            .keys()
+            .filter_map(|case| self.case_view(*case));
+        let read = self
+            .state
+            .readings
+            .keys()
+            .filter(|case| !self.state.requests.contains_key(case))
+            .filter_map(|case| self.case_view(*case));
         let mut views: Vec<CaseView> = asked.chain(read).collect();
         views.sort_by_key(|view| view.timeline.first().map_or(view.since, |first| first.at));
         views
@@ -92,18 +101,32 @@ impl Service {
     /// One case.
     pub fn case_view(&self, case: CaseId) -> Option<CaseView> {
         if let Some(request) = self.state.requests.get(&case) {
-            let open = request.threads.values().find(|thread| !thread.phase().is_over());
-            let thread = request.booked().or(open).or_else(|| request.threads.values().max_by_key(|thread| thread.timeline().last().map(|last| last.at)));
-            let waiting = thread.map_or(Waiting::OfferHere, |thread| self.requester_waits(case, thread));
+            let open = request
+                .threads
+                .values()
+                .find(|thread| !thread.phase().is_over());
+            let thread = request.booked().or(open).or_else(|| {
+                request
+                    .threads
+                    .values()
+                    .max_by_key(|thread| thread.timeline().last().map(|last| last.at))
+            });
+            let waiting = thread.map_or(Waiting::OfferHere, |thread| {
+                self.requester_waits(case, thread)
+            });
             return Some(CaseView {
                 case,
                 side: Side::Requester,
                 partner: thread.map(Thread::reader),
                 phase: request.code(),
                 waiting,
-                since: thread.and_then(|thread| thread.timeline().last()).map_or(request.opened, |last| last.at),
+                since: thread
+                    .and_then(|thread| thread.timeline().last())
+                    .map_or(request.opened, |last| last.at),
                 due: thread.and_then(promised),
-                timeline: thread.map(|thread| thread.timeline().to_vec()).unwrap_or_default(),
+                timeline: thread
+                    .map(|thread| thread.timeline().to_vec())
+                    .unwrap_or_default(),
             });
         }
         let thread = &self.state.readings.get(&case)?.thread;
@@ -113,7 +136,10 @@ impl Service {
             partner: Some(thread.requester()),
             phase: thread.expected().code(),
             waiting: self.reader_waits(case, thread),
-            since: thread.timeline().last().map_or(Timestamp(0), |last| last.at),
+            since: thread
+                .timeline()
+                .last()
+                .map_or(Timestamp(0), |last| last.at),
             due: promised(thread),
             timeline: thread.timeline().to_vec(),
         })
@@ -127,18 +153,33 @@ impl Service {
             Phase::HandingOver(_) => Waiting::Transfer,
             Phase::Received(_) | Phase::Claimed(_) => Waiting::Reading,
             Phase::Reported(reported) => {
-                let arriving = reported.versions.all().iter().find(|version| version.reception == Reception::Issued);
+                let arriving = reported
+                    .versions
+                    .all()
+                    .iter()
+                    .find(|version| version.reception == Reception::Issued);
                 match (arriving, reported.standing()) {
-                    (Some(version), _) => return self.job_waits(Job::ReceiveReport(case, version.issued.version), Waiting::Delivery),
+                    (Some(version), _) => {
+                        return self.job_waits(
+                            Job::ReceiveReport(case, version.issued.version),
+                            Waiting::Delivery,
+                        );
+                    }
                     (None, Standing::Preliminary | Standing::Rejected) => Waiting::FinalReport,
                     (None, Standing::Final) => Waiting::Delivery,
-                    (None, Standing::Delivered | Standing::Acknowledged) => return Waiting::AcknowledgementHere,
+                    (None, Standing::Delivered | Standing::Acknowledged) => {
+                        return Waiting::AcknowledgementHere;
+                    }
                 }
             }
             Phase::Closed(_) => return Waiting::Nothing,
             Phase::Ended(_) => return Waiting::OfferHere,
         };
-        if self.is_connected(thread.reader()).is_some() { waits } else { Waiting::Connection }
+        if self.is_connected(thread.reader()).is_some() {
+            waits
+        } else {
+            Waiting::Connection
+        }
     }
 
     fn reader_waits(&self, case: CaseId, thread: &Thread) -> Waiting {
@@ -146,10 +187,20 @@ impl Service {
             Phase::Offered(_) => return Waiting::QuoteHere,
             Phase::Quoted(_) => Waiting::Booking,
             Phase::Booked(_) => Waiting::Transfer,
-            Phase::HandingOver(_) => return self.job_waits(Job::ReceiveStudy(case), Waiting::Transfer),
+            Phase::HandingOver(_) => {
+                return self.job_waits(Job::ReceiveStudy(case), Waiting::Transfer);
+            }
             Phase::Received(_) | Phase::Claimed(_) => {
-                let stored = self.state.readings.get(&case).is_some_and(|reading| reading.stored);
-                return if stored { Waiting::ReadingHere } else { self.job_waits(Job::StoreStudy(case), Waiting::ReadingHere) };
+                let stored = self
+                    .state
+                    .readings
+                    .get(&case)
+                    .is_some_and(|reading| reading.stored);
+                return if stored {
+                    Waiting::ReadingHere
+                } else {
+                    self.job_waits(Job::StoreStudy(case), Waiting::ReadingHere)
+                };
             }
             Phase::Reported(reported) => match reported.standing() {
                 Standing::Preliminary | Standing::Rejected => return Waiting::ReadingHere,
@@ -158,12 +209,22 @@ impl Service {
             },
             Phase::Closed(_) | Phase::Ended(_) => Waiting::Nothing,
         };
-        if waits != Waiting::Nothing && self.is_connected(thread.requester()).is_none() { Waiting::Connection } else { waits }
+        if waits != Waiting::Nothing && self.is_connected(thread.requester()).is_none() {
+            Waiting::Connection
+        } else {
+            waits
+        }
     }
 
     fn job_waits(&self, job: Job, otherwise: Waiting) -> Waiting {
-        let trouble = self.attempts.get(&job).filter(|attempt| !attempt.running).and_then(|attempt| attempt.trouble);
-        let unreachable = self.partner_of(job).is_some_and(|site| self.is_connected(site).is_none());
+        let trouble = self
+            .attempts
+            .get(&job)
+            .filter(|attempt| !attempt.running)
+            .and_then(|attempt| attempt.trouble);
+        let unreachable = self
+            .partner_of(job)
+            .is_some_and(|site| self.is_connected(site).is_none());
         match trouble {
             _ if unreachable => Waiting::Connection,
             Some(trouble) => Waiting::Retry(trouble),

@@ -96,13 +96,19 @@ pub struct ManifestReference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadManifest {
     /// More objects than [`limits::OBJECTS`], or none.
-    #[error("the manifest lists no object or more than {} objects", limits::OBJECTS)]
+    #[error(
+        "the manifest lists no object or more than {} objects",
+        limits::OBJECTS
+    )]
     Count,
     /// A slot is zero or appears twice.
     #[error("the manifest numbers two objects alike")]
     Slots,
     /// An object is longer than [`limits::OBJECT_BYTES`].
-    #[error("the manifest lists an object that is longer than {} bytes", limits::OBJECT_BYTES)]
+    #[error(
+        "the manifest lists an object that is longer than {} bytes",
+        limits::OBJECT_BYTES
+    )]
     Length,
     /// Grant, commitment and manifest do not speak of the same parcel.
     #[error("the manifest is not the one that was granted")]
@@ -129,7 +135,11 @@ impl Manifest {
         if slots[0] == MANIFEST_SLOT || !distinct {
             return Err(BadManifest::Slots);
         }
-        if self.objects.iter().any(|object| object.length > limits::OBJECT_BYTES) {
+        if self
+            .objects
+            .iter()
+            .any(|object| object.length > limits::OBJECT_BYTES)
+        {
             return Err(BadManifest::Length);
         }
         let agrees = self.parcel == granted.parcel
@@ -137,6 +147,10 @@ impl Manifest {
             && self.site == site
             && self.objects.len() as u64 == u64::from(granted.objects)
             && self.bytes() == granted.bytes;
-        if agrees { Ok(()) } else { Err(BadManifest::Mismatch) }
+        if agrees {
+            Ok(())
+        } else {
+            Err(BadManifest::Mismatch)
+        }
     }
 }

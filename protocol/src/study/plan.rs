@@ -64,11 +64,24 @@ impl TransferPlan {
         for entry in &manifest.objects {
             let sealed = sealed::sealed_len(entry.length);
             let count = u32::try_from(sealed.div_ceil(SEGMENT)).unwrap_or(u32::MAX);
-            objects.push(Placement { slot: entry.slot, length: entry.length, position, sealed, first, count });
+            objects.push(Placement {
+                slot: entry.slot,
+                length: entry.length,
+                position,
+                sealed,
+                first,
+                count,
+            });
             position += sealed;
             first += count;
         }
-        TransferPlan { objects, marks: vec![Mark::Missing; first as usize], next: 0, held_bytes: 0, total_bytes: position }
+        TransferPlan {
+            objects,
+            marks: vec![Mark::Missing; first as usize],
+            next: 0,
+            held_bytes: 0,
+            total_bytes: position,
+        }
     }
 
     /// The objects in manifest order.
@@ -123,7 +136,9 @@ impl TransferPlan {
 
     /// Forgets a segment that turned out to be damaged, so that it is asked for again.
     pub fn discard(&mut self, index: u32) {
-        if let (Some(segment), Some(Mark::Held)) = (self.segment(index), self.marks.get(index as usize)) {
+        if let (Some(segment), Some(Mark::Held)) =
+            (self.segment(index), self.marks.get(index as usize))
+        {
             self.held_bytes -= segment.length;
             self.release(index as usize);
         }
@@ -131,7 +146,14 @@ impl TransferPlan {
 
     /// Forgets every segment of one object whose content did not match its digest.
     pub fn discard_object(&mut self, slot: u32) {
-        let Some(object) = self.objects.iter().find(|object| object.slot == slot).copied() else { return };
+        let Some(object) = self
+            .objects
+            .iter()
+            .find(|object| object.slot == slot)
+            .copied()
+        else {
+            return;
+        };
         for index in object.first..object.first + object.count {
             self.discard(index);
         }
@@ -157,12 +179,19 @@ impl TransferPlan {
         let object = self.object_of(index)?;
         let offset = u64::from(index - object.first) * SEGMENT;
         let length = SEGMENT.min(object.sealed - offset);
-        Some(Segment { index, slot: object.slot, offset, length })
+        Some(Segment {
+            index,
+            slot: object.slot,
+            offset,
+            length,
+        })
     }
 
     /// The object a segment belongs to.
     pub fn object_of(&self, index: u32) -> Option<Placement> {
-        let at = self.objects.partition_point(|object| object.first + object.count <= index);
+        let at = self
+            .objects
+            .partition_point(|object| object.first + object.count <= index);
         self.objects.get(at).copied()
     }
 
@@ -191,7 +220,12 @@ mod tests {
                 class: ObjectClass::Image,
             })
             .collect();
-        Manifest { parcel: ParcelId::from_bytes([1; 32]), site: SiteId::from_bytes([2; 32]), commitment: Digest::from_bytes([3; 32]), objects }
+        Manifest {
+            parcel: ParcelId::from_bytes([1; 32]),
+            site: SiteId::from_bytes([2; 32]),
+            commitment: Digest::from_bytes([3; 32]),
+            objects,
+        }
     }
 
     #[test]
@@ -228,7 +262,9 @@ mod tests {
         }
         plan.discard_object(2);
         assert!(!plan.is_complete());
-        let again: Vec<u32> = std::iter::from_fn(|| plan.ask(0)).map(|segment| segment.slot).collect();
+        let again: Vec<u32> = std::iter::from_fn(|| plan.ask(0))
+            .map(|segment| segment.slot)
+            .collect();
         assert_eq!(again, [2, 2]);
     }
 
