@@ -1,1 +1,8 @@
+//! The node a hospital runs. The only crate that touches the world: network, DICOM, disk, people.
+//! It commits what `dokuei_protocol` decided and does what it is told; no decision about a case is
+//! made in here.
 
+pub mod config;
+pub mod language;
+pub mod site;
+pub mod store;
