@@ -21,6 +21,8 @@ mod lengths;
 mod opener;
 mod sealer;
 mod stream;
+#[cfg(test)]
+mod vectors;
 
 pub use commitment::{ObjectHasher, commitment, object_digest_key};
 pub use lengths::{
