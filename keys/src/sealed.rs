@@ -19,6 +19,7 @@
 mod commitment;
 mod lengths;
 mod opener;
+mod place;
 mod sealer;
 mod stream;
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod hex;
 mod pairing;
 mod properties;
 mod published;
+mod recipes;
 mod sample;
 mod sealed;
 mod wire;

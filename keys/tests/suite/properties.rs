@@ -72,6 +72,38 @@ proptest! {
     }
 
     #[test]
+    fn filling_a_buffer_gives_the_same_bytes_as_growing_one(
+        length in lengths(), sealing in sizes(), opening in sizes(), seed: u64,
+    ) {
+        let (key, context, plain) = (content_key(1), seal_context(), noise(length, seed));
+        let whole = seal(&key, &context, SAMPLE_SALT, &plain).unwrap();
+
+        let (mut sealer, header) = Sealer::new(&key, &context, SAMPLE_SALT);
+        let mut sealed = header.to_vec();
+        for piece in pieces(&plain, &sealing) {
+            let mut buffer = vec![0xaa; sealer.completed_by(piece.len()) + 3];
+            let needed = buffer.len() - 3;
+            let written = sealer.push_into(piece, &mut buffer).unwrap();
+            prop_assert_eq!(written, needed);
+            prop_assert_eq!(&buffer[written..], &[0xaa; 3]);
+            sealed.extend_from_slice(&buffer[..written]);
+        }
+        sealer.finish(&mut sealed).unwrap();
+        prop_assert!(sealed == whole);
+
+        let (header, body) = sealed.split_first_chunk::<HEADER>().unwrap();
+        let mut opener = Opener::new(&key, &context, header).unwrap();
+        let mut opened = Vec::new();
+        for piece in pieces(body, &opening) {
+            let mut buffer = vec![0; opener.completed_by(piece.len())];
+            prop_assert_eq!(opener.push_into(piece, &mut buffer).unwrap(), buffer.len());
+            opened.extend_from_slice(&buffer);
+        }
+        opener.finish(&mut opened).unwrap();
+        prop_assert!(opened == plain);
+    }
+
+    #[test]
     fn any_byte_is_found_by_opening_its_chunk_alone(
         length in 1..5 * CHUNK, place in any::<prop::sample::Index>(), seed: u64,
     ) {

@@ -17,7 +17,7 @@ pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
 }
 
 pub(crate) fn signing_key(seed: u8) -> SigningKey {
-    SigningKey::from_seed(&Secret32::from_bytes([seed; 32]))
+    SigningKey::from_seed(Secret32::from_bytes([seed; 32]))
 }
 
 /// From a day ago, for `days`.

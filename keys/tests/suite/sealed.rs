@@ -306,3 +306,21 @@ fn a_sealer_holds_no_more_than_a_chunk() {
     sealer.finish(&mut out).unwrap();
     assert_eq!(out, sealed(&plain));
 }
+
+#[test]
+fn a_buffer_too_short_is_refused_and_not_overrun() {
+    let plain = noise(2 * CHUNK, 10);
+    let bytes = sealed(&plain);
+    let (mut sealer, header) = Sealer::new(&content_key(1), &seal_context(), SAMPLE_SALT);
+    assert_eq!(sealer.completed_by(plain.len()), 2 * SEALED_CHUNK);
+    let mut short = vec![0; 2 * SEALED_CHUNK - 1];
+    let refused = sealer.push_into(&plain, &mut short).unwrap_err();
+    assert_eq!(refused.why(), Why::NoRoom);
+
+    let mut opener = Opener::new(&content_key(1), &seal_context(), &header).unwrap();
+    assert_eq!(opener.completed_by(2 * SEALED_CHUNK), 2 * CHUNK);
+    let mut short = vec![0; 2 * CHUNK - 1];
+    let refused = opener.push_into(&bytes[HEADER..], &mut short).unwrap_err();
+    assert_eq!(refused.why(), Why::NoRoom);
+    assert_eq!(short[CHUNK..], vec![0; CHUNK - 1], "no part of a chunk");
+}
