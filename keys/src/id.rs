@@ -12,6 +12,7 @@ use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Refused, Why};
+use crate::labels::Label;
 use crate::signing::PublicKey;
 
 /// The text was not 64 lower-case hexadecimal digits.
@@ -135,6 +136,12 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha256(bytes))
+    }
+
+    /// The SHA-256 of a label's bytes followed by `bytes`: a digest for one purpose only.
+    #[must_use]
+    pub fn of_labelled(label: Label, bytes: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(label.as_bytes()).chain_update(bytes).finalize().into())
     }
 }
 

@@ -52,10 +52,14 @@ labels! {
     Offer = "dokuei/v1/sign/offer",
     /// A site says where its nodes are reached.
     AddressRecord = "dokuei/v1/sign/address-record",
-    /// Two parties agree on terms.
-    Agreement = "dokuei/v1/sign/agreement",
-    /// One link of a case's chain.
-    CaseDocument = "dokuei/v1/sign/case-document",
+    /// A site proposes terms to another.
+    Agreement = "dokuei/v1/sign/agreement/proposed",
+    /// The other site accepts them.
+    AgreementAccepted = "dokuei/v1/sign/agreement/accepted",
+    /// A requester adds a link to a case's chain.
+    Link = "dokuei/v1/sign/case/link",
+    /// A reader proposes what a link may admit.
+    Proposal = "dokuei/v1/sign/case/proposal",
     /// A content key is granted to recipients.
     Grant = "dokuei/v1/sign/grant",
     /// What a parcel holds.
@@ -63,7 +67,11 @@ labels! {
     /// A recipient has taken custody.
     Receipt = "dokuei/v1/sign/receipt",
     /// A reader's report.
-    Report = "dokuei/v1/sign/report",
+    Report = "dokuei/v1/sign/report/person",
+    /// The reading site stands behind a report and its printed form.
+    Countersignature = "dokuei/v1/sign/report/site",
+    /// One entry of a site's log follows another.
+    LogEntry = "dokuei/v1/log/entry",
     /// An attending doctor has seen or acted on a report.
     Acknowledgement = "dokuei/v1/sign/acknowledgement",
     /// What is owed for a period.
