@@ -1,6 +1,7 @@
 //! Signed documents: what verifies, and that nothing else does.
 
 use dokuei_keys::delegation::SITE_KEY_LIFE;
+use dokuei_keys::signed::recorded;
 use dokuei_keys::{
     Delegation, Document, DocumentId, NodeId, Prekey, Refused, Revocation, Signed, SiteCertificate,
     Subject, Why, peek,
@@ -217,4 +218,24 @@ fn garbage_is_refused_by_every_reader() {
             assert!(clinic.identity().revocation(&bytes).is_err());
         }
     }
+}
+
+/// What a site wrote down itself is read back without the key, but with every other check.
+#[test]
+fn recorded_documents_read_back() {
+    let clinic = Site::clinic();
+    let signed = node_delegation(&clinic);
+    assert_eq!(
+        recorded::<Delegation>(signed.bytes()).unwrap(),
+        *signed.content()
+    );
+    assert_eq!(why(recorded::<Revocation>(signed.bytes())), Why::OtherKind);
+    for length in 0..signed.bytes().len() {
+        assert!(recorded::<Delegation>(&signed.bytes()[..length]).is_err());
+    }
+    let max = Delegation::MAX_BYTES;
+    assert_eq!(
+        why(recorded::<Delegation>(&vec![0; max + 1])),
+        Why::TooLong { max }
+    );
 }
