@@ -4,6 +4,8 @@
 //! memory and time whatever the bytes are, and decides whether an object can be identified safely.
 //! What it lets through is carried unchanged.
 
+pub mod charset;
+mod date_time;
 pub mod header;
 pub mod part10;
 pub mod scanner;

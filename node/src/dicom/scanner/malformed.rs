@@ -58,6 +58,9 @@ pub enum MalformedKind {
     IdentityInvalid,
     /// The data set holds another object than the request announced.
     IdentityMismatch,
+    /// Native pixel data is described as larger than a value can be (PS3.5 §7.1.1), and is shorter:
+    /// whoever trusts the description runs out of memory.
+    PixelDescription,
     /// The deflated data set is not a deflate stream.
     InflateBroken,
     /// The deflated data set is larger than allowed.
@@ -97,6 +100,7 @@ impl MalformedKind {
             Self::IdentityMissing => "identity-missing",
             Self::IdentityInvalid => "identity-invalid",
             Self::IdentityMismatch => "identity-mismatch",
+            Self::PixelDescription => "pixel-description",
             Self::InflateBroken => "inflate-broken",
             Self::InflateTooLarge => "inflate-too-large",
             Self::InflateRatio => "inflate-ratio",
@@ -129,6 +133,7 @@ impl fmt::Display for MalformedKind {
             Self::IdentityMissing => "an identifying UID is missing",
             Self::IdentityInvalid => "an identifying UID is not a valid UID",
             Self::IdentityMismatch => "the data set is not the object that was announced",
+            Self::PixelDescription => "the image is described as impossibly large",
             Self::InflateBroken => "the deflated data set is broken",
             Self::InflateTooLarge => "the deflated data set is too large",
             Self::InflateRatio => "the deflated data set expands beyond reason",

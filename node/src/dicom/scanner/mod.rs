@@ -10,6 +10,7 @@
 //! everything else: old vendors' deviations are normal in real data.
 
 mod encoding;
+mod frames;
 pub(crate) mod head;
 mod inflate;
 mod kept;
@@ -25,7 +26,7 @@ pub use limits::{
 };
 pub use malformed::{FINDINGS_MAX, Finding, FindingKind, Findings, Malformed, MalformedKind};
 
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Kept, OTHER_PATIENT_IDS};
 
 use crate::dicom::header::Header;
 use dicom_core::Tag;
@@ -159,7 +160,7 @@ impl Scanner {
                 .findings
                 .record(FindingKind::UnknownTransferSyntax, Tag(0x0002, 0x0010), 0);
         }
-        pixels::check(&self.transfer_syntax, &mut walked);
+        pixels::check(&self.transfer_syntax, &mut walked)?;
         Ok(Scanned {
             encapsulated_pixels: walked.pixels.is_some_and(|pixels| pixels.encapsulated),
             transfer_syntax: self.transfer_syntax,

@@ -2,15 +2,25 @@
 
 use super::encoding::{Form, TransferSyntax};
 use super::kept::Kept;
-use super::malformed::FindingKind;
+use super::malformed::{FindingKind, Malformed, MalformedKind};
 use super::walk::Walked;
 use crate::dicom::uid::trim_padding;
 use dicom_dictionary_std::tags;
 
+/// Most bytes a value of defined length can have: lengths are 32 bits and even (PS3.5 §7.1.1).
+const VALUE_LENGTH_MAX: u128 = 0xFFFF_FFFE;
+
 /// Records what of the pixel data contradicts its description or its transfer syntax.
-pub(crate) fn check(transfer_syntax: &TransferSyntax, walked: &mut Walked) {
+///
+/// # Errors
+/// [`MalformedKind::PixelDescription`]. Any other contradiction is carried: the object is identified,
+/// its boundaries are known, and its images are for a viewer to judge.
+pub(crate) fn check(
+    transfer_syntax: &TransferSyntax,
+    walked: &mut Walked,
+) -> Result<(), Malformed> {
     let Some(pixels) = walked.pixels else {
-        return;
+        return Ok(());
     };
     let mut note = |kind| {
         walked
@@ -21,19 +31,27 @@ pub(crate) fn check(transfer_syntax: &TransferSyntax, walked: &mut Walked) {
         note(FindingKind::PixelEncoding);
     }
     if pixels.encapsulated {
-        return;
+        return Ok(());
     }
     let form = Form::from(transfer_syntax.encoding());
     let Some(described) = described_bytes(&walked.kept, form) else {
-        return;
+        return Ok(());
     };
     // One byte of padding makes the value even (PS3.5 §8.1.1).
     let padded = described + described % 2;
     if u128::from(pixels.bytes) < described {
+        if described > VALUE_LENGTH_MAX {
+            return Err(Malformed {
+                kind: MalformedKind::PixelDescription,
+                tag: tags::PIXEL_DATA,
+                offset: pixels.offset,
+            });
+        }
         note(FindingKind::PixelDataShort);
     } else if u128::from(pixels.bytes) > padded {
         note(FindingKind::PixelDataLong);
     }
+    Ok(())
 }
 
 /// Bytes that rows, columns, frames, samples and bits allocated make together, if all are there.

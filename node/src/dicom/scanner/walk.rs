@@ -4,6 +4,7 @@
 //! Nothing it allocates depends on a length that the bytes declare, other than up to the limits.
 
 use super::encoding::Form;
+use super::frames::{FrameKind, Frames, Opening};
 use super::head::{
     ElementHead, HeadReading, ITEM, ITEM_DELIMITATION, LONG_HEAD, SEQUENCE_DELIMITATION,
     SHORT_HEAD, Vr, read_head,
@@ -14,27 +15,6 @@ use super::malformed::{FindingKind, Findings, Malformed, MalformedKind};
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
-
-/// Something that is open around the current position.
-struct Frame {
-    kind: FrameKind,
-    /// Where it ends, if it declares its length.
-    end: Option<u64>,
-    /// Where it ends at the latest: its own end or the one of what is around it.
-    bound: Option<u64>,
-    /// How heads are written after it.
-    outside: Form,
-    tag: Tag,
-    offset: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FrameKind {
-    Sequence,
-    Item,
-    /// Encapsulated pixel data (PS3.5 §A.4).
-    Fragments,
-}
 
 enum State {
     /// Gathering the head of the next element.
@@ -71,8 +51,7 @@ pub(crate) struct Walk {
     head: [u8; LONG_HEAD],
     head_filled: usize,
     head_offset: u64,
-    frames: Vec<Frame>,
-    depth: usize,
+    frames: Frames,
     elements: u32,
     last_tag: Option<Tag>,
     kept: Kept,
@@ -90,8 +69,7 @@ impl Walk {
             head: [0; LONG_HEAD],
             head_filled: 0,
             head_offset: 0,
-            frames: Vec::new(),
-            depth: 0,
+            frames: Frames::default(),
             elements: 0,
             last_tag: None,
             kept: Kept::default(),
@@ -133,7 +111,7 @@ impl Walk {
             }
             State::Head => {}
         }
-        if let Some(open) = self.frames.last() {
+        if let Some(open) = self.frames.innermost() {
             return Err(Malformed {
                 kind: MalformedKind::Truncated,
                 tag: open.tag,
@@ -234,7 +212,7 @@ impl Walk {
         if self.elements > self.limits.elements {
             return Err(self.refuse(MalformedKind::TooManyElements, head.tag));
         }
-        let around = self.frames.last().map(|frame| frame.kind);
+        let around = self.frames.innermost().map(|frame| frame.kind);
         match (head.tag, around) {
             (ITEM, _) => self.open_item(head, around),
             (ITEM_DELIMITATION | SEQUENCE_DELIMITATION, _) => self.delimit(head),
@@ -404,17 +382,10 @@ impl Walk {
         if head.length != Some(0) {
             return Err(self.refuse(MalformedKind::DelimiterLength, head.tag));
         }
-        let closes = self.frames.last().is_some_and(|frame| {
-            let delimiter = match frame.kind {
-                FrameKind::Item => ITEM_DELIMITATION,
-                FrameKind::Sequence | FrameKind::Fragments => SEQUENCE_DELIMITATION,
-            };
-            frame.end.is_none() && delimiter == head.tag
-        });
-        if !closes {
+        let Some(outside) = self.frames.delimit(head.tag) else {
             return Err(self.refuse(MalformedKind::UnexpectedDelimiter, head.tag));
-        }
-        self.close_frame();
+        };
+        self.form = outside;
         self.close_ended();
         Ok(())
     }
@@ -426,75 +397,45 @@ impl Walk {
         end: Option<u64>,
         inside: Form,
     ) -> Result<(), Malformed> {
-        if kind != FrameKind::Item {
-            if self.depth >= self.limits.depth {
-                return Err(self.refuse(MalformedKind::TooDeep, tag));
-            }
-            self.depth += 1;
-        }
-        let bound = end.or_else(|| self.bound());
-        self.frames.push(Frame {
+        let opening = Opening {
             kind,
-            end,
-            bound,
-            outside: self.form,
             tag,
             offset: self.head_offset,
-        });
+            end,
+            outside: self.form,
+        };
+        if !self.frames.open(opening, self.limits.depth) {
+            return Err(self.refuse(MalformedKind::TooDeep, tag));
+        }
         self.form = inside;
         Ok(())
     }
 
-    fn close_frame(&mut self) {
-        if let Some(frame) = self.frames.pop() {
-            self.form = frame.outside;
-            if frame.kind != FrameKind::Item {
-                self.depth -= 1;
-            }
-        }
-    }
-
     /// Closes whatever declared to end here.
     fn close_ended(&mut self) {
-        while self
-            .frames
-            .last()
-            .is_some_and(|frame| frame.end == Some(self.position))
-        {
-            self.close_frame();
-        }
-    }
-
-    fn bound(&self) -> Option<u64> {
-        match self.frames.last() {
-            Some(frame) => frame.bound,
-            None => self.limits.total,
+        if let Some(outside) = self.frames.close_ended(self.position) {
+            self.form = outside;
         }
     }
 
     /// Refuses a value of `length` bytes that is longer than what is around it.
     fn require(&self, length: u64, tag: Tag) -> Result<(), Malformed> {
-        let Some(bound) = self.bound() else {
-            return Ok(());
+        let (bound, kind) = match self.frames.bound() {
+            Some(bound) => (Some(bound), MalformedKind::LengthBeyondParent),
+            None => (self.limits.total, MalformedKind::LengthBeyondEnd),
         };
-        if length <= bound.saturating_sub(self.position) {
-            return Ok(());
+        match bound {
+            Some(bound) if length > bound.saturating_sub(self.position) => {
+                Err(self.refuse(kind, tag))
+            }
+            Some(_) | None => Ok(()),
         }
-        let nested = self.frames.iter().any(|frame| frame.end.is_some());
-        Err(self.refuse(
-            if nested {
-                MalformedKind::LengthBeyondParent
-            } else {
-                MalformedKind::LengthBeyondEnd
-            },
-            tag,
-        ))
     }
 
     /// Refuses a head that cannot fit into the item or sequence around it. At the top level the end
     /// of the bytes says the same, and says whether they were padding.
     fn require_room(&self, length: u64) -> Result<(), Malformed> {
-        match self.frames.last() {
+        match self.frames.innermost() {
             Some(frame) => self.require(length, frame.tag),
             None => Ok(()),
         }
