@@ -168,6 +168,10 @@ impl MetaReader {
                 .ok()
                 .map(|length| after.saturating_add(u32::from_le_bytes(length) as usize));
         } else if head.tag == tags::TRANSFER_SYNTAX_UID {
+            // Of two transfer syntaxes, readers differ in which one counts.
+            if self.transfer_syntax.is_some() {
+                return Err(self.refuse(MalformedKind::MetaBroken, head.tag));
+            }
             self.transfer_syntax = Uid::parse_lenient(value).ok();
         } else if head.tag == tags::MEDIA_STORAGE_SOP_CLASS_UID {
             self.sop_class = Uid::parse_lenient(value).ok();

@@ -169,8 +169,6 @@ pub enum FindingKind {
     UnknownVr,
     /// A VR field of two printable characters that are no letters; read with a 16-bit length.
     UnprintableVr,
-    /// A delimiter within a sequence or item of defined length.
-    NeedlessDelimiter,
     /// Pixel fragments under a transfer syntax that has none, or the reverse (PS3.5 §A).
     PixelEncoding,
     /// Native pixel data is shorter than rows, columns, frames, samples and bits say.
@@ -208,7 +206,6 @@ impl FindingKind {
             Self::Duplicate => "duplicate",
             Self::UnknownVr => "unknown-vr",
             Self::UnprintableVr => "unprintable-vr",
-            Self::NeedlessDelimiter => "needless-delimiter",
             Self::PixelEncoding => "pixel-encoding",
             Self::PixelDataShort => "pixel-data-short",
             Self::PixelDataLong => "pixel-data-long",
