@@ -3,6 +3,7 @@
 //! made in here.
 
 pub mod config;
+pub mod dicom;
 pub mod language;
 pub mod site;
 pub mod store;

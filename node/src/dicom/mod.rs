@@ -1,0 +1,12 @@
+//! DICOM: everything that reads, writes, receives or sends it.
+//!
+//! Bytes from outside meet [`scanner`] first, before any other parser sees them. It is bounded in
+//! memory and time whatever the bytes are, and decides whether an object can be identified safely.
+//! What it lets through is carried unchanged.
+
+pub mod charset;
+mod date_time;
+pub mod header;
+pub mod part10;
+pub mod scanner;
+pub mod uid;
