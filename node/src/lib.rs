@@ -1,1 +1,3 @@
+//! The node a hospital runs: the only crate that touches the world.
 
+pub mod dicom;
