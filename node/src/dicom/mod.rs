@@ -6,7 +6,11 @@
 
 pub mod charset;
 mod date_time;
+pub mod dimse;
 pub mod header;
+pub mod pacs;
 pub mod part10;
+pub mod pdu;
 pub mod scanner;
+pub mod scp;
 pub mod uid;
