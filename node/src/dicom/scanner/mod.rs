@@ -110,6 +110,12 @@ impl Scanner {
         outcome
     }
 
+    /// The value of a wanted attribute of the top level that has gone by already, with its padding.
+    #[must_use]
+    pub fn seen(&self, tag: Tag) -> Option<&[u8]> {
+        self.walk.seen(tag)
+    }
+
     /// Bytes pushed so far, as transferred.
     #[must_use]
     pub fn bytes(&self) -> u64 {

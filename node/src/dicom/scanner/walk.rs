@@ -78,6 +78,11 @@ impl Walk {
         }
     }
 
+    /// The value of a wanted attribute that is complete.
+    pub(crate) fn seen(&self, tag: Tag) -> Option<&[u8]> {
+        self.kept.value(tag)
+    }
+
     /// Takes the next bytes of the data set. After an error the walk must not be continued.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while !bytes.is_empty() {
