@@ -156,7 +156,13 @@ impl Config {
     pub fn read(path: &Path) -> Result<Config, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let file = path.display();
-            Failure::new("config-unreadable", say!("設定ファイル {file} を読めません（{error}）。", "The configuration file {file} cannot be read ({error})."))
+            Failure::new(
+                "config-unreadable",
+                say!(
+                    "設定ファイル {file} を読めません（{error}）。",
+                    "The configuration file {file} cannot be read ({error})."
+                ),
+            )
         })?;
         Config::parse(&text, &path.display().to_string())
     }
@@ -167,12 +173,26 @@ impl Config {
     /// As [`Config::read`].
     pub fn parse(text: &str, file: &str) -> Result<Config, Failure> {
         let raw: Raw = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            let line = error.span().map_or(1, |span| {
+                text[..span.start.min(text.len())].matches('\n').count() + 1
+            });
             let what = error.message().to_owned();
-            Failure::new("config-invalid", say!("設定ファイル {file} の {line} 行目に誤りがあります: {what}", "The configuration file {file} is wrong in line {line}: {what}"))
+            Failure::new(
+                "config-invalid",
+                say!(
+                    "設定ファイル {file} の {line} 行目に誤りがあります: {what}",
+                    "The configuration file {file} is wrong in line {line}: {what}"
+                ),
+            )
         })?;
         checked(raw).map_err(|(key, problem)| {
-            Failure::new("config-invalid", say!("設定ファイル {file} の「{key}」が正しくありません: {problem}", "The configuration file {file} has a wrong value for '{key}': {problem}"))
+            Failure::new(
+                "config-invalid",
+                say!(
+                    "設定ファイル {file} の「{key}」が正しくありません: {problem}",
+                    "The configuration file {file} has a wrong value for '{key}': {problem}"
+                ),
+            )
         })
     }
 }
@@ -183,16 +203,26 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
     if raw.version != VERSION {
         return Err(("version", format!("{} (1)", raw.version)));
     }
-    let name_is_fine = !raw.site.name.trim().is_empty() && raw.site.name.len() <= 128 && !raw.site.name.chars().any(char::is_control);
+    let name_is_fine = !raw.site.name.trim().is_empty()
+        && raw.site.name.len() <= 128
+        && !raw.site.name.chars().any(char::is_control);
     if !name_is_fine {
         return Err(("site.name", "1–128 bytes".to_owned()));
     }
     if raw.network.listen.is_empty() {
         return Err(("network.listen", "[]".to_owned()));
     }
-    let addresses_fit = raw.network.announce.len() <= limits::ADDRESSES && raw.network.announce.iter().all(|address| is_host_and_port(address));
+    let addresses_fit = raw.network.announce.len() <= limits::ADDRESSES
+        && raw
+            .network
+            .announce
+            .iter()
+            .all(|address| is_host_and_port(address));
     if !addresses_fit {
-        return Err(("network.announce", format!("host:port, ≤ {}", limits::ADDRESSES)));
+        return Err((
+            "network.announce",
+            format!("host:port, ≤ {}", limits::ADDRESSES),
+        ));
     }
     ae_title("dicom.ae_title", &raw.dicom.ae_title)?;
     for caller in &raw.dicom.callers {
@@ -204,7 +234,12 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
     if let Some(archive) = &raw.archive {
         ae_title("archive.ae_title", &archive.ae_title)?;
     }
-    let capacity = raw.reading.capacity.iter().map(slot).collect::<Result<Vec<_>, _>>()?;
+    let capacity = raw
+        .reading
+        .capacity
+        .iter()
+        .map(slot)
+        .collect::<Result<Vec<_>, _>>()?;
     if capacity.len() > limits::OFFER_SLOTS {
         return Err(("reading.capacity", format!("≤ {}", limits::OFFER_SLOTS)));
     }
@@ -216,7 +251,11 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         ae_title: raw.dicom.ae_title,
         callers: raw.dicom.callers,
         quiet_seconds: raw.dicom.quiet_seconds,
-        archive: raw.archive.map(|archive| Archive { host: archive.host, port: archive.port, ae_title: archive.ae_title }),
+        archive: raw.archive.map(|archive| Archive {
+            host: archive.host,
+            port: archive.port,
+            ae_title: archive.ae_title,
+        }),
         capacity,
         quoting: match raw.reading.quoting.as_str() {
             "automatic" => Quoting::Automatic,
@@ -230,12 +269,24 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
 fn slot(raw: &RawSlot) -> Result<OfferSlot, Wrong> {
     let codes = |all: Vec<&str>| all.join(", ");
     Ok(OfferSlot {
-        modality: Modality::from_code(&raw.modality)
-            .ok_or_else(|| ("reading.capacity.modality", codes(Modality::ALL.iter().map(|value| value.code()).collect())))?,
-        specialty: Specialty::from_code(&raw.specialty)
-            .ok_or_else(|| ("reading.capacity.specialty", codes(Specialty::ALL.iter().map(|value| value.code()).collect())))?,
-        priority: Priority::from_code(&raw.priority)
-            .ok_or_else(|| ("reading.capacity.priority", codes(Priority::ALL.iter().map(|value| value.code()).collect())))?,
+        modality: Modality::from_code(&raw.modality).ok_or_else(|| {
+            (
+                "reading.capacity.modality",
+                codes(Modality::ALL.iter().map(|value| value.code()).collect()),
+            )
+        })?,
+        specialty: Specialty::from_code(&raw.specialty).ok_or_else(|| {
+            (
+                "reading.capacity.specialty",
+                codes(Specialty::ALL.iter().map(|value| value.code()).collect()),
+            )
+        })?,
+        priority: Priority::from_code(&raw.priority).ok_or_else(|| {
+            (
+                "reading.capacity.priority",
+                codes(Priority::ALL.iter().map(|value| value.code()).collect()),
+            )
+        })?,
         per_day: raw.per_day,
         hours: raw.hours,
     })
@@ -244,13 +295,24 @@ fn slot(raw: &RawSlot) -> Result<OfferSlot, Wrong> {
 /// AE titles have 1–16 characters of the default repertoire without backslash and control
 /// characters (PS3.5 §6.2).
 fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
-    let fits = (1..=16).contains(&title.trim().len()) && title.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\');
-    if fits { Ok(()) } else { Err((key, format!("{title:?} (1–16 ASCII)"))) }
+    let fits = (1..=16).contains(&title.trim().len())
+        && title
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\');
+    if fits {
+        Ok(())
+    } else {
+        Err((key, format!("{title:?} (1–16 ASCII)")))
+    }
 }
 
 /// Whether a text is `host:port` with a port from 1 to 65535.
 pub fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && text.len() <= limits::ADDRESS_CHARS && port.parse::<u16>().is_ok_and(|port| port > 0))
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && text.len() <= limits::ADDRESS_CHARS
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 /// The configuration that `init` writes, with its explanations.
@@ -316,9 +378,17 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let text = template("A").replace("quiet_seconds", "quite_seconds");
-        let line = text.lines().position(|line| line.starts_with("quite_seconds")).unwrap() + 1;
+        let line = text
+            .lines()
+            .position(|line| line.starts_with("quite_seconds"))
+            .unwrap()
+            + 1;
         let failure = Config::parse(&text, "x.toml").unwrap_err();
-        assert!(failure.message.en.contains(&format!("line {line}")), "{}", failure.message.en);
+        assert!(
+            failure.message.en.contains(&format!("line {line}")),
+            "{}",
+            failure.message.en
+        );
         assert!(failure.message.en.contains("quite_seconds"));
         assert!(failure.message.ja.contains("x.toml"));
     }
@@ -327,15 +397,35 @@ mod tests {
     fn each_wrong_value_is_named() {
         for (from, to, key) in [
             ("version = 1", "version = 2", "version"),
-            ("ae_title = \"DOKUEI\"", "ae_title = \"SEVENTEEN_LETTERS\"", "dicom.ae_title"),
-            ("quiet_seconds = 60", "quiet_seconds = 0", "dicom.quiet_seconds"),
-            ("quoting = \"automatic\"", "quoting = \"never\"", "reading.quoting"),
-            ("announce = []", "announce = [\"nowhere\"]", "network.announce"),
+            (
+                "ae_title = \"DOKUEI\"",
+                "ae_title = \"SEVENTEEN_LETTERS\"",
+                "dicom.ae_title",
+            ),
+            (
+                "quiet_seconds = 60",
+                "quiet_seconds = 0",
+                "dicom.quiet_seconds",
+            ),
+            (
+                "quoting = \"automatic\"",
+                "quoting = \"never\"",
+                "reading.quoting",
+            ),
+            (
+                "announce = []",
+                "announce = [\"nowhere\"]",
+                "network.announce",
+            ),
             ("name = \"A\"", "name = \" \"", "site.name"),
         ] {
             let text = template("A").replace(from, to);
             let failure = Config::parse(&text, "x.toml").unwrap_err();
-            assert!(failure.message.en.contains(key), "{key}: {}", failure.message.en);
+            assert!(
+                failure.message.en.contains(key),
+                "{key}: {}",
+                failure.message.en
+            );
         }
     }
 }

@@ -2,8 +2,12 @@
 //! It commits what `dokuei_protocol` decided and does what it is told; no decision about a case is
 //! made in here.
 
+pub mod chance;
 pub mod config;
 pub mod dicom;
+pub mod disk;
 pub mod language;
+pub mod parcels;
 pub mod site;
 pub mod store;
+pub mod studies;

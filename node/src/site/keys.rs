@@ -68,26 +68,57 @@ impl SiteKeys {
     ///
     /// # Errors
     /// When the name does not fit a certificate.
-    pub fn create(name: &str, now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<(SiteKeys, Secret32), Failure> {
+    pub fn create(
+        name: &str,
+        now: UnixSeconds,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(SiteKeys, Secret32), Failure> {
         let root_seed = Secret32::from_rng(rng);
-        let root = SigningKey::from_seed(&root_seed);
+        let root = SigningKey::from_seed(root_seed.duplicate());
         let site_seed = Secret32::from_rng(rng);
-        let site = SigningKey::from_seed(&site_seed);
+        let site = SigningKey::from_seed(site_seed.duplicate());
         let node_seed = Secret32::from_rng(rng);
-        let node = SigningKey::from_seed(&node_seed);
+        let node = SigningKey::from_seed(node_seed.duplicate());
         let validity = Validity::starting(UnixSeconds(now.0.saturating_sub(BACKDATED)), LIFE);
         let id = SiteId::of(&root.public());
-        let certificate = SiteCertificate { site: id, root: root.public(), name: name.to_owned(), key: site.public(), validity, serial: 1 };
-        let delegation = Delegation { site: id, subject: Subject::Node(NodeId::from(node.public())), validity, serial: 1 };
+        let certificate = SiteCertificate {
+            site: id,
+            root: root.public(),
+            name: name.to_owned(),
+            key: site.public(),
+            validity,
+            serial: 1,
+        };
+        let delegation = Delegation {
+            site: id,
+            subject: Subject::Node(NodeId::from(node.public())),
+            validity,
+            serial: 1,
+        };
         let unfit = |_| {
             Failure::new(
                 "name-unfit",
-                say!("施設名「{name}」は使えません。1～128 バイトの文字で指定してください。", "The name '{name}' cannot be used: give 1 to 128 bytes of text."),
+                say!(
+                    "施設名「{name}」は使えません。1～128 バイトの文字で指定してください。",
+                    "The name '{name}' cannot be used: give 1 to 128 bytes of text."
+                ),
             )
         };
-        let certificate = Signed::sign(certificate, &root).map_err(unfit)?.bytes().to_vec();
-        let node = Signed::sign(delegation, &site).map_err(unfit)?.bytes().to_vec();
-        let keys = SiteKeys { certificate, node, site_seed, node_seed, storage: StorageKey::from_rng(rng) };
+        let certificate = Signed::sign(certificate, &root)
+            .map_err(unfit)?
+            .bytes()
+            .to_vec();
+        let node = Signed::sign(delegation, &site)
+            .map_err(unfit)?
+            .bytes()
+            .to_vec();
+        let keys = SiteKeys {
+            certificate,
+            node,
+            site_seed,
+            node_seed,
+            storage: StorageKey::from_rng(rng),
+        };
         Ok((keys, root_seed))
     }
 
@@ -95,7 +126,12 @@ impl SiteKeys {
     ///
     /// # Errors
     /// When the file exists or cannot be written.
-    pub fn save(&self, folder: &SiteFolder, passphrase: &[u8], rng: &mut impl CryptoRng) -> Result<(), Failure> {
+    pub fn save(
+        &self,
+        folder: &SiteFolder,
+        passphrase: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), Failure> {
         let stored = Stored {
             version: STORED_VERSION,
             certificate: self.certificate.clone().into(),
@@ -106,7 +142,8 @@ impl SiteKeys {
         };
         let plain = Zeroizing::new(cbor::encode(&stored));
         let path = folder.keys();
-        let sealed = keyfile::seal_secrets(&plain, passphrase, Cost::default(), rng).map_err(|error| key_file(&path, &error))?;
+        let sealed = keyfile::seal_secrets(&plain, passphrase, Cost::default(), rng)
+            .map_err(|error| key_file(&path, &error))?;
         write_private(&path, &sealed).map_err(|error| unusable(&path, &error))
     }
 
@@ -117,7 +154,8 @@ impl SiteKeys {
     pub fn open(folder: &SiteFolder, passphrase: &[u8]) -> Result<SiteKeys, Failure> {
         let path = folder.keys();
         let sealed = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
-        let plain = keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
+        let plain =
+            keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
         let damaged = || key_file(&path, &KeyFileError::Damaged);
         let stored: Stored = minicbor::decode(&plain).map_err(|_| damaged())?;
         if stored.version != STORED_VERSION {
@@ -164,12 +202,12 @@ impl SiteKeys {
 
     /// The site key.
     pub fn site_key(&self) -> SigningKey {
-        SigningKey::from_seed(&self.site_seed)
+        SigningKey::from_seed(self.site_seed.duplicate())
     }
 
     /// The node.
     pub fn node_id(&self) -> NodeId {
-        NodeId::from(SigningKey::from_seed(&self.node_seed).public())
+        NodeId::from(SigningKey::from_seed(self.node_seed.duplicate()).public())
     }
 
     /// The node key's seed, for the transport.
@@ -196,7 +234,10 @@ pub fn key_file(path: &std::path::Path, error: &KeyFileError) -> Failure {
         ),
         other => Failure::new(
             "key-file-damaged",
-            say!("鍵ファイル {file} を開けません（{other}）。バックアップから復元してください。", "The key file {file} cannot be opened ({other}). Restore it from a backup."),
+            say!(
+                "鍵ファイル {file} を開けません（{other}）。バックアップから復元してください。",
+                "The key file {file} cannot be opened ({other}). Restore it from a backup."
+            ),
         ),
     }
 }

@@ -86,13 +86,20 @@ impl SiteFolder {
                 ),
             ));
         }
-        let open = File::options().create(true).truncate(false).write(true).open(self.0.join("lock"));
+        let open = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.0.join("lock"));
         let file = open.map_err(|error| unusable(&self.0, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(std::fs::TryLockError::WouldBlock) => Err(Failure::new(
                 "already-running",
-                say!("{folder} では既に別のノードが動いています。", "Another node is already running on {folder}."),
+                say!(
+                    "{folder} では既に別のノードが動いています。",
+                    "Another node is already running on {folder}."
+                ),
             )),
             Err(std::fs::TryLockError::Error(error)) => Err(unusable(&self.0, &error)),
         }
@@ -118,7 +125,11 @@ pub fn unusable(path: &Path, error: &std::io::Error) -> Failure {
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     match path.parent() {

@@ -22,7 +22,8 @@ pub fn find(folder: &SiteFolder, given: Option<&Path>) -> Result<Zeroizing<Vec<u
     if let Some(path) = given {
         return read(path);
     }
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join("dokuei-passphrase"));
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+        .map(|folder| PathBuf::from(folder).join("dokuei-passphrase"));
     if let Some(path) = credential.filter(|path| path.exists()) {
         return read(&path);
     }
@@ -44,7 +45,10 @@ pub fn find(folder: &SiteFolder, given: Option<&Path>) -> Result<Zeroizing<Vec<u
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn create(folder: &SiteFolder, rng: &mut impl CryptoRng) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub fn create(
+    folder: &SiteFolder,
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new([0u8; 16]);
     rng.fill_bytes(&mut bytes[..]);
     let mut text = Zeroizing::new(String::with_capacity(40));
@@ -55,7 +59,8 @@ pub fn create(folder: &SiteFolder, rng: &mut impl CryptoRng) -> Result<Zeroizing
         text.push_str(&format!("{byte:02x}"));
     }
     let path = folder.passphrase();
-    write_private(&path, format!("{}\n", text.as_str()).as_bytes()).map_err(|error| unusable(&path, &error))?;
+    write_private(&path, format!("{}\n", text.as_str()).as_bytes())
+        .map_err(|error| unusable(&path, &error))?;
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
@@ -64,14 +69,23 @@ pub fn create(folder: &SiteFolder, rng: &mut impl CryptoRng) -> Result<Zeroizing
 /// # Errors
 /// When it cannot be read or is empty.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let length = std::fs::metadata(path).map_err(|error| unusable(path, &error))?.len();
-    let text = if length > BYTES { Zeroizing::new(Vec::new()) } else { Zeroizing::new(std::fs::read(path).map_err(|error| unusable(path, &error))?) };
+    let length = std::fs::metadata(path)
+        .map_err(|error| unusable(path, &error))?
+        .len();
+    let text = if length > BYTES {
+        Zeroizing::new(Vec::new())
+    } else {
+        Zeroizing::new(std::fs::read(path).map_err(|error| unusable(path, &error))?)
+    };
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         let file = path.display();
         return Err(Failure::new(
             "no-passphrase",
-            say!("{file} に合言葉がありません（空か {BYTES} バイト超）。", "{file} holds no passphrase (it is empty or longer than {BYTES} bytes)."),
+            say!(
+                "{file} に合言葉がありません（空か {BYTES} バイト超）。",
+                "{file} holds no passphrase (it is empty or longer than {BYTES} bytes)."
+            ),
         ));
     }
     Ok(Zeroizing::new(trimmed.to_vec()))

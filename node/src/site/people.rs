@@ -53,22 +53,42 @@ pub struct NewPerson<'a> {
 ///
 /// # Errors
 /// When the fields do not fit a delegation, or a file cannot be written.
-pub fn enrol(folder: &SiteFolder, keys: &SiteKeys, person: &NewPerson<'_>, passphrase: &[u8], now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<Person, Failure> {
+pub fn enrol(
+    folder: &SiteFolder,
+    keys: &SiteKeys,
+    person: &NewPerson<'_>,
+    passphrase: &[u8],
+    now: UnixSeconds,
+    rng: &mut impl CryptoRng,
+) -> Result<Person, Failure> {
     let seed = Secret32::from_rng(rng);
-    let id = PersonId::from(SigningKey::from_seed(&seed).public());
+    let id = PersonId::from(SigningKey::from_seed(seed.duplicate()).public());
     let site = keys.site_certificate()?.site;
     let delegation = Delegation {
         site,
-        subject: Subject::Person { id, name: person.name.to_owned(), role: person.role, licence: person.licence.to_owned(), licence_until: None },
+        subject: Subject::Person {
+            id,
+            name: person.name.to_owned(),
+            role: person.role,
+            licence: person.licence.to_owned(),
+            licence_until: None,
+        },
         validity: Validity::starting(UnixSeconds(now.0.saturating_sub(BACKDATED)), LIFE),
         serial: now.0,
     };
     let signed = Signed::sign(delegation, &keys.site_key()).map_err(|refused| {
         let why = refused.why();
-        Failure::new("person-unfit", say!("この人の情報では鍵を発行できません（{why}）。", "No key can be issued with these particulars ({why})."))
+        Failure::new(
+            "person-unfit",
+            say!(
+                "この人の情報では鍵を発行できません（{why}）。",
+                "No key can be issued with these particulars ({why})."
+            ),
+        )
     })?;
     let path = folder.person(&id);
-    let sealed = keyfile::seal_secrets(seed.expose(), passphrase, Cost::default(), rng).map_err(|error| key_file(&path, &error))?;
+    let sealed = keyfile::seal_secrets(seed.expose(), passphrase, Cost::default(), rng)
+        .map_err(|error| key_file(&path, &error))?;
     write_private(&path, &sealed).map_err(|error| unusable(&path, &error))?;
     let certificate = certificate_path(folder, &id);
     write_private(&certificate, signed.bytes()).map_err(|error| unusable(&certificate, &error))?;
@@ -84,7 +104,10 @@ pub fn all(folder: &SiteFolder, site: SiteId) -> Result<Vec<Person>, Failure> {
     let mut people = Vec::new();
     for entry in std::fs::read_dir(&keys).map_err(|error| unusable(&keys, &error))? {
         let path = entry.map_err(|error| unusable(&keys, &error))?.path();
-        if path.extension().is_some_and(|extension| extension == "person") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "person")
+        {
             let bytes = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
             people.push(read(&bytes, site).ok_or_else(|| damaged(&path))?);
         }
@@ -97,12 +120,17 @@ pub fn all(folder: &SiteFolder, site: SiteId) -> Result<Vec<Person>, Failure> {
 ///
 /// # Errors
 /// When the passphrase is wrong or the file damaged.
-pub fn unlock(folder: &SiteFolder, id: &PersonId, passphrase: &[u8]) -> Result<SigningKey, Failure> {
+pub fn unlock(
+    folder: &SiteFolder,
+    id: &PersonId,
+    passphrase: &[u8],
+) -> Result<SigningKey, Failure> {
     let path = folder.person(id);
     let sealed = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
-    let plain = keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
+    let plain =
+        keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
     let seed: [u8; 32] = plain.as_slice().try_into().map_err(|_| damaged(&path))?;
-    Ok(SigningKey::from_seed(&Secret32::from_bytes(seed)))
+    Ok(SigningKey::from_seed(Secret32::from_bytes(seed)))
 }
 
 fn certificate_path(folder: &SiteFolder, id: &PersonId) -> PathBuf {
@@ -112,14 +140,31 @@ fn certificate_path(folder: &SiteFolder, id: &PersonId) -> PathBuf {
 fn read(bytes: &[u8], site: SiteId) -> Option<Person> {
     let delegation: Delegation = recorded(bytes).ok()?;
     match delegation.subject {
-        Subject::Person { id, name, role, licence, .. } if delegation.site == site => {
-            Some(Person { id, name, role, licence, until: delegation.validity.until, delegation: bytes.to_vec() })
-        }
+        Subject::Person {
+            id,
+            name,
+            role,
+            licence,
+            ..
+        } if delegation.site == site => Some(Person {
+            id,
+            name,
+            role,
+            licence,
+            until: delegation.validity.until,
+            delegation: bytes.to_vec(),
+        }),
         Subject::Person { .. } | Subject::Node(_) | Subject::Log(_) => None,
     }
 }
 
 fn damaged(path: &std::path::Path) -> Failure {
     let file = path.display();
-    Failure::new("person-damaged", say!("{file} は壊れています。バックアップから復元してください。", "{file} is damaged. Restore it from a backup."))
+    Failure::new(
+        "person-damaged",
+        say!(
+            "{file} は壊れています。バックアップから復元してください。",
+            "{file} is damaged. Restore it from a backup."
+        ),
+    )
 }

@@ -25,13 +25,20 @@ pub fn code(seed: &Secret32) -> Zeroizing<String> {
 /// Reads a code back; case, spaces, hyphens and line ends do not count, O is 0, I and L are 1.
 pub fn read(text: &str) -> Option<Secret32> {
     let mut digits = Zeroizing::new(Vec::with_capacity(CHARACTERS));
-    for character in text.chars().filter(|character| !character.is_whitespace() && *character != '-') {
+    for character in text
+        .chars()
+        .filter(|character| !character.is_whitespace() && *character != '-')
+    {
         let upper = match character.to_ascii_uppercase() {
             'O' => '0',
             'I' | 'L' => '1',
             other => other,
         };
-        digits.push(ALPHABET.iter().position(|letter| char::from(*letter) == upper)? as u8);
+        digits.push(
+            ALPHABET
+                .iter()
+                .position(|letter| char::from(*letter) == upper)? as u8,
+        );
     }
     if digits.len() != CHARACTERS {
         return None;
@@ -49,7 +56,9 @@ pub fn read(text: &str) -> Option<Secret32> {
         }
     }
     let seed = Secret32::from_bytes(*bytes);
-    check(&seed).eq(digits[52..].iter().copied()).then_some(seed)
+    check(&seed)
+        .eq(digits[52..].iter().copied())
+        .then_some(seed)
 }
 
 /// The sheet to print.
@@ -73,7 +82,11 @@ fn values(bytes: &[u8; 32]) -> impl Iterator<Item = u8> + '_ {
     (0..52).map(|at| {
         (0..5).fold(0, |value, bit| {
             let position = at * 5 + bit;
-            let set = if position < 256 { bytes[position / 8] >> (7 - position % 8) & 1 } else { 0 };
+            let set = if position < 256 {
+                bytes[position / 8] >> (7 - position % 8) & 1
+            } else {
+                0
+            };
             value << 1 | set
         })
     })
@@ -81,7 +94,12 @@ fn values(bytes: &[u8; 32]) -> impl Iterator<Item = u8> + '_ {
 
 fn check(seed: &Secret32) -> impl Iterator<Item = u8> + use<> {
     let digest = Digest::of(seed.expose());
-    let first = u32::from_be_bytes([0, digest.as_bytes()[0], digest.as_bytes()[1], digest.as_bytes()[2]]);
+    let first = u32::from_be_bytes([
+        0,
+        digest.as_bytes()[0],
+        digest.as_bytes()[1],
+        digest.as_bytes()[2],
+    ]);
     (0..4).map(move |at| (first >> (19 - 5 * at) & 31) as u8)
 }
 
@@ -94,7 +112,11 @@ mod tests {
         let seed = Secret32::from_bytes(std::array::from_fn(|at| (at * 37) as u8));
         let text = code(&seed);
         assert_eq!(read(&text).unwrap().expose(), seed.expose());
-        let copied = text.to_lowercase().replace('-', " ").replace('0', "o").replace('1', "l");
+        let copied = text
+            .to_lowercase()
+            .replace('-', " ")
+            .replace('0', "o")
+            .replace('1', "l");
         assert_eq!(read(&copied).unwrap().expose(), seed.expose());
     }
 
@@ -103,7 +125,10 @@ mod tests {
         let seed = Secret32::from_bytes([0x5a; 32]);
         let text = code(&seed).to_string();
         let mut found = 0;
-        for (at, character) in text.char_indices().filter(|(_, character)| character.is_ascii_alphanumeric()) {
+        for (at, character) in text
+            .char_indices()
+            .filter(|(_, character)| character.is_ascii_alphanumeric())
+        {
             let other = if character == '7' { '8' } else { '7' };
             let mut wrong = text.clone();
             wrong.replace_range(at..=at, &other.to_string());

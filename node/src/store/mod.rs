@@ -46,8 +46,12 @@ impl Store {
         }
         let database = Arc::new(Database::create(path).map_err(|error| unusable(&error))?);
         tables::create(&database).map_err(|error| unusable(&error))?;
-        let writer = writer::Writer::start(Arc::clone(&database)).map_err(|error| unusable(&error))?;
-        Ok(Store { database, writer: Arc::new(writer) })
+        let writer =
+            writer::Writer::start(Arc::clone(&database)).map_err(|error| unusable(&error))?;
+        Ok(Store {
+            database,
+            writer: Arc::new(writer),
+        })
     }
 
     /// Commits a change durably. Returns when it is on disk; what others commit at the same time
@@ -63,7 +67,11 @@ impl Store {
     ///
     /// # Errors
     /// What `each` returned, or that the store cannot be read.
-    pub fn entries<E: From<StoreError>>(&self, first: u64, mut each: impl FnMut(u64, &[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub fn entries<E: From<StoreError>>(
+        &self,
+        first: u64,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let read = self.database.begin_read().map_err(StoreError::from)?;
         let table = read.open_table(tables::RECORDS).map_err(StoreError::from)?;
         for row in table.range(first..).map_err(StoreError::from)? {

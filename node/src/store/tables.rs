@@ -5,7 +5,8 @@ use redb::{Database, TableDefinition};
 use crate::store::StoreError;
 
 /// The site's log: sequence number → encoded entry.
-pub(crate) const RECORDS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("records-1");
+pub(crate) const RECORDS: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("records-1");
 
 /// Kinds of rows beside the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,13 @@ pub enum Rows {
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 5] = [Rows::Prekeys, Rows::ContentKeys, Rows::Studies, Rows::Granted, Rows::Reports];
+    pub(crate) const ALL: [Rows; 5] = [
+        Rows::Prekeys,
+        Rows::ContentKeys,
+        Rows::Studies,
+        Rows::Granted,
+        Rows::Reports,
+    ];
 
     /// The table's name, which also binds its sealed rows.
     pub fn name(self) -> &'static str {

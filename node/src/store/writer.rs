@@ -26,7 +26,10 @@ pub struct Change {
 impl Change {
     /// A change that puts one row.
     pub fn put(rows: Rows, key: &[u8], value: Vec<u8>) -> Change {
-        Change { puts: vec![(rows, key.to_vec(), value)], ..Change::default() }
+        Change {
+            puts: vec![(rows, key.to_vec(), value)],
+            ..Change::default()
+        }
     }
 
     /// Whether there is nothing to commit.
@@ -56,7 +59,13 @@ macro_rules! from_redb {
     )+};
 }
 
-from_redb!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::SetDurabilityError);
+from_redb!(
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);
 
 struct Request {
     change: Change,
@@ -71,8 +80,13 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(database: Arc<Database>) -> std::io::Result<Writer> {
         let (requests, waiting) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || write(&database, &waiting))?;
-        Ok(Writer { requests: Some(requests), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write(&database, &waiting))?;
+        Ok(Writer {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
     }
 
     pub(crate) fn commit(&self, change: Change) -> Result<(), StoreError> {
@@ -81,7 +95,9 @@ impl Writer {
         }
         let (done, answer) = sync_channel(1);
         let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
-        requests.send(Request { change, done }).map_err(|_| StoreError::Closed)?;
+        requests
+            .send(Request { change, done })
+            .map_err(|_| StoreError::Closed)?;
         answer.recv().map_err(|_| StoreError::Closed)?
     }
 }
@@ -97,7 +113,10 @@ impl Drop for Writer {
 
 fn write(database: &Database, waiting: &Receiver<Request>) {
     while let Ok(first) = waiting.recv() {
-        let batch: Vec<Request> = std::iter::once(first).chain(waiting.try_iter()).take(QUEUE).collect();
+        let batch: Vec<Request> = std::iter::once(first)
+            .chain(waiting.try_iter())
+            .take(QUEUE)
+            .collect();
         let outcome = commit(database, &batch);
         for request in batch {
             let _ = request.done.send(outcome.clone());
@@ -122,10 +141,14 @@ fn apply(transaction: &WriteTransaction, change: &Change) -> Result<(), StoreErr
         records.insert(sequence, bytes.as_slice())?;
     }
     for (rows, key, value) in &change.puts {
-        transaction.open_table(rows.table())?.insert(key.as_slice(), value.as_slice())?;
+        transaction
+            .open_table(rows.table())?
+            .insert(key.as_slice(), value.as_slice())?;
     }
     for (rows, key) in &change.removals {
-        transaction.open_table(rows.table())?.remove(key.as_slice())?;
+        transaction
+            .open_table(rows.table())?
+            .remove(key.as_slice())?;
     }
     Ok(())
 }
@@ -143,7 +166,8 @@ mod tests {
             .map(|at| {
                 let store = store.clone();
                 std::thread::spawn(move || {
-                    let mut change = Change::put(Rows::Studies, &at.to_be_bytes(), vec![at as u8; 3]);
+                    let mut change =
+                        Change::put(Rows::Studies, &at.to_be_bytes(), vec![at as u8; 3]);
                     change.entries.push((at, vec![at as u8]));
                     store.commit(change)
                 })
@@ -155,15 +179,28 @@ mod tests {
         drop(store);
         let store = Store::open(&path).unwrap();
         assert_eq!(store.rows(Rows::Studies).unwrap().len(), 8);
-        assert_eq!(store.row(Rows::Studies, &5u64.to_be_bytes()).unwrap(), Some(vec![5; 3]));
+        assert_eq!(
+            store.row(Rows::Studies, &5u64.to_be_bytes()).unwrap(),
+            Some(vec![5; 3])
+        );
         let mut seen = Vec::new();
-        store.entries::<StoreError>(3, |sequence, bytes| { seen.push((sequence, bytes.to_vec())); Ok(()) }).unwrap();
-        assert_eq!(seen, (3..8).map(|at| (at, vec![at as u8])).collect::<Vec<_>>());
+        store
+            .entries::<StoreError>(3, |sequence, bytes| {
+                seen.push((sequence, bytes.to_vec()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(
+            seen,
+            (3..8).map(|at| (at, vec![at as u8])).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn an_unusable_place_is_one_sentence() {
-        let failure = Store::open(std::path::Path::new("/proc/nowhere/x.redb")).err().unwrap();
+        let failure = Store::open(std::path::Path::new("/proc/nowhere/x.redb"))
+            .err()
+            .unwrap();
         assert_eq!(failure.code, "store-unusable");
     }
 }

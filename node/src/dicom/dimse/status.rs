@@ -64,7 +64,10 @@ impl StoreFailure {
     /// The Error Comment (0000,0902), if it may be sent.
     pub fn comment(&self) -> Option<&'static str> {
         let fits = (1..=COMMENT_LIMIT).contains(&self.comment.len());
-        let printable = self.comment.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'\\');
+        let printable = self
+            .comment
+            .bytes()
+            .all(|b| (0x20..0x7f).contains(&b) && b != b'\\');
         (fits && printable).then_some(self.comment)
     }
 }
@@ -102,12 +105,17 @@ mod tests {
     fn statuses_are_judged_by_the_tables() {
         assert_eq!(judge_store_status(0), Delivered::Stored);
         for warning in [0xB000, 0xB006, 0xB007] {
-            assert_eq!(judge_store_status(warning), Delivered::StoredWithWarning(warning));
+            assert_eq!(
+                judge_store_status(warning),
+                Delivered::StoredWithWarning(warning)
+            );
         }
         for retry in [0xA700, 0xA7FF, 0x0110] {
             assert_eq!(judge_store_status(retry), Delivered::RefusedForNow(retry));
         }
-        for last in [0xA900, 0xC000, 0xCFFF, 0x0122, 0x0124, 0x0111, 0x0117, 0xFE00] {
+        for last in [
+            0xA900, 0xC000, 0xCFFF, 0x0122, 0x0124, 0x0111, 0x0117, 0xFE00,
+        ] {
             assert_eq!(judge_store_status(last), Delivered::RefusedForGood(last));
         }
     }

@@ -165,7 +165,10 @@ impl AssociateRequest {
         let mut cursor = Cursor::new(body, PduKind::AssociateRequest);
         let [high, low, _, _] = *cursor.array::<4>()?;
         let called = title(&mut cursor, "the called AE title is empty or not printable")?;
-        let calling = title(&mut cursor, "the calling AE title is empty or not printable")?;
+        let calling = title(
+            &mut cursor,
+            "the calling AE title is empty or not printable",
+        )?;
         cursor.take(32)?;
         let mut application_context = None;
         let mut maximum_length = UNSTATED_MAXIMUM;
@@ -218,7 +221,11 @@ impl AssociateRequest {
         body.extend_from_slice(&self.protocol_version.to_be_bytes());
         body.extend_from_slice(&[0; 2]);
         put_titles(&mut body, &self.called, &self.calling);
-        put_uid(&mut body, APPLICATION_CONTEXT_ITEM, &self.application_context);
+        put_uid(
+            &mut body,
+            APPLICATION_CONTEXT_ITEM,
+            &self.application_context,
+        );
         for context in &self.contexts {
             context.encode(&mut body);
         }

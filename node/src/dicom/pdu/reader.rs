@@ -228,7 +228,10 @@ impl<R: Read> PduReader<R> {
     /// One successful read into the free end of the buffer.
     fn fill(&mut self) -> Result<(), LinkFault> {
         loop {
-            let stopping = self.stopping.as_ref().is_some_and(|s| s.load(Ordering::Relaxed));
+            let stopping = self
+                .stopping
+                .as_ref()
+                .is_some_and(|s| s.load(Ordering::Relaxed));
             let before = Instant::now();
             let space = self.buffer.get_mut(self.end..).unwrap_or_default();
             match self.source.read(space) {

@@ -10,6 +10,7 @@ pub(crate) const OTHER_PATIENT_IDS: Tag = Tag(0x0010, 0x1000);
 /// The attributes kept, in ascending order.
 pub(crate) const WANTED: &[Tag] = &[
     tags::SPECIFIC_CHARACTER_SET,
+    tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_DATE,
