@@ -4,3 +4,4 @@ pub mod dimse;
 pub mod pacs;
 pub mod pdu;
 pub mod scp;
+pub mod scu;

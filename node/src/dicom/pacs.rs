@@ -75,7 +75,10 @@ impl Pacs {
     /// Where the object with this SOP Instance UID is, or would be.
     pub fn file_of(&self, sop_instance: &str) -> PathBuf {
         let mut name = String::with_capacity(NAME_DIGITS + 4);
-        for byte in Sha256::digest(sop_instance.as_bytes()).iter().take(NAME_DIGITS / 2) {
+        for byte in Sha256::digest(sop_instance.as_bytes())
+            .iter()
+            .take(NAME_DIGITS / 2)
+        {
             name.push_str(&format!("{byte:02x}"));
         }
         name.push_str(".dcm");
@@ -84,7 +87,8 @@ impl Pacs {
 
     fn part(&self) -> PathBuf {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        self.folder.join(format!("{PART_PREFIX}{serial}{PART_SUFFIX}"))
+        self.folder
+            .join(format!("{PART_PREFIX}{serial}{PART_SUFFIX}"))
     }
 }
 
@@ -109,7 +113,11 @@ impl Intake for Pacs {
     fn begin(&self, object: Incoming<'_>) -> Result<Box<dyn ObjectWriter + '_>, StoreFailure> {
         let path = self.part();
         let mut file = File::create_new(&path).map_err(out_of_resources)?;
-        let header = file_header(object.sop_class, object.sop_instance, object.transfer_syntax);
+        let header = file_header(
+            object.sop_class,
+            object.sop_instance,
+            object.transfer_syntax,
+        );
         let written = file.write_all(&header);
         let writer = PartFile {
             pacs: self,
@@ -147,7 +155,11 @@ impl ObjectWriter for PartFile<'_> {
         let Some(path) = self.path.clone() else {
             return Ok(());
         };
-        let _naming = self.pacs.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _naming = self
+            .pacs
+            .naming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.target.try_exists().map_err(out_of_resources)? {
             return if same_content(&path, &self.target).map_err(out_of_resources)? {
                 Ok(())
@@ -180,7 +192,10 @@ impl Drop for PartFile<'_> {
 
 /// Whatever the disk says, the sender is told to keep the object and try again (A700).
 fn out_of_resources(_why: io::Error) -> StoreFailure {
-    StoreFailure::new(StoreStatus::OutOfResources, "the archive cannot write to its disk")
+    StoreFailure::new(
+        StoreStatus::OutOfResources,
+        "the archive cannot write to its disk",
+    )
 }
 
 /// Whether two files hold the same bytes.

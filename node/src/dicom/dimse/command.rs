@@ -212,7 +212,10 @@ pub(crate) fn response(request: &Command, status: u16, comment: Option<&str>) ->
     let mut encoder = Encoder::new()
         .optional_uid(element::AFFECTED_SOP_CLASS, request.sop_class.valid())
         .short(element::COMMAND_FIELD, request.field | field::RESPONSE)
-        .short(element::RESPONDED_MESSAGE_ID, request.message_id.unwrap_or(0))
+        .short(
+            element::RESPONDED_MESSAGE_ID,
+            request.message_id.unwrap_or(0),
+        )
         .short(element::DATA_SET_TYPE, NO_DATA_SET)
         .short(element::STATUS, status);
     if let Some(text) = comment {
@@ -231,7 +234,10 @@ mod tests {
     #[test]
     fn a_store_request_is_read_back() {
         let bytes = store_request(7, "1.2.840.10008.5.1.4.1.1.2", "1.2.3");
-        assert_eq!(u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize, bytes.len() - 12);
+        assert_eq!(
+            u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize,
+            bytes.len() - 12
+        );
         let command = Command::decode(&bytes).ok().unwrap();
         assert_eq!(command.field, field::C_STORE_RQ);
         assert_eq!(command.message_id, Some(7));
@@ -242,7 +248,9 @@ mod tests {
 
     #[test]
     fn a_response_carries_status_and_message_id() {
-        let request = Command::decode(&store_request(9, "1.2", "1.2.3")).ok().unwrap();
+        let request = Command::decode(&store_request(9, "1.2", "1.2.3"))
+            .ok()
+            .unwrap();
         let bytes = response(&request, 0xA700, Some("disk full"));
         assert_eq!(bytes.len() % 2, 0);
         let answer = Command::decode(&bytes).ok().unwrap();
@@ -270,7 +278,9 @@ mod tests {
         let bytes = store_request(1, "1.2", "../../etc/passwd");
         let command = Command::decode(&bytes).ok().unwrap();
         assert!(command.sop_instance == UidElement::Invalid);
-        let answer = Command::decode(&response(&command, 0x0117, None)).ok().unwrap();
+        let answer = Command::decode(&response(&command, 0x0117, None))
+            .ok()
+            .unwrap();
         assert!(answer.sop_instance == UidElement::Absent);
     }
 

@@ -171,18 +171,35 @@ mod tests {
 
     #[test]
     fn a_header_within_bounds_names_its_kind_and_length() {
-        assert_eq!(judge_header(header(4, 131_072)), Ok((PduKind::Data, 131_072)));
-        assert_eq!(judge_header(header(4, DATA_LIMIT)), Ok((PduKind::Data, DATA_LIMIT)));
+        assert_eq!(
+            judge_header(header(4, 131_072)),
+            Ok((PduKind::Data, 131_072))
+        );
+        assert_eq!(
+            judge_header(header(4, DATA_LIMIT)),
+            Ok((PduKind::Data, DATA_LIMIT))
+        );
         assert_eq!(judge_header(header(5, 4)), Ok((PduKind::ReleaseRequest, 4)));
     }
 
     #[test]
     fn lengths_one_past_a_bound_are_refused() {
-        for (kind, length) in [(4, DATA_LIMIT + 1), (1, ASSOCIATE_LIMIT + 1), (7, 5), (1, u32::MAX)] {
-            assert!(matches!(judge_header(header(kind, length)), Err(PduFault::TooLong { .. })));
+        for (kind, length) in [
+            (4, DATA_LIMIT + 1),
+            (1, ASSOCIATE_LIMIT + 1),
+            (7, 5),
+            (1, u32::MAX),
+        ] {
+            assert!(matches!(
+                judge_header(header(kind, length)),
+                Err(PduFault::TooLong { .. })
+            ));
         }
         for (kind, length) in [(4, 5), (1, 67), (6, 3)] {
-            assert!(matches!(judge_header(header(kind, length)), Err(PduFault::TooShort { .. })));
+            assert!(matches!(
+                judge_header(header(kind, length)),
+                Err(PduFault::TooShort { .. })
+            ));
         }
     }
 
@@ -190,8 +207,17 @@ mod tests {
     fn other_protocols_are_called_by_name() {
         let hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01];
         assert_eq!(judge_header(hello), Err(PduFault::Foreign(Foreign::Tls)));
-        assert_eq!(judge_header(*b"GET / "), Err(PduFault::Foreign(Foreign::Http)));
-        assert_eq!(judge_header(*b"SSH-2."), Err(PduFault::Foreign(Foreign::Ssh)));
-        assert_eq!(judge_header(header(0x99, 4)), Err(PduFault::UnknownType(0x99)));
+        assert_eq!(
+            judge_header(*b"GET / "),
+            Err(PduFault::Foreign(Foreign::Http))
+        );
+        assert_eq!(
+            judge_header(*b"SSH-2."),
+            Err(PduFault::Foreign(Foreign::Ssh))
+        );
+        assert_eq!(
+            judge_header(header(0x99, 4)),
+            Err(PduFault::UnknownType(0x99))
+        );
     }
 }

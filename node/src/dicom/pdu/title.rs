@@ -44,7 +44,9 @@ impl FromStr for AeTitle {
     fn from_str(text: &str) -> Result<Self, AeTitleError> {
         let title = text.trim_matches(' ');
         let fits = (1..=16).contains(&title.len());
-        let printable = title.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'\\');
+        let printable = title
+            .bytes()
+            .all(|b| (0x20..0x7f).contains(&b) && b != b'\\');
         if fits && printable {
             Ok(AeTitle(title.to_owned()))
         } else {
@@ -68,8 +70,14 @@ mod tests {
         let title: AeTitle = " CT 1 ".parse().unwrap();
         assert_eq!(title.as_str(), "CT 1");
         assert_eq!(&title.to_field(), b"CT 1            ");
-        assert_eq!(AeTitle::from_field(b"CT 1            "), Some(title.clone()));
-        assert_eq!(AeTitle::from_field(b"CT 1\0\0\0\0\0\0\0\0\0\0\0\0"), Some(title));
+        assert_eq!(
+            AeTitle::from_field(b"CT 1            "),
+            Some(title.clone())
+        );
+        assert_eq!(
+            AeTitle::from_field(b"CT 1\0\0\0\0\0\0\0\0\0\0\0\0"),
+            Some(title)
+        );
     }
 
     #[test]

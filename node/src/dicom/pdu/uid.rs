@@ -26,7 +26,9 @@ mod tests {
     fn the_grammar_holds() {
         assert!(is_uid("1.2.840.10008.1.1"));
         assert!(is_uid(&"1".repeat(64)));
-        for text in ["", ".", "1.", ".1", "1..2", "1.a", "../x", "1/2", "1.2\0", "１.2"] {
+        for text in [
+            "", ".", "1.", ".1", "1..2", "1.a", "../x", "1/2", "1.2\0", "１.2",
+        ] {
             assert!(!is_uid(text), "{text:?}");
         }
         assert!(!is_uid(&"1".repeat(65)));

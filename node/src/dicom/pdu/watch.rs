@@ -180,7 +180,13 @@ mod tests {
         }
         let mut slow = Flow::new(RATE);
         let cut = (0..11).find_map(|_| slow.moved(99, Duration::from_secs(1)).err());
-        assert!(matches!(cut, Some(LinkFault::TooSlow { bytes: 990, seconds: 10 })));
+        assert!(matches!(
+            cut,
+            Some(LinkFault::TooSlow {
+                bytes: 990,
+                seconds: 10
+            })
+        ));
     }
 
     #[test]

@@ -30,8 +30,18 @@ pub(crate) fn data_header(
     let item = (length + 2).to_be_bytes();
     let control = u8::from(is_command) | (u8::from(is_last) << 1);
     [
-        PduKind::Data as u8, 0, pdu[0], pdu[1], pdu[2], pdu[3],
-        item[0], item[1], item[2], item[3], context, control,
+        PduKind::Data as u8,
+        0,
+        pdu[0],
+        pdu[1],
+        pdu[2],
+        pdu[3],
+        item[0],
+        item[1],
+        item[2],
+        item[3],
+        context,
+        control,
     ]
 }
 

@@ -147,9 +147,10 @@ impl Open {
 
     /// Cut the oldest silent connection among `which`; it gives its place up at once.
     fn make_room(&mut self, which: impl Fn(&Connection) -> bool) -> bool {
-        let silent = self.connections.iter().find(|(_, c)| {
-            c.stage == Stage::Negotiating && c.since.elapsed() >= GRACE && which(c)
-        });
+        let silent = self
+            .connections
+            .iter()
+            .find(|(_, c)| c.stage == Stage::Negotiating && c.since.elapsed() >= GRACE && which(c));
         let Some(number) = silent.map(|(number, _)| *number) else {
             return false;
         };

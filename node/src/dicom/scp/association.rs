@@ -13,9 +13,7 @@ use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::reader::{Arrival, PduReader};
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::writer;
-use crate::dicom::pdu::{
-    LinkFault, PduFault, PduKind, Phase, Rejection, RejectionReason,
-};
+use crate::dicom::pdu::{LinkFault, PduFault, PduKind, Phase, Rejection, RejectionReason};
 
 /// Fragments of one command set: senders use one; the smallest PDU we agree to needs ten. Bounds
 /// the empty fragments a peer may send.
@@ -51,7 +49,11 @@ pub(super) fn serve(
         return;
     };
     let limits = &shared.config.limits;
-    let patience = if crowded { limits.closing } else { limits.negotiation };
+    let patience = if crowded {
+        limits.closing
+    } else {
+        limits.negotiation
+    };
     let watch = Watch::stoppable(patience, Phase::Negotiation);
     let mut association = Association {
         shared,
@@ -94,7 +96,9 @@ impl Association<'_> {
             Ok(agreement) => {
                 place.establish();
                 if agreement.contexts.is_empty() {
-                    self.shared.intake.notice(&Notice::NothingAccepted { caller });
+                    self.shared
+                        .intake
+                        .notice(&Notice::NothingAccepted { caller });
                 }
                 self.send(&agreement.answer.encode(&called, &calling))?;
                 self.converse(caller, &agreement)
@@ -119,7 +123,8 @@ impl Association<'_> {
                 return Err(LinkFault::Stopping);
             }
             let idle = self.shared.config.limits.idle;
-            self.reader.set_watch(Watch::stoppable(idle, Phase::Message));
+            self.reader
+                .set_watch(Watch::stoppable(idle, Phase::Message));
             let Some((context, command)) = self.next_command(agreement)? else {
                 return self.send(&writer::release(PduKind::ReleaseReply));
             };
@@ -128,10 +133,7 @@ impl Association<'_> {
     }
 
     /// The next whole command set and its context; nothing when the peer releases.
-    fn next_command(
-        &mut self,
-        agreement: &Agreement,
-    ) -> Result<Option<(u8, Command)>, LinkFault> {
+    fn next_command(&mut self, agreement: &Agreement) -> Result<Option<(u8, Command)>, LinkFault> {
         self.command.clear();
         let mut begun = None;
         for _ in 0..COMMAND_FRAGMENTS {
@@ -145,10 +147,14 @@ impl Association<'_> {
                 return Err(LinkFault::Message("a data set came without a command"));
             }
             if !agreement.contexts.contains_key(&context) {
-                return Err(LinkFault::Message("a command came on a context that is not open"));
+                return Err(LinkFault::Message(
+                    "a command came on a context that is not open",
+                ));
             }
             if *begun.get_or_insert(context) != context {
-                return Err(LinkFault::Message("a command set changes its context midway"));
+                return Err(LinkFault::Message(
+                    "a command set changes its context midway",
+                ));
             }
             if self.command.len() + fragment.data.len() > COMMAND_LIMIT {
                 return Err(LinkFault::Message("a command set is longer than 16 KiB"));
@@ -161,7 +167,9 @@ impl Association<'_> {
             let rate = self.shared.config.limits.rate;
             self.reader.set_watch(Watch::flow(rate));
         }
-        Err(LinkFault::Message("a command set comes in more than 256 fragments"))
+        Err(LinkFault::Message(
+            "a command set comes in more than 256 fragments",
+        ))
     }
 
     fn obey(
@@ -186,9 +194,9 @@ impl Association<'_> {
             }
             // Nothing here takes long enough to be cancelled, and it has no response.
             field::C_CANCEL_RQ => Ok(()),
-            code if code & field::RESPONSE != 0 => {
-                Err(LinkFault::Message("a response came to a request never made"))
-            }
+            code if code & field::RESPONSE != 0 => Err(LinkFault::Message(
+                "a response came to a request never made",
+            )),
             _other_service => {
                 self.pass_over_data_set(context, command)?;
                 self.respond(agreement, context, command, UNRECOGNISED_OPERATION, None)
@@ -228,7 +236,11 @@ impl Association<'_> {
         let stopping = self.shared.stopping.load(Ordering::Relaxed);
         // What is still open when a stop has waited long enough is cut from our side.
         let cut_by_stop = stopping && matches!(fault, LinkFault::Closed);
-        let fault = if cut_by_stop { &LinkFault::Stopping } else { fault };
+        let fault = if cut_by_stop {
+            &LinkFault::Stopping
+        } else {
+            fault
+        };
         // A connection that never said a word is a port check; a stop is the operator's own doing.
         let silent = matches!(fault, LinkFault::Closed) && !self.reader.has_received();
         let stopped = matches!(fault, LinkFault::Stopping) && !self.in_object;

@@ -98,7 +98,9 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ScpError {
     /// Another program has the port.
-    #[error("DICOM port {0} is in use by another program; choose another port or stop that program")]
+    #[error(
+        "DICOM port {0} is in use by another program; choose another port or stop that program"
+    )]
     AddressInUse(SocketAddr),
     /// Ports below 1024 need a privilege.
     #[error("no permission to listen on {0}; ports below 1024 need a privilege, 11112 does not")]

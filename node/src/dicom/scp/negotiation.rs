@@ -127,11 +127,13 @@ mod tests {
     }
 
     fn request(contexts: &[(u8, &str, &[&str])]) -> AssociateRequest {
-        let contexts = contexts.iter().map(|(id, syntax, transfer)| ProposedContext {
-            id: *id,
-            abstract_syntax: (*syntax).to_owned(),
-            transfer_syntaxes: transfer.iter().map(|t| (*t).to_owned()).collect(),
-        });
+        let contexts = contexts
+            .iter()
+            .map(|(id, syntax, transfer)| ProposedContext {
+                id: *id,
+                abstract_syntax: (*syntax).to_owned(),
+                transfer_syntaxes: transfer.iter().map(|t| (*t).to_owned()).collect(),
+            });
         let (called, calling) = ("ANY-SCP".parse().unwrap(), "CT1".parse().unwrap());
         AssociateRequest::new(called, calling, contexts.collect())
     }
@@ -151,7 +153,12 @@ mod tests {
         )
         .ok()
         .unwrap();
-        let results: Vec<_> = agreement.answer.contexts.iter().map(|c| c.result as u8).collect();
+        let results: Vec<_> = agreement
+            .answer
+            .contexts
+            .iter()
+            .map(|c| c.result as u8)
+            .collect();
         assert_eq!(results, [0, 0, 3, 3, 0, 0]);
         assert_eq!(agreement.contexts[&1].transfer_syntax, J2K);
         assert_eq!(agreement.contexts[&9].transfer_syntax, IMPLICIT);
@@ -191,6 +198,9 @@ mod tests {
             reason(&|_, r| r.protocol_version = 2),
             Some(RejectionReason::ProtocolVersion)
         );
-        assert_eq!(reason(&|_, r| r.maximum_length = 100), Some(RejectionReason::Other(1, 1)));
+        assert_eq!(
+            reason(&|_, r| r.maximum_length = 100),
+            Some(RejectionReason::Other(1, 1))
+        );
     }
 }

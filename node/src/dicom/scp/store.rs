@@ -78,7 +78,8 @@ impl<'s> Association<'s> {
     ) -> Result<Result<(), StoreFailure>, LinkFault> {
         self.in_object = true;
         let mut drained = 0;
-        self.reader.set_watch(Watch::flow(self.shared.config.limits.rate));
+        self.reader
+            .set_watch(Watch::flow(self.shared.config.limits.rate));
         loop {
             let fragment = self.data_fragment(context)?;
             let is_last = fragment.is_last;
@@ -113,7 +114,8 @@ impl<'s> Association<'s> {
         /// Identifiers of queries, the only data sets that come here, are far below this.
         const LIMIT: usize = 1024 * 1024;
         let mut passed = 0;
-        self.reader.set_watch(Watch::flow(self.shared.config.limits.rate));
+        self.reader
+            .set_watch(Watch::flow(self.shared.config.limits.rate));
         let mut more = command.has_data_set;
         while more {
             let fragment = self.data_fragment(context)?;
@@ -129,9 +131,9 @@ impl<'s> Association<'s> {
     /// The next part of the data set on `context`.
     fn data_fragment(&mut self, context: u8) -> Result<Fragment<'_>, LinkFault> {
         match self.reader.next()? {
-            Arrival::Fragment(f) if f.is_command => {
-                Err(LinkFault::Message("a command came in the middle of a data set"))
-            }
+            Arrival::Fragment(f) if f.is_command => Err(LinkFault::Message(
+                "a command came in the middle of a data set",
+            )),
             Arrival::Fragment(f) if f.context != context => Err(wrong_context()),
             Arrival::Fragment(fragment) => Ok(fragment),
             other => Err(other.unexpected("in the middle of a data set")),
