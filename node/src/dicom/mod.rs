@@ -13,4 +13,5 @@ pub mod part10;
 pub mod pdu;
 pub mod scanner;
 pub mod scp;
+pub mod scu;
 pub mod uid;

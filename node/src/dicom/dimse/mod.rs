@@ -6,4 +6,4 @@ mod service;
 mod status;
 
 pub use service::{Service, VERIFICATION};
-pub use status::{Delivered, StoreFailure, StoreStatus, judge_store_status};
+pub use status::{StatusMeaning, StoreFailure, StoreStatus, judge_store_status};

@@ -74,7 +74,7 @@ impl StoreFailure {
 
 /// What a C-STORE status from another SCP means for the object that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
+pub enum StatusMeaning {
     /// Stored.
     Stored,
     /// Stored, with a warning to record (B000 elements coerced, B006 elements discarded, B007 data
@@ -87,13 +87,13 @@ pub enum Delivered {
 }
 
 /// Judge the Status (0000,0900) of a C-STORE-RSP (PS3.4 table B.2-1, PS3.7 annex C).
-pub fn judge_store_status(status: u16) -> Delivered {
+pub fn judge_store_status(status: u16) -> StatusMeaning {
     match status {
-        0x0000 => Delivered::Stored,
-        0x0001 | 0x0107 | 0x0116 | 0xB000..=0xBFFF => Delivered::StoredWithWarning(status),
+        0x0000 => StatusMeaning::Stored,
+        0x0001 | 0x0107 | 0x0116 | 0xB000..=0xBFFF => StatusMeaning::StoredWithWarning(status),
         // 0110 processing failure and 0213 resource limitation name the moment, not the object.
-        0xA700..=0xA7FF | 0x0110 | 0x0213 => Delivered::RefusedForNow(status),
-        _any_other_failure => Delivered::RefusedForGood(status),
+        0xA700..=0xA7FF | 0x0110 | 0x0213 => StatusMeaning::RefusedForNow(status),
+        _any_other_failure => StatusMeaning::RefusedForGood(status),
     }
 }
 
@@ -103,20 +103,34 @@ mod tests {
 
     #[test]
     fn statuses_are_judged_by_the_tables() {
-        assert_eq!(judge_store_status(0), Delivered::Stored);
+        assert_eq!(judge_store_status(0), StatusMeaning::Stored);
         for warning in [0xB000, 0xB006, 0xB007] {
             assert_eq!(
                 judge_store_status(warning),
+<<<<<<< HEAD
                 Delivered::StoredWithWarning(warning)
+=======
+                StatusMeaning::StoredWithWarning(warning)
+>>>>>>> dimse
             );
         }
         for retry in [0xA700, 0xA7FF, 0x0110] {
-            assert_eq!(judge_store_status(retry), Delivered::RefusedForNow(retry));
+            assert_eq!(
+                judge_store_status(retry),
+                StatusMeaning::RefusedForNow(retry)
+            );
         }
         for last in [
             0xA900, 0xC000, 0xCFFF, 0x0122, 0x0124, 0x0111, 0x0117, 0xFE00,
         ] {
+<<<<<<< HEAD
             assert_eq!(judge_store_status(last), Delivered::RefusedForGood(last));
+=======
+            assert_eq!(
+                judge_store_status(last),
+                StatusMeaning::RefusedForGood(last)
+            );
+>>>>>>> dimse
         }
     }
 

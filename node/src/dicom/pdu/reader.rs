@@ -248,3 +248,128 @@ impl<R: Read> PduReader<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::watch::MinimumRate;
+    use super::super::writer::{data_header, put_command};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Gives its bytes in pieces of at most `piece`, with a tick before each.
+    struct Pieces<'a> {
+        rest: &'a [u8],
+        piece: usize,
+        ticked: bool,
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            self.ticked = !self.ticked;
+            if self.ticked {
+                return Err(std::io::ErrorKind::WouldBlock.into());
+            }
+            let count = self.piece.min(self.rest.len()).min(into.len());
+            let (now, later) = self.rest.split_at(count);
+            into[..count].copy_from_slice(now);
+            self.rest = later;
+            Ok(count)
+        }
+    }
+
+    fn reader(bytes: &[u8], piece: usize) -> PduReader<Pieces<'_>> {
+        let source = Pieces {
+            rest: bytes,
+            piece,
+            ticked: false,
+        };
+        PduReader::new(source, Watch::flow(MinimumRate::default()), None)
+    }
+
+    /// Everything that arrives until the end: data joined, and the number of last fragments.
+    fn drain(bytes: &[u8], piece: usize) -> (Vec<u8>, usize, LinkFault) {
+        let mut reader = reader(bytes, piece);
+        let (mut data, mut lasts) = (Vec::new(), 0);
+        loop {
+            match reader.next() {
+                Ok(Arrival::Fragment(fragment)) => {
+                    data.extend_from_slice(fragment.data);
+                    lasts += usize::from(fragment.is_last);
+                }
+                Ok(Arrival::Associate(_, body)) => data.extend_from_slice(body),
+                Ok(Arrival::ReleaseRequest | Arrival::ReleaseReply) => {}
+                Err(fault) => return (data, lasts, fault),
+            }
+        }
+    }
+
+    #[test]
+    fn data_wraps_around_the_buffer_without_loss() {
+        let payload: Vec<u8> = (0..700_000_u32).map(|n| (n / 3) as u8).collect();
+        for largest in [131_072, 100_000, 4096] {
+            let mut pdus = Vec::new();
+            put_command(&mut pdus, 1, &payload, largest);
+            for piece in [usize::MAX, 70_001, 4099] {
+                let (data, lasts, fault) = drain(&pdus, piece);
+                assert!(data == payload, "{largest} {piece}");
+                assert_eq!(lasts, 1);
+                assert!(matches!(fault, LinkFault::Closed));
+            }
+        }
+    }
+
+    #[test]
+    fn an_association_pdu_at_the_end_of_the_buffer_is_whole() {
+        let filler = vec![7; 200_000];
+        let mut bytes = data_header(1, false, true, filler.len() as u32).to_vec();
+        bytes.extend_from_slice(&filler);
+        bytes.extend_from_slice(&[1, 0, 0, 1, 0x86, 0xA0]);
+        bytes.extend_from_slice(&[9; 100_000]);
+        let (data, _, fault) = drain(&bytes, usize::MAX);
+        assert_eq!(data.len(), 300_000);
+        assert!(matches!(fault, LinkFault::Closed));
+    }
+
+    #[test]
+    fn an_abort_is_an_end_with_its_reason() {
+        let (_, _, fault) = drain(&[7, 0, 0, 0, 0, 4, 0, 0, 2, 6], 3);
+        let LinkFault::Aborted(abort) = fault else {
+            panic!("{fault}");
+        };
+        assert_eq!((abort.source, abort.reason), (2, 6));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_a_fault(
+            kind in 0u8..9,
+            length in 0u32..200,
+            rest in proptest::collection::vec(any::<u8>(), 0..300),
+            piece in 1usize..50,
+        ) {
+            let mut bytes = vec![kind, 0];
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(&rest);
+            let (data, _, _) = drain(&bytes, piece);
+            prop_assert!(data.len() <= rest.len());
+        }
+
+        #[test]
+        fn values_arrive_as_they_were_cut(
+            values in proptest::collection::vec((any::<bool>(), 0usize..200), 1..20),
+            piece in 1usize..64,
+        ) {
+            let mut bytes = Vec::new();
+            let mut expected = Vec::new();
+            for (n, (is_last, length)) in values.iter().enumerate() {
+                bytes.extend_from_slice(&data_header(1, false, *is_last, *length as u32));
+                bytes.resize(bytes.len() + length, n as u8);
+                expected.resize(expected.len() + length, n as u8);
+            }
+            let (data, lasts, fault) = drain(&bytes, piece);
+            prop_assert_eq!(data, expected);
+            prop_assert_eq!(lasts, values.iter().filter(|v| v.0).count());
+            prop_assert!(matches!(fault, LinkFault::Closed));
+        }
+    }
+}
