@@ -69,6 +69,20 @@ fn two_patients_in_one_object_are_refused() {
 }
 
 #[test]
+fn an_identifying_attribute_is_no_sequence() {
+    let length = u32::MAX;
+    for data_set in [
+        DataSet::new(Form::Explicit).head(tags::PATIENT_ID, b"SQ", length),
+        DataSet::new(Form::Explicit).head(tags::PATIENT_ID, b"SQ", 0),
+        DataSet::new(Form::Explicit).head(tags::PATIENT_ID, b"UN", length),
+        DataSet::new(Form::Implicit).head(tags::PATIENT_ID, b"LO", length),
+    ] {
+        let malformed = data_set.scan_structure().err().unwrap();
+        assert_eq!(malformed.kind, MalformedKind::IdentityInvalid);
+    }
+}
+
+#[test]
 fn other_attributes_may_repeat_and_the_first_counts() {
     let data_set = DataSet::identified(Form::Explicit)
         .element(tags::MODALITY, b"CS", b"CT")

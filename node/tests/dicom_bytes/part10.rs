@@ -172,6 +172,18 @@ fn a_broken_start_is_refused() {
 }
 
 #[test]
+fn a_directory_is_said_to_be_one() {
+    let class = uid::MEDIA_STORAGE_DIRECTORY.to_value();
+    let meta = DataSet::new(Form::Explicit)
+        .element(tags::MEDIA_STORAGE_SOP_CLASS_UID, b"UI", &class)
+        .raw(&stated(&uid::EXPLICIT_VR_LITTLE_ENDIAN).bytes);
+    assert_eq!(
+        outcome(&scan(&file(&meta, b"\x04\0"), 64)),
+        "refused directory"
+    );
+}
+
+#[test]
 fn data_sets_without_a_start_are_recognised_if_that_is_safe() {
     for form in [Form::Explicit, Form::Implicit] {
         let bare = DataSet::identified(form);

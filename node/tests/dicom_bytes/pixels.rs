@@ -126,3 +126,11 @@ fn lying_fragments_are_refused() {
     let unknown_length = fragments.scan_structure().err().unwrap();
     assert_eq!(unknown_length.kind.code(), "truncated");
 }
+
+#[test]
+fn two_pixel_data_are_noted() {
+    let twice = described(Form::Explicit, &PLAIN)
+        .element(tags::PIXEL_DATA, b"OW", &[0; 30])
+        .element(tags::PIXEL_DATA, b"OW", &[0; 30]);
+    assert_eq!(twice.outcome(), "carried out-of-order duplicate");
+}

@@ -5,7 +5,9 @@ use crate::dicom::scanner::head::{HeadReading, LONG_HEAD, read_head};
 use crate::dicom::scanner::{
     Encoding, FindingKind, Findings, META_BYTES_MAX, Malformed, MalformedKind, TransferSyntax,
 };
-use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, Uid};
+use crate::dicom::uid::{
+    EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, MEDIA_STORAGE_DIRECTORY, Uid,
+};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
@@ -182,6 +184,10 @@ impl MetaReader {
     }
 
     fn conclude(&mut self, end: usize) -> Result<ReadMeta, Malformed> {
+        if self.sop_class.as_ref() == Some(&MEDIA_STORAGE_DIRECTORY) {
+            let tag = tags::MEDIA_STORAGE_SOP_CLASS_UID;
+            return Err(self.refuse(MalformedKind::Directory, tag));
+        }
         let Some(transfer_syntax) = self.transfer_syntax.take() else {
             return Err(self.refuse(
                 MalformedKind::TransferSyntaxMissing,

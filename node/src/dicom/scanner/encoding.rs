@@ -49,8 +49,9 @@ impl From<Uid> for TransferSyntax {
             } else {
                 (Encoding::ExplicitLittle, false)
             };
-        let standard =
-            uid.as_str().starts_with(STANDARD_ROOT) || uid == GE_PRIVATE_IMPLICIT_BIG_ENDIAN_PIXELS;
+        let below_root = uid.as_str().strip_prefix(STANDARD_ROOT);
+        let standard = below_root.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            || uid == GE_PRIVATE_IMPLICIT_BIG_ENDIAN_PIXELS;
         Self {
             uid,
             encoding,
@@ -133,5 +134,40 @@ impl From<Encoding> for Form {
                 big_endian: true,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(uid: &str) -> (Encoding, bool, bool) {
+        let syntax = TransferSyntax::from(uid.parse::<Uid>().unwrap());
+        (
+            syntax.encoding(),
+            syntax.has_native_pixels(),
+            syntax.is_standard(),
+        )
+    }
+
+    #[test]
+    fn syntaxes_are_classified() {
+        use Encoding::{DeflatedExplicitLittle, ExplicitBig, ExplicitLittle, ImplicitLittle};
+        assert_eq!(of("1.2.840.10008.1.2"), (ImplicitLittle, true, true));
+        assert_eq!(of("1.2.840.10008.1.2.1"), (ExplicitLittle, true, true));
+        assert_eq!(
+            of("1.2.840.10008.1.2.1.99"),
+            (DeflatedExplicitLittle, true, true)
+        );
+        assert_eq!(of("1.2.840.10008.1.2.2"), (ExplicitBig, true, true));
+        assert_eq!(of("1.2.840.10008.1.2.4.90"), (ExplicitLittle, false, true));
+        assert_eq!(
+            of("1.2.840.10008.1.2.4.95"),
+            (DeflatedExplicitLittle, false, true)
+        );
+        assert_eq!(of("1.2.840.10008.1.2.8.1"), (ExplicitLittle, false, true));
+        assert_eq!(of("1.2.840.113619.5.2"), (ImplicitLittle, true, true));
+        assert_eq!(of("1.2.840.10008.1.20"), (ExplicitLittle, false, false));
+        assert_eq!(of("1.2.3"), (ExplicitLittle, false, false));
     }
 }

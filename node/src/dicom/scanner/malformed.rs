@@ -54,7 +54,8 @@ pub enum MalformedKind {
     IdentityTooLong,
     /// A UID that identifies the object is missing or empty.
     IdentityMissing,
-    /// A UID that identifies the object breaks the grammar of UIDs.
+    /// A UID that identifies the object breaks the grammar of UIDs, or an identifying attribute is
+    /// written as a sequence.
     IdentityInvalid,
     /// The data set holds another object than the request announced.
     IdentityMismatch,
@@ -69,6 +70,8 @@ pub enum MalformedKind {
     InflateRatio,
     /// The bytes are neither a DICOM file nor a data set that can be recognised safely.
     NotDicom,
+    /// The file is a DICOMDIR (PS3.10 §8): it lists other files and holds no object.
+    Directory,
     /// The file meta information is broken.
     MetaBroken,
     /// The file meta information is larger than allowed.
@@ -105,6 +108,7 @@ impl MalformedKind {
             Self::InflateTooLarge => "inflate-too-large",
             Self::InflateRatio => "inflate-ratio",
             Self::NotDicom => "not-dicom",
+            Self::Directory => "directory",
             Self::MetaBroken => "meta-broken",
             Self::MetaTooLarge => "meta-too-large",
             Self::TransferSyntaxMissing => "transfer-syntax-missing",
@@ -131,13 +135,14 @@ impl fmt::Display for MalformedKind {
             Self::Ambiguous => "an identifying attribute occurs twice and differs",
             Self::IdentityTooLong => "an identifying attribute is too long",
             Self::IdentityMissing => "an identifying UID is missing",
-            Self::IdentityInvalid => "an identifying UID is not a valid UID",
+            Self::IdentityInvalid => "an identifying attribute is not valid",
             Self::IdentityMismatch => "the data set is not the object that was announced",
             Self::PixelDescription => "the image is described as impossibly large",
             Self::InflateBroken => "the deflated data set is broken",
             Self::InflateTooLarge => "the deflated data set is too large",
             Self::InflateRatio => "the deflated data set expands beyond reason",
             Self::NotDicom => "this is not recognisable as DICOM",
+            Self::Directory => "a DICOMDIR, which lists other files and is no object",
             Self::MetaBroken => "the file meta information is broken",
             Self::MetaTooLarge => "the file meta information is too large",
             Self::TransferSyntaxMissing => "no valid transfer syntax is named",
@@ -163,7 +168,8 @@ pub enum FindingKind {
     OddLength,
     /// A top-level element is not in ascending order of tags (PS3.5 §7.1).
     OutOfOrder,
-    /// A kept attribute that identifies nothing occurs twice; the first one counts.
+    /// A kept attribute occurs twice, with the same value or without identifying anything; the first
+    /// one counts. Or the pixel data occurs twice.
     Duplicate,
     /// A two-letter VR that PS3.5 §6.2 does not know; read with a 32-bit length.
     UnknownVr,

@@ -39,6 +39,8 @@ pub struct Scanner {
     transfer_syntax: TransferSyntax,
     walk: Walk,
     inflater: Option<Inflater>,
+    /// Bytes there will be, if known, as transferred.
+    total: Option<u64>,
     /// Bytes pushed so far, as transferred.
     pushed: u64,
     failed: Option<Malformed>,
@@ -76,6 +78,7 @@ impl Scanner {
             transfer_syntax,
             walk: Walk::new(form, limits_inside),
             inflater,
+            total: limits.total,
             pushed: 0,
             failed: None,
         }
@@ -152,6 +155,13 @@ impl Scanner {
             return Err(at_end(MalformedKind::Truncated));
         }
         let mut walked = self.walk.finish()?;
+        match self.total {
+            Some(total) if self.pushed < total => return Err(at_end(MalformedKind::Truncated)),
+            Some(total) if self.pushed > total => {
+                return Err(at_end(MalformedKind::LengthBeyondEnd));
+            }
+            Some(_) | None => {}
+        }
         // One byte of padding makes a deflated data set even (PS3.5 §A.5).
         if self
             .inflater

@@ -127,15 +127,6 @@ impl Walk {
         if self.elements == 0 {
             return Err(self.refuse(MalformedKind::Empty, Tag(0, 0)));
         }
-        match self.limits.total {
-            Some(total) if self.position < total => {
-                return Err(self.refuse(MalformedKind::Truncated, Tag(0, 0)));
-            }
-            Some(total) if self.position > total => {
-                return Err(self.refuse(MalformedKind::LengthBeyondEnd, Tag(0, 0)));
-            }
-            Some(_) | None => {}
-        }
         Ok(Walked {
             kept: self.kept,
             findings: self.findings,
@@ -271,11 +262,7 @@ impl Walk {
             }
         };
         if is_pixels && self.frames.is_empty() {
-            self.pixels = Some(Pixels {
-                offset: self.head_offset,
-                bytes: 0,
-                encapsulated: true,
-            });
+            self.see_pixels(0, true);
         }
         self.open_frame(kind, head.tag, None, inside)
     }
@@ -301,14 +288,21 @@ impl Walk {
         if self.frames.is_empty() {
             self.keep(head.tag, length)?;
             if head.tag == tags::PIXEL_DATA {
-                self.pixels = Some(Pixels {
-                    offset: self.head_offset,
-                    bytes: u64::from(length),
-                    encapsulated: false,
-                });
+                self.see_pixels(u64::from(length), false);
             }
         }
         self.start_value(length)
+    }
+
+    fn see_pixels(&mut self, bytes: u64, encapsulated: bool) {
+        if self.pixels.is_some() {
+            self.note(FindingKind::Duplicate, tags::PIXEL_DATA);
+        }
+        self.pixels = Some(Pixels {
+            offset: self.head_offset,
+            bytes,
+            encapsulated,
+        });
     }
 
     fn keep(&mut self, tag: Tag, length: u32) -> Result<(), Malformed> {
@@ -402,6 +396,10 @@ impl Walk {
         end: Option<u64>,
         inside: Form,
     ) -> Result<(), Malformed> {
+        // Readers that go by the dictionary would take it for the value it should be.
+        if self.frames.is_empty() && is_identifying(tag) {
+            return Err(self.refuse(MalformedKind::IdentityInvalid, tag));
+        }
         let opening = Opening {
             kind,
             tag,
