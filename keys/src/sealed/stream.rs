@@ -1,0 +1,136 @@
+//! The key, nonces and commitment of one sealed object.
+
+use chacha20poly1305::aead::inout::InOutBuf;
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, Key, KeyInit, Nonce};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::lengths::{HEADER, MAX_CHUNKS, TAG};
+use crate::derivation::expand;
+use crate::error::{Refused, Why};
+use crate::id::{ParcelId, SiteId};
+use crate::labels::Label;
+use crate::secret::Secret32;
+
+/// Bytes of a salt, which must never repeat under one content key: take them from a random source.
+pub const SALT: usize = 24;
+const COMMITMENT: usize = HEADER - SALT;
+const KEY: usize = 32;
+const NONCE: usize = 12;
+/// The specification's info prefix, with the AEAD's IANA name and its terminator.
+const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0";
+
+/// What an object is sealed as. It opens as nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealContext {
+    /// The parcel it belongs to.
+    pub parcel: ParcelId,
+    /// The site that sealed it.
+    pub site: SiteId,
+    /// Its place in the parcel.
+    pub slot: u32,
+}
+
+impl SealContext {
+    /// The context bytes, of fixed length behind a label that begins no other.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [
+            Label::SealedObject.as_bytes(),
+            self.parcel.as_bytes(),
+            self.site.as_bytes(),
+            &self.slot.to_be_bytes(),
+        ]
+        .concat()
+    }
+}
+
+/// Encrypts and decrypts the chunks of one object.
+pub(super) struct Stream {
+    cipher: ChaCha20Poly1305,
+    base_nonce: BaseNonce,
+    commitment: [u8; COMMITMENT],
+}
+
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct BaseNonce([u8; NONCE]);
+
+impl Stream {
+    pub(super) fn new(key: &Secret32, context: &[u8], salt: &[u8; SALT]) -> Self {
+        let mut derived = Zeroizing::new([0; KEY + NONCE + COMMITMENT]);
+        expand(key, &[INFO, salt, context], derived.as_mut_slice());
+        let (key, rest) = derived.split_at(KEY);
+        let (nonce, committed) = rest.split_at(NONCE);
+        let mut base_nonce = BaseNonce([0; NONCE]);
+        base_nonce.0.copy_from_slice(nonce);
+        let mut commitment = [0; COMMITMENT];
+        commitment.copy_from_slice(committed);
+        let mut cipher_key = Key::default();
+        cipher_key.copy_from_slice(key);
+        let cipher = ChaCha20Poly1305::new(&cipher_key);
+        cipher_key.as_mut_slice().zeroize();
+        Self {
+            cipher,
+            base_nonce,
+            commitment,
+        }
+    }
+
+    pub(super) fn commitment(&self) -> &[u8; COMMITMENT] {
+        &self.commitment
+    }
+
+    /// The base nonce XOR the chunk's number, big-endian, in the last bytes.
+    fn nonce(&self, index: u64) -> Result<Nonce, Refused> {
+        if index >= MAX_CHUNKS {
+            return Err(Why::TooManyChunks.into());
+        }
+        let mut nonce = self.base_nonce.0;
+        for (byte, counter) in nonce[NONCE - 8..].iter_mut().zip(index.to_be_bytes()) {
+            *byte ^= counter;
+        }
+        Ok(Nonce::from(nonce))
+    }
+
+    /// Appends chunk `index`, sealed, to `out`: encrypted from `plain` straight into its place there.
+    pub(super) fn seal(&self, index: u64, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        let nonce = self.nonce(index)?;
+        let start = out.len();
+        out.resize(start + plain.len() + TAG, 0);
+        let (body, tag_place) = out[start..].split_at_mut(plain.len());
+        let sealed = InOutBuf::new(plain, body)
+            .map_err(|_| Why::Chunk)
+            .and_then(|buffer| {
+                self.cipher
+                    .encrypt_inout_detached(&nonce, &[], buffer)
+                    .map_err(|_| Why::Chunk)
+            });
+        match sealed {
+            Ok(tag) => {
+                tag_place.copy_from_slice(&tag);
+                Ok(())
+            }
+            Err(why) => {
+                out.truncate(start);
+                Err(why.into())
+            }
+        }
+    }
+
+    /// Appends the plaintext of chunk `index` to `out`, or leaves `out` as it was.
+    pub(super) fn open(&self, index: u64, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        let nonce = self.nonce(index)?;
+        let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(Why::SealedLength)?;
+        let start = out.len();
+        out.resize(start + body.len(), 0);
+        let opened = InOutBuf::new(body, &mut out[start..])
+            .map_err(|_| Why::Chunk)
+            .and_then(|buffer| {
+                self.cipher
+                    .decrypt_inout_detached(&nonce, &[], buffer, &(*tag).into())
+                    .map_err(|_| Why::Chunk)
+            });
+        opened.map_err(|why| {
+            out.truncate(start);
+            why.into()
+        })
+    }
+}

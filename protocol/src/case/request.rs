@@ -1,0 +1,76 @@
+//! A case as its requester holds it: one study, one thread for each reader that was asked.
+
+use std::collections::BTreeMap;
+
+use dokuei_keys::id::SiteId;
+
+use crate::case::CaseId;
+use crate::case::event::CaseOffer;
+use crate::case::phase::Phase;
+use crate::case::terms::CaseTerms;
+use crate::case::thread::Thread;
+use crate::study::manifest::ManifestReference;
+use crate::time::Timestamp;
+
+/// A case that this site asked to have read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The case.
+    pub case: CaseId,
+    /// The sealed study.
+    pub manifest: ManifestReference,
+    /// What is asked for.
+    pub terms: CaseTerms,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// Whether the check before sending was passed.
+    pub checked: bool,
+    /// One thread for each reader asked.
+    pub threads: BTreeMap<SiteId, Thread>,
+}
+
+impl Request {
+    /// The thread of the booked reader.
+    pub fn booked(&self) -> Option<&Thread> {
+        self.threads
+            .values()
+            .find(|thread| thread.phase().is_booked())
+    }
+
+    /// Whether the case can be offered to this site now: checked, nobody booked, and no offer of it
+    /// open there.
+    pub fn may_offer_to(&self, site: SiteId) -> bool {
+        let free = self
+            .threads
+            .get(&site)
+            .is_none_or(|thread| matches!(thread.phase(), Phase::Ended(_)) && thread.has_room());
+        self.checked && self.booked().is_none() && free
+    }
+
+    /// The offer to make, open until `until`.
+    pub fn offer(&self, agreement: dokuei_keys::id::DocumentId, until: Timestamp) -> CaseOffer {
+        CaseOffer {
+            terms: self.terms.clone(),
+            agreement,
+            until,
+        }
+    }
+
+    /// Whether every thread is over, and there is at least one.
+    pub fn is_over(&self) -> bool {
+        !self.threads.is_empty() && self.threads.values().all(|thread| thread.phase().is_over())
+    }
+
+    /// The word for where it stands: that of the thread that has come furthest.
+    pub fn code(&self) -> &'static str {
+        let open = self
+            .threads
+            .values()
+            .find(|thread| !thread.phase().is_over());
+        match self.booked().or(open).or(self.threads.values().last()) {
+            Some(thread) => thread.phase().code(),
+            None if self.checked => "checked",
+            None => "draft",
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Everything the service may tell the node to do, after the records of the same step are committed.
+
+use dokuei_keys::id::{DocumentId, NodeId, ParcelId, PrekeyId, SiteId};
+use dokuei_keys::secret::{ContentKey, Secret32};
+
+use crate::case::CaseId;
+use crate::case::event::Grant;
+use crate::case::report::ReportIssued;
+use crate::input::Ticket;
+use crate::time::Timestamp;
+
+/// What one input led to.
+#[derive(Default)]
+pub struct Step {
+    /// Entries to append to the log, encoded, in order.
+    pub records: Vec<Vec<u8>>,
+    /// Secrets to keep or destroy in the same transaction.
+    pub secrets: Vec<SecretChange>,
+    /// What to do once they are committed.
+    pub effects: Vec<Effect>,
+}
+
+/// A secret to keep or to destroy. Secrets are not records: a log is for ever, they are not.
+pub enum SecretChange {
+    /// Keep the private half of a prekey.
+    KeepPrekey(KeptPrekey),
+    /// Destroy it.
+    DestroyPrekey(PrekeyId),
+    /// Keep a content key.
+    KeepContentKey(ParcelId, ContentKey),
+}
+
+/// The private half of a prekey.
+pub struct KeptPrekey {
+    /// Which.
+    pub id: PrekeyId,
+    /// When it was published.
+    pub published: Timestamp,
+    /// The secret.
+    pub secret: Secret32,
+}
+
+/// A node that may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Whose node.
+    pub site: SiteId,
+    /// The node.
+    pub node: NodeId,
+    /// Where it is reached.
+    pub addresses: Vec<String>,
+}
+
+/// A node that may fetch a parcel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permit {
+    /// The node.
+    pub node: NodeId,
+    /// The parcel.
+    pub parcel: ParcelId,
+}
+
+/// Something for the node to do.
+pub enum Effect {
+    /// These nodes, and no others, may connect.
+    Admit(Vec<Member>),
+    /// These parcels, and no others, may be fetched, by these nodes.
+    Permit(Vec<Permit>),
+    /// Let strangers call, for pairing only, until then.
+    OpenPairing(Timestamp),
+    /// No more.
+    ClosePairing,
+    /// Answer a stranger's call; with nothing, hang up.
+    AnswerPairing(Ticket, Option<Vec<u8>>),
+    /// Call an inviter and say this.
+    CallInviter {
+        /// Where it is reached.
+        addresses: Vec<String>,
+        /// The first words.
+        frame: Vec<u8>,
+    },
+    /// Hand a document to a partner's node: [`crate::input::Job::Send`].
+    Send {
+        /// The partner.
+        to: SiteId,
+        /// Its node.
+        node: NodeId,
+        /// The document.
+        id: DocumentId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Answer a document that arrived.
+    AnswerDocument(Ticket, DocumentAnswer),
+    /// Ask a partner's node for its announcements.
+    AskSync(NodeId, Vec<u8>),
+    /// Answer a partner's question for announcements; with nothing, refuse.
+    AnswerSync(Ticket, Option<Vec<u8>>),
+    /// Fetch and verify a study: [`crate::input::Job::ReceiveStudy`].
+    ReceiveStudy {
+        /// The case.
+        case: CaseId,
+        /// Who sealed it.
+        from: SiteId,
+        /// Where it lies.
+        node: NodeId,
+        /// What was granted.
+        grant: Grant,
+        /// Its content key.
+        key: ContentKey,
+    },
+    /// Put a received study into the archive: [`crate::input::Job::StoreStudy`].
+    StoreStudy {
+        /// The case.
+        case: CaseId,
+        /// Who sealed it.
+        from: SiteId,
+        /// What was granted.
+        grant: Grant,
+        /// Its content key.
+        key: ContentKey,
+    },
+    /// Fetch, verify and store a report version: [`crate::input::Job::ReceiveReport`].
+    ReceiveReport {
+        /// The case.
+        case: CaseId,
+        /// Who sealed it.
+        from: SiteId,
+        /// Where it lies.
+        node: NodeId,
+        /// What was issued.
+        issued: ReportIssued,
+        /// Its content key.
+        key: ContentKey,
+    },
+    /// Answer a command.
+    Answer(Ticket, Result<Answer, CannotDo>),
+    /// Call again at this moment with [`crate::input::Input::Tick`], unless something comes before.
+    Wake(Timestamp),
+}
+
+/// What a receiver says of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentAnswer {
+    /// It is committed here.
+    Accepted,
+    /// Something before it is missing, or there is no room: send again later.
+    Later,
+    /// It will never be taken.
+    Refused,
+}
+
+/// The answer to a command that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// An invitation is open; the secret part of its code.
+    Invited {
+        /// 20 characters in groups of five.
+        secret: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Paired with this site.
+    Paired(SiteId),
+    /// A case was opened.
+    Opened(CaseId),
+}
+
+/// Why a command was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotDo {
+    /// No such case here.
+    #[error("there is no such case at this site")]
+    NoCase,
+    /// No such partner.
+    #[error("there is no such partner")]
+    NoPartner,
+    /// No agreement in force with the partner.
+    #[error("no agreement with this partner is in force")]
+    NoAgreement,
+    /// The case is not at a point where this is possible.
+    #[error("the case is not at a point where this is possible")]
+    NotNow,
+    /// Nobody was named to ask, or too many.
+    #[error("name between one and {} partners to ask", crate::limits::CANDIDATES)]
+    Candidates,
+    /// Too many open cases.
+    #[error("there are too many open cases; close some first")]
+    TooManyCases,
+    /// Too many partners.
+    #[error("there are too many partners")]
+    TooManyPartners,
+    /// A limit of the protocol is exceeded.
+    #[error("more than the protocol allows")]
+    Limit,
+    /// The code is not an invitation's.
+    #[error("this is not an invitation code")]
+    BadCode,
+    /// The inviter did not answer, or not with the same code.
+    #[error("the inviter did not answer to this code")]
+    NotPaired,
+    /// Another pairing is under way.
+    #[error("another pairing is under way")]
+    PairingBusy,
+    /// The partner has not published a key to seal for.
+    #[error("the partner's key to seal for is not here yet")]
+    NoPrekey,
+    /// The report version does not follow the newest one.
+    #[error(transparent)]
+    Version(#[from] crate::case::report::WrongVersion),
+}

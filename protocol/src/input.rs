@@ -1,0 +1,196 @@
+//! Everything that can reach the service.
+
+use dokuei_keys::id::{DocumentId, NodeId, PersonId, SiteId};
+use dokuei_keys::secret::ContentKey;
+
+use crate::case::CaseId;
+use crate::case::event::{ReleaseReason, WithdrawalReason};
+use crate::case::report::ReportStatus;
+use crate::case::terms::CaseTerms;
+use crate::partner::announcement::OfferSlot;
+use crate::study::manifest::ManifestReference;
+
+/// Ties an answer to the question it belongs to. The node chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something that the node tells the service.
+pub enum Input {
+    /// A person or a program asks for something; answered by [`crate::effect::Effect::Answer`].
+    Command(Ticket, Command),
+    /// A stranger called while an invitation is open.
+    PairingCalled {
+        /// To answer with.
+        ticket: Ticket,
+        /// Who TLS says it is.
+        node: NodeId,
+        /// What it said.
+        frame: Vec<u8>,
+    },
+    /// The inviter answered the call that [`crate::effect::Effect::CallInviter`] made.
+    PairingAnswered {
+        /// Who TLS says it is.
+        node: NodeId,
+        /// What it said.
+        frame: Vec<u8>,
+    },
+    /// The call failed.
+    PairingFailed,
+    /// A document arrived; answered by [`crate::effect::Effect::AnswerDocument`].
+    DocumentArrived {
+        /// To answer with.
+        ticket: Ticket,
+        /// Who sent it.
+        node: NodeId,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A partner asks for announcements; answered by [`crate::effect::Effect::AnswerSync`].
+    SyncAsked {
+        /// To answer with.
+        ticket: Ticket,
+        /// Who asks.
+        node: NodeId,
+        /// The question.
+        bytes: Vec<u8>,
+    },
+    /// A partner answered a question for announcements.
+    SyncAnswered {
+        /// Who answered.
+        node: NodeId,
+        /// The answer.
+        bytes: Vec<u8>,
+    },
+    /// A member's node is connected.
+    Connected(NodeId),
+    /// It is not any more.
+    Disconnected(NodeId),
+    /// A job that an effect began has ended, well or not. Each begun job ends exactly once, or with
+    /// the process.
+    JobEnded(Job, Outcome),
+    /// Time has passed.
+    Tick,
+}
+
+/// Something that takes time and can fail, owed from the state until it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Job {
+    /// Hand a document to a partner.
+    Send(SiteId, DocumentId),
+    /// Fetch and verify a granted study.
+    ReceiveStudy(CaseId),
+    /// Put a received study into this site's archive.
+    StoreStudy(CaseId),
+    /// Fetch and verify a report version, and put it into this site's archive.
+    ReceiveReport(CaseId, u32),
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// It can never be done: what was fetched is not what was granted, the report does not verify,
+    /// or the partner refuses the document.
+    Impossible,
+    /// Not this time.
+    Failed(Trouble),
+}
+
+/// Why a job did not succeed this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The partner's node cannot be reached.
+    PartnerUnreachable,
+    /// The partner answered: not now (something before it has not arrived, or it is busy).
+    PartnerBusy,
+    /// The partner does not hand out the parcel (yet).
+    NotPermitted,
+    /// This site's archive cannot be reached.
+    ArchiveUnreachable,
+    /// This site's archive refused an object.
+    ArchiveRefused,
+    /// No archive is configured.
+    NoArchive,
+    /// This node's disk is full or failing.
+    Disk,
+}
+
+/// What a person or a program may ask for.
+pub enum Command {
+    /// Open an invitation.
+    Invite {
+        /// Where this node is reached, `host:port`.
+        addresses: Vec<String>,
+        /// Days for which a reading side may keep a study after its case is closed.
+        retention_days: u16,
+    },
+    /// Accept an invitation.
+    Accept {
+        /// Where the inviter is reached.
+        addresses: Vec<String>,
+        /// The secret part of the code.
+        secret: String,
+    },
+    /// Accept the agreement that a partner proposed.
+    AcceptAgreement(SiteId),
+    /// Remove a partner: nothing is exchanged with it any more.
+    RemovePartner(SiteId),
+    /// Say where this node is reached, if that has changed.
+    AnnounceAddresses(Vec<String>),
+    /// Say what this site reads, if that has changed.
+    AnnounceCapacity(Vec<OfferSlot>),
+    /// Open a case for a sealed study and offer it.
+    OpenCase(Box<OpenCase>),
+    /// Offer an open case (again).
+    Offer {
+        /// The case.
+        case: CaseId,
+        /// Whom to ask.
+        to: Vec<SiteId>,
+    },
+    /// Take a case back.
+    Withdraw(CaseId, WithdrawalReason),
+    /// As reader: decline by hand.
+    Decline(CaseId),
+    /// As reader: begin.
+    Claim(CaseId, PersonId),
+    /// As reader: give the booking back.
+    Release(CaseId, ReleaseReason),
+    /// As reader: a report version was signed and sealed.
+    IssueReport(Box<IssueReport>),
+    /// As requester: a doctor has read a report version.
+    Acknowledge(CaseId, u32),
+}
+
+/// A sealed study to have read.
+pub struct OpenCase {
+    /// The study.
+    pub manifest: ManifestReference,
+    /// Its content key.
+    pub key: ContentKey,
+    /// What is asked for.
+    pub terms: CaseTerms,
+    /// Whom to ask.
+    pub to: Vec<SiteId>,
+}
+
+/// A signed and sealed report version.
+pub struct IssueReport {
+    /// The case.
+    pub case: CaseId,
+    /// Version number.
+    pub version: u32,
+    /// What it is.
+    pub status: ReportStatus,
+    /// What it follows.
+    pub predecessor: Option<DocumentId>,
+    /// The signed report.
+    pub report: DocumentId,
+    /// Its author.
+    pub author: PersonId,
+    /// The parcel it is sealed in.
+    pub manifest: ManifestReference,
+    /// The parcel's content key.
+    pub key: ContentKey,
+}

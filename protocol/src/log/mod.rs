@@ -1,0 +1,3 @@
+//! The site's log: every record, each bound to the one before.
+
+pub mod entry;

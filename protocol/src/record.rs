@@ -1,0 +1,87 @@
+//! Everything that can have happened. The committed records are the audit trail, the journal that a
+//! restart replays, and what the simulator checks: one mechanism for all three.
+
+use dokuei_keys::id::{DocumentId, SiteId};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::case::CaseId;
+use crate::case::terms::CaseTerms;
+use crate::study::manifest::ManifestReference;
+
+/// One thing that happened. Signed documents are kept as the bytes that were signed.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Record {
+    /// Two sites have proved to each other who they are.
+    #[n(0)]
+    PartnerPaired(#[n(0)] ByteVec),
+    /// A partner was removed by this site.
+    #[n(1)]
+    PartnerRemoved(#[n(0)] SiteId),
+    /// An agreement was proposed, by this site or to it.
+    #[n(2)]
+    AgreementProposed(#[n(0)] ByteVec),
+    /// An agreement was accepted, by this site or by the partner: it is in force.
+    #[n(3)]
+    AgreementAccepted(#[n(0)] ByteVec),
+    /// This site said something about itself: addresses, capacity, prekey.
+    #[n(4)]
+    AnnouncementMade(#[n(0)] ByteVec),
+    /// A partner said something about itself.
+    #[n(5)]
+    AnnouncementReceived(#[n(0)] ByteVec),
+    /// A case was opened for a sealed study.
+    #[n(6)]
+    CaseOpened(#[n(0)] CaseId, #[n(1)] ManifestReference, #[n(2)] CaseTerms),
+    /// The study passed the check before sending.
+    #[n(7)]
+    CaseChecked(#[n(0)] CaseId),
+    /// This site, as requester, added a link to a chain.
+    #[n(8)]
+    LinkMade(#[n(0)] ByteVec),
+    /// A requester's link arrived.
+    #[n(9)]
+    LinkReceived(#[n(0)] ByteVec),
+    /// This site, as reader, proposed something.
+    #[n(10)]
+    ProposalMade(#[n(0)] ByteVec),
+    /// A reader's proposal arrived.
+    #[n(11)]
+    ProposalReceived(#[n(0)] ByteVec),
+    /// A partner confirmed that it holds a document of this site.
+    #[n(12)]
+    DocumentConfirmed(#[n(0)] SiteId, #[n(1)] DocumentId),
+    /// A partner refused a document of this site for good.
+    #[n(13)]
+    DocumentRefused(#[n(0)] SiteId, #[n(1)] DocumentId),
+    /// Every object of a granted study is here and matches its digest.
+    #[n(14)]
+    StudyArrived(#[n(0)] CaseId),
+    /// A granted study is in this site's own archive.
+    #[n(15)]
+    StudyStored(#[n(0)] CaseId),
+}
+
+impl Record {
+    /// The word for it, as programs and auditors read it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Record::PartnerPaired(_) => "partner-paired",
+            Record::PartnerRemoved(_) => "partner-removed",
+            Record::AgreementProposed(_) => "agreement-proposed",
+            Record::AgreementAccepted(_) => "agreement-accepted",
+            Record::AnnouncementMade(_) => "announcement-made",
+            Record::AnnouncementReceived(_) => "announcement-received",
+            Record::CaseOpened(..) => "case-opened",
+            Record::CaseChecked(_) => "case-checked",
+            Record::LinkMade(_) => "link-made",
+            Record::LinkReceived(_) => "link-received",
+            Record::ProposalMade(_) => "proposal-made",
+            Record::ProposalReceived(_) => "proposal-received",
+            Record::DocumentConfirmed(..) => "document-confirmed",
+            Record::DocumentRefused(..) => "document-refused",
+            Record::StudyArrived(_) => "study-arrived",
+            Record::StudyStored(_) => "study-stored",
+        }
+    }
+}

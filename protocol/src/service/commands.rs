@@ -1,0 +1,34 @@
+//! Commands of people and programs.
+
+use crate::input::{Command, Ticket};
+use crate::service::{Service, Turn};
+
+impl Service {
+    pub(crate) fn command(&mut self, turn: &mut Turn, ticket: Ticket, command: Command) {
+        let answer = match command {
+            Command::Invite {
+                addresses,
+                retention_days,
+            } => self.invite(turn, addresses, retention_days),
+            Command::Accept { addresses, secret } => {
+                match self.accept_invitation(turn, ticket, addresses, &secret) {
+                    Ok(()) => return,
+                    Err(cannot) => Err(cannot),
+                }
+            }
+            Command::AcceptAgreement(site) => self.accept_agreement(turn, site),
+            Command::RemovePartner(site) => self.remove_partner(turn, site),
+            Command::AnnounceAddresses(addresses) => self.announce_addresses(turn, addresses),
+            Command::AnnounceCapacity(slots) => self.announce_capacity(turn, slots),
+            Command::OpenCase(open) => self.open_case(turn, *open),
+            Command::Offer { case, to } => self.offer(turn, case, &to),
+            Command::Withdraw(case, reason) => self.withdraw(turn, case, reason),
+            Command::Decline(case) => self.decline(turn, case),
+            Command::Claim(case, by) => self.claim(turn, case, by),
+            Command::Release(case, reason) => self.release(turn, case, reason),
+            Command::IssueReport(issue) => self.issue_report(turn, *issue),
+            Command::Acknowledge(case, version) => self.acknowledge(turn, case, version),
+        };
+        turn.answer(ticket, answer);
+    }
+}

@@ -1,0 +1,147 @@
+//! Documents from partners: who may say this, and is it so.
+
+use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::signed::{self, Document, Signed};
+use dokuei_keys::signing::PublicKey;
+
+use crate::case::event::{Link, Proposal};
+use crate::effect::DocumentAnswer;
+use crate::limits;
+use crate::partner::agreement::{Agreement, AgreementAccepted};
+use crate::record::Record;
+use crate::service::{Service, Turn};
+use crate::time::Timestamp;
+
+impl Service {
+    /// Takes a document: length, member, kind, signature, clock, then its content. A peer's bytes
+    /// never lead to more than an answer.
+    pub(crate) fn document_arrived(
+        &mut self,
+        turn: &mut Turn,
+        node: NodeId,
+        bytes: &[u8],
+    ) -> DocumentAnswer {
+        if bytes.len() > limits::DOCUMENT_BYTES {
+            return DocumentAnswer::Refused;
+        }
+        let Some(site) = self.site_of(node) else {
+            return DocumentAnswer::Refused;
+        };
+        let Some(key) = self.key_in_force(site, turn.now) else {
+            return DocumentAnswer::Refused;
+        };
+        let Ok(header) = signed::peek(bytes) else {
+            return DocumentAnswer::Refused;
+        };
+        match header.kind.as_str() {
+            Link::KIND => self.take_link(turn, site, &key, bytes),
+            Proposal::KIND => self.take_proposal(turn, site, &key, bytes),
+            Agreement::KIND => self.take_agreement(turn, site, &key, bytes),
+            AgreementAccepted::KIND => self.take_acceptance(turn, site, &key, bytes),
+            _ => DocumentAnswer::Refused,
+        }
+    }
+
+    fn key_in_force(&self, site: SiteId, now: Timestamp) -> Option<PublicKey> {
+        let partner = self.state.partners.get(&site)?;
+        (now.seconds() < partner.valid_until).then_some(partner.key)
+    }
+
+    fn take_link(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+        key: &PublicKey,
+        bytes: &[u8],
+    ) -> DocumentAnswer {
+        let Ok(document) = Signed::<Link>::verify(bytes, key) else {
+            return DocumentAnswer::Refused;
+        };
+        let link = document.content();
+        if link.requester != site
+            || link.reader != self.identity.site
+            || too_far_ahead(link.at, turn.now)
+        {
+            return DocumentAnswer::Refused;
+        }
+        self.link_arrived(turn, &document)
+    }
+
+    fn take_proposal(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+        key: &PublicKey,
+        bytes: &[u8],
+    ) -> DocumentAnswer {
+        let Ok(document) = Signed::<Proposal>::verify(bytes, key) else {
+            return DocumentAnswer::Refused;
+        };
+        let proposal = document.content();
+        if proposal.reader != site
+            || proposal.requester != self.identity.site
+            || too_far_ahead(proposal.at, turn.now)
+        {
+            return DocumentAnswer::Refused;
+        }
+        self.proposal_arrived(turn, &document)
+    }
+
+    fn take_agreement(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+        key: &PublicKey,
+        bytes: &[u8],
+    ) -> DocumentAnswer {
+        let Ok(document) = Signed::<Agreement>::verify(bytes, key) else {
+            return DocumentAnswer::Refused;
+        };
+        let agreement = document.content();
+        if agreement.proposer != site || agreement.accepter != self.identity.site {
+            return DocumentAnswer::Refused;
+        }
+        let Some(partner) = self.state.partners.get(&site) else {
+            return DocumentAnswer::Refused;
+        };
+        if !partner.agreements.contains_key(&document.id()) {
+            if partner.agreements.len() >= limits::AGREEMENTS {
+                return DocumentAnswer::Refused;
+            }
+            self.note(turn, Record::AgreementProposed(bytes.to_vec().into()));
+        }
+        DocumentAnswer::Accepted
+    }
+
+    fn take_acceptance(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+        key: &PublicKey,
+        bytes: &[u8],
+    ) -> DocumentAnswer {
+        let Ok(document) = Signed::<AgreementAccepted>::verify(bytes, key) else {
+            return DocumentAnswer::Refused;
+        };
+        let accepted = document.content();
+        if accepted.accepter != site || accepted.proposer != self.identity.site {
+            return DocumentAnswer::Refused;
+        }
+        let Some(state) = self
+            .state
+            .partners
+            .get(&site)
+            .and_then(|partner| partner.agreements.get(&accepted.agreement))
+        else {
+            return DocumentAnswer::Refused;
+        };
+        if !state.accepted {
+            self.note(turn, Record::AgreementAccepted(bytes.to_vec().into()));
+        }
+        DocumentAnswer::Accepted
+    }
+}
+
+fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at > now.after(limits::CLOCK_AHEAD)
+}

@@ -1,0 +1,294 @@
+//! Jobs: what is owed from the state, begun, ended, tried again.
+
+use std::collections::BTreeSet;
+
+use dokuei_keys::id::{NodeId, ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+
+use crate::case::CaseId;
+use crate::case::event::Grant;
+use crate::case::phase::Phase;
+use crate::case::report::Reception;
+use crate::effect::{Effect, Permit};
+use crate::input::{Job, Outcome, Trouble};
+use crate::limits;
+use crate::record::Record;
+use crate::service::{Service, Turn};
+use crate::time::{Span, Timestamp};
+
+/// What became of a job so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// Whether it is under way.
+    pub(crate) running: bool,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// Not before this moment again.
+    pub(crate) not_before: Timestamp,
+    /// Why it failed last.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl Attempt {
+    const FIRST: Attempt = Attempt {
+        running: true,
+        failures: 0,
+        not_before: Timestamp(0),
+        trouble: None,
+    };
+
+    fn failed(self, now: Timestamp, trouble: Trouble) -> Attempt {
+        let doubled = limits::RETRY_FIRST
+            .0
+            .saturating_mul(1 << self.failures.min(16));
+        let pause = Span(doubled.min(limits::RETRY_MOST.0));
+        Attempt {
+            running: false,
+            failures: self.failures.saturating_add(1),
+            not_before: now.after(pause),
+            trouble: Some(trouble),
+        }
+    }
+}
+
+impl Service {
+    /// Everything that is owed now, whether or not it can be begun.
+    pub(crate) fn owed(&self) -> BTreeSet<Job> {
+        let mut owed = BTreeSet::new();
+        for (site, queue) in &self.state.outbox {
+            owed.extend(
+                queue
+                    .iter()
+                    .take(limits::SENDING_WINDOW)
+                    .map(|outgoing| Job::Send(*site, outgoing.id)),
+            );
+        }
+        for (case, reading) in &self.state.readings {
+            let holds_grant = reading.thread.phase().grant().is_some();
+            if holds_grant
+                && !reading.arrived
+                && matches!(reading.thread.expected(), Phase::HandingOver(_))
+            {
+                owed.insert(Job::ReceiveStudy(*case));
+            }
+            if holds_grant && reading.arrived && !reading.stored {
+                owed.insert(Job::StoreStudy(*case));
+            }
+        }
+        for (case, request) in &self.state.requests {
+            let versions = request
+                .booked()
+                .and_then(|thread| thread.phase().versions());
+            for version in versions.into_iter().flat_map(|versions| versions.all()) {
+                if version.reception == Reception::Issued {
+                    owed.insert(Job::ReceiveReport(*case, version.issued.version));
+                }
+            }
+        }
+        owed
+    }
+
+    /// Begins what is owed and not under way.
+    pub(crate) fn begin_jobs(&mut self, turn: &mut Turn) {
+        let owed = self.owed();
+        self.attempts
+            .retain(|job, attempt| attempt.running || owed.contains(job));
+        for job in owed {
+            let known = self.attempts.get(&job).copied();
+            if known.is_some_and(|attempt| attempt.running || attempt.not_before > turn.now) {
+                continue;
+            }
+            let Some(effect) = self.effect_of(job) else {
+                continue;
+            };
+            let attempt = known.map_or(Attempt::FIRST, |attempt| Attempt {
+                running: true,
+                ..attempt
+            });
+            self.attempts.insert(job, attempt);
+            turn.effect(effect);
+        }
+    }
+
+    /// The effect that begins a job; none while its partner is not connected or a key is missing.
+    fn effect_of(&self, job: Job) -> Option<Effect> {
+        match job {
+            Job::Send(to, id) => {
+                let node = self.is_connected(to)?;
+                let outgoing = self
+                    .state
+                    .outbox
+                    .get(&to)?
+                    .iter()
+                    .find(|outgoing| outgoing.id == id)?;
+                Some(Effect::Send {
+                    to,
+                    node,
+                    id,
+                    bytes: outgoing.bytes.clone(),
+                })
+            }
+            Job::ReceiveStudy(case) => {
+                let (from, grant, key) = self.granted_study(case)?;
+                Some(Effect::ReceiveStudy {
+                    case,
+                    from,
+                    node: self.is_connected(from)?,
+                    grant,
+                    key,
+                })
+            }
+            Job::StoreStudy(case) => {
+                let (from, grant, key) = self.granted_study(case)?;
+                Some(Effect::StoreStudy {
+                    case,
+                    from,
+                    grant,
+                    key,
+                })
+            }
+            Job::ReceiveReport(case, version) => {
+                let thread = self.state.requests.get(&case)?.booked()?;
+                let issued = thread.phase().versions()?.numbered(version)?.issued.clone();
+                let key = self
+                    .vault
+                    .content
+                    .get(&issued.grant.manifest.parcel)?
+                    .duplicate();
+                let from = thread.reader();
+                Some(Effect::ReceiveReport {
+                    case,
+                    from,
+                    node: self.is_connected(from)?,
+                    issued,
+                    key,
+                })
+            }
+        }
+    }
+
+    fn granted_study(&self, case: CaseId) -> Option<(SiteId, Grant, ContentKey)> {
+        let thread = &self.state.readings.get(&case)?.thread;
+        let grant = thread.phase().grant()?.clone();
+        let key = self.vault.content.get(&grant.manifest.parcel)?.duplicate();
+        Some((thread.requester(), grant, key))
+    }
+
+    pub(crate) fn job_ended(&mut self, turn: &mut Turn, job: Job, outcome: Outcome) {
+        let Some(attempt) = self.attempts.remove(&job) else {
+            return;
+        };
+        if !self.owed().contains(&job) {
+            return;
+        }
+        match outcome {
+            Outcome::Failed(trouble) => {
+                self.attempts.insert(job, attempt.failed(turn.now, trouble));
+            }
+            Outcome::Done | Outcome::Impossible => {
+                self.job_done(turn, job, outcome == Outcome::Done)
+            }
+        }
+    }
+
+    fn job_done(&mut self, turn: &mut Turn, job: Job, well: bool) {
+        match (job, well) {
+            (Job::Send(site, id), true) => self.note(turn, Record::DocumentConfirmed(site, id)),
+            (Job::Send(site, id), false) => self.note(turn, Record::DocumentRefused(site, id)),
+            (Job::ReceiveStudy(case), true) => self.note(turn, Record::StudyArrived(case)),
+            (Job::ReceiveStudy(case), false) => self.study_unreadable(turn, case),
+            (Job::StoreStudy(case), true) => self.note(turn, Record::StudyStored(case)),
+            (Job::StoreStudy(case), false) => {
+                let failed = Attempt::FIRST.failed(turn.now, Trouble::ArchiveRefused);
+                self.attempts.insert(Job::StoreStudy(case), failed);
+            }
+            (Job::ReceiveReport(case, version), well) => {
+                self.report_received(turn, case, version, well)
+            }
+        }
+    }
+
+    /// A partner is back: what waited for it is tried at once.
+    pub(crate) fn connected(&mut self, node: NodeId) {
+        self.connected.insert(node);
+        let Some(site) = self.site_of(node) else {
+            return;
+        };
+        let waiting: Vec<Job> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| !attempt.running)
+            .map(|(job, _)| *job)
+            .collect();
+        for job in waiting {
+            if self.partner_of(job) == Some(site) {
+                self.attempts.remove(&job);
+            }
+        }
+    }
+
+    /// The partner that a job needs connected.
+    pub(crate) fn partner_of(&self, job: Job) -> Option<SiteId> {
+        match job {
+            Job::Send(site, _) => Some(site),
+            Job::ReceiveStudy(case) => self
+                .state
+                .readings
+                .get(&case)
+                .map(|reading| reading.thread.requester()),
+            Job::StoreStudy(_) => None,
+            Job::ReceiveReport(case, _) => self
+                .state
+                .requests
+                .get(&case)
+                .and_then(|request| request.booked())
+                .map(|thread| thread.reader()),
+        }
+    }
+
+    pub(crate) fn next_attempt(&self) -> Option<Timestamp> {
+        self.attempts
+            .values()
+            .filter(|attempt| !attempt.running)
+            .map(|attempt| attempt.not_before)
+            .min()
+    }
+
+    /// Tells the node who may fetch what, when that has changed.
+    pub(crate) fn permit_parcels(&mut self, turn: &mut Turn) {
+        let mut permits = Vec::new();
+        let mut permit = |site: SiteId, parcel: ParcelId| {
+            permits.extend(self.state.partners.get(&site).map(|partner| Permit {
+                node: partner.node,
+                parcel,
+            }));
+        };
+        for request in self.state.requests.values() {
+            for thread in request.threads.values() {
+                if let Some(grant) = thread.phase().grant().filter(|_| !thread.phase().is_over()) {
+                    permit(thread.reader(), grant.manifest.parcel);
+                }
+            }
+        }
+        for reading in self.state.readings.values() {
+            let expected = reading.thread.expected();
+            for version in expected
+                .versions()
+                .into_iter()
+                .flat_map(|versions| versions.all())
+            {
+                if version.reception == Reception::Issued {
+                    permit(
+                        reading.thread.requester(),
+                        version.issued.grant.manifest.parcel,
+                    );
+                }
+            }
+        }
+        permits.sort_unstable();
+        if permits != self.permitted {
+            self.permitted.clone_from(&permits);
+            turn.effect(Effect::Permit(permits));
+        }
+    }
+}

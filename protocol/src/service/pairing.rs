@@ -1,0 +1,237 @@
+//! Pairing: the invitation, the call, the first agreement.
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::pairing::PairingSecret;
+use dokuei_keys::signed::Signed;
+
+use crate::effect::{Answer, CannotDo, Effect};
+use crate::input::Ticket;
+use crate::limits;
+use crate::partner::agreement::{Agreement, AgreementAccepted};
+use crate::partner::introduction::{Acquaintance, Introduction};
+use crate::partner::pairing::{FRAME_BYTES, PairingAnswer, PairingCall};
+use crate::record::Record;
+use crate::service::{Service, Turn};
+use crate::time::Timestamp;
+
+/// Pairings under way. They live in memory only: a restart closes an open invitation, and its
+/// secret is never written down.
+#[derive(Default)]
+pub(crate) struct Pairings {
+    invitation: Option<Invitation>,
+    call: Option<Call>,
+}
+
+struct Invitation {
+    secret: PairingSecret,
+    until: Timestamp,
+    tries: u8,
+    retention_days: u16,
+}
+
+struct Call {
+    ticket: Ticket,
+    secret: PairingSecret,
+    said: PairingCall,
+}
+
+impl Pairings {
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.invitation.as_ref().map(|invitation| invitation.until)
+    }
+}
+
+impl Service {
+    pub(crate) fn invite(
+        &mut self,
+        turn: &mut Turn,
+        addresses: Vec<String>,
+        retention_days: u16,
+    ) -> Result<Answer, CannotDo> {
+        if self.state.partners.len() >= limits::PARTNERS {
+            return Err(CannotDo::TooManyPartners);
+        }
+        self.announce_addresses(turn, addresses)?;
+        let secret = PairingSecret::from_rng(&mut self.rng);
+        let until = turn.now.after(limits::INVITATION);
+        let answer = Answer::Invited {
+            secret: secret.to_string(),
+            until,
+        };
+        self.pairings.invitation = Some(Invitation {
+            secret,
+            until,
+            tries: 0,
+            retention_days,
+        });
+        turn.effect(Effect::OpenPairing(until));
+        Ok(answer)
+    }
+
+    /// Calls an inviter. The command is answered when the inviter has, or cannot be reached.
+    pub(crate) fn accept_invitation(
+        &mut self,
+        turn: &mut Turn,
+        ticket: Ticket,
+        addresses: Vec<String>,
+        secret: &str,
+    ) -> Result<(), CannotDo> {
+        if self.pairings.call.is_some() {
+            return Err(CannotDo::PairingBusy);
+        }
+        if self.state.partners.len() >= limits::PARTNERS {
+            return Err(CannotDo::TooManyPartners);
+        }
+        let secret: PairingSecret = secret.parse().map_err(|_| CannotDo::BadCode)?;
+        let introduction = self.introduction().ok_or(CannotDo::NotNow)?;
+        let said = PairingCall::new(&secret, introduction);
+        turn.effect(Effect::CallInviter {
+            addresses,
+            frame: cbor::encode(&said),
+        });
+        self.pairings.call = Some(Call {
+            ticket,
+            secret,
+            said,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn pairing_called(
+        &mut self,
+        turn: &mut Turn,
+        ticket: Ticket,
+        node: NodeId,
+        frame: &[u8],
+    ) {
+        let answer = self.answer_call(turn, node, frame);
+        if answer.is_none() {
+            self.count_wrong_call(turn);
+        }
+        turn.effect(Effect::AnswerPairing(ticket, answer));
+    }
+
+    fn answer_call(&mut self, turn: &mut Turn, node: NodeId, frame: &[u8]) -> Option<Vec<u8>> {
+        let call: PairingCall = cbor::decode_strict(frame, FRAME_BYTES).ok()?;
+        let invitation = self
+            .pairings
+            .invitation
+            .as_ref()
+            .filter(|invitation| turn.now < invitation.until)?;
+        let acquaintance = call.check(&invitation.secret, node, turn.now).ok()?;
+        if acquaintance.site == self.identity.site {
+            return None;
+        }
+        let agreement = Agreement {
+            proposer: self.identity.site,
+            accepter: acquaintance.site,
+            from: Timestamp(turn.now.0.saturating_sub(limits::AGREEMENT_BACKDATED.0)),
+            until: turn.now.after(limits::AGREEMENT_TERM),
+            retention_days: invitation.retention_days,
+            sequence: self.state.head().length,
+        };
+        let agreement = self.sign(agreement).ok()?;
+        let introduction = self.introduction()?;
+        let answer = PairingAnswer::new(&invitation.secret, &call, introduction, agreement.clone());
+        self.pairings.invitation = None;
+        turn.effect(Effect::ClosePairing);
+        self.paired(turn, &acquaintance, &call.introduction);
+        self.note(turn, Record::AgreementProposed(agreement.into()));
+        Some(cbor::encode(&answer))
+    }
+
+    fn count_wrong_call(&mut self, turn: &mut Turn) {
+        let Some(invitation) = &mut self.pairings.invitation else {
+            return;
+        };
+        invitation.tries += 1;
+        if invitation.tries >= limits::INVITATION_TRIES {
+            self.pairings.invitation = None;
+            turn.effect(Effect::ClosePairing);
+        }
+    }
+
+    pub(crate) fn pairing_answered(&mut self, turn: &mut Turn, node: NodeId, frame: &[u8]) {
+        let Some(call) = self.pairings.call.take() else {
+            return;
+        };
+        let answer = self
+            .take_answer(turn, &call, node, frame)
+            .map(Answer::Paired)
+            .ok_or(CannotDo::NotPaired);
+        turn.answer(call.ticket, answer);
+    }
+
+    fn take_answer(
+        &mut self,
+        turn: &mut Turn,
+        call: &Call,
+        node: NodeId,
+        frame: &[u8],
+    ) -> Option<SiteId> {
+        let answer: PairingAnswer = cbor::decode_strict(frame, FRAME_BYTES).ok()?;
+        let acquaintance = answer
+            .check(&call.secret, &call.said, node, turn.now)
+            .ok()?;
+        let agreement = Signed::<Agreement>::verify(&answer.agreement, &acquaintance.key).ok()?;
+        let terms = agreement.content();
+        if terms.proposer != acquaintance.site || terms.accepter != self.identity.site {
+            return None;
+        }
+        self.paired(turn, &acquaintance, &answer.introduction);
+        self.note(turn, Record::AgreementProposed(answer.agreement.clone()));
+        self.accept_agreement(turn, acquaintance.site).ok()?;
+        Some(acquaintance.site)
+    }
+
+    pub(crate) fn pairing_failed(&mut self, turn: &mut Turn) {
+        if let Some(call) = self.pairings.call.take() {
+            turn.answer(call.ticket, Err(CannotDo::NotPaired));
+        }
+    }
+
+    fn paired(
+        &mut self,
+        turn: &mut Turn,
+        acquaintance: &Acquaintance,
+        introduction: &Introduction,
+    ) {
+        debug_assert_ne!(acquaintance.site, self.identity.site);
+        self.note(
+            turn,
+            Record::PartnerPaired(cbor::encode(introduction).into()),
+        );
+    }
+
+    pub(crate) fn accept_agreement(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+    ) -> Result<Answer, CannotDo> {
+        let partner = self.state.partners.get(&site).ok_or(CannotDo::NoPartner)?;
+        let (agreement, _) = partner
+            .proposed_to(self.identity.site)
+            .ok_or(CannotDo::NoAgreement)?;
+        let accepted = AgreementAccepted {
+            agreement,
+            proposer: site,
+            accepter: self.identity.site,
+            at: turn.now,
+        };
+        let bytes = self.sign(accepted)?;
+        self.note(turn, Record::AgreementAccepted(bytes.into()));
+        Ok(Answer::Done)
+    }
+
+    pub(crate) fn close_invitation(&mut self, turn: &mut Turn) {
+        if self
+            .pairings
+            .deadline()
+            .is_some_and(|until| until <= turn.now)
+        {
+            self.pairings.invitation = None;
+            turn.effect(Effect::ClosePairing);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What this site says of itself, what partners say of themselves, and who may connect.
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::{NodeId, PrekeyId, SiteId};
+use dokuei_keys::prekey::PrekeySecret;
+use dokuei_keys::time::{UnixSeconds, Validity};
+
+use crate::effect::{Answer, CannotDo, Effect, KeptPrekey, Member, SecretChange};
+use crate::input::Ticket;
+use crate::limits;
+use crate::partner::announcement::{
+    AddressRecord, Announcement, CapacityOffer, OfferSlot, SyncAnswer, SyncRequest,
+};
+use crate::record::Record;
+use crate::service::{Service, Turn, ordered};
+use crate::time::Timestamp;
+
+impl Service {
+    pub(crate) fn announce_addresses(
+        &mut self,
+        turn: &mut Turn,
+        addresses: Vec<String>,
+    ) -> Result<Answer, CannotDo> {
+        let known = self.state.own.address.as_ref().map(|(_, record)| record);
+        if known.is_some_and(|record| {
+            record.addresses == addresses && record.node == self.identity.node_id
+        }) {
+            return Ok(Answer::Done);
+        }
+        let sequence = known.map_or(1, |record| record.sequence + 1);
+        let record = AddressRecord {
+            site: self.identity.site,
+            node: self.identity.node_id,
+            addresses,
+            sequence,
+        };
+        let bytes = self.sign(record)?;
+        self.note(turn, Record::AnnouncementMade(bytes.into()));
+        self.synced.clear();
+        Ok(Answer::Done)
+    }
+
+    pub(crate) fn announce_capacity(
+        &mut self,
+        turn: &mut Turn,
+        slots: Vec<OfferSlot>,
+    ) -> Result<Answer, CannotDo> {
+        let slots = ordered(slots);
+        let known = self.state.own.capacity.as_ref().map(|(_, offer)| offer);
+        let fresh = |offer: &CapacityOffer| turn.now.after(limits::PREKEY_EVERY) < offer.until;
+        if known.is_some_and(|offer| offer.slots == slots && fresh(offer))
+            || known.is_none() && slots.is_empty()
+        {
+            return Ok(Answer::Done);
+        }
+        let sequence = known.map_or(1, |offer| offer.sequence + 1);
+        let offer = CapacityOffer {
+            site: self.identity.site,
+            slots,
+            sequence,
+            until: turn.now.after(limits::CAPACITY_HOLDS),
+        };
+        let bytes = self.sign(offer)?;
+        self.note(turn, Record::AnnouncementMade(bytes.into()));
+        Ok(Answer::Done)
+    }
+
+    /// A new prekey every day, old secrets destroyed, the capacity offer renewed with it.
+    pub(crate) fn rotate_prekeys(&mut self, turn: &mut Turn) {
+        let newest = self.state.own.prekey.as_ref().map(|(_, prekey)| {
+            Timestamp(prekey.validity.from.0 * 1000).after(limits::PREKEY_BACKDATED)
+        });
+        // A clock that was set back does not stop the rotation: it is due when the newest one lies
+        // more than a period away in either direction.
+        let due = newest.is_none_or(|at| {
+            turn.now >= at.after(limits::PREKEY_EVERY) || at > turn.now.after(limits::PREKEY_EVERY)
+        });
+        if due {
+            self.publish_prekey(turn);
+            if let Some(slots) = self
+                .state
+                .own
+                .capacity
+                .as_ref()
+                .map(|(_, offer)| offer.slots.clone())
+            {
+                let _ = self.announce_capacity(turn, slots);
+            }
+        }
+        let old = |published: &Timestamp| published.after(limits::PREKEY_KEPT) <= turn.now;
+        let destroyed: Vec<PrekeyId> = self
+            .vault
+            .prekeys
+            .iter()
+            .filter(|(_, (published, _))| old(published))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in destroyed {
+            self.vault.prekeys.remove(&id);
+            turn.step.secrets.push(SecretChange::DestroyPrekey(id));
+        }
+    }
+
+    fn publish_prekey(&mut self, turn: &mut Turn) {
+        let secret = PrekeySecret::generate(&mut self.rng);
+        let from = UnixSeconds(
+            turn.now
+                .seconds()
+                .0
+                .saturating_sub(limits::PREKEY_BACKDATED.0 / 1000),
+        );
+        let prekey = secret.prekey(
+            self.identity.site,
+            Validity::starting(from, limits::PREKEY_USABLE.0 / 1000),
+        );
+        let id = prekey.id;
+        let Ok(bytes) = self.sign(prekey) else { return };
+        self.note(turn, Record::AnnouncementMade(bytes.into()));
+        turn.step.secrets.push(SecretChange::KeepPrekey(KeptPrekey {
+            id,
+            published: turn.now,
+            secret: secret.seed().duplicate(),
+        }));
+        self.vault.prekeys.insert(id, (turn.now, secret));
+    }
+
+    pub(crate) fn remove_partner(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+    ) -> Result<Answer, CannotDo> {
+        if !self.state.partners.contains_key(&site) {
+            return Err(CannotDo::NoPartner);
+        }
+        self.note(turn, Record::PartnerRemoved(site));
+        Ok(Answer::Done)
+    }
+
+    /// Tells the node who may connect, when that has changed.
+    pub(crate) fn admit_members(&mut self, turn: &mut Turn) {
+        let in_force = |until: UnixSeconds| turn.now.seconds() < until;
+        let members: Vec<Member> = self
+            .state
+            .partners
+            .iter()
+            .filter(|(_, partner)| in_force(partner.valid_until))
+            .map(|(site, partner)| Member {
+                site: *site,
+                node: partner.node,
+                addresses: partner
+                    .address
+                    .as_ref()
+                    .map(|record| record.addresses.clone())
+                    .unwrap_or_default(),
+            })
+            .collect();
+        if members != self.admitted {
+            self.admitted.clone_from(&members);
+            turn.effect(Effect::Admit(members));
+        }
+    }
+
+    /// Asks each connected partner for what it says of itself: on connection, then hourly.
+    pub(crate) fn ask_for_announcements(&mut self, turn: &mut Turn) {
+        for node in self.connected.clone() {
+            let recent = self
+                .synced
+                .get(&node)
+                .is_some_and(|at| *at <= turn.now && turn.now < at.after(limits::SYNC_EVERY));
+            let Some(partner) = self
+                .site_of(node)
+                .and_then(|site| self.state.partners.get(&site))
+                .filter(|_| !recent)
+            else {
+                continue;
+            };
+            let request = SyncRequest {
+                address: partner.address.as_ref().map(|record| record.sequence),
+                capacity: partner.capacity.as_ref().map(|offer| offer.sequence),
+                prekey: partner.prekey.as_ref().map(|prekey| prekey.validity.from.0),
+            };
+            self.synced.insert(node, turn.now);
+            turn.effect(Effect::AskSync(node, cbor::encode(&request)));
+        }
+    }
+
+    pub(crate) fn sync_asked(
+        &mut self,
+        turn: &mut Turn,
+        ticket: Ticket,
+        node: NodeId,
+        bytes: &[u8],
+    ) {
+        let known = self.site_of(node).is_some();
+        let request = cbor::decode_strict::<SyncRequest>(bytes, limits::SYNC_BYTES)
+            .ok()
+            .filter(|_| known);
+        let answer = request.map(|request| cbor::encode(&self.newer_than(&request)));
+        turn.effect(Effect::AnswerSync(ticket, answer));
+    }
+
+    fn newer_than(&self, request: &SyncRequest) -> SyncAnswer {
+        let own = &self.state.own;
+        let address = own
+            .address
+            .as_ref()
+            .filter(|(_, record)| request.address.is_none_or(|held| held < record.sequence))
+            .map(|(bytes, _)| bytes);
+        let capacity = own
+            .capacity
+            .as_ref()
+            .filter(|(_, offer)| request.capacity.is_none_or(|held| held < offer.sequence))
+            .map(|(bytes, _)| bytes);
+        let prekey = own
+            .prekey
+            .as_ref()
+            .filter(|(_, prekey)| {
+                request
+                    .prekey
+                    .is_none_or(|held| held < prekey.validity.from.0)
+            })
+            .map(|(bytes, _)| bytes);
+        SyncAnswer {
+            announcements: [address, capacity, prekey]
+                .into_iter()
+                .flatten()
+                .map(|bytes| bytes.clone().into())
+                .collect(),
+        }
+    }
+
+    pub(crate) fn sync_answered(&mut self, turn: &mut Turn, node: NodeId, bytes: &[u8]) {
+        let Some(site) = self.site_of(node) else {
+            return;
+        };
+        let Ok(answer) = cbor::decode_strict::<SyncAnswer>(bytes, limits::SYNC_BYTES) else {
+            return;
+        };
+        for announcement in answer.announcements.iter().take(3) {
+            let Some(partner) = self.state.partners.get(&site) else {
+                return;
+            };
+            let Ok(heard) = Announcement::verify(announcement, site, &partner.key) else {
+                continue;
+            };
+            if partner.is_news(&heard) {
+                self.note(turn, Record::AnnouncementReceived(announcement.clone()));
+            }
+        }
+    }
+
+    /// Whether a node belongs to a partner, and to which.
+    pub fn partner_at(&self, node: NodeId) -> Option<SiteId> {
+        self.site_of(node)
+    }
+}

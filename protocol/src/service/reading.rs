@@ -1,0 +1,348 @@
+//! The reader's side: answering offers, receiving studies, issuing reports.
+
+use dokuei_keys::cbor;
+use dokuei_keys::envelope::{GrantContext, RecipientRole, unwrap};
+use dokuei_keys::id::{Digest, DocumentId, PersonId};
+use dokuei_keys::secret::ContentKey;
+use dokuei_keys::signed::Signed;
+
+use crate::case::CaseId;
+use crate::case::event::{
+    CustodyReceipt, DeclineReason, Grant, Link, Proposal, Quote, ReaderEvent, ReleaseReason,
+    RequesterEvent,
+};
+use crate::case::phase::Phase;
+use crate::case::report::{ReportIssued, ReportStatus, Versions, WrongVersion};
+use crate::case::terms::CaseTerms;
+use crate::case::thread::Position;
+use crate::effect::{Answer, CannotDo, DocumentAnswer};
+use crate::input::{IssueReport, Job};
+use crate::limits;
+use crate::partner::announcement::OfferSlot;
+use crate::record::Record;
+use crate::service::{Quoting, Service, Turn};
+use crate::study::manifest::ManifestReference;
+use crate::time::{Span, Timestamp};
+
+/// What a report version must carry to follow the newest one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextVersion {
+    /// Number.
+    pub version: u32,
+    /// The version it follows.
+    pub predecessor: Option<DocumentId>,
+    /// The study that was granted.
+    pub images: ManifestReference,
+}
+
+impl Service {
+    /// A requester's link arrived and is signed by it.
+    pub(crate) fn link_arrived(
+        &mut self,
+        turn: &mut Turn,
+        document: &Signed<Link>,
+    ) -> DocumentAnswer {
+        let (id, link) = (document.id(), document.content());
+        let position = match self.state.readings.get(&link.case) {
+            Some(reading) if reading.thread.requester() != link.requester => Position::Contradicts,
+            Some(reading) => reading.thread.position(id, link),
+            None if link.sequence == 0 => Position::Next,
+            None => Position::Ahead,
+        };
+        match position {
+            Position::Held => DocumentAnswer::Accepted,
+            Position::Ahead => DocumentAnswer::Later,
+            Position::Contradicts => DocumentAnswer::Refused,
+            Position::Next => self.next_link(turn, document),
+        }
+    }
+
+    fn next_link(&mut self, turn: &mut Turn, document: &Signed<Link>) -> DocumentAnswer {
+        let (id, link) = (document.id(), document.content());
+        let fits = match self.state.readings.get(&link.case) {
+            Some(reading) => reading.thread.clone().append(id, link).is_ok(),
+            None if self.open_cases() >= limits::OPEN_CASES => return DocumentAnswer::Later,
+            None => matches!(link.event, RequesterEvent::Offered(_)) && link.previous.is_none(),
+        };
+        if !fits {
+            return DocumentAnswer::Refused;
+        }
+        self.note(turn, Record::LinkReceived(document.bytes().to_vec().into()));
+        if let RequesterEvent::Granted(grant) = &link.event {
+            self.open_study_key(turn, link, grant);
+        }
+        DocumentAnswer::Accepted
+    }
+
+    fn open_study_key(&mut self, turn: &mut Turn, link: &Link, grant: &Grant) {
+        let context = GrantContext {
+            case: *link.case.as_bytes(),
+            parcel: grant.manifest.parcel,
+            sender: link.requester,
+            recipient: self.identity.site,
+            role: RecipientRole::Reader,
+            commitment: grant.manifest.commitment,
+        };
+        let within = grant.manifest.objects as usize <= limits::OBJECTS
+            && grant.manifest.length <= limits::MANIFEST_BYTES as u64;
+        match self.open_key(grant, &context).filter(|_| within) {
+            Some(key) => self.keep_content_key(turn, grant.manifest.parcel, key),
+            None => self.study_unreadable(turn, link.case),
+        }
+    }
+
+    /// Unwraps a granted key and checks it against the commitment.
+    pub(crate) fn open_key(&self, grant: &Grant, context: &GrantContext) -> Option<ContentKey> {
+        let (_, prekey) = self.vault.prekeys.get(&grant.key.prekey)?;
+        let key = unwrap(&grant.key, prekey, context).ok()?;
+        let commitment = dokuei_keys::sealed::commitment(&key, &grant.manifest.parcel);
+        (commitment == grant.manifest.commitment).then_some(key)
+    }
+
+    /// What was granted cannot be opened: the booking goes back, with the reason.
+    pub(crate) fn study_unreadable(&mut self, turn: &mut Turn, case: CaseId) {
+        self.propose(turn, case, ReaderEvent::Released(ReleaseReason::Unreadable));
+    }
+
+    pub(crate) fn decline(&mut self, turn: &mut Turn, case: CaseId) -> Result<Answer, CannotDo> {
+        self.try_propose(turn, case, ReaderEvent::Declined(DeclineReason::ByHand))
+    }
+
+    pub(crate) fn claim(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        by: PersonId,
+    ) -> Result<Answer, CannotDo> {
+        self.try_propose(turn, case, ReaderEvent::Claimed(by))
+    }
+
+    pub(crate) fn release(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        reason: ReleaseReason,
+    ) -> Result<Answer, CannotDo> {
+        self.try_propose(turn, case, ReaderEvent::Released(reason))
+    }
+
+    /// What the next report version of a case must carry.
+    ///
+    /// # Errors
+    /// [`CannotDo`] when there is no such case, it is not being read, or such a version cannot follow.
+    pub fn next_version(
+        &self,
+        case: CaseId,
+        status: ReportStatus,
+    ) -> Result<NextVersion, CannotDo> {
+        let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
+        let expected = reading.thread.expected();
+        let images = expected.grant().ok_or(CannotDo::NotNow)?.manifest.clone();
+        let none = Versions::default();
+        let versions = match &expected {
+            Phase::Received(_) | Phase::Claimed(_) => &none,
+            Phase::Reported(reported) => &reported.versions,
+            Phase::Closed(closed) => &closed.reported.versions,
+            Phase::Offered(_)
+            | Phase::Quoted(_)
+            | Phase::Booked(_)
+            | Phase::HandingOver(_)
+            | Phase::Ended(_) => return Err(CannotDo::NotNow),
+        };
+        versions.may_follow(status)?;
+        let (version, predecessor) = versions.next();
+        Ok(NextVersion {
+            version,
+            predecessor,
+            images,
+        })
+    }
+
+    pub(crate) fn issue_report(
+        &mut self,
+        turn: &mut Turn,
+        issue: IssueReport,
+    ) -> Result<Answer, CannotDo> {
+        let next = self.next_version(issue.case, issue.status)?;
+        if (next.version, next.predecessor) != (issue.version, issue.predecessor) {
+            return Err(CannotDo::Version(WrongVersion::NotNext));
+        }
+        let requester = self
+            .state
+            .readings
+            .get(&issue.case)
+            .ok_or(CannotDo::NoCase)?
+            .thread
+            .requester();
+        self.keep_content_key(turn, issue.manifest.parcel, issue.key);
+        let grant = self.wrap_for(
+            turn.now,
+            issue.case,
+            requester,
+            RecipientRole::Requester,
+            issue.manifest,
+        )?;
+        if matches!(self.expected(issue.case), Some(Phase::Received(_))) {
+            self.try_propose(turn, issue.case, ReaderEvent::Claimed(issue.author))?;
+        }
+        let issued = ReportIssued {
+            version: issue.version,
+            status: issue.status,
+            predecessor: issue.predecessor,
+            report: issue.report,
+            author: issue.author,
+            grant,
+        };
+        self.try_propose(turn, issue.case, ReaderEvent::Reported(Box::new(issued)))
+    }
+
+    fn expected(&self, case: CaseId) -> Option<Phase> {
+        self.state
+            .readings
+            .get(&case)
+            .map(|reading| reading.thread.expected())
+    }
+
+    /// What follows by itself for every case that this site reads.
+    pub(crate) fn advance_readings(&mut self, turn: &mut Turn) {
+        let open: Vec<CaseId> = self
+            .state
+            .readings
+            .iter()
+            .filter(|(_, reading)| {
+                reading.thread.pending().len() < limits::PENDING_PROPOSALS
+                    && !reading.thread.phase().is_over()
+            })
+            .map(|(case, _)| *case)
+            .collect();
+        for case in open {
+            match self.expected(case) {
+                Some(Phase::Offered(offered)) => self.answer_offer(turn, case, &offered.offer),
+                Some(Phase::HandingOver(handing_over)) if self.state.readings[&case].arrived => {
+                    let manifest = &handing_over.grant.manifest;
+                    let receipt = CustodyReceipt {
+                        manifest: Digest::of(&cbor::encode(manifest)),
+                        objects: manifest.objects,
+                        bytes: manifest.bytes,
+                    };
+                    self.propose(turn, case, ReaderEvent::Received(receipt));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn answer_offer(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        offer: &crate::case::event::CaseOffer,
+    ) {
+        let requester = self.state.readings[&case].thread.requester();
+        let agreed = self
+            .state
+            .partners
+            .get(&requester)
+            .and_then(|partner| partner.agreements.get(&offer.agreement));
+        let event =
+            if !agreed.is_some_and(|state| state.accepted && state.agreement.in_force(turn.now)) {
+                ReaderEvent::Declined(DeclineReason::NoAgreement)
+            } else if self.quoting == Quoting::ByHand {
+                return;
+            } else {
+                self.quote(turn.now, &offer.terms)
+            };
+        self.propose(turn, case, event);
+    }
+
+    fn quote(&self, now: Timestamp, terms: &CaseTerms) -> ReaderEvent {
+        let offer = self
+            .state
+            .own
+            .capacity
+            .as_ref()
+            .map(|(_, offer)| offer)
+            .filter(|offer| now < offer.until);
+        let Some(slot) = offer.and_then(|offer| offer.slots.iter().find(|slot| slot.covers(terms)))
+        else {
+            return ReaderEvent::Declined(DeclineReason::NotOffered);
+        };
+        if self.places_taken(slot, now) >= usize::from(slot.per_day) {
+            return ReaderEvent::Declined(DeclineReason::Full);
+        }
+        let due = now.after(Span::HOUR.times(u64::from(slot.hours)));
+        ReaderEvent::Quoted(Quote {
+            due,
+            until: now.after(limits::QUOTE_LEASE),
+        })
+    }
+
+    /// Cases of the same kind that were offered today and hold a place.
+    pub(crate) fn places_taken(&self, slot: &OfferSlot, now: Timestamp) -> usize {
+        let today = |at: Timestamp| at.japanese_day() == now.japanese_day();
+        let same = |terms: &CaseTerms| {
+            terms.modality == slot.modality && terms.specialty == slot.specialty
+        };
+        let holds = |phase: &Phase| match phase {
+            Phase::Quoted(quoted) => same(&quoted.offered.offer.terms) && now < quoted.quote.until,
+            phase => phase
+                .booking()
+                .is_some_and(|booked| same(&booked.quoted.offered.offer.terms)),
+        };
+        let readings = self.state.readings.values();
+        readings
+            .filter(|reading| {
+                reading
+                    .thread
+                    .timeline()
+                    .first()
+                    .is_some_and(|first| today(first.at))
+                    && holds(&reading.thread.expected())
+            })
+            .count()
+    }
+
+    fn try_propose(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        event: ReaderEvent,
+    ) -> Result<Answer, CannotDo> {
+        let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
+        let unsigned = DocumentId::from_bytes([0; 32]);
+        let fits = reading
+            .thread
+            .expected()
+            .after_reader(unsigned, &event)
+            .is_ok();
+        if !fits || reading.thread.pending().len() >= limits::PENDING_PROPOSALS {
+            return Err(CannotDo::NotNow);
+        }
+        self.propose(turn, case, event);
+        Ok(Answer::Done)
+    }
+
+    fn propose(&mut self, turn: &mut Turn, case: CaseId, event: ReaderEvent) {
+        let Some(reading) = self.state.readings.get(&case) else {
+            return;
+        };
+        let proposal = Proposal {
+            case,
+            requester: reading.thread.requester(),
+            reader: self.identity.site,
+            follows: reading.thread.head(),
+            at: turn.now,
+            event,
+        };
+        if let Ok(bytes) = self.sign(proposal) {
+            self.note(turn, Record::ProposalMade(bytes.into()));
+        }
+    }
+
+    /// Whether the study of a case is being fetched now.
+    pub fn is_receiving(&self, case: CaseId) -> bool {
+        self.attempts
+            .get(&Job::ReceiveStudy(case))
+            .is_some_and(|attempt| attempt.running)
+    }
+}

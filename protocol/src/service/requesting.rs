@@ -1,0 +1,420 @@
+//! The requester's side: opening, offering, booking, granting, receiving reports.
+
+use dokuei_keys::envelope::{GrantContext, RecipientRole, wrap};
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+use dokuei_keys::signed::Signed;
+
+use crate::case::CaseId;
+use crate::case::event::{Grant, Link, Proposal, ReaderEvent, RequesterEvent, WithdrawalReason};
+use crate::case::phase::{Phase, Standing};
+use crate::case::report::{Reception, ReportIssued};
+use crate::case::request::Request;
+use crate::effect::{Answer, CannotDo, DocumentAnswer};
+use crate::input::OpenCase;
+use crate::limits;
+use crate::record::Record;
+use crate::service::{Service, Turn};
+use crate::study::manifest::ManifestReference;
+use crate::time::Timestamp;
+
+impl Service {
+    pub(crate) fn open_case(
+        &mut self,
+        turn: &mut Turn,
+        open: OpenCase,
+    ) -> Result<Answer, CannotDo> {
+        if self.open_cases() >= limits::OPEN_CASES {
+            return Err(CannotDo::TooManyCases);
+        }
+        self.check_candidates(&open.to, turn.now)?;
+        let case = CaseId::random(&mut self.rng);
+        self.keep_content_key(turn, open.manifest.parcel, open.key);
+        self.note(turn, Record::CaseOpened(case, open.manifest, open.terms));
+        self.note(turn, Record::CaseChecked(case));
+        self.offer(turn, case, &open.to)?;
+        Ok(Answer::Opened(case))
+    }
+
+    fn check_candidates(&self, to: &[SiteId], now: Timestamp) -> Result<(), CannotDo> {
+        if to.is_empty() || to.len() > limits::CANDIDATES {
+            return Err(CannotDo::Candidates);
+        }
+        for site in to {
+            let partner = self.state.partners.get(site).ok_or(CannotDo::NoPartner)?;
+            partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn offer(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        to: &[SiteId],
+    ) -> Result<Answer, CannotDo> {
+        self.check_candidates(to, turn.now)?;
+        let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
+        if !to.iter().all(|site| request.may_offer_to(*site)) {
+            return Err(CannotDo::NotNow);
+        }
+        for site in to {
+            let agreement = self
+                .state
+                .partners
+                .get(site)
+                .and_then(|partner| partner.agreement(turn.now))
+                .map(|(id, _)| id);
+            let (Some(agreement), Some(request)) = (agreement, self.state.requests.get(&case))
+            else {
+                continue;
+            };
+            let offer = request.offer(agreement, turn.now.after(limits::OFFER));
+            self.link(turn, case, *site, RequesterEvent::Offered(offer));
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(crate) fn withdraw(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        reason: WithdrawalReason,
+    ) -> Result<Answer, CannotDo> {
+        let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
+        let open: Vec<SiteId> = open_threads(request);
+        if open.is_empty()
+            || !open
+                .iter()
+                .all(|site| request.threads[site].phase().may_withdraw())
+        {
+            return Err(CannotDo::NotNow);
+        }
+        for site in open {
+            self.link(turn, case, site, RequesterEvent::Withdrawn(reason));
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(crate) fn acknowledge(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        version: u32,
+    ) -> Result<Answer, CannotDo> {
+        let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
+        let thread = request.booked().ok_or(CannotDo::NotNow)?;
+        let delivered = thread
+            .phase()
+            .versions()
+            .and_then(|versions| versions.numbered(version))
+            .map(|version| version.reception);
+        let reader = thread.reader();
+        if delivered != Some(Reception::Delivered) {
+            return Err(CannotDo::NotNow);
+        }
+        self.link(turn, case, reader, RequesterEvent::Acknowledged(version));
+        Ok(Answer::Done)
+    }
+
+    /// A reader's proposal arrived and is signed by it.
+    pub(crate) fn proposal_arrived(
+        &mut self,
+        turn: &mut Turn,
+        document: &Signed<Proposal>,
+    ) -> DocumentAnswer {
+        let (id, proposal) = (document.id(), document.content().clone());
+        let Some(thread) = self
+            .state
+            .requests
+            .get(&proposal.case)
+            .and_then(|request| request.threads.get(&proposal.reader))
+        else {
+            return DocumentAnswer::Refused;
+        };
+        if thread.knows(id) {
+            return DocumentAnswer::Accepted;
+        }
+        if !thread.has_room_for_proposal() {
+            return DocumentAnswer::Refused;
+        }
+        if !thread.chain().contains(&proposal.follows) {
+            return DocumentAnswer::Later;
+        }
+        let admitted = thread.admits(id, &proposal) && self.still_wanted(&proposal, turn.now);
+        self.note(
+            turn,
+            Record::ProposalReceived(document.bytes().to_vec().into()),
+        );
+        let answer = if admitted {
+            RequesterEvent::Admitted(id)
+        } else {
+            RequesterEvent::NotAdmitted(id)
+        };
+        self.link(turn, proposal.case, proposal.reader, answer);
+        if let (true, ReaderEvent::Reported(issued)) = (admitted, &proposal.event) {
+            self.open_report_key(turn, proposal.case, proposal.reader, issued);
+        }
+        DocumentAnswer::Accepted
+    }
+
+    /// Whether a proposal that fits the chain also comes in time.
+    fn still_wanted(&self, proposal: &Proposal, now: Timestamp) -> bool {
+        match &proposal.event {
+            ReaderEvent::Quoted(quote) => now < quote.until,
+            ReaderEvent::Declined(_)
+            | ReaderEvent::Received(_)
+            | ReaderEvent::Claimed(_)
+            | ReaderEvent::Released(_)
+            | ReaderEvent::Reported(_) => true,
+        }
+    }
+
+    fn open_report_key(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        reader: SiteId,
+        issued: &ReportIssued,
+    ) {
+        let context = GrantContext {
+            case: *case.as_bytes(),
+            parcel: issued.grant.manifest.parcel,
+            sender: reader,
+            recipient: self.identity.site,
+            role: RecipientRole::Requester,
+            commitment: issued.grant.manifest.commitment,
+        };
+        match self.open_key(&issued.grant, &context) {
+            Some(key) => self.keep_content_key(turn, issued.grant.manifest.parcel, key),
+            None => self.link(
+                turn,
+                case,
+                reader,
+                RequesterEvent::ReportRejected(issued.version),
+            ),
+        }
+    }
+
+    /// A report version was fetched, verified and stored, or can never be.
+    pub(crate) fn report_received(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        version: u32,
+        well: bool,
+    ) {
+        let Some(reader) = self
+            .state
+            .requests
+            .get(&case)
+            .and_then(Request::booked)
+            .map(|thread| thread.reader())
+        else {
+            return;
+        };
+        let event = if well {
+            RequesterEvent::Delivered(version)
+        } else {
+            RequesterEvent::ReportRejected(version)
+        };
+        self.link(turn, case, reader, event);
+    }
+
+    /// What follows by itself for every case of this site.
+    pub(crate) fn advance_requests(&mut self, turn: &mut Turn) {
+        let open: Vec<CaseId> = self
+            .state
+            .requests
+            .values()
+            .filter(|request| !request.is_over())
+            .map(|request| request.case)
+            .collect();
+        for case in open {
+            self.expire_offers(turn, case);
+            self.book(turn, case);
+            self.grant(turn, case);
+            self.close(turn, case);
+        }
+    }
+
+    fn expire_offers(&mut self, turn: &mut Turn, case: CaseId) {
+        let Some(request) = self.state.requests.get(&case) else {
+            return;
+        };
+        let late = |phase: &Phase| offer_end(phase).is_some_and(|until| until <= turn.now);
+        let expired: Vec<SiteId> = request
+            .threads
+            .values()
+            .filter(|thread| late(thread.phase()))
+            .map(|thread| thread.reader())
+            .collect();
+        for reader in expired {
+            self.link(turn, case, reader, RequesterEvent::Expired);
+        }
+    }
+
+    /// Books the quote that promises the report first; everybody else is told.
+    fn book(&mut self, turn: &mut Turn, case: CaseId) {
+        let Some(request) = self
+            .state
+            .requests
+            .get(&case)
+            .filter(|request| request.booked().is_none())
+        else {
+            return;
+        };
+        let quotes = request
+            .threads
+            .values()
+            .filter_map(|thread| match thread.phase() {
+                Phase::Quoted(quoted) if turn.now < quoted.quote.until => {
+                    Some((quoted.quote.due, thread.reader(), quoted.document))
+                }
+                _ => None,
+            });
+        let Some((_, winner, quote)) = quotes.min() else {
+            return;
+        };
+        let others: Vec<SiteId> = open_threads(request)
+            .into_iter()
+            .filter(|site| *site != winner)
+            .collect();
+        self.link(turn, case, winner, RequesterEvent::Booked(quote));
+        for other in others {
+            self.link(turn, case, other, RequesterEvent::NotChosen);
+        }
+    }
+
+    /// Hands the booked reader the key, as soon as its prekey is known.
+    fn grant(&mut self, turn: &mut Turn, case: CaseId) {
+        let Some(request) = self.state.requests.get(&case) else {
+            return;
+        };
+        let Some(thread) = request
+            .booked()
+            .filter(|thread| matches!(thread.phase(), Phase::Booked(_)))
+        else {
+            return;
+        };
+        let (reader, manifest) = (thread.reader(), request.manifest.clone());
+        let Ok(grant) = self.wrap_for(turn.now, case, reader, RecipientRole::Reader, manifest)
+        else {
+            return;
+        };
+        self.link(turn, case, reader, RequesterEvent::Granted(Box::new(grant)));
+    }
+
+    fn close(&mut self, turn: &mut Turn, case: CaseId) {
+        let Some(thread) = self.state.requests.get(&case).and_then(Request::booked) else {
+            return;
+        };
+        let done = matches!(thread.phase(), Phase::Reported(reported) if reported.standing() == Standing::Acknowledged);
+        let reader = thread.reader();
+        if done {
+            self.link(turn, case, reader, RequesterEvent::Closed);
+        }
+    }
+
+    /// Wraps a parcel's content key for a partner: under an agreement in force, for a prekey in force.
+    pub(crate) fn wrap_for(
+        &mut self,
+        now: Timestamp,
+        case: CaseId,
+        recipient: SiteId,
+        role: RecipientRole,
+        manifest: ManifestReference,
+    ) -> Result<Grant, CannotDo> {
+        let partner = self
+            .state
+            .partners
+            .get(&recipient)
+            .ok_or(CannotDo::NoPartner)?;
+        partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+        let prekey = partner.prekey.as_ref().ok_or(CannotDo::NoPrekey)?;
+        if !prekey.validity.contains(now.seconds()) {
+            return Err(CannotDo::NoPrekey);
+        }
+        let key = self
+            .vault
+            .content
+            .get(&manifest.parcel)
+            .ok_or(CannotDo::NotNow)?;
+        let context = GrantContext {
+            case: *case.as_bytes(),
+            parcel: manifest.parcel,
+            sender: self.identity.site,
+            recipient,
+            role,
+            commitment: manifest.commitment,
+        };
+        let key = wrap(key, prekey, &context, &mut self.rng).map_err(|_| CannotDo::NoPrekey)?;
+        Ok(Grant { manifest, key })
+    }
+
+    /// Adds a link to a chain, signed.
+    pub(crate) fn link(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        reader: SiteId,
+        event: RequesterEvent,
+    ) {
+        let Some(request) = self.state.requests.get(&case) else {
+            return;
+        };
+        let thread = request.threads.get(&reader);
+        let link = Link {
+            case,
+            requester: self.identity.site,
+            reader,
+            sequence: thread.map_or(0, |thread| thread.chain().len() as u32),
+            previous: thread.map(|thread| thread.head()),
+            at: turn.now,
+            event,
+        };
+        if let Ok(bytes) = self.sign(link) {
+            self.note(turn, Record::LinkMade(bytes.into()));
+        }
+    }
+
+    pub(crate) fn request_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let threads = self
+            .state
+            .requests
+            .values()
+            .flat_map(|request| request.threads.values());
+        threads
+            .filter_map(|thread| offer_end(thread.phase()))
+            .filter(|until| *until > now)
+            .min()
+    }
+
+    /// The content key of a sealed report or study that this site holds.
+    pub fn content_key(&self, parcel: ParcelId) -> Option<&ContentKey> {
+        self.vault.content.get(&parcel)
+    }
+}
+
+fn open_threads(request: &Request) -> Vec<SiteId> {
+    request
+        .threads
+        .values()
+        .filter(|thread| !thread.phase().is_over())
+        .map(|thread| thread.reader())
+        .collect()
+}
+
+fn offer_end(phase: &Phase) -> Option<Timestamp> {
+    match phase {
+        Phase::Offered(offered) => Some(offered.offer.until),
+        Phase::Quoted(quoted) => Some(quoted.offered.offer.until),
+        Phase::Booked(_)
+        | Phase::HandingOver(_)
+        | Phase::Received(_)
+        | Phase::Claimed(_)
+        | Phase::Reported(_)
+        | Phase::Closed(_)
+        | Phase::Ended(_) => None,
+    }
+}

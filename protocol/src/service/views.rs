@@ -1,0 +1,241 @@
+//! What people ask to see: where each case stands, and why it does not move.
+
+use dokuei_keys::id::SiteId;
+
+use crate::case::CaseId;
+use crate::case::phase::{Phase, Standing};
+use crate::case::report::Reception;
+use crate::case::thread::{Happening, Thread};
+use crate::input::{Job, Trouble};
+use crate::service::Service;
+use crate::time::Timestamp;
+
+/// Which side of a case this site is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It asked.
+    Requester,
+    /// It was asked.
+    Reader,
+}
+
+/// What a case waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Nothing: it is over.
+    Nothing,
+    /// A person here must offer it to somebody.
+    OfferHere,
+    /// The reader's answer to the offer.
+    Quote,
+    /// A person here must answer the offer.
+    QuoteHere,
+    /// The requester's choice.
+    Booking,
+    /// The reader's key to seal for.
+    Prekey,
+    /// The study is on its way.
+    Transfer,
+    /// The reader's receipt.
+    Receipt,
+    /// A person at the reading site must read it.
+    Reading,
+    /// A person here must read it.
+    ReadingHere,
+    /// The final report after a preliminary one.
+    FinalReport,
+    /// The report is on its way to the requester's archive.
+    Delivery,
+    /// A doctor at the requesting site must read the report.
+    Acknowledgement,
+    /// A doctor here must read the report.
+    AcknowledgementHere,
+    /// A job failed and is tried again.
+    Retry(Trouble),
+    /// The partner is not connected.
+    Connection,
+    /// The partner has not answered a proposal of this site.
+    Answer,
+}
+
+/// A case, to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseView {
+    /// The case.
+    pub case: CaseId,
+    /// Which side this site is on.
+    pub side: Side,
+    /// The other site; none before it was offered.
+    pub partner: Option<SiteId>,
+    /// The word for where it stands.
+    pub phase: &'static str,
+    /// What it waits for.
+    pub waiting: Waiting,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the report was promised.
+    pub due: Option<Timestamp>,
+    /// What happened.
+    pub timeline: Vec<Happening>,
+}
+
+impl Service {
+    /// Every case of this site, oldest first within each side.
+    pub fn cases(&self) -> Vec<CaseView> {
+        let asked = self
+            .state
+            .requests
+            .keys()
+            .filter_map(|case| self.case_view(*case));
+        let read = self
+            .state
+            .readings
+            .keys()
+            .filter(|case| !self.state.requests.contains_key(case))
+            .filter_map(|case| self.case_view(*case));
+        let mut views: Vec<CaseView> = asked.chain(read).collect();
+        views.sort_by_key(|view| view.timeline.first().map_or(view.since, |first| first.at));
+        views
+    }
+
+    /// One case.
+    pub fn case_view(&self, case: CaseId) -> Option<CaseView> {
+        if let Some(request) = self.state.requests.get(&case) {
+            let open = request
+                .threads
+                .values()
+                .find(|thread| !thread.phase().is_over());
+            let thread = request.booked().or(open).or_else(|| {
+                request
+                    .threads
+                    .values()
+                    .max_by_key(|thread| thread.timeline().last().map(|last| last.at))
+            });
+            let waiting = thread.map_or(Waiting::OfferHere, |thread| {
+                self.requester_waits(case, thread)
+            });
+            return Some(CaseView {
+                case,
+                side: Side::Requester,
+                partner: thread.map(Thread::reader),
+                phase: request.code(),
+                waiting,
+                since: thread
+                    .and_then(|thread| thread.timeline().last())
+                    .map_or(request.opened, |last| last.at),
+                due: thread.and_then(promised),
+                timeline: thread
+                    .map(|thread| thread.timeline().to_vec())
+                    .unwrap_or_default(),
+            });
+        }
+        let thread = &self.state.readings.get(&case)?.thread;
+        Some(CaseView {
+            case,
+            side: Side::Reader,
+            partner: Some(thread.requester()),
+            phase: thread.expected().code(),
+            waiting: self.reader_waits(case, thread),
+            since: thread
+                .timeline()
+                .last()
+                .map_or(Timestamp(0), |last| last.at),
+            due: promised(thread),
+            timeline: thread.timeline().to_vec(),
+        })
+    }
+
+    fn requester_waits(&self, case: CaseId, thread: &Thread) -> Waiting {
+        let waits = match thread.phase() {
+            Phase::Offered(_) => Waiting::Quote,
+            Phase::Quoted(_) => Waiting::Booking,
+            Phase::Booked(_) => Waiting::Prekey,
+            Phase::HandingOver(_) => Waiting::Transfer,
+            Phase::Received(_) | Phase::Claimed(_) => Waiting::Reading,
+            Phase::Reported(reported) => {
+                let arriving = reported
+                    .versions
+                    .all()
+                    .iter()
+                    .find(|version| version.reception == Reception::Issued);
+                match (arriving, reported.standing()) {
+                    (Some(version), _) => {
+                        return self.job_waits(
+                            Job::ReceiveReport(case, version.issued.version),
+                            Waiting::Delivery,
+                        );
+                    }
+                    (None, Standing::Preliminary | Standing::Rejected) => Waiting::FinalReport,
+                    (None, Standing::Final) => Waiting::Delivery,
+                    (None, Standing::Delivered | Standing::Acknowledged) => {
+                        return Waiting::AcknowledgementHere;
+                    }
+                }
+            }
+            Phase::Closed(_) => return Waiting::Nothing,
+            Phase::Ended(_) => return Waiting::OfferHere,
+        };
+        if self.is_connected(thread.reader()).is_some() {
+            waits
+        } else {
+            Waiting::Connection
+        }
+    }
+
+    fn reader_waits(&self, case: CaseId, thread: &Thread) -> Waiting {
+        let waits = match thread.expected() {
+            Phase::Offered(_) => return Waiting::QuoteHere,
+            Phase::Quoted(_) => Waiting::Booking,
+            Phase::Booked(_) => Waiting::Transfer,
+            Phase::HandingOver(_) => {
+                return self.job_waits(Job::ReceiveStudy(case), Waiting::Transfer);
+            }
+            Phase::Received(_) | Phase::Claimed(_) => {
+                let stored = self
+                    .state
+                    .readings
+                    .get(&case)
+                    .is_some_and(|reading| reading.stored);
+                return if stored {
+                    Waiting::ReadingHere
+                } else {
+                    self.job_waits(Job::StoreStudy(case), Waiting::ReadingHere)
+                };
+            }
+            Phase::Reported(reported) => match reported.standing() {
+                Standing::Preliminary | Standing::Rejected => return Waiting::ReadingHere,
+                Standing::Final => Waiting::Delivery,
+                Standing::Delivered | Standing::Acknowledged => Waiting::Acknowledgement,
+            },
+            Phase::Closed(_) | Phase::Ended(_) => Waiting::Nothing,
+        };
+        if waits != Waiting::Nothing && self.is_connected(thread.requester()).is_none() {
+            Waiting::Connection
+        } else {
+            waits
+        }
+    }
+
+    fn job_waits(&self, job: Job, otherwise: Waiting) -> Waiting {
+        let trouble = self
+            .attempts
+            .get(&job)
+            .filter(|attempt| !attempt.running)
+            .and_then(|attempt| attempt.trouble);
+        let unreachable = self
+            .partner_of(job)
+            .is_some_and(|site| self.is_connected(site).is_none());
+        match trouble {
+            _ if unreachable => Waiting::Connection,
+            Some(trouble) => Waiting::Retry(trouble),
+            None => otherwise,
+        }
+    }
+}
+
+fn promised(thread: &Thread) -> Option<Timestamp> {
+    match thread.phase() {
+        Phase::Quoted(quoted) => Some(quoted.quote.due),
+        phase => phase.booking().map(|booked| booked.quoted.quote.due),
+    }
+}

@@ -1,0 +1,304 @@
+//! What the records add up to. Only [`State::apply`] changes it, so a replay of the log gives the same
+//! state as living through it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use dokuei_keys::id::{DocumentId, SiteId};
+use dokuei_keys::prekey::Prekey;
+use dokuei_keys::signed::{self, Document};
+
+use crate::case::CaseId;
+use crate::case::event::{Link, Proposal};
+use crate::case::reading::Reading;
+use crate::case::request::Request;
+use crate::case::thread::Thread;
+use crate::log::entry::{BrokenLog, Entry, Head};
+use crate::partner::agreement::{Agreement, AgreementAccepted};
+use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
+use crate::partner::introduction::Introduction;
+use crate::partner::{AgreementState, Partner};
+use crate::record::Record;
+
+/// A document that a partner has not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The document.
+    pub id: DocumentId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What this site last said of itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OwnAnnouncements {
+    /// Where it is reached.
+    pub address: Option<(Vec<u8>, AddressRecord)>,
+    /// What it reads.
+    pub capacity: Option<(Vec<u8>, CapacityOffer)>,
+    /// The key to grant to.
+    pub prekey: Option<(Vec<u8>, Prekey)>,
+}
+
+/// The state of one site.
+#[derive(Clone, PartialEq, Eq)]
+pub struct State {
+    site: SiteId,
+    head: Head,
+    /// Partners.
+    pub partners: BTreeMap<SiteId, Partner>,
+    /// What this site said of itself.
+    pub own: OwnAnnouncements,
+    /// Cases that this site asked to have read.
+    pub requests: BTreeMap<CaseId, Request>,
+    /// Cases that this site was asked to read.
+    pub readings: BTreeMap<CaseId, Reading>,
+    /// Documents that partners have not confirmed, oldest first.
+    pub outbox: BTreeMap<SiteId, VecDeque<Outgoing>>,
+}
+
+/// The record does not fit the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradiction;
+
+impl State {
+    /// The state of a site of which nothing has happened.
+    pub fn new(site: SiteId) -> State {
+        State {
+            site,
+            head: Head::default(),
+            partners: BTreeMap::new(),
+            own: OwnAnnouncements::default(),
+            requests: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+        }
+    }
+
+    /// Whose state this is.
+    pub fn site(&self) -> SiteId {
+        self.site
+    }
+
+    /// Where the log ends.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Appends a record of this step and applies it. Returns the entry's bytes.
+    ///
+    /// # Errors
+    /// [`Contradiction`] when the record does not fit: a bug of the caller; nothing is appended.
+    pub fn commit(
+        &mut self,
+        at: crate::time::Timestamp,
+        record: Record,
+    ) -> Result<Vec<u8>, Contradiction> {
+        let mut head = self.head;
+        let (entry, bytes) = head.append(at, record);
+        self.apply(&entry)?;
+        self.head = head;
+        Ok(bytes)
+    }
+
+    /// Takes the next entry of the stored log.
+    ///
+    /// # Errors
+    /// [`BrokenLog`] names the entry that is damaged.
+    pub fn replay(&mut self, bytes: &[u8]) -> Result<(), BrokenLog> {
+        let mut head = self.head;
+        let entry = head.take(bytes)?;
+        self.apply(&entry)
+            .map_err(|_| BrokenLog::Contradiction(entry.sequence))?;
+        self.head = head;
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), Contradiction> {
+        match &entry.record {
+            Record::PartnerPaired(bytes) => self.partner_paired(bytes),
+            Record::PartnerRemoved(site) => {
+                self.outbox.remove(site);
+                self.partners.remove(site).map(drop).ok_or(Contradiction)
+            }
+            Record::AgreementProposed(bytes) => self.agreement_proposed(bytes),
+            Record::AgreementAccepted(bytes) => self.agreement_accepted(bytes),
+            Record::AnnouncementMade(bytes) => self.announcement_made(bytes),
+            Record::AnnouncementReceived(bytes) => self.announcement_received(bytes),
+            Record::CaseOpened(case, manifest, terms) => {
+                let request = Request {
+                    case: *case,
+                    manifest: manifest.clone(),
+                    terms: terms.clone(),
+                    opened: entry.at,
+                    checked: false,
+                    threads: BTreeMap::new(),
+                };
+                self.requests
+                    .insert(*case, request)
+                    .map_or(Ok(()), |_| Err(Contradiction))
+            }
+            Record::CaseChecked(case) => self
+                .requests
+                .get_mut(case)
+                .map(|request| request.checked = true)
+                .ok_or(Contradiction),
+            Record::LinkMade(bytes) => self.link_made(bytes),
+            Record::LinkReceived(bytes) => self.link_received(bytes),
+            Record::ProposalMade(bytes) => self.proposal_made(bytes),
+            Record::ProposalReceived(bytes) => self.proposal_received(bytes),
+            Record::DocumentConfirmed(site, id) | Record::DocumentRefused(site, id) => {
+                let queue = self.outbox.get_mut(site).ok_or(Contradiction)?;
+                queue.retain(|outgoing| outgoing.id != *id);
+                Ok(())
+            }
+            Record::StudyArrived(case) => self.reading(case).map(|reading| reading.arrived = true),
+            Record::StudyStored(case) => self.reading(case).map(|reading| reading.stored = true),
+        }
+    }
+
+    fn reading(&mut self, case: &CaseId) -> Result<&mut Reading, Contradiction> {
+        self.readings.get_mut(case).ok_or(Contradiction)
+    }
+
+    fn partner(&mut self, site: &SiteId) -> Result<&mut Partner, Contradiction> {
+        self.partners.get_mut(site).ok_or(Contradiction)
+    }
+
+    fn post(&mut self, to: SiteId, id: DocumentId, bytes: &[u8]) {
+        self.outbox.entry(to).or_default().push_back(Outgoing {
+            id,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    fn partner_paired(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let introduction: Introduction = minicbor::decode(bytes).map_err(|_| Contradiction)?;
+        let acquaintance = introduction.recorded().map_err(|_| Contradiction)?;
+        let known = self.partners.remove(&acquaintance.site);
+        let mut partner = Partner::new(&acquaintance);
+        if let Some(known) = known {
+            partner.agreements = known.agreements;
+        }
+        partner.hear(Announcement::Address(recorded(&introduction.address)?.1));
+        self.partners.insert(acquaintance.site, partner);
+        Ok(())
+    }
+
+    fn agreement_proposed(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, agreement) = recorded::<Agreement>(bytes)?;
+        let own = agreement.proposer == self.site;
+        let other = if own {
+            agreement.accepter
+        } else {
+            agreement.proposer
+        };
+        self.partner(&other)?.agreements.insert(
+            id,
+            AgreementState {
+                agreement,
+                accepted: false,
+            },
+        );
+        if own {
+            self.post(other, id, bytes);
+        }
+        Ok(())
+    }
+
+    fn agreement_accepted(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, accepted) = recorded::<AgreementAccepted>(bytes)?;
+        let own = accepted.accepter == self.site;
+        let other = if own {
+            accepted.proposer
+        } else {
+            accepted.accepter
+        };
+        let state = self
+            .partner(&other)?
+            .agreements
+            .get_mut(&accepted.agreement)
+            .ok_or(Contradiction)?;
+        state.accepted = true;
+        if own {
+            self.post(other, id, bytes);
+        }
+        Ok(())
+    }
+
+    fn announcement_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let kind = signed::peek(bytes).map_err(|_| Contradiction)?.kind;
+        match kind.as_str() {
+            AddressRecord::KIND => self.own.address = Some((bytes.to_vec(), recorded(bytes)?.1)),
+            CapacityOffer::KIND => self.own.capacity = Some((bytes.to_vec(), recorded(bytes)?.1)),
+            Prekey::KIND => self.own.prekey = Some((bytes.to_vec(), recorded(bytes)?.1)),
+            _ => return Err(Contradiction),
+        }
+        Ok(())
+    }
+
+    fn announcement_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let announcement = Announcement::recorded(bytes).map_err(|_| Contradiction)?;
+        self.partner(&announcement.site())?.hear(announcement);
+        Ok(())
+    }
+
+    fn link_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, link) = recorded::<Link>(bytes)?;
+        let request = self.requests.get_mut(&link.case).ok_or(Contradiction)?;
+        match request.threads.get_mut(&link.reader) {
+            Some(thread) => thread.append(id, &link).map_err(|_| Contradiction)?,
+            None => drop(request.threads.insert(
+                link.reader,
+                Thread::open(id, &link).map_err(|_| Contradiction)?,
+            )),
+        }
+        self.post(link.reader, id, bytes);
+        Ok(())
+    }
+
+    fn link_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, link) = recorded::<Link>(bytes)?;
+        match self.readings.get_mut(&link.case) {
+            Some(reading) => {
+                reading
+                    .thread
+                    .append(id, &link)
+                    .map_err(|_| Contradiction)?;
+                if reading.thread.phase().grant().is_none() {
+                    (reading.arrived, reading.stored) = (false, false);
+                }
+            }
+            None => drop(self.readings.insert(
+                link.case,
+                Reading::new(Thread::open(id, &link).map_err(|_| Contradiction)?),
+            )),
+        }
+        Ok(())
+    }
+
+    fn proposal_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, proposal) = recorded::<Proposal>(bytes)?;
+        let requester = proposal.requester;
+        self.reading(&proposal.case)?.thread.propose(id, proposal);
+        self.post(requester, id, bytes);
+        Ok(())
+    }
+
+    fn proposal_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, proposal) = recorded::<Proposal>(bytes)?;
+        let request = self.requests.get_mut(&proposal.case).ok_or(Contradiction)?;
+        let thread = request
+            .threads
+            .get_mut(&proposal.reader)
+            .ok_or(Contradiction)?;
+        thread.propose(id, proposal);
+        Ok(())
+    }
+}
+
+/// The content of a document from this site's own log: it was verified, or made, before it was
+/// written there, and the log's hash chain vouches for it since.
+fn recorded<T: Document>(bytes: &[u8]) -> Result<(DocumentId, T), Contradiction> {
+    let content = signed::recorded::<T>(bytes).map_err(|_| Contradiction)?;
+    Ok((DocumentId::of(bytes), content))
+}

@@ -1,0 +1,4 @@
+//! Studies as the protocol sees them: sealed objects with digests, never their content.
+
+pub mod manifest;
+pub mod plan;
