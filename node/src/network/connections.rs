@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::gate::Standing;
 use super::limits::{PROBATION, SETTLE};
-use super::peers::NodeId;
 use super::status::Path;
 use super::streams::Link;
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::address::Address;
 use super::limits::Limits;
-use super::peers::NodeId;
 use super::status::Transport;
 
 /// Doublings after which the longest wait is reached whatever the first one was.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use dokuei_keys::id::NodeId;
 use tokio::sync::oneshot;
 
-use super::peers::NodeId;
 use super::status::Path;
 
 /// Something happened that the node's loop must know of. Bytes inside are opaque here.

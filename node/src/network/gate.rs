@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::limits::PAIRING_ATTEMPTS;
-use super::peers::NodeId;
 
 /// What a connection may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

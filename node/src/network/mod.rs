@@ -52,8 +52,8 @@ pub use self::pairing::PairingConversation;
 pub use self::parcels::{
     Fetched, ParcelSink, ParcelSource, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,
 };
-pub use self::peers::NodeId;
 pub use self::status::{PartnerStatus, Path, Transport};
+pub use dokuei_keys::id::NodeId;
 
 use self::arrivals::Arrivals;
 use self::behaviour::Behaviour;

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dokuei_keys::id::NodeId;
 use futures::AsyncReadExt;
 use futures::io::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +17,6 @@ use super::events::NetworkEvent;
 use super::frames::{FrameReader, FrameWriter};
 use super::gate::Gate;
 use super::limits::{PAIRING_DEADLINE, PAIRING_FRAME_MAX, PAIRING_FRAMES};
-use super::peers::NodeId;
 use super::status::Path;
 use super::streams::{Arrival, BoxStream, Link, Protocol};
 use super::swarm::Command;

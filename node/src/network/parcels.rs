@@ -27,12 +27,12 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Mutex;
 
+use dokuei_keys::id::NodeId;
 use tokio::sync::mpsc;
 
 pub(super) use self::fetch::fetch;
 pub(super) use self::serve::Service;
 use super::lock;
-use super::peers::NodeId;
 
 /// A run of bytes of one sealed object of a parcel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::bucket::Bucket;
 use super::documents::{DocumentStream, Outgoing};
 use super::limits::{BULK_STREAMS_PER_NODE, DOCUMENTS_WAITING, Limits, SYNC_IN_FLIGHT};
-use super::peers::NodeId;
 use super::status::{PartnerStatus, Path};
 use super::streams::Link;
 

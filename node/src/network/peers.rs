@@ -1,48 +1,14 @@
 //! The only place where our names and libp2p's meet: `NodeId` ↔ `PeerId`, socket address ↔ `Multiaddr`.
 
-use std::fmt;
 use std::net::SocketAddr;
 
+use dokuei_keys::id::NodeId;
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::{PeerId, identity};
 use zeroize::Zeroizing;
 
 use super::status::{Path, Transport};
-
-/// A node: its Ed25519 public key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId([u8; 32]);
-
-impl NodeId {
-    /// Takes the 32 bytes as they are.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 32 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NodeId(")?;
-        self.0[..4]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
-    }
-}
 
 /// An Ed25519 `PeerId` is the identity multihash (0x00, 36 bytes) of a protobuf public key (type 1, 32 bytes),
 /// libp2p specification `peer-ids`: these six bytes, then the key.
@@ -52,12 +18,12 @@ const ED25519_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 pub(super) fn node_of(peer: &PeerId) -> Option<NodeId> {
     let bytes = peer.to_bytes();
     let key = bytes.strip_prefix(&ED25519_PREFIX)?;
-    Some(NodeId(key.try_into().ok()?))
+    Some(NodeId::from_bytes(key.try_into().ok()?))
 }
 
 /// The `PeerId` that TLS will prove for `node`; `None` when the bytes are no Ed25519 public key.
 pub(super) fn peer_of(node: &NodeId) -> Option<PeerId> {
-    let key = identity::ed25519::PublicKey::try_from_bytes(&node.0).ok()?;
+    let key = identity::ed25519::PublicKey::try_from_bytes(node.as_bytes()).ok()?;
     Some(PeerId::from_public_key(&key.into()))
 }
 
@@ -111,7 +77,6 @@ mod tests {
         let node = NodeId::from_bytes(key);
         assert_eq!(peer_of(&node), Some(pair.public().to_peer_id()));
         assert_eq!(node_of(&pair.public().to_peer_id()), Some(node));
-        assert_eq!(node.to_string().len(), 64);
     }
 
     #[test]

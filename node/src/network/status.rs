@@ -4,9 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use dokuei_keys::id::NodeId;
 use tokio::time::Instant;
-
-use super::peers::NodeId;
 
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,6 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use dokuei_keys::id::NodeId;
 use futures::channel::{mpsc, oneshot};
 use futures::{AsyncRead, AsyncWrite, SinkExt};
 use libp2p::core::Endpoint;
@@ -28,7 +29,7 @@ use self::handler::{Handler, Request};
 use super::gate::{Closed, Gate, Standing};
 use super::limits::STREAM_TIMEOUT;
 use super::memory::Memory;
-use super::peers::{NodeId, node_of};
+use super::peers::node_of;
 
 /// A stream between two nodes, whatever carries it.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}

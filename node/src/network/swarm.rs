@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dokuei_keys::id::NodeId;
 use futures::StreamExt;
 use libp2p::Swarm;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -28,7 +29,7 @@ use super::gate::{Gate, Standing};
 use super::limits::{Limits, PAIRING_CONVERSATIONS, STOP_DEADLINE};
 use super::listen::can_listen;
 use super::partners::Partners;
-use super::peers::{NodeId, multiaddr, path_of, peer_of};
+use super::peers::{multiaddr, path_of, peer_of};
 use super::status::{Path, Transport};
 use super::streams::Link;
 use super::{Member, lock};

@@ -3,11 +3,11 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use dokuei_keys::id::NodeId;
 use tokio::sync::mpsc;
 
 use super::wire::{Block, answer_header};
 use super::{ParcelSource, RangeRequest};
-use crate::network::peers::NodeId;
 
 /// Answers requests in order until there are no more.
 pub(super) struct Shelf {

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use dokuei_keys::id::NodeId;
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
@@ -21,7 +22,6 @@ use tokio::sync::Semaphore;
 use super::{Acceptor, Arrival, Protocol};
 use crate::network::gate::Standing;
 use crate::network::limits::STREAM_TIMEOUT;
-use crate::network::peers::NodeId;
 
 /// Somebody wants a stream.
 pub(super) struct Request {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::network::events::NetworkEvent;
 use crate::network::gate::Standing;
 use crate::network::limits::{ADDRESSES_MAX, MEMBERS_MAX};
 use crate::network::partners::Partner;
-use crate::network::peers::{NodeId, peer_of};
+use crate::network::peers::peer_of;
 use crate::network::status::Path;
 use crate::network::{Member, lock};
 
