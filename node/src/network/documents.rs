@@ -66,7 +66,7 @@ impl Outgoing {
 
     fn answer(self, answer: Result<Answer, SendError>) {
         if let Some(reply) = self.reply {
-            drop(reply.send(answer));
+            let _ = reply.send(answer);
         }
     }
 }

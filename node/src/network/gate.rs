@@ -58,10 +58,6 @@ impl Gate {
         self.members = members;
     }
 
-    pub(super) fn is_member(&self, node: &NodeId) -> bool {
-        self.members.contains(node)
-    }
-
     pub(super) fn open_window(&mut self, until: Instant) {
         self.window = Some(Window {
             until,

@@ -54,6 +54,7 @@ pub(super) struct Partner {
 struct State {
     link: Option<(Link, Path, Instant)>,
     round_trip: Option<Duration>,
+    connections: usize,
     trouble: Option<String>,
     next_dial: Option<Instant>,
 }
@@ -164,6 +165,10 @@ impl Partner {
         self.state().trouble = Some(trouble.to_owned());
     }
 
+    pub(super) fn set_connections(&self, connections: usize) {
+        self.state().connections = connections;
+    }
+
     pub(super) fn set_next_dial(&self, at: Option<Instant>) {
         self.state().next_dial = at;
     }
@@ -186,6 +191,7 @@ impl Partner {
         PartnerStatus {
             node: self.node,
             connected: state.link.as_ref().map(|(_, path, since)| (*path, *since)),
+            connections: state.connections,
             round_trip: state.round_trip,
             trouble: state.trouble.clone(),
             next_dial: state.next_dial,

@@ -50,6 +50,8 @@ pub struct PartnerStatus {
     pub node: NodeId,
     /// The path in use, and since when; `None` while not connected.
     pub connected: Option<(Path, Instant)>,
+    /// Open connections; more than one only while both sides' dials settle.
+    pub connections: usize,
     /// The last measured round trip on the documents stream.
     pub round_trip: Option<Duration>,
     /// Why the last attempt failed or the last connection ended, in words.

@@ -167,7 +167,7 @@ impl Engine {
         };
         self.stop().await;
         if let Some(told) = told {
-            drop(told.send(()));
+            let _ = told.send(());
         }
     }
 
@@ -207,7 +207,7 @@ impl Engine {
         match command {
             Command::SetMembers(members, done) => {
                 self.set_members(members, now);
-                drop(done.send(()));
+                let _ = done.send(());
             }
             Command::Nudge(node) => {
                 self.dialing.nudge(&node, now);
@@ -230,7 +230,9 @@ impl Engine {
             Command::Close(connection) => {
                 self.swarm.close_connection(connection);
             }
-            Command::Stop(reply) => drop(reply.send(())),
+            Command::Stop(reply) => {
+                let _ = reply.send(());
+            }
         }
     }
 
@@ -323,6 +325,7 @@ impl Engine {
         self.connections.opened(link.clone(), path, now);
         match link.standing {
             Standing::Member => {
+                self.note_connections(link.node);
                 self.dialing.established(&link.node, connection);
                 self.greet(link);
             }

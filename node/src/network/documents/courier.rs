@@ -207,7 +207,7 @@ impl Courier {
             .filter(|document| document.give_up <= now)
         {
             if let Some(reply) = document.reply.take() {
-                drop(reply.send(Err(SendError::Unanswered)));
+                let _ = reply.send(Err(SendError::Unanswered));
             }
         }
         if self.stream.is_none() {

@@ -119,6 +119,7 @@ impl Engine {
         if closed.link.standing != Standing::Member {
             return;
         }
+        self.note_connections(node);
         let partner = self.partners.find(&node);
         let in_use = partner.as_ref().and_then(|partner| partner.connection());
         let newest = self
@@ -146,6 +147,13 @@ impl Engine {
                 }
                 self.note_next_dial(node);
             }
+        }
+    }
+
+    /// Keeps the partner's status in step with the connections.
+    pub(super) fn note_connections(&self, node: NodeId) {
+        if let Some(partner) = self.partners.find(&node) {
+            partner.set_connections(self.connections.of_member(&node).len());
         }
     }
 
