@@ -1,0 +1,62 @@
+//! Leads each stream that arrives to the room its protocol belongs to, on a task of its own.
+
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::events::NetworkEvent;
+use super::gate::Gate;
+use super::limits::Limits;
+use super::parcels::{self, ParcelSource};
+use super::partners::Partners;
+use super::streams::{Acceptor, Arrival, Protocol};
+use super::{documents, pairing, sync};
+
+/// Everything an arriving stream may need.
+pub(super) struct Arrivals {
+    pub(super) partners: Arc<Partners>,
+    pub(super) gate: Arc<Mutex<Gate>>,
+    pub(super) events: mpsc::Sender<NetworkEvent>,
+    pub(super) source: Option<Arc<dyn ParcelSource>>,
+    pub(super) limits: Limits,
+    /// Bulk streams that may still be served.
+    pub(super) bulk: Arc<Semaphore>,
+    pub(super) stopping: CancellationToken,
+}
+
+impl Arrivals {
+    pub(super) fn into_acceptor(self) -> Acceptor {
+        Arc::new(move |arrival| self.accept(arrival))
+    }
+
+    fn accept(&self, arrival: Arrival) {
+        let events = self.events.clone();
+        let limits = self.limits.clone();
+        let work: BoxFuture<'static, ()> =
+            match (arrival.protocol, self.partners.find(&arrival.node)) {
+                (Protocol::Pairing, _) => {
+                    Box::pin(pairing::receive(arrival, self.gate.clone(), events))
+                }
+                (Protocol::Documents, Some(partner)) => {
+                    Box::pin(documents::receive(arrival, partner, events))
+                }
+                (Protocol::Sync, Some(partner)) => {
+                    Box::pin(sync::receive(arrival, partner, events, limits))
+                }
+                (Protocol::Parcels, Some(partner)) => {
+                    let service = parcels::Service {
+                        source: self.source.clone(),
+                        seats: self.bulk.clone(),
+                        limits,
+                    };
+                    Box::pin(service.serve(arrival, partner))
+                }
+                // Removed a moment ago: the connection is being closed.
+                (Protocol::Documents | Protocol::Sync | Protocol::Parcels, None) => return,
+            };
+        // Streams end with their connection; the token ends those that wait for the node's loop.
+        tokio::spawn(self.stopping.clone().run_until_cancelled_owned(work));
+    }
+}

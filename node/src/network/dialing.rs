@@ -1,0 +1,377 @@
+//! When to dial whom, and how: QUIC first, TCP if that fails, then wait longer each time. No I/O, no clock.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dokuei_keys::id::NodeId;
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
+
+use super::address::Address;
+use super::limits::Limits;
+use super::status::Transport;
+
+/// Doublings after which the longest wait is reached whatever the first one was.
+const DOUBLINGS_MAX: u32 = 16;
+
+/// Keeps one connection to every member that has addresses.
+pub(super) struct Dialing {
+    transports: Vec<Transport>,
+    backoff_first: Duration,
+    backoff_last: Duration,
+    targets: BTreeMap<NodeId, Target>,
+}
+
+struct Target {
+    addresses: Vec<Address>,
+    failures: u32,
+    phase: Phase,
+}
+
+enum Phase {
+    /// Dial at this time.
+    Waiting(Instant),
+    /// Names are being resolved.
+    Resolving,
+    /// This dial is under way; then these transports are left to try.
+    Dialing {
+        connection: ConnectionId,
+        addresses: Vec<SocketAddr>,
+        left: Vec<Transport>,
+    },
+    /// Connected; the greeting decides whether the partner wants us.
+    Greeting(ConnectionId),
+    Connected,
+}
+
+/// One dial to make.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) node: NodeId,
+    pub(super) transport: Transport,
+    pub(super) addresses: Vec<SocketAddr>,
+    left: Vec<Transport>,
+}
+
+impl Dialing {
+    pub(super) fn new(transports: Vec<Transport>, limits: &Limits) -> Self {
+        Self {
+            transports,
+            backoff_first: limits.backoff_first,
+            backoff_last: limits.backoff_last,
+            targets: BTreeMap::new(),
+        }
+    }
+
+    /// Replaces the list of who is to be dialed. Known targets keep their phase; changed addresses are tried soon.
+    pub(super) fn set(
+        &mut self,
+        mut wanted: BTreeMap<NodeId, Vec<Address>>,
+        connected: impl Fn(&NodeId) -> bool,
+        now: Instant,
+    ) {
+        self.targets.retain(|node, _| wanted.contains_key(node));
+        for (node, target) in &mut self.targets {
+            let addresses = wanted.remove(node).unwrap_or_default();
+            if addresses != target.addresses {
+                target.addresses = addresses;
+                if let Phase::Waiting(_) = target.phase {
+                    (target.phase, target.failures) = (Phase::Waiting(now), 0);
+                }
+            }
+        }
+        for (node, addresses) in wanted {
+            let phase = if connected(&node) {
+                Phase::Connected
+            } else {
+                Phase::Waiting(now)
+            };
+            let target = Target {
+                addresses,
+                failures: 0,
+                phase,
+            };
+            self.targets.insert(node, target);
+        }
+    }
+
+    /// Dials `node` at once, unless that is being done.
+    pub(super) fn nudge(&mut self, node: &NodeId, now: Instant) {
+        if let Some(target) = self.targets.get_mut(node)
+            && let Phase::Waiting(_) = target.phase
+        {
+            (target.phase, target.failures) = (Phase::Waiting(now), 0);
+        }
+    }
+
+    /// Whose time has come; each is to be resolved and reported to [`Dialing::resolved`].
+    pub(super) fn due(&mut self, now: Instant) -> Vec<(NodeId, Vec<Address>)> {
+        let mut due = Vec::new();
+        for (node, target) in &mut self.targets {
+            if let Phase::Waiting(at) = target.phase
+                && at <= now
+                && !target.addresses.is_empty()
+            {
+                target.phase = Phase::Resolving;
+                due.push((*node, target.addresses.clone()));
+            }
+        }
+        due
+    }
+
+    /// When the next dial is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.targets
+            .keys()
+            .filter_map(|node| self.waits_until(node))
+            .min()
+    }
+
+    /// When `node` will be dialed.
+    pub(super) fn waits_until(&self, node: &NodeId) -> Option<Instant> {
+        let target = self.targets.get(node)?;
+        match target.phase {
+            Phase::Waiting(at) if !target.addresses.is_empty() => Some(at),
+            Phase::Waiting(_)
+            | Phase::Resolving
+            | Phase::Dialing { .. }
+            | Phase::Greeting(_)
+            | Phase::Connected => None,
+        }
+    }
+
+    /// The names of `node` led to these addresses. `None` when it is connected by now or there are none.
+    pub(super) fn resolved(&mut self, node: NodeId, addresses: Vec<SocketAddr>) -> Option<Attempt> {
+        let target = self.targets.get(&node)?;
+        if !matches!(target.phase, Phase::Resolving) || addresses.is_empty() {
+            return None;
+        }
+        let (transport, left) = self.transports.split_first()?;
+        Some(Attempt {
+            node,
+            transport: *transport,
+            addresses,
+            left: left.to_vec(),
+        })
+    }
+
+    /// `attempt` was begun as `connection`.
+    pub(super) fn began(&mut self, attempt: Attempt, connection: ConnectionId) {
+        if let Some(target) = self.targets.get_mut(&attempt.node) {
+            target.phase = Phase::Dialing {
+                connection,
+                addresses: attempt.addresses,
+                left: attempt.left,
+            };
+        }
+    }
+
+    /// The dial `connection` failed. Returns the next transport to try; when there is none, the wait begins.
+    pub(super) fn dial_failed(
+        &mut self,
+        node: NodeId,
+        connection: ConnectionId,
+        now: Instant,
+        chance: u32,
+    ) -> Option<Attempt> {
+        let target = self.targets.get_mut(&node)?;
+        let Phase::Dialing {
+            connection: dialing,
+            addresses,
+            left,
+        } = &mut target.phase
+        else {
+            return None;
+        };
+        if *dialing != connection {
+            return None;
+        }
+        if left.is_empty() {
+            self.wait(node, now, chance);
+            return None;
+        }
+        Some(Attempt {
+            node,
+            transport: left.remove(0),
+            addresses: std::mem::take(addresses),
+            left: std::mem::take(left),
+        })
+    }
+
+    /// The dial `connection` led to a connection, not greeted yet.
+    pub(super) fn established(&mut self, node: &NodeId, connection: ConnectionId) {
+        if let Some(target) = self.targets.get_mut(node)
+            && let Phase::Dialing {
+                connection: dialing,
+                ..
+            } = target.phase
+            && dialing == connection
+        {
+            target.phase = Phase::Greeting(connection);
+        }
+    }
+
+    /// There is a greeted connection with `node`, whoever made it.
+    pub(super) fn connected(&mut self, node: &NodeId) {
+        if let Some(target) = self.targets.get_mut(node) {
+            (target.phase, target.failures) = (Phase::Connected, 0);
+        }
+    }
+
+    /// The last greeted connection with `node` ended: it is dialed again soon.
+    pub(super) fn lost(&mut self, node: NodeId, now: Instant, chance: u32) {
+        if let Some(target) = self.targets.get_mut(&node) {
+            target.failures = 0;
+            self.wait(node, now, chance);
+        }
+    }
+
+    /// `connection` ended without a greeting.
+    pub(super) fn unwelcome(
+        &mut self,
+        node: NodeId,
+        connection: ConnectionId,
+        now: Instant,
+        chance: u32,
+    ) {
+        if let Some(target) = self.targets.get(&node)
+            && matches!(target.phase, Phase::Greeting(greeting) if greeting == connection)
+        {
+            self.wait(node, now, chance);
+        }
+    }
+
+    /// No address was found to dial.
+    pub(super) fn unreachable(&mut self, node: NodeId, now: Instant, chance: u32) {
+        let resolving = |target: &Target| matches!(target.phase, Phase::Resolving);
+        if self.targets.get(&node).is_some_and(resolving) {
+            self.wait(node, now, chance);
+        }
+    }
+
+    /// The wait after the n-th failure: first × 2ⁿ, at most last, of which a random half to whole, so that nodes
+    /// cut off together do not come back together.
+    fn wait(&mut self, node: NodeId, now: Instant, chance: u32) {
+        let Some(target) = self.targets.get_mut(&node) else {
+            return;
+        };
+        let doublings = target.failures.min(DOUBLINGS_MAX);
+        let whole = self
+            .backoff_first
+            .saturating_mul(1 << doublings)
+            .min(self.backoff_last);
+        let share = 0.5 + 0.5 * f64::from(chance) / f64::from(u32::MAX);
+        target.failures = target.failures.saturating_add(1);
+        target.phase = Phase::Waiting(now + whole.mul_f64(share));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(n: u8) -> NodeId {
+        NodeId::from_bytes([n; 32])
+    }
+
+    fn dialing(now: Instant) -> Dialing {
+        let mut dialing = Dialing::new(vec![Transport::Quic, Transport::Tcp], &Limits::default());
+        dialing.set(wanted(), |_| false, now);
+        dialing
+    }
+
+    fn wanted() -> BTreeMap<NodeId, Vec<Address>> {
+        [(node(1), vec![socket().into()]), (node(2), Vec::new())].into()
+    }
+
+    fn socket() -> SocketAddr {
+        "192.0.2.1:7400".parse().unwrap()
+    }
+
+    fn id(n: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(n)
+    }
+
+    #[test]
+    fn quic_then_tcp_then_wait_ever_longer() {
+        let mut now = Instant::now();
+        let mut dialing = dialing(now);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            assert_eq!(dialing.due(now), [(node(1), vec![socket().into()])]);
+            assert_eq!(dialing.next_due(), None);
+            let first = dialing.resolved(node(1), vec![socket()]).unwrap();
+            assert_eq!(first.transport, Transport::Quic);
+            dialing.began(first, id(1));
+            let second = dialing.dial_failed(node(1), id(1), now, u32::MAX).unwrap();
+            assert_eq!(
+                (second.transport, &second.addresses),
+                (Transport::Tcp, &vec![socket()])
+            );
+            dialing.began(second, id(2));
+            assert_eq!(dialing.dial_failed(node(1), id(1), now, u32::MAX), None);
+            assert_eq!(dialing.dial_failed(node(1), id(2), now, u32::MAX), None);
+            let next = dialing.next_due().unwrap();
+            waits.push((next - now).as_secs_f64());
+            now = next;
+        }
+        assert_eq!(waits, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+    }
+
+    #[test]
+    fn chance_takes_up_to_half_of_the_wait() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        dialing.due(now);
+        dialing.unreachable(node(1), now, 0);
+        assert_eq!(
+            dialing.waits_until(&node(1)),
+            Some(now + Duration::from_millis(250))
+        );
+    }
+
+    #[test]
+    fn a_nudge_ends_the_wait_and_forgets_the_failures() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        for _ in 0..4 {
+            dialing.nudge(&node(1), now);
+            dialing.due(now);
+            dialing.unreachable(node(1), now, u32::MAX);
+        }
+        assert_eq!(
+            dialing.waits_until(&node(1)),
+            Some(now + Duration::from_millis(500))
+        );
+        dialing.nudge(&node(1), now);
+        assert_eq!(dialing.due(now).len(), 1);
+    }
+
+    #[test]
+    fn a_connection_that_is_never_greeted_counts_as_a_failure() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        dialing.due(now);
+        let attempt = dialing.resolved(node(1), vec![socket()]).unwrap();
+        dialing.began(attempt, id(1));
+        dialing.established(&node(1), id(1));
+        dialing.unwelcome(node(1), id(9), now, u32::MAX);
+        assert_eq!(dialing.next_due(), None);
+        dialing.unwelcome(node(1), id(1), now, u32::MAX);
+        assert!(dialing.next_due().is_some());
+    }
+
+    #[test]
+    fn a_connection_made_by_the_other_side_ends_the_dialing() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        dialing.due(now);
+        dialing.connected(&node(1));
+        assert_eq!(dialing.resolved(node(1), vec![socket()]), None);
+        dialing.lost(node(1), now, 0);
+        assert!(dialing.next_due().is_some());
+        dialing.set(BTreeMap::new(), |_| false, now);
+        assert_eq!(dialing.next_due(), None);
+    }
+}

@@ -1,0 +1,244 @@
+//! Who is let in: members always, one stranger at a time while a pairing window is open, nobody else. No I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dokuei_keys::id::NodeId;
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
+
+use super::limits::PAIRING_ATTEMPTS;
+
+/// What a connection may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Everything members speak; pairing too, while a window is open.
+    Member,
+    /// A stranger we let in: only pairing, answering.
+    Guest,
+    /// A stranger we dialed to pair with: only pairing, asking. It may open nothing here.
+    Host,
+}
+
+/// Why a connection or a conversation was turned away. For our own log; the other side is told nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Closed {
+    #[error("its key is no Ed25519 key")]
+    ForeignKey,
+    #[error("it is not a member")]
+    NotAMember,
+    #[error("another pairing conversation is going on")]
+    Occupied,
+    #[error("too many pairing attempts in this window")]
+    TooManyAttempts,
+    #[error("this process uses too much memory")]
+    Memory,
+}
+
+/// The allow-list and the pairing window.
+#[derive(Default)]
+pub(super) struct Gate {
+    members: BTreeSet<NodeId>,
+    window: Option<Window>,
+    /// Connections we dialed in order to pair, until they close.
+    hosts: BTreeSet<ConnectionId>,
+    /// Connections let in for pairing, until they close.
+    guests: BTreeMap<ConnectionId, NodeId>,
+}
+
+struct Window {
+    until: Instant,
+    attempts: u32,
+    /// The connection that has the conversation.
+    speaker: Option<ConnectionId>,
+}
+
+impl Gate {
+    /// Replaces the allow-list.
+    pub(super) fn set_members(&mut self, members: BTreeSet<NodeId>) {
+        self.members = members;
+    }
+
+    pub(super) fn open_window(&mut self, until: Instant) {
+        self.window = Some(Window {
+            until,
+            attempts: 0,
+            speaker: None,
+        });
+    }
+
+    /// Closes the window; returns the guests, whose connections are to be closed.
+    pub(super) fn close_window(&mut self) -> Vec<ConnectionId> {
+        self.window = None;
+        self.guests.keys().copied().collect()
+    }
+
+    /// When the window closes by itself.
+    pub(super) fn window_until(&self) -> Option<Instant> {
+        self.window.as_ref().map(|window| window.until)
+    }
+
+    /// Notes that `connection` is being dialed to pair.
+    pub(super) fn expect_host(&mut self, connection: ConnectionId) {
+        self.hosts.insert(connection);
+    }
+
+    /// Decides about a connection someone made to us.
+    pub(super) fn admit_inbound(
+        &mut self,
+        connection: ConnectionId,
+        node: NodeId,
+        now: Instant,
+    ) -> Result<Standing, Closed> {
+        if self.members.contains(&node) {
+            return Ok(Standing::Member);
+        }
+        self.begin_conversation(connection, now)?;
+        self.guests.insert(connection, node);
+        Ok(Standing::Guest)
+    }
+
+    /// Decides about a connection we made. A member may have been removed while it was being dialed.
+    pub(super) fn admit_outbound(
+        &mut self,
+        connection: ConnectionId,
+        node: NodeId,
+    ) -> Result<Standing, Closed> {
+        if self.hosts.contains(&connection) {
+            Ok(Standing::Host)
+        } else if self.members.contains(&node) {
+            Ok(Standing::Member)
+        } else {
+            Err(Closed::NotAMember)
+        }
+    }
+
+    /// Takes the window's only seat for `connection`, which may hold it already. Every seat taken is an attempt.
+    pub(super) fn begin_conversation(
+        &mut self,
+        connection: ConnectionId,
+        now: Instant,
+    ) -> Result<(), Closed> {
+        let window = self
+            .window
+            .as_mut()
+            .filter(|window| now < window.until)
+            .ok_or(Closed::NotAMember)?;
+        match window.speaker {
+            Some(speaker) if speaker == connection => Ok(()),
+            Some(_) => Err(Closed::Occupied),
+            None if window.attempts >= PAIRING_ATTEMPTS => Err(Closed::TooManyAttempts),
+            None => {
+                window.attempts += 1;
+                window.speaker = Some(connection);
+                Ok(())
+            }
+        }
+    }
+
+    /// Frees the seat `connection` may hold.
+    pub(super) fn end_conversation(&mut self, connection: ConnectionId) {
+        if let Some(window) = &mut self.window
+            && window.speaker == Some(connection)
+        {
+            window.speaker = None;
+        }
+    }
+
+    /// Forgets a connection that failed or closed.
+    pub(super) fn departed(&mut self, connection: ConnectionId) {
+        self.hosts.remove(&connection);
+        self.guests.remove(&connection);
+        self.end_conversation(connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn node(n: u8) -> NodeId {
+        NodeId::from_bytes([n; 32])
+    }
+
+    fn id(n: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(n)
+    }
+
+    #[test]
+    fn only_members_enter_while_no_window_is_open() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.set_members([node(1)].into());
+        assert_eq!(
+            gate.admit_inbound(id(1), node(1), now),
+            Ok(Standing::Member)
+        );
+        assert_eq!(
+            gate.admit_inbound(id(2), node(2), now),
+            Err(Closed::NotAMember)
+        );
+        assert_eq!(gate.admit_outbound(id(3), node(2)), Err(Closed::NotAMember));
+        gate.set_members(BTreeSet::new());
+        assert_eq!(
+            gate.admit_inbound(id(4), node(1), now),
+            Err(Closed::NotAMember)
+        );
+    }
+
+    #[test]
+    fn a_window_seats_one_stranger_at_a_time_and_ten_in_all() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(60);
+        let mut gate = Gate::default();
+        gate.open_window(later);
+        for attempt in 0..PAIRING_ATTEMPTS as usize {
+            assert_eq!(
+                gate.admit_inbound(id(attempt), node(2), now),
+                Ok(Standing::Guest)
+            );
+            assert_eq!(
+                gate.admit_inbound(id(99), node(3), now),
+                Err(Closed::Occupied)
+            );
+            assert_eq!(gate.begin_conversation(id(attempt), now), Ok(()));
+            gate.departed(id(attempt));
+        }
+        assert_eq!(
+            gate.admit_inbound(id(98), node(2), now),
+            Err(Closed::TooManyAttempts)
+        );
+        gate.open_window(later);
+        assert_eq!(
+            gate.admit_inbound(id(98), node(2), now),
+            Ok(Standing::Guest)
+        );
+        assert_eq!(gate.close_window(), [id(98)]);
+        assert_eq!(
+            gate.admit_inbound(id(97), node(2), now),
+            Err(Closed::NotAMember)
+        );
+    }
+
+    #[test]
+    fn a_window_ends_by_itself() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.open_window(now + Duration::from_secs(1));
+        let late = now + Duration::from_secs(1);
+        assert_eq!(
+            gate.admit_inbound(id(1), node(2), late),
+            Err(Closed::NotAMember)
+        );
+    }
+
+    #[test]
+    fn a_stranger_is_dialed_only_to_pair() {
+        let mut gate = Gate::default();
+        gate.expect_host(id(5));
+        assert_eq!(gate.admit_outbound(id(5), node(9)), Ok(Standing::Host));
+        gate.departed(id(5));
+        assert_eq!(gate.admit_outbound(id(5), node(9)), Err(Closed::NotAMember));
+    }
+}

@@ -1,0 +1,138 @@
+//! Every bound of the network room, each with its reason.
+
+use std::time::Duration;
+
+/// A document's or a sync message's bytes: the protocol's ceiling for everything that is not a parcel.
+pub const MESSAGE_MAX: usize = 64 * 1024;
+
+/// Documents sent to one node and not yet answered. At 64 KiB each this is 2 MiB, one stream window.
+pub const DOCUMENTS_IN_FLIGHT: usize = 32;
+
+/// Documents waiting behind those in flight; beyond it the item is handed back (`SendError::Busy`).
+pub const DOCUMENTS_WAITING: usize = 32;
+
+/// Questions a node may have open at one partner; sync is a background conversation.
+pub const SYNC_IN_FLIGHT: usize = 4;
+
+/// Bulk streams served to one node at once: two transfers of four, or one of eight.
+pub const BULK_STREAMS_PER_NODE: usize = 8;
+
+/// One pairing frame: two certificates, an agreement and a tag fit several times.
+pub const PAIRING_FRAME_MAX: usize = 16 * 1024;
+
+/// Frames each way in one pairing conversation.
+pub const PAIRING_FRAMES: usize = 3;
+
+/// A pairing conversation, from connection to end; people have compared the code before it starts.
+pub const PAIRING_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Pairings this node dials at once; a person starts each.
+pub(super) const PAIRING_CONVERSATIONS: usize = 4;
+
+/// A pairing connection on which nobody speaks is closed after this.
+pub(super) const PAIRING_IDLE: Duration = Duration::from_secs(5);
+
+/// Conversations one window lets in: enough for mistyped codes, useless for guessing 100 bits.
+pub const PAIRING_ATTEMPTS: u32 = 10;
+
+/// Events waiting for the node's loop. Senders wait when it is full, so this bounds memory
+/// (64 KiB each: 16 MiB), not speed.
+pub(super) const EVENTS: usize = 256;
+
+/// Commands waiting for the swarm's loop.
+pub(super) const COMMANDS: usize = 64;
+
+/// Members at once: a prefecture's hospitals several times over.
+pub const MEMBERS_MAX: usize = 1024;
+
+/// Addresses kept of one member.
+pub const ADDRESSES_MAX: usize = 8;
+
+/// Connections with one node: both sides' simultaneous dials, a stale one and a pairing.
+pub(super) const CONNECTIONS_PER_NODE: u32 = 4;
+
+/// Handshakes others may have going with us; each costs some 50 KiB and a signature.
+pub(super) const PENDING_INCOMING: u32 = 32;
+
+/// Our own dials at once.
+pub(super) const PENDING_OUTGOING: u32 = 64;
+
+/// Streams whose protocol is not agreed yet, on one connection.
+pub(super) const NEGOTIATING_STREAMS: usize = 16;
+
+/// Streams a muxer keeps on one connection: twice what all protocols allow (both ways), with room for those
+/// being negotiated and closed. yamux ends the connection beyond it, QUIC lets the opener wait.
+pub(super) const STREAMS_PER_CONNECTION: u32 = 128;
+
+/// A stream's receive window. quinn closes the whole connection when one stream has more than 1024 gaps;
+/// with full packets 2 MB cannot hold so many.
+pub(super) const QUIC_STREAM_WINDOW: u32 = 2_000_000;
+
+/// A connection's receive window: eight bulk streams at full window. It is also what a partner can make us
+/// hold unread.
+pub(super) const QUIC_CONNECTION_WINDOW: u32 = 16_000_000;
+
+/// A stream not agreed on within this is given up; a slow line's round trip is below one second.
+pub(super) const STREAM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is greeted has spoken the documents protocol; what has not by then is closed. Longer than a
+/// pairing conversation, which lives on such a connection.
+pub(super) const PROBATION: Duration = Duration::from_secs(35);
+
+/// How long the node with the higher id leaves a second connection open, so that the one with the lower id
+/// chooses alone; afterwards it is stale.
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
+
+/// How long a stop waits for connections to say goodbye and for the ports to be free again.
+pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Times and sizes an operator, or a test, may change.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A connection silent for so long is dead. Mobile lines drop out for several seconds.
+    pub idle: Duration,
+    /// How often a quiet connection is tried; at least four times within `idle`.
+    pub heartbeat: Duration,
+    /// A handshake, and so how long QUIC is waited for before TCP is tried.
+    pub handshake: Duration,
+    /// The first wait after a failed dial; doubled with each failure.
+    pub backoff_first: Duration,
+    /// The longest wait between dials.
+    pub backoff_last: Duration,
+    /// A bulk stream without a byte for so long is reset and resumed by the caller.
+    pub stall: Duration,
+    /// A document that was sent, but not answered, across all reconnections.
+    pub document_patience: Duration,
+    /// A sync question and its answer.
+    pub sync_patience: Duration,
+    /// Established connections altogether.
+    pub connections: u32,
+    /// No further connection is let in while the process holds more memory than this, in bytes.
+    pub memory_max: u64,
+    /// Documents and questions one node may bring in a second, in the long run.
+    pub messages_per_second: u32,
+    /// Documents and questions one node may bring at once.
+    pub messages_burst: u32,
+    /// Bulk streams served at once, all partners together. Each holds one thread and about 3 MiB.
+    pub bulk_streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(5),
+            handshake: Duration::from_secs(5),
+            backoff_first: Duration::from_millis(500),
+            backoff_last: Duration::from_secs(60),
+            stall: Duration::from_secs(15),
+            document_patience: Duration::from_secs(60),
+            sync_patience: Duration::from_secs(30),
+            connections: 512,
+            memory_max: 512 * 1024 * 1024,
+            messages_per_second: 50,
+            messages_burst: 200,
+            bulk_streams: 24,
+        }
+    }
+}

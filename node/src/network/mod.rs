@@ -1,0 +1,417 @@
+//! The only room that speaks to other nodes. It carries bytes between members and decides nothing about cases.
+//!
+//! Connections are QUIC, or TCP with TLS 1.3 where UDP is blocked, both with mutual authentication under the node's
+//! Ed25519 key. Who is not on the allow-list is turned away when TLS has proved its key, before any protocol of ours
+//! is spoken. Four protocols exist: [`documents`], [`sync`], [`parcels`] and, while an operator pairs, [`pairing`].
+//! Deliberately absent: discovery, relaying, gossip, and any protocol by which a node describes itself.
+//!
+//! One task runs the swarm ([`swarm`]) and awaits nothing else; each stream has a task of its own; all queues are
+//! bounded, and a full one makes its sender wait or hands the item back.
+
+mod address;
+mod arrivals;
+mod behaviour;
+mod bucket;
+mod connections;
+mod dialing;
+mod documents;
+mod error;
+mod events;
+mod frames;
+mod gate;
+pub mod limits;
+mod listen;
+mod memory;
+mod pairing;
+mod parcels;
+mod partners;
+mod peers;
+mod status;
+mod streams;
+mod swarm;
+mod sync;
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use libp2p::Swarm;
+use libp2p::swarm::Config as SwarmConfig;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+pub use self::address::{Address, NotAnAddress};
+pub use self::error::{FetchError, PairError, SendError, StartError, SyncError};
+pub use self::events::{Answer, NetworkEvent};
+pub use self::limits::Limits;
+pub use self::memory::resident_bytes;
+pub use self::pairing::PairingConversation;
+pub use self::parcels::{
+    Fetched, ParcelSink, ParcelSource, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,
+};
+pub use self::status::{PartnerStatus, Path, Transport};
+pub use dokuei_keys::id::NodeId;
+
+use self::arrivals::Arrivals;
+use self::behaviour::Behaviour;
+use self::documents::Outgoing;
+use self::gate::Gate;
+use self::memory::Memory;
+use self::pairing::HangUp;
+use self::partners::Partners;
+use self::streams::Streams;
+use self::swarm::{Command, Engine, Parts};
+
+/// What a network is started with.
+pub struct NetworkConfig {
+    /// The node's Ed25519 seed.
+    pub seed: Zeroizing<[u8; 32]>,
+    /// Where to listen, UDP and TCP under the same numbers; port 0 takes a free one. May be empty: a node that only
+    /// dials needs no open port.
+    pub listen: Vec<SocketAddr>,
+    /// Whether to listen and dial by QUIC.
+    pub quic: bool,
+    /// Whether to listen and dial by TCP.
+    pub tcp: bool,
+    /// What members may fetch; `None` serves nothing.
+    pub parcels: Option<Arc<dyn ParcelSource>>,
+    /// Times and sizes.
+    pub limits: Limits,
+}
+
+impl NetworkConfig {
+    /// Both transports, nothing to serve, the usual limits.
+    #[must_use]
+    pub fn new(seed: Zeroizing<[u8; 32]>, listen: Vec<SocketAddr>) -> Self {
+        Self {
+            seed,
+            listen,
+            quic: true,
+            tcp: true,
+            parcels: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// One entry of the allow-list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who may connect.
+    pub node: NodeId,
+    /// Where it may be reached, at most 8 addresses.
+    pub addresses: Vec<Address>,
+    /// Whether this node dials it; otherwise it waits to be called.
+    pub outbound: bool,
+}
+
+/// A running network. Clones are handles of the same; when the last is dropped, it stops.
+#[derive(Clone)]
+pub struct Network {
+    local: NodeId,
+    commands: mpsc::Sender<Command>,
+    partners: Arc<Partners>,
+    limits: Limits,
+}
+
+/// What [`Network::start`] gives.
+pub struct Started {
+    /// The handle.
+    pub network: Network,
+    /// What happens. Must be read: a full channel makes partners wait.
+    pub events: mpsc::Receiver<NetworkEvent>,
+    /// Where it listens: the addresses asked for, with the ports that were found for 0.
+    pub listening: Vec<SocketAddr>,
+}
+
+impl Network {
+    /// Starts listening and, once members are set, dialing. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running then.
+    pub fn start(config: NetworkConfig) -> Result<Started, StartError> {
+        refuse_key_log(std::env::var_os("SSLKEYLOGFILE").as_deref())?;
+        let offered = [(config.quic, Transport::Quic), (config.tcp, Transport::Tcp)];
+        let transports: Vec<_> = offered
+            .into_iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, transport)| transport)
+            .collect();
+        if transports.is_empty() {
+            return Err(StartError::NoTransport);
+        }
+        let keypair = peers::keypair(&config.seed)
+            .map_err(|error| StartError::Identity(error.to_string()))?;
+        let peer = keypair.public().to_peer_id();
+        let local =
+            peers::node_of(&peer).ok_or_else(|| StartError::Identity("not Ed25519".to_owned()))?;
+        let limits = config.limits;
+        let transport = listen::transport(&keypair, &limits)?;
+        let listening = listen::free_addresses(&config.listen, &transports)?;
+        let (partners, gate) = (
+            Arc::new(Partners::default()),
+            Arc::new(Mutex::new(Gate::default())),
+        );
+        let (events_in, events) = mpsc::channel(limits::EVENTS);
+        let (commands, commands_out) = mpsc::channel(limits::COMMANDS);
+        let stopping = CancellationToken::new();
+        let arrivals = Arrivals {
+            partners: partners.clone(),
+            gate: gate.clone(),
+            events: events_in.clone(),
+            source: config.parcels,
+            bulk: Arc::new(Semaphore::new(limits.bulk_streams)),
+            limits: limits.clone(),
+            stopping: stopping.clone(),
+        };
+        let memory = Memory::new(limits.memory_max);
+        let streams = Streams::new(gate.clone(), memory, arrivals.into_acceptor());
+        let behaviour = Behaviour::new(&limits, streams);
+        let mut swarm = Swarm::new(transport, behaviour, peer, swarm_config());
+        listen_on(&mut swarm, &listening, &transports)?;
+        let engine = Engine::new(Parts {
+            swarm,
+            local,
+            gate,
+            partners: partners.clone(),
+            limits: limits.clone(),
+            transports,
+            listening: listening.clone(),
+            commands: commands_out,
+            events: events_in,
+            stopping,
+        });
+        tokio::spawn(engine.run());
+        let network = Self {
+            local,
+            commands,
+            partners,
+            limits,
+        };
+        Ok(Started {
+            network,
+            events,
+            listening,
+        })
+    }
+
+    /// This node's own id.
+    #[must_use]
+    pub fn local(&self) -> NodeId {
+        self.local
+    }
+
+    /// Replaces the allow-list. When this returns, connections of nodes no longer on it are being closed and none of
+    /// them gets in any more. At most [`limits::MEMBERS_MAX`] count.
+    pub async fn set_members(&self, members: Vec<Member>) {
+        let (done, applied) = oneshot::channel();
+        if self
+            .commands
+            .send(Command::SetMembers(members, done))
+            .await
+            .is_ok()
+        {
+            // A network that stopped meanwhile lets nobody in either.
+            drop(applied.await);
+        }
+    }
+
+    /// Dials `node` now instead of waiting for its next turn: its address changed, or an operator asks.
+    pub async fn nudge(&self, node: NodeId) {
+        drop(self.commands.send(Command::Nudge(node)).await);
+    }
+
+    /// Hands a document over for delivery and returns its answer to be awaited. Documents to one node go out in the
+    /// order of these calls, also across reconnections. Delivery is at least once: an error after sending means that
+    /// it may have arrived. A dropped future gives the document up if it is not on its way.
+    ///
+    /// # Errors
+    /// The future's: `NotConnected`, `Busy`, `NotAMember` and `TooLarge` before anything was sent; `Unanswered` after
+    /// [`Limits::document_patience`].
+    pub fn send_document(
+        &self,
+        node: NodeId,
+        id: [u8; 32],
+        bytes: Vec<u8>,
+    ) -> impl Future<Output = Result<Answer, SendError>> + Send + use<> {
+        let posted = self.post(node, id, bytes);
+        async move { posted?.await.map_err(|_| SendError::Stopped)? }
+    }
+
+    fn post(
+        &self,
+        node: NodeId,
+        id: [u8; 32],
+        bytes: Vec<u8>,
+    ) -> Result<oneshot::Receiver<Result<Answer, SendError>>, SendError> {
+        if bytes.len() > limits::MESSAGE_MAX {
+            return Err(SendError::TooLarge);
+        }
+        let partner = self.partners.find(&node).ok_or(SendError::NotAMember)?;
+        if partner.connection().is_none() {
+            return Err(SendError::NotConnected);
+        }
+        let (reply, answer) = oneshot::channel();
+        let document = Outgoing {
+            id,
+            bytes,
+            reply: Some(reply),
+            give_up: Instant::now() + self.limits.document_patience,
+        };
+        partner
+            .documents
+            .try_send(document)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => SendError::Busy,
+                mpsc::error::TrySendError::Closed(_) => SendError::Stopped,
+            })?;
+        Ok(answer)
+    }
+
+    /// Asks `node` something; both question and answer have at most 64 KiB.
+    ///
+    /// # Errors
+    /// See [`SyncError`].
+    pub async fn sync(&self, node: NodeId, request: &[u8]) -> Result<Vec<u8>, SyncError> {
+        let partner = self.partners.find(&node).ok_or(SyncError::NotAMember)?;
+        sync::ask(&partner, request, &self.limits).await
+    }
+
+    /// Fetches ranges from `node` over `streams` (1 to 8; 4 suit most lines) and writes them to `sink`, in any order
+    /// between ranges. Uses about 3 MiB and one thread a stream. Nothing is written once this has returned; dropped,
+    /// it stops soon.
+    ///
+    /// # Errors
+    /// See [`FetchError`]. What the sink was given by then stays; ask for the rest.
+    pub async fn fetch(
+        &self,
+        node: NodeId,
+        ranges: impl Into<Ranges>,
+        streams: usize,
+        sink: Arc<dyn ParcelSink>,
+    ) -> Result<Fetched, FetchError> {
+        let partner = self.partners.find(&node).ok_or(FetchError::NotAMember)?;
+        let link = partner.link().ok_or(FetchError::NotConnected)?;
+        parcels::fetch(
+            link,
+            partner,
+            ranges.into(),
+            streams,
+            sink,
+            self.limits.stall,
+        )
+        .await
+    }
+
+    /// Lets strangers in for pairing, one at a time and ten in all, until then. A window open already is replaced.
+    pub async fn open_pairing(&self, until: Instant) {
+        drop(self.commands.send(Command::OpenPairing(until)).await);
+    }
+
+    /// Ends the window and the conversation in it.
+    pub async fn close_pairing(&self) {
+        drop(self.commands.send(Command::ClosePairing).await);
+    }
+
+    /// Reaches a node whose key is not known yet, at the first of these addresses that answers. TLS proves its key:
+    /// see [`PairingConversation::node`]. Whether it is the right one, the frames must show.
+    ///
+    /// # Errors
+    /// See [`PairError`].
+    pub async fn pair(&self, addresses: &[Address]) -> Result<PairingConversation, PairError> {
+        let mut found = Vec::new();
+        for address in addresses.iter().take(limits::ADDRESSES_MAX) {
+            found.extend(address.resolve().await);
+        }
+        found.truncate(limits::ADDRESSES_MAX);
+        let (reply, reached) = oneshot::channel();
+        let command = Command::Pair(found, reply);
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| PairError::Busy)?;
+        let (link, path) = reached.await.map_err(|_| PairError::Busy)??;
+        let hang_up = HangUp {
+            link,
+            commands: self.commands.clone(),
+        };
+        PairingConversation::start(hang_up, path).await
+    }
+
+    /// Every member with its path, by id.
+    #[must_use]
+    pub fn status(&self) -> Vec<PartnerStatus> {
+        self.partners.status()
+    }
+
+    /// Says goodbye on every connection and returns when the ports are free again, at most 3 s later. All handles are
+    /// of no use afterwards.
+    pub async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.commands.send(Command::Stop(done)).await.is_ok() {
+            drop(stopped.await);
+        }
+    }
+}
+
+/// TLS libraries write the keys of every connection to the file that SSLKEYLOGFILE names, and libp2p's configurations
+/// honour it without a way to switch that off.
+fn refuse_key_log(file: Option<&OsStr>) -> Result<(), StartError> {
+    match file {
+        Some(_) => Err(StartError::KeyLog),
+        None => Ok(()),
+    }
+}
+
+fn swarm_config() -> SwarmConfig {
+    SwarmConfig::with_tokio_executor()
+        .with_max_negotiating_inbound_streams(limits::NEGOTIATING_STREAMS)
+        .with_idle_connection_timeout(limits::PAIRING_IDLE)
+}
+
+fn listen_on(
+    swarm: &mut Swarm<Behaviour>,
+    listening: &[SocketAddr],
+    transports: &[Transport],
+) -> Result<(), StartError> {
+    for address in listening {
+        for transport in transports {
+            let outcome = swarm.listen_on(peers::multiaddr(*address, *transport));
+            outcome.map_err(|error| {
+                let error = match error {
+                    libp2p::TransportError::Other(error) => error,
+                    libp2p::TransportError::MultiaddrNotSupported(_) => {
+                        std::io::ErrorKind::Unsupported.into()
+                    }
+                };
+                listen::refused(*address, *transport, error)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Locks, also when another task panicked while it held the lock: every change under these locks is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_log_is_refused_in_words() {
+        assert!(refuse_key_log(None).is_ok());
+        let error = refuse_key_log(Some(OsStr::new("keys.txt")))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("SSLKEYLOGFILE") && error.contains("unset"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! The serving side of one bulk stream: reads records, writes blocks as far as the credit goes.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::io::{ReadHalf, WriteHalf};
+use futures::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::ParcelSource;
+use super::RangeRequest;
+use super::shelf::Shelf;
+use super::wire::{
+    BLOCKS_OUT, BUSY, BYE, Block, DESERTED, READY, REQUESTS_MAX, Record, RecordReader,
+};
+use crate::network::limits::{Limits, STREAM_TIMEOUT};
+use crate::network::partners::Partner;
+use crate::network::streams::{Arrival, BoxStream};
+
+/// What serving a stream takes.
+pub(in crate::network) struct Service {
+    pub(in crate::network) source: Option<Arc<dyn ParcelSource>>,
+    pub(in crate::network) seats: Arc<Semaphore>,
+    pub(in crate::network) limits: Limits,
+}
+
+impl Service {
+    /// Serves one stream to its end.
+    pub(in crate::network) async fn serve(self, arrival: Arrival, partner: Arc<Partner>) {
+        let node = partner.node;
+        if let Err(error) = self.run(arrival, partner).await {
+            tracing::debug!(?node, kind = %error.kind(), "bulk stream ended");
+        }
+    }
+
+    async fn run(self, arrival: Arrival, partner: Arc<Partner>) -> io::Result<()> {
+        let _permit = arrival.permit;
+        let (read, mut writer) = arrival.stream.split();
+        let mut records = RecordReader::new(read);
+        let Some(Record::Open { credit }) = timeout(STREAM_TIMEOUT, records.next()).await?? else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        // One partner's streams leave room for the others'.
+        let own = partner.serving.clone().try_acquire_owned();
+        let seat = self.seats.try_acquire_owned();
+        let (Ok(_own), Ok(_seat), Some(source)) = (own, seat, self.source) else {
+            writer.write_all(&[BUSY]).await?;
+            return writer.close().await;
+        };
+        writer.write_all(&[READY]).await?;
+        writer.flush().await?;
+        let (requests, orders) = mpsc::channel(REQUESTS_MAX);
+        let (filled, blocks) = mpsc::channel(BLOCKS_OUT);
+        let (empties, emptied) = mpsc::channel(BLOCKS_OUT + 2);
+        let shelf = Shelf {
+            source,
+            from: partner.node,
+            requests: orders,
+            blocks: filled,
+            empties: emptied,
+        };
+        tokio::task::spawn_blocking(move || shelf.run());
+        let mut counter = Counter {
+            records,
+            writer,
+            requests: Some(requests),
+            blocks,
+            empties,
+            current: None,
+            credit: u64::from(credit),
+            drained: false,
+            partner,
+            deserted: DESERTED.max(self.limits.stall),
+        };
+        counter.run().await?;
+        counter.writer.write_all(&[BYE]).await?;
+        counter.writer.close().await
+    }
+}
+
+/// Stands between the stream and the shelf.
+struct Counter {
+    records: RecordReader<ReadHalf<BoxStream>>,
+    writer: WriteHalf<BoxStream>,
+    /// `None` once the other side is done.
+    requests: Option<mpsc::Sender<RangeRequest>>,
+    blocks: mpsc::Receiver<Block>,
+    empties: mpsc::Sender<Block>,
+    /// The block being written, and how much of it is.
+    current: Option<(Block, usize)>,
+    credit: u64,
+    /// The shelf has ended.
+    drained: bool,
+    partner: Arc<Partner>,
+    deserted: std::time::Duration,
+}
+
+enum Turn {
+    Record(Option<Record>),
+    Block(Option<Block>),
+    Written(usize),
+}
+
+impl Counter {
+    /// Runs until the other side is done and everything is written.
+    async fn run(&mut self) -> io::Result<()> {
+        let mut deserted = pin!(sleep_until(Instant::now() + self.deserted));
+        loop {
+            let turn = tokio::select! {
+                turn = self.turn() => turn?,
+                () = &mut deserted => return Err(io::ErrorKind::TimedOut.into()),
+            };
+            deserted.as_mut().reset(Instant::now() + self.deserted);
+            match turn {
+                Turn::Record(record) => self.record(record)?,
+                Turn::Block(Some(block)) => self.current = Some((block, 0)),
+                Turn::Block(None) => self.drained = true,
+                Turn::Written(written) => self.written(written),
+            }
+            match (self.drained && self.current.is_none(), &self.requests) {
+                (true, None) => return Ok(()),
+                // The shelf ended on its own: a body broke off.
+                (true, Some(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                (false, _) => {}
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> io::Result<Turn> {
+        let writer = &mut self.writer;
+        let ready = self
+            .current
+            .as_ref()
+            .map(|(block, written)| &block.content()[*written..]);
+        let allowed = ready.map(|bytes| {
+            &bytes[..bytes
+                .len()
+                .min(usize::try_from(self.credit).unwrap_or(usize::MAX))]
+        });
+        tokio::select! {
+            record = self.records.next(), if self.requests.is_some() => Ok(Turn::Record(record?)),
+            block = self.blocks.recv(), if self.current.is_none() && !self.drained => Ok(Turn::Block(block)),
+            written = async {
+                match allowed {
+                    Some(bytes) if !bytes.is_empty() => writer.write(bytes).await,
+                    Some(_) | None => std::future::pending().await,
+                }
+            } => match written? {
+                0 => Err(io::ErrorKind::WriteZero.into()),
+                written => Ok(Turn::Written(written)),
+            },
+        }
+    }
+
+    fn record(&mut self, record: Option<Record>) -> io::Result<()> {
+        match (record, &self.requests) {
+            // More requests than allowed, or the shelf broke off: either way this stream is over.
+            (Some(Record::Request(range)), Some(requests)) => requests
+                .try_send(range)
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData)),
+            (Some(Record::Credit(bytes)), Some(_)) => {
+                self.credit = self.credit.saturating_add(u64::from(bytes));
+                Ok(())
+            }
+            (Some(Record::Done { .. }), Some(_)) => {
+                self.requests = None;
+                Ok(())
+            }
+            (Some(_), _) => Err(io::ErrorKind::InvalidData.into()),
+            (None, _) => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn written(&mut self, written: usize) {
+        self.credit -= written as u64;
+        self.partner
+            .bulk_sent
+            .fetch_add(written as u64, Ordering::Relaxed);
+        if let Some((mut block, before)) = self.current.take() {
+            if before + written < block.filled {
+                self.current = Some((block, before + written));
+            } else {
+                block.filled = 0;
+                drop(self.empties.try_send(block));
+            }
+        }
+    }
+}

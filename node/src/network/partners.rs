@@ -1,0 +1,203 @@
+//! What is shared about each member between the swarm's loop, the streams' tasks and the callers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use dokuei_keys::id::NodeId;
+use libp2p::swarm::ConnectionId;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::bucket::Bucket;
+use super::documents::{DocumentStream, Outgoing};
+use super::limits::{BULK_STREAMS_PER_NODE, DOCUMENTS_WAITING, Limits, SYNC_IN_FLIGHT};
+use super::status::{PartnerStatus, Path};
+use super::streams::Link;
+
+/// Greeted streams on their way to the courier; more than one only while connections settle.
+const GREETED: usize = 4;
+
+/// All members.
+#[derive(Default)]
+pub(super) struct Partners {
+    all: RwLock<BTreeMap<NodeId, Arc<Partner>>>,
+}
+
+/// One member.
+pub(super) struct Partner {
+    pub(super) node: NodeId,
+    /// To the courier: documents to deliver.
+    pub(super) documents: mpsc::Sender<Outgoing>,
+    /// To the courier: a greeted stream to deliver them on.
+    pub(super) streams: mpsc::Sender<DocumentStream>,
+    /// Documents the courier holds.
+    pub(super) waiting: AtomicUsize,
+    /// Our questions that may still be asked.
+    pub(super) asking: Semaphore,
+    /// Bulk streams the partner may still open.
+    pub(super) serving: Arc<Semaphore>,
+    /// What the partner may still bring.
+    allowance: Mutex<Bucket>,
+    /// The number of the newest documents stream from the partner; older ones end.
+    pub(super) inbound: watch::Sender<u64>,
+    state: Mutex<State>,
+    pub(super) bulk_received: AtomicU64,
+    pub(super) bulk_sent: AtomicU64,
+    /// Ends the courier.
+    pub(super) removed: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    link: Option<(Link, Path, Instant)>,
+    round_trip: Option<Duration>,
+    connections: usize,
+    trouble: Option<String>,
+    next_dial: Option<Instant>,
+}
+
+/// The courier's ends of a partner's channels.
+pub(super) struct CourierEnds {
+    pub(super) inbox: mpsc::Receiver<Outgoing>,
+    pub(super) streams: mpsc::Receiver<DocumentStream>,
+}
+
+impl Partners {
+    pub(super) fn find(&self, node: &NodeId) -> Option<Arc<Partner>> {
+        self.all
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(node)
+            .cloned()
+    }
+
+    pub(super) fn insert(&self, partner: Arc<Partner>) {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(partner.node, partner);
+    }
+
+    /// Removes and returns those that `keep` does not want.
+    pub(super) fn remove_unless(&self, keep: impl Fn(&NodeId) -> bool) -> Vec<Arc<Partner>> {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<_> = all
+            .values()
+            .filter(|partner| !keep(&partner.node))
+            .cloned()
+            .collect();
+        all.retain(|node, _| keep(node));
+        gone
+    }
+
+    /// Everyone, by id.
+    pub(super) fn status(&self) -> Vec<PartnerStatus> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().map(|partner| partner.status()).collect()
+    }
+}
+
+impl Partner {
+    pub(super) fn new(
+        node: NodeId,
+        limits: &Limits,
+        removed: CancellationToken,
+    ) -> (Self, CourierEnds) {
+        let (documents, inbox) = mpsc::channel(DOCUMENTS_WAITING);
+        let (streams, receiver) = mpsc::channel(GREETED);
+        let bucket = Bucket::new(
+            limits.messages_per_second,
+            limits.messages_burst,
+            Instant::now(),
+        );
+        let partner = Self {
+            node,
+            documents,
+            streams,
+            waiting: AtomicUsize::new(0),
+            asking: Semaphore::new(SYNC_IN_FLIGHT),
+            serving: Arc::new(Semaphore::new(BULK_STREAMS_PER_NODE)),
+            allowance: Mutex::new(bucket),
+            inbound: watch::Sender::new(0),
+            state: Mutex::default(),
+            bulk_received: AtomicU64::new(0),
+            bulk_sent: AtomicU64::new(0),
+            removed,
+        };
+        let ends = CourierEnds {
+            inbox,
+            streams: receiver,
+        };
+        (partner, ends)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection to use, if there is one.
+    pub(super) fn link(&self) -> Option<Link> {
+        self.state().link.as_ref().map(|(link, _, _)| link.clone())
+    }
+
+    /// The id of the connection in use.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        self.state()
+            .link
+            .as_ref()
+            .map(|(link, _, _)| link.connection)
+    }
+
+    pub(super) fn set_link(&self, link: Link, path: Path, now: Instant) {
+        let mut state = self.state();
+        state.link = Some((link, path, now));
+        state.trouble = None;
+    }
+
+    pub(super) fn clear_link(&self) {
+        let mut state = self.state();
+        state.link = None;
+        state.round_trip = None;
+    }
+
+    pub(super) fn set_trouble(&self, trouble: &str) {
+        self.state().trouble = Some(trouble.to_owned());
+    }
+
+    pub(super) fn set_connections(&self, connections: usize) {
+        self.state().connections = connections;
+    }
+
+    pub(super) fn set_next_dial(&self, at: Option<Instant>) {
+        self.state().next_dial = at;
+    }
+
+    pub(super) fn set_round_trip(&self, round_trip: Duration) {
+        self.state().round_trip = Some(round_trip);
+    }
+
+    /// Takes from the partner's allowance; returns how long to leave it waiting.
+    pub(super) fn charge(&self) -> Duration {
+        let mut bucket = self
+            .allowance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        bucket.take(Instant::now())
+    }
+
+    fn status(&self) -> PartnerStatus {
+        let state = self.state();
+        PartnerStatus {
+            node: self.node,
+            connected: state.link.as_ref().map(|(_, path, since)| (*path, *since)),
+            connections: state.connections,
+            round_trip: state.round_trip,
+            trouble: state.trouble.clone(),
+            next_dial: state.next_dial,
+            documents_waiting: self.waiting.load(Ordering::Relaxed),
+            bulk_received: self.bulk_received.load(Ordering::Relaxed),
+            bulk_sent: self.bulk_sent.load(Ordering::Relaxed),
+        }
+    }
+}

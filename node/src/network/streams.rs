@@ -1,0 +1,266 @@
+//! Streams on connections: which protocols a connection may speak, opening one, and handing over those that arrive.
+//!
+//! Ours instead of libp2p-stream, because that one offers every protocol to every connection and drops an inbound
+//! stream when its acceptor is not waiting. Here an inbound stream is handed over by a plain call, or reset because
+//! a stated number of its kind is open already.
+
+mod handler;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use dokuei_keys::id::NodeId;
+use futures::channel::{mpsc, oneshot};
+use futures::{AsyncRead, AsyncWrite, SinkExt};
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::{
+    ConnectionClosed, ConnectionDenied, ConnectionId, DialFailure, FromSwarm, ListenFailure,
+    NetworkBehaviour, StreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use self::handler::{Handler, Request};
+use super::gate::{Closed, Gate, Standing};
+use super::limits::STREAM_TIMEOUT;
+use super::memory::Memory;
+use super::peers::node_of;
+
+/// A stream between two nodes, whatever carries it.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// A stream between two nodes, whatever carries it.
+pub(super) type BoxStream = Box<dyn ByteStream>;
+
+/// What nodes speak. Nothing else is compiled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Protocol {
+    Documents,
+    Sync,
+    Parcels,
+    Pairing,
+}
+
+impl Protocol {
+    pub(super) const ALL: [Self; 4] = [Self::Documents, Self::Sync, Self::Parcels, Self::Pairing];
+
+    pub(super) fn name(self) -> StreamProtocol {
+        StreamProtocol::new(match self {
+            Self::Documents => "/dokuei/documents/1",
+            Self::Sync => "/dokuei/sync/1",
+            Self::Parcels => "/dokuei/parcels/1",
+            Self::Pairing => "/dokuei/pairing/1",
+        })
+    }
+
+    /// Streams of this kind the other side may have open on one connection.
+    pub(super) fn inbound_max(self) -> usize {
+        match self {
+            // One in use and one that replaces it.
+            Self::Documents => 2,
+            // Twice what an honest node asks at once: an answer given is not a stream closed yet.
+            Self::Sync => 8,
+            // Twice what is served to one node: those too many hear that we are busy.
+            Self::Parcels => 16,
+            Self::Pairing => 1,
+        }
+    }
+
+    /// What a connection may speak to us.
+    fn offered(standing: Standing) -> &'static [Self] {
+        match standing {
+            Standing::Member => &Self::ALL,
+            Standing::Guest => &[Self::Pairing],
+            Standing::Host => &[],
+        }
+    }
+}
+
+/// A stream someone opened to us, its protocol agreed.
+pub(super) struct Arrival {
+    pub(super) node: NodeId,
+    pub(super) connection: ConnectionId,
+    pub(super) protocol: Protocol,
+    pub(super) stream: BoxStream,
+    /// Counts against [`Protocol::inbound_max`] until dropped.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// Takes every arriving stream; must not block.
+pub(super) type Acceptor = Arc<dyn Fn(Arrival) + Send + Sync>;
+
+/// An open connection, as those who want streams on it see it.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) node: NodeId,
+    pub(super) connection: ConnectionId,
+    pub(super) standing: Standing,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Link {
+    /// Opens a stream. It is agreed with the other side when this returns.
+    ///
+    /// # Errors
+    /// `Unsupported` when the other side does not speak `protocol` with us, `TimedOut` after 10 s, `NotConnected`
+    /// when the connection closed.
+    pub(super) async fn open(&self, protocol: Protocol) -> io::Result<BoxStream> {
+        let (reply, opened) = oneshot::channel();
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        let mut requests = self.requests.clone();
+        let exchange = async {
+            requests
+                .send(Request { protocol, reply })
+                .await
+                .map_err(|_| gone())?;
+            opened.await.map_err(|_| gone())?
+        };
+        let stream = timeout(STREAM_TIMEOUT, exchange).await??;
+        Ok(Box::new(stream))
+    }
+}
+
+/// The behaviour: asks the gate about each connection and gives it a handler.
+pub(super) struct Streams {
+    gate: Arc<Mutex<Gate>>,
+    memory: Memory,
+    acceptor: Acceptor,
+    links: BTreeMap<ConnectionId, Link>,
+}
+
+impl Streams {
+    pub(super) fn new(gate: Arc<Mutex<Gate>>, memory: Memory, acceptor: Acceptor) -> Self {
+        Self {
+            gate,
+            memory,
+            acceptor,
+            links: BTreeMap::new(),
+        }
+    }
+
+    /// The link of an established connection.
+    pub(super) fn link(&self, connection: ConnectionId) -> Option<&Link> {
+        self.links.get(&connection)
+    }
+
+    fn admit(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        decide: impl FnOnce(&mut Gate, NodeId) -> Result<Standing, Closed>,
+    ) -> Result<Handler, ConnectionDenied> {
+        let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Closed::ForeignKey))?;
+        let standing = {
+            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            decide(&mut gate, node).map_err(ConnectionDenied::new)?
+        };
+        let (requests, receiver) = mpsc::channel(0);
+        let link = Link {
+            node,
+            connection,
+            standing,
+            requests,
+        };
+        self.links.insert(connection, link.clone());
+        Ok(Handler::new(
+            node,
+            connection,
+            standing,
+            receiver,
+            self.acceptor.clone(),
+        ))
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        self.links.remove(&connection);
+        self.gate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .departed(connection);
+    }
+}
+
+impl NetworkBehaviour for Streams {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        if self.memory.is_full(Instant::now()) {
+            return Err(ConnectionDenied::new(Closed::Memory));
+        }
+        Ok(())
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        let now = Instant::now();
+        self.admit(connection, peer, |gate, node| {
+            gate.admit_inbound(connection, node, now)
+        })
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.admit(connection, peer, |gate, node| {
+            gate.admit_outbound(connection, node)
+        })
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm) {
+        if let FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. })
+        | FromSwarm::DialFailure(DialFailure { connection_id, .. })
+        | FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) = event
+        {
+            self.forget(connection_id);
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+impl Link {
+    /// A link that leads nowhere.
+    pub(super) fn detached(node: NodeId, connection: ConnectionId, standing: Standing) -> Self {
+        Self {
+            node,
+            connection,
+            standing,
+            requests: mpsc::channel(0).0,
+        }
+    }
+}

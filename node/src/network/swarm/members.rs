@@ -1,0 +1,166 @@
+//! Members come, are greeted, are lost and go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dokuei_keys::id::NodeId;
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
+
+use super::{Engine, chance};
+use crate::network::documents::{Courier, DocumentStream};
+use crate::network::events::NetworkEvent;
+use crate::network::gate::Standing;
+use crate::network::limits::{ADDRESSES_MAX, MEMBERS_MAX};
+use crate::network::partners::Partner;
+use crate::network::peers::peer_of;
+use crate::network::status::Path;
+use crate::network::{Member, lock};
+
+/// Why a connection ends when its node leaves the list.
+const NOT_A_MEMBER: &str = "no longer a member";
+
+impl Engine {
+    /// Applies the allow-list at once: whoever is not on it is cut off, whoever is new is dialed.
+    pub(super) fn set_members(&mut self, members: Vec<Member>, now: Instant) {
+        let mut listed = BTreeMap::new();
+        for member in members.into_iter().take(MEMBERS_MAX) {
+            if peer_of(&member.node).is_none() {
+                tracing::warn!(node = %member.node, "a member's id is no Ed25519 key, it is left out");
+                continue;
+            }
+            let mut addresses = if member.outbound {
+                member.addresses
+            } else {
+                Vec::new()
+            };
+            addresses.truncate(ADDRESSES_MAX);
+            listed.insert(member.node, addresses);
+        }
+        lock(&self.gate).set_members(listed.keys().copied().collect());
+        for partner in self
+            .partners
+            .remove_unless(|node| listed.contains_key(node))
+        {
+            partner.removed.cancel();
+            for connection in self.connections.of_member(&partner.node) {
+                self.close(connection, NOT_A_MEMBER);
+            }
+        }
+        for node in listed.keys() {
+            if self.partners.find(node).is_none() {
+                self.add_partner(*node);
+            }
+        }
+        let connected = &self.connected;
+        let nodes: Vec<_> = listed.keys().copied().collect();
+        self.dialing
+            .set(listed, |node| connected.contains(node), now);
+        nodes.into_iter().for_each(|node| self.note_next_dial(node));
+    }
+
+    fn add_partner(&mut self, node: NodeId) {
+        let (partner, ends) = Partner::new(node, &self.limits, self.stopping.child_token());
+        let partner = Arc::new(partner);
+        self.partners.insert(partner.clone());
+        let courier = Courier::new(partner, ends, self.reporter.clone(), self.limits.clone());
+        tokio::spawn(courier.run());
+    }
+
+    /// A member greeted us back on this stream's connection, which is used from now on.
+    pub(super) fn greeted(&mut self, stream: DocumentStream, now: Instant) {
+        let connection = stream.connection;
+        let Some(surplus) = self.connections.greeted(connection, now) else {
+            return;
+        };
+        for other in surplus {
+            self.close(other, "replaced by a newer connection");
+        }
+        let Some(node) = self.use_newest_of(connection, now) else {
+            return;
+        };
+        let full = match self.partners.find(&node) {
+            Some(partner) => partner.streams.try_send(stream).is_err(),
+            None => true,
+        };
+        if full {
+            self.close(connection, "connections come and go too fast");
+        }
+    }
+
+    /// Makes the newest greeted connection of the node behind `connection` the one in use.
+    fn use_newest_of(&mut self, connection: ConnectionId, now: Instant) -> Option<NodeId> {
+        let node = self.connections.node_of(connection)?;
+        let newest = self.connections.current(&node)?;
+        let (link, path) = (newest.link.clone(), newest.path);
+        self.use_link(link, path, now);
+        Some(node)
+    }
+
+    fn use_link(&mut self, link: crate::network::streams::Link, path: Path, now: Instant) {
+        let node = link.node;
+        let Some(partner) = self.partners.find(&node) else {
+            return;
+        };
+        partner.set_link(link, path, now);
+        self.dialing.connected(&node);
+        self.note_next_dial(node);
+        self.connected.insert(node);
+        self.untold
+            .insert(node, NetworkEvent::Connected { node, path });
+    }
+
+    /// A connection ended.
+    pub(super) fn closed(&mut self, connection: ConnectionId, why: &str, now: Instant) {
+        let Some(closed) = self.connections.closed(connection) else {
+            return;
+        };
+        let node = closed.link.node;
+        if closed.link.standing != Standing::Member {
+            return;
+        }
+        self.note_connections(node);
+        let partner = self.partners.find(&node);
+        let in_use = partner.as_ref().and_then(|partner| partner.connection());
+        let newest = self
+            .connections
+            .current(&node)
+            .map(|open| (open.link.clone(), open.path));
+        match newest {
+            Some((link, path)) if in_use == Some(connection) => {
+                self.use_link(link.clone(), path, now);
+                self.greet(link);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(partner) = &partner {
+                    partner.clear_link();
+                    partner.set_trouble(why);
+                }
+                if self.connected.remove(&node) {
+                    let why = why.to_owned();
+                    self.untold
+                        .insert(node, NetworkEvent::Disconnected { node, why });
+                    self.dialing.lost(node, now, chance());
+                } else {
+                    self.dialing.unwelcome(node, connection, now, chance());
+                }
+                self.note_next_dial(node);
+            }
+        }
+    }
+
+    /// Keeps the partner's status in step with the connections.
+    pub(super) fn note_connections(&self, node: NodeId) {
+        if let Some(partner) = self.partners.find(&node) {
+            partner.set_connections(self.connections.of_member(&node).len());
+        }
+    }
+
+    /// Keeps the partner's status in step with the dialing.
+    pub(super) fn note_next_dial(&self, node: NodeId) {
+        if let Some(partner) = self.partners.find(&node) {
+            partner.set_next_dial(self.dialing.waits_until(&node));
+        }
+    }
+}
