@@ -7,6 +7,8 @@ pub mod config;
 pub mod dicom;
 pub mod disk;
 pub mod language;
+pub mod network;
+pub mod outputs;
 pub mod parcels;
 pub mod site;
 pub mod store;

@@ -107,11 +107,7 @@ mod tests {
         for warning in [0xB000, 0xB006, 0xB007] {
             assert_eq!(
                 judge_store_status(warning),
-<<<<<<< HEAD
-                Delivered::StoredWithWarning(warning)
-=======
                 StatusMeaning::StoredWithWarning(warning)
->>>>>>> dimse
             );
         }
         for retry in [0xA700, 0xA7FF, 0x0110] {
@@ -123,14 +119,10 @@ mod tests {
         for last in [
             0xA900, 0xC000, 0xCFFF, 0x0122, 0x0124, 0x0111, 0x0117, 0xFE00,
         ] {
-<<<<<<< HEAD
-            assert_eq!(judge_store_status(last), Delivered::RefusedForGood(last));
-=======
             assert_eq!(
                 judge_store_status(last),
                 StatusMeaning::RefusedForGood(last)
             );
->>>>>>> dimse
         }
     }
 

@@ -201,7 +201,9 @@ fn shape_run(faces: &Faces, shaped: &mut Shaped, range: Range<usize>, face_id: F
             .take_while(|info| info.cluster == head.cluster)
             .count();
         let next = first + count;
-        let end = infos.get(next).map_or(range.len(), |info| info.cluster as usize);
+        let end = infos
+            .get(next)
+            .map_or(range.len(), |info| info.cluster as usize);
         let text = range.start + head.cluster as usize..range.start + end;
         let members = first..next;
         let incomplete = infos
@@ -230,7 +232,10 @@ fn shape_run(faces: &Faces, shaped: &mut Shaped, range: Range<usize>, face_id: F
                 ));
             }
             let glyphs = start..shaped.glyphs.len();
-            let ink = Ink::Glyphs { face: face_id, glyphs };
+            let ink = Ink::Glyphs {
+                face: face_id,
+                glyphs,
+            };
             shaped.clusters.push(Cluster { text, advance, ink });
         }
         first = next;
@@ -260,7 +265,11 @@ mod tests {
     fn full_width_characters_are_one_em() {
         let text = shaped("山田太郎、。");
         assert_eq!(text.clusters.len(), 6);
-        assert!(text.clusters.iter().all(|c| (c.advance - 1.0).abs() < 0.001));
+        assert!(
+            text.clusters
+                .iter()
+                .all(|c| (c.advance - 1.0).abs() < 0.001)
+        );
     }
 
     #[test]
@@ -283,7 +292,11 @@ mod tests {
         let variant = shaped("葛\u{E0100}");
         assert_eq!(variant.clusters.len(), 1);
         let glyph = |s: &Shaped| s.glyphs[0].glyph_id;
-        assert_ne!(glyph(&plain), glyph(&variant), "the face holds both shapes of 葛");
+        assert_ne!(
+            glyph(&plain),
+            glyph(&variant),
+            "the face holds both shapes of 葛"
+        );
     }
 
     #[test]

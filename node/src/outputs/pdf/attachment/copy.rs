@@ -182,11 +182,7 @@ impl Copier {
     }
 
     /// All content streams of a page as one, unpacked and packed again.
-    fn content(
-        &mut self,
-        store: &mut Store<'_>,
-        contents: &[u32],
-    ) -> Result<u32, AttachmentError> {
+    fn content(&mut self, store: &mut Store<'_>, contents: &[u32]) -> Result<u32, AttachmentError> {
         let mut packer = ZlibEncoder::new(Vec::new(), Compression::default());
         let failed = |_| AttachmentError::damaged("page content");
         for old in contents {

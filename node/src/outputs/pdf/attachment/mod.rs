@@ -93,7 +93,11 @@ pub(super) struct OwnPdf {
 pub(super) fn load(bytes: &[u8]) -> Result<OwnPdf, AttachmentError> {
     let plain = rewritten(bytes)?;
     let pdf = Pdf::new(plain).map_err(|_| AttachmentError::damaged("its pages"))?;
-    let sizes = pdf.pages().iter().map(|page| page.render_dimensions()).collect();
+    let sizes = pdf
+        .pages()
+        .iter()
+        .map(|page| page.render_dimensions())
+        .collect();
     let document = PdfDocument::new(Arc::new(pdf));
     Ok(OwnPdf { document, sizes })
 }
@@ -119,7 +123,11 @@ pub(super) fn pages(faces: &Faces, own: &OwnPdf) -> Vec<(Paper, Vec<Item>)> {
         .iter()
         .enumerate()
         .map(|(index, (width, height))| {
-            let paper = if width > height { Paper::A4_WIDE } else { Paper::A4 };
+            let paper = if width > height {
+                Paper::A4_WIDE
+            } else {
+                Paper::A4
+            };
             (paper, placed(faces, paper, index, total, (*width, *height)))
         })
         .collect()

@@ -32,7 +32,9 @@ pub(super) type Table = BTreeMap<u32, Place>;
 
 /// Read the whole chain, newest first; returns the table and the number of the catalogue.
 pub(super) fn read(data: &[u8]) -> Result<(Table, u32), AttachmentError> {
-    let head = data.get(..data.len().min(HEADER_WINDOW)).unwrap_or_default();
+    let head = data
+        .get(..data.len().min(HEADER_WINDOW))
+        .unwrap_or_default();
     if find(head, b"%PDF-").is_none() {
         return Err(AttachmentError::NotAPdf);
     }
@@ -93,8 +95,8 @@ fn section(data: &[u8], at: usize, table: &mut Table) -> Result<Dictionary, Atta
 }
 
 fn insert(table: &mut Table, number: i64, place: Place) -> Result<(), AttachmentError> {
-    let number = u32::try_from(number)
-        .map_err(|_| AttachmentError::damaged("its cross-reference table"))?;
+    let number =
+        u32::try_from(number).map_err(|_| AttachmentError::damaged("its cross-reference table"))?;
     table.entry(number).or_insert(place);
     if table.len() > MAX_OBJECTS {
         return Err(AttachmentError::Expands { what: "objects" });
@@ -210,7 +212,9 @@ fn place(row: &[u8], widths: [usize; 3]) -> Option<Place> {
     let (kind, rest) = row.split_at_checked(widths[0])?;
     let (second, third) = rest.split_at_checked(widths[1])?;
     let number = |bytes: &[u8]| {
-        let value = bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let value = bytes
+            .iter()
+            .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
         usize::try_from(value).ok()
     };
     let kind = if kind.is_empty() { 1 } else { number(kind)? };
