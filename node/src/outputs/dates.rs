@@ -67,7 +67,8 @@ pub(super) fn time_text(tm: &str) -> String {
     let trimmed = tm.trim();
     let digits: String = trimmed.chars().filter(|c| *c != ':').take(4).collect();
     let in_range = |text: Option<&str>, limit: u8| {
-        text.and_then(|t| t.parse::<u8>().ok()).is_some_and(|n| n < limit)
+        text.and_then(|t| t.parse::<u8>().ok())
+            .is_some_and(|n| n < limit)
     };
     if digits.len() == 4
         && digits.bytes().all(|b| b.is_ascii_digit())
@@ -130,7 +131,10 @@ impl SigningTime {
         let hours: i32 = digits.get(0..2)?.parse().ok()?;
         let minutes: i32 = digits.get(2..4)?.parse().ok()?;
         let offset = Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok()?;
-        let moment = self.offset.to_timestamp(self.date.to_datetime(self.time)).ok()?;
+        let moment = self
+            .offset
+            .to_timestamp(self.date.to_datetime(self.time))
+            .ok()?;
         let local = offset.to_datetime(moment);
         Some(SigningTime {
             date: local.date(),
@@ -204,7 +208,10 @@ mod tests {
         let signed = SigningTime::read("2024-01-15T22:04:31+09:00").unwrap();
         assert_eq!(signed.dicom_date_time(), "20240115220431+0900");
         let utc = signed.at_offset("+0000").unwrap();
-        assert_eq!((utc.dicom_date(), utc.dicom_time()), ("20240115".into(), "130431".into()));
+        assert_eq!(
+            (utc.dicom_date(), utc.dicom_time()),
+            ("20240115".into(), "130431".into())
+        );
         let west = signed.at_offset("-1000").unwrap();
         assert_eq!(west.dicom_date_time(), "20240115030431-1000");
         for bad in ["", "0900", "+9", "+09:00", "+9999"] {
@@ -215,9 +222,18 @@ mod tests {
     #[test]
     fn signing_times_need_an_offset() {
         let read = |text| SigningTime::read(text).map(|time| time.text());
-        assert_eq!(read("2024-01-15T14:05:09+09:00").unwrap(), "2024-01-15 14:05:09 (UTC+09:00)");
-        assert_eq!(read("2024-01-15T05:05:09.5Z").unwrap(), "2024-01-15 05:05:09 (UTC+00:00)");
-        assert_eq!(read("2024-01-15T05:05:09-03:30").unwrap(), "2024-01-15 05:05:09 (UTC-03:30)");
+        assert_eq!(
+            read("2024-01-15T14:05:09+09:00").unwrap(),
+            "2024-01-15 14:05:09 (UTC+09:00)"
+        );
+        assert_eq!(
+            read("2024-01-15T05:05:09.5Z").unwrap(),
+            "2024-01-15 05:05:09 (UTC+00:00)"
+        );
+        assert_eq!(
+            read("2024-01-15T05:05:09-03:30").unwrap(),
+            "2024-01-15 05:05:09 (UTC-03:30)"
+        );
         assert!(read("2024-01-15T14:05:09").is_none());
         assert!(read("2024-01-15").is_none());
         assert!(read("今日").is_none());

@@ -260,7 +260,9 @@ fn copy_originals(
 /// From UTC (0008,0201) governs every DA and TM of the data set.
 fn write_times(input: &EncapsulatedInput<'_>, signed: SigningTime, set: &mut DataSet) {
     let zone = original(input, TIMEZONE_OFFSET).and_then(titles::ascii);
-    let local = zone.and_then(|zone| signed.at_offset(zone)).unwrap_or(signed);
+    let local = zone
+        .and_then(|zone| signed.at_offset(zone))
+        .unwrap_or(signed);
     let (date, time) = (local.dicom_date(), local.dicom_time());
     set.text(Tag(0x0008, 0x0012), *b"DA", &date);
     set.text(Tag(0x0008, 0x0013), *b"TM", &time);
@@ -280,7 +282,9 @@ fn write_series(input: &EncapsulatedInput<'_>, set: &mut DataSet) {
     set.text(Tag(0x0008, 0x1090), *b"LO", "dokuei");
     set.text(Tag(0x0018, 0x1020), *b"LO", env!("CARGO_PKG_VERSION"));
     // Away from the numbers modalities use, so that the report sorts behind the images.
-    let series = 90_000u32.saturating_add(input.version).min(i32::MAX.unsigned_abs());
+    let series = 90_000u32
+        .saturating_add(input.version)
+        .min(i32::MAX.unsigned_abs());
     set.text(Tag(0x0020, 0x0011), *b"IS", &series.to_string());
     let instance = input.version.min(i32::MAX.unsigned_abs());
     set.text(Tag(0x0020, 0x0013), *b"IS", &instance.to_string());

@@ -71,8 +71,10 @@ pub enum ReadError {
     #[error("the file is DICOM but holds no encapsulated document")]
     NoDocument,
     /// No private block of ours: not a report of this program, or a PACS removed it.
-    #[error("the file holds a PDF but no signed report: it was not made by dokuei, or private \
-             elements were removed from it")]
+    #[error(
+        "the file holds a PDF but no signed report: it was not made by dokuei, or private \
+             elements were removed from it"
+    )]
     NoBundle,
     /// Stated and real lengths do not agree.
     #[error("the length of {tag} does not agree with what the file states about it")]
@@ -187,12 +189,18 @@ impl<'a> Cursor<'a> {
 
     fn short(&mut self) -> Result<u16, ReadError> {
         let bytes = self.take(2)?;
-        Ok(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u16::from(*byte)))
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u16::from(*byte)))
     }
 
     fn long(&mut self) -> Result<u32, ReadError> {
         let bytes = self.take(4)?;
-        Ok(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
     }
 
     fn tag(&mut self) -> Result<Tag, ReadError> {
@@ -213,8 +221,8 @@ impl<'a> Cursor<'a> {
         }
         let vr = self.take(2)?;
         let length = match vr {
-            b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR"
-            | b"UT" | b"UV" => {
+            b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN"
+            | b"UR" | b"UT" | b"UV" => {
                 self.take(2)?;
                 self.long()?
             }

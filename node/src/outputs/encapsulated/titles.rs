@@ -103,7 +103,13 @@ mod tests {
     #[test]
     fn titles_follow_the_character_set() {
         assert!(of(Some(b"ISO_IR 192")).starts_with("画像診断報告書 取下げ 第".as_bytes()));
-        for set in [&b""[..], b"ISO_IR 100", b"ISO_IR 13 ", b"GB18030 ", b"ISO 2022 IR 87"] {
+        for set in [
+            &b""[..],
+            b"ISO_IR 100",
+            b"ISO_IR 13 ",
+            b"GB18030 ",
+            b"ISO 2022 IR 87",
+        ] {
             assert!(of(Some(set)).is_ascii(), "{set:?}");
             assert!(!of(Some(set)).contains(&0x1B), "{set:?}");
         }

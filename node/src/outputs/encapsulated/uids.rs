@@ -10,7 +10,9 @@ pub(super) fn checked(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?.trim_matches(['\0', ' ']);
     let usable = !text.is_empty()
         && text.len() <= MAX_UID_BYTES
-        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
     usable.then_some(text)
 }
 

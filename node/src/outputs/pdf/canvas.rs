@@ -274,10 +274,7 @@ impl Canvas<'_, '_> {
         self.border(area, ALERT, (size * 0.05).max(0.3));
         self.fill(ALERT, 1.0);
         self.surface.draw_glyphs(
-            Point::from_xy(
-                x + (0.04 + shaping::BOX_PADDING) * size,
-                y - 0.10 * size,
-            ),
+            Point::from_xy(x + (0.04 + shaping::BOX_PADDING) * size, y - 0.10 * size),
             &shaping::plain_glyphs(self.faces, &label),
             self.faces.face(FaceId::Regular).font.clone(),
             &label,

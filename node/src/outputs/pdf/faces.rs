@@ -109,13 +109,22 @@ mod tests {
     fn names_with_rare_characters_are_covered() {
         let faces = Faces::load().unwrap();
         let names = "髙﨑𠮷德濵邉邊彅栁瀨增寬曻郞塚桒槗𣘺圡𠀋𡈽葛神﨟仝々〆丂丄丅丌丒丟亍仂";
-        assert_eq!(uncovered(&faces, names, Weight::Regular), Vec::<char>::new());
+        assert_eq!(
+            uncovered(&faces, names, Weight::Regular),
+            Vec::<char>::new()
+        );
         let kana = "ｱｲｳｴｵｶﾞﾊﾟｰﾔﾏﾀﾞ ヤマダ やまだ ヴヷゔ";
         assert_eq!(uncovered(&faces, kana, Weight::Regular), Vec::<char>::new());
         let foreign = "Łukasz Nguyễn Müller Ångström Žižek İstanbul Ελένη Наталья 김철수 张伟";
-        assert_eq!(uncovered(&faces, foreign, Weight::Regular), Vec::<char>::new());
+        assert_eq!(
+            uncovered(&faces, foreign, Weight::Regular),
+            Vec::<char>::new()
+        );
         let signs = "①⑳Ⅰⅹ㎜㎝㎡℃‰±×÷≒≠≦≧→←↑↓■□●○▲※〒µμ㍉㈱";
-        assert_eq!(uncovered(&faces, signs, Weight::Regular), Vec::<char>::new());
+        assert_eq!(
+            uncovered(&faces, signs, Weight::Regular),
+            Vec::<char>::new()
+        );
     }
 
     #[test]
@@ -127,7 +136,11 @@ mod tests {
             .filter(|c| !c.is_whitespace())
             .filter(|c| faces.face_with(*c, Weight::Bold) != Some(FaceId::Bold))
             .collect();
-        assert_eq!(missing, Vec::<char>::new(), "run node/assets/fonts/build.py");
+        assert_eq!(
+            missing,
+            Vec::<char>::new(),
+            "run node/assets/fonts/build.py"
+        );
     }
 
     #[test]

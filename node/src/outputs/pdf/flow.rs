@@ -117,10 +117,12 @@ impl Flow<'_> {
         let (x, width) = (area.x + 15.0, area.width - 25.0);
         let ja = Style::bold(10.5, colour);
         let at = (x, self.y + 15.5);
-        self.page.push(canvas::fitted(self.faces, at, words.ja, ja, width).0);
+        self.page
+            .push(canvas::fitted(self.faces, at, words.ja, ja, width).0);
         let en = Style::regular(8.5, INK);
         let at = (x, self.y + 28.5);
-        self.page.push(canvas::fitted(self.faces, at, words.en, en, width).0);
+        self.page
+            .push(canvas::fitted(self.faces, at, words.en, en, width).0);
         self.y += height + 8.0;
         Ok(())
     }
@@ -156,7 +158,11 @@ impl Flow<'_> {
             field(labels::ISSUER, &self.view.patient.id_issuer, tiny),
             field(labels::CASE, &report.case_id, tiny),
         ]);
-        rows.push(vec![field(labels::STUDY_UID, &study.study_instance_uid, tiny)]);
+        rows.push(vec![field(
+            labels::STUDY_UID,
+            &study.study_instance_uid,
+            tiny,
+        )]);
         for row in rows {
             self.row(row)?;
         }
@@ -191,7 +197,8 @@ impl Flow<'_> {
             let words = format!("{} {}", field.label.ja, field.label.en);
             let quiet = Style::regular(7.5, QUIET);
             let at = (left, first - 0.4);
-            self.page.push(canvas::fitted(self.faces, at, &words, quiet, label_width - 6.0).0);
+            self.page
+                .push(canvas::fitted(self.faces, at, &words, quiet, label_width - 6.0).0);
             // A value longer than a page runs over the footer rather than being lost: fields are
             // bounded far below that.
             for (number, line) in broken.into_iter().enumerate() {
@@ -277,7 +284,8 @@ impl Flow<'_> {
         self.page.push(ja);
         let en = Style::regular(9.0, QUIET);
         let x = self.body.x + width + 8.0;
-        self.page.push(canvas::text(self.faces, x, baseline, title.en, en));
+        self.page
+            .push(canvas::text(self.faces, x, baseline, title.en, en));
         self.rule(baseline + 5.5);
         self.y = baseline + 11.0;
         let unified = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -325,7 +333,8 @@ impl Flow<'_> {
         let shaped = shaping::shape(self.faces, &end, Weight::Regular);
         let width = shaped.width(0..shaped.clusters.len()) * SMALL.size;
         let x = self.body.x + (self.body.width - width) / 2.0;
-        self.page.push(canvas::text(self.faces, x, self.y + 14.0, &end, SMALL));
+        self.page
+            .push(canvas::text(self.faces, x, self.y + 14.0, &end, SMALL));
         let area = Area {
             x: self.body.x + self.body.width - 270.0,
             y: self.y + 24.0,
@@ -350,9 +359,11 @@ impl Flow<'_> {
             let y = area.y + down;
             let quiet = Style::regular(7.0, QUIET);
             let name = format!("{} {}", label.ja, label.en);
-            self.page.push(canvas::fitted(self.faces, (area.x + 10.0, y), &name, quiet, 82.0).0);
+            self.page
+                .push(canvas::fitted(self.faces, (area.x + 10.0, y), &name, quiet, 82.0).0);
             let at = (area.x + 96.0, y);
-            self.page.push(canvas::fitted(self.faces, at, frame::known(words), style, 166.0).0);
+            self.page
+                .push(canvas::fitted(self.faces, at, frame::known(words), style, 166.0).0);
         }
         self.y = area.y + area.height;
         Ok(())

@@ -92,10 +92,7 @@ impl Frame<'_> {
         let body = paper.body();
         Some(Item::Watermark {
             shaped: Rc::new(shaped),
-            centre: (
-                body.x + body.width / 2.0,
-                body.y + body.height * 0.52,
-            ),
+            centre: (body.x + body.width / 2.0, body.y + body.height * 0.52),
             size: 62.0,
             colour: colour(status),
             opacity,
@@ -116,7 +113,13 @@ impl Frame<'_> {
         );
         items.push(ja);
         let en = Style::regular(9.0, QUIET);
-        items.push(canvas::text(self.faces, MARGIN + width + 9.0, 53.0, title.en, en));
+        items.push(canvas::text(
+            self.faces,
+            MARGIN + width + 9.0,
+            53.0,
+            title.en,
+            en,
+        ));
 
         let plate = Area {
             x: right - 148.0,
@@ -204,7 +207,13 @@ impl Frame<'_> {
         items.push(name);
         if !self.view.patient.name.exact {
             let style = Style::bold(12.0, ALERT);
-            items.push(canvas::text(self.faces, x + taken + 3.0, 100.0, labels::MARK, style));
+            items.push(canvas::text(
+                self.faces,
+                x + taken + 3.0,
+                100.0,
+                labels::MARK,
+                style,
+            ));
         }
         let style = Style::regular(8.5, INK);
         items.push(canvas::fitted(self.faces, (x, 117.0), below, style, width).0);
@@ -264,7 +273,14 @@ impl Frame<'_> {
         }
     }
 
-    fn cell(&self, (x, y): (f32, f32), label: Label, value: &str, width: f32, items: &mut Vec<Item>) {
+    fn cell(
+        &self,
+        (x, y): (f32, f32),
+        label: Label,
+        value: &str,
+        width: f32,
+        items: &mut Vec<Item>,
+    ) {
         let words = format!("{} {}", label.ja, label.en);
         let quiet = Style::regular(6.5, QUIET);
         items.push(canvas::fitted(self.faces, (x, y - 1.0), &words, quiet, width).0);
@@ -297,7 +313,16 @@ impl Frame<'_> {
             report.reader.site,
         );
         let style = Style::regular(8.5, INK);
-        items.push(canvas::fitted(self.faces, (MARGIN, top + 13.0), &reader, style, width - 60.0).0);
+        items.push(
+            canvas::fitted(
+                self.faces,
+                (MARGIN, top + 13.0),
+                &reader,
+                style,
+                width - 60.0,
+            )
+            .0,
+        );
         let number = format!("{page} / {pages}");
         let bold = Style::bold(10.0, INK);
         items.push(canvas::right_aligned(self.faces, (right, top + 13.5), &number, bold, 56.0).0);
@@ -308,7 +333,16 @@ impl Frame<'_> {
             labels::SIGNED.en,
             self.signed.text()
         );
-        items.push(canvas::fitted(self.faces, (MARGIN, top + 26.0), &signed, style, width - 150.0).0);
+        items.push(
+            canvas::fitted(
+                self.faces,
+                (MARGIN, top + 26.0),
+                &signed,
+                style,
+                width - 150.0,
+            )
+            .0,
+        );
         let short = short_digest(&report.digest);
         let bold = Style::bold(9.0, INK);
         items.push(canvas::right_aligned(self.faces, (right, top + 26.0), &short, bold, 145.0).0);
@@ -327,7 +361,10 @@ impl Frame<'_> {
 /// The first 16 digits in groups of four, as read out over a telephone.
 pub(super) fn short_digest(digest: &str) -> String {
     let digits: Vec<char> = digest.to_uppercase().chars().take(16).collect();
-    let groups: Vec<String> = digits.chunks(4).map(|group| group.iter().collect()).collect();
+    let groups: Vec<String> = digits
+        .chunks(4)
+        .map(|group| group.iter().collect())
+        .collect();
     groups.join(" ")
 }
 

@@ -87,10 +87,7 @@ fn inflate(data: &[u8], limit: usize) -> Result<Vec<u8>, AttachmentError> {
 }
 
 /// Undo the PNG row predictors (ISO 32000-1 section 7.4.4.4); never longer than its input.
-fn predicted(
-    data: Vec<u8>,
-    parameters: Option<&Dictionary>,
-) -> Result<Vec<u8>, AttachmentError> {
+fn predicted(data: Vec<u8>, parameters: Option<&Dictionary>) -> Result<Vec<u8>, AttachmentError> {
     let number = |key: &[u8], usual: i64| -> Result<usize, AttachmentError> {
         let value = parameters.and_then(|p| p.integer(key)).unwrap_or(usual);
         usize::try_from(value)
@@ -115,7 +112,8 @@ fn predicted(
         let mut line = bytes.to_vec();
         line.resize(row, 0);
         for i in 0..row {
-            let at = |line: &[u8], i: Option<usize>| i.and_then(|i| line.get(i)).copied().unwrap_or(0);
+            let at =
+                |line: &[u8], i: Option<usize>| i.and_then(|i| line.get(i)).copied().unwrap_or(0);
             let (left, up) = (at(&line, i.checked_sub(pixel)), at(&before, Some(i)));
             let corner = at(&before, i.checked_sub(pixel));
             let add = match kind {

@@ -26,7 +26,10 @@ pub(super) struct Dictionary(pub(super) Vec<(Vec<u8>, Object)>);
 
 impl Dictionary {
     pub(super) fn value(&self, key: &[u8]) -> Option<&Object> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
     }
 
     pub(super) fn name(&self, key: &[u8]) -> Option<&[u8]> {
@@ -76,11 +79,16 @@ fn is_space(byte: u8) -> bool {
 }
 
 fn is_delimiter(byte: u8) -> bool {
-    matches!(byte, b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%')
+    matches!(
+        byte,
+        b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%'
+    )
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 impl<'a> Parser<'a> {
@@ -176,7 +184,9 @@ impl<'a> Parser<'a> {
 
     fn token(&mut self) -> Result<Token, AttachmentError> {
         self.skip_space();
-        let byte = self.peek().ok_or(AttachmentError::damaged("it ends too early"))?;
+        let byte = self
+            .peek()
+            .ok_or(AttachmentError::damaged("it ends too early"))?;
         let pair = self.data.get(self.at..self.at + 2);
         let (length, token) = match (byte, pair) {
             (b'[', _) => (1, Token::ArrayOpen),
@@ -195,7 +205,10 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self) -> Token {
         let start = self.at;
-        while self.peek().is_some_and(|b| !is_space(b) && !is_delimiter(b)) {
+        while self
+            .peek()
+            .is_some_and(|b| !is_space(b) && !is_delimiter(b))
+        {
             self.at += 1;
         }
         match self.data.get(start..self.at).unwrap_or_default() {
@@ -250,10 +263,13 @@ impl<'a> Parser<'a> {
                 break;
             }
             self.at += 1;
-            let escaped = self.data.get(self.at..self.at + 2).and_then(|pair| match pair {
-                [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
-                _ => None,
-            });
+            let escaped = self
+                .data
+                .get(self.at..self.at + 2)
+                .and_then(|pair| match pair {
+                    [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
+                    _ => None,
+                });
             match escaped {
                 Some(value) if byte == b'#' => {
                     name.push(value);

@@ -152,12 +152,10 @@ impl<'a> Store<'a> {
         let object = parser.object()?;
         self.charge(parser.at - at)?;
         let stream = match &object {
-            Object::Dictionary(dictionary) => {
-                match xref::stream_start(self.data, &mut parser) {
-                    Some(from) => Some(self.extent(dictionary, from, chain)?),
-                    None => None,
-                }
-            }
+            Object::Dictionary(dictionary) => match xref::stream_start(self.data, &mut parser) {
+                Some(from) => Some(self.extent(dictionary, from, chain)?),
+                None => None,
+            },
             _ => None,
         };
         Ok(Loaded { object, stream })

@@ -32,7 +32,9 @@ pub(super) type Table = BTreeMap<u32, Place>;
 
 /// Read the whole chain, newest first; returns the table and the number of the catalogue.
 pub(super) fn read(data: &[u8]) -> Result<(Table, u32), AttachmentError> {
-    let head = data.get(..data.len().min(HEADER_WINDOW)).unwrap_or_default();
+    let head = data
+        .get(..data.len().min(HEADER_WINDOW))
+        .unwrap_or_default();
     if find(head, b"%PDF-").is_none() {
         return Err(AttachmentError::NotAPdf);
     }
@@ -68,19 +70,28 @@ fn find(data: &[u8], word: &[u8]) -> Option<usize> {
     data.windows(word.len()).position(|window| window == word)
 }
 
+/// Offset of the newest section. Nothing may follow its end mark: a file cut off inside a later
+/// save would otherwise pass as its older self.
 fn start(data: &[u8]) -> Result<usize, AttachmentError> {
-    let missing = AttachmentError::damaged("no startxref: it may be cut off");
+    let missing = AttachmentError::damaged("no end mark: it may be cut off");
     let from = data.len().saturating_sub(TRAILER_WINDOW);
     let tail = data.get(from..).unwrap_or_default();
     let word = b"startxref";
     let Some(last) = tail.windows(word.len()).rposition(|window| window == word) else {
         return Err(missing);
     };
-    Parser::new(data, from + last + word.len())
+    let mut parser = Parser::new(data, from + last + word.len());
+    let offset = parser
         .integer()
-        .and_then(|offset| usize::try_from(offset).ok())
-        .filter(|offset| *offset < data.len())
-        .ok_or(missing)
+        .and_then(|offset| usize::try_from(offset).ok());
+    let rest = data.get(parser.at..).unwrap_or_default();
+    let rest = rest.trim_ascii_start().strip_prefix(b"%%EOF");
+    match (offset, rest) {
+        (Some(offset), Some(rest)) if rest.iter().all(|b| b.is_ascii_whitespace() || *b == 0) => {
+            Ok(offset)
+        }
+        (_, _) => Err(missing),
+    }
 }
 
 fn section(data: &[u8], at: usize, table: &mut Table) -> Result<Dictionary, AttachmentError> {
@@ -93,8 +104,8 @@ fn section(data: &[u8], at: usize, table: &mut Table) -> Result<Dictionary, Atta
 }
 
 fn insert(table: &mut Table, number: i64, place: Place) -> Result<(), AttachmentError> {
-    let number = u32::try_from(number)
-        .map_err(|_| AttachmentError::damaged("its cross-reference table"))?;
+    let number =
+        u32::try_from(number).map_err(|_| AttachmentError::damaged("its cross-reference table"))?;
     table.entry(number).or_insert(place);
     if table.len() > MAX_OBJECTS {
         return Err(AttachmentError::Expands { what: "objects" });
@@ -210,7 +221,9 @@ fn place(row: &[u8], widths: [usize; 3]) -> Option<Place> {
     let (kind, rest) = row.split_at_checked(widths[0])?;
     let (second, third) = rest.split_at_checked(widths[1])?;
     let number = |bytes: &[u8]| {
-        let value = bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let value = bytes
+            .iter()
+            .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
         usize::try_from(value).ok()
     };
     let kind = if kind.is_empty() { 1 } else { number(kind)? };
