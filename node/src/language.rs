@@ -1,5 +1,6 @@
 //! What people read, in Japanese and in English.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// A language that people read here.
@@ -91,15 +92,18 @@ macro_rules! say {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The sentence.
     pub message: Message,
 }
 
 impl Failure {
     /// A failure.
-    pub fn new(code: &'static str, message: Message) -> Failure {
-        Failure { code, message }
+    pub fn new(code: impl Into<Cow<'static, str>>, message: Message) -> Failure {
+        Failure {
+            code: code.into(),
+            message,
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 //! It commits what `dokuei_protocol` decided and does what it is told; no decision about a case is
 //! made in here.
 
+pub mod archive;
 pub mod chance;
+pub mod control;
 pub mod config;
 pub mod dicom;
 pub mod disk;
@@ -10,6 +12,9 @@ pub mod language;
 pub mod network;
 pub mod outputs;
 pub mod parcels;
+pub mod reports;
+pub mod runtime;
 pub mod site;
 pub mod store;
 pub mod studies;
+pub mod transfer;

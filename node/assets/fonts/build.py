@@ -55,6 +55,10 @@ def characters():
     return wanted
 
 
+def basic_letters():
+    return {c for c in range(0x20, 0x250) if chr(c).isalpha()}
+
+
 def options():
     opts = subset.Options()
     opts.hinting = False
@@ -87,13 +91,14 @@ def main():
     labels |= set(range(0x20, 0x7F))
     cut(japanese(CJK / "NotoSansCJK-Bold.ttc"), labels, HERE / "NotoSansCJKjp-Bold-labels.otf")
 
-    # What the Japanese face lacks: Latin, Greek and Cyrillic letters, and ≒ ⦅ ⦆.
+    # What the Japanese face lacks: Latin, Greek and Cyrillic letters, and ≒ ⦅ ⦆. Basic letters
+    # too, so that a word with one rare letter is set in one face, and marks find their bases.
     have = set(TTFont(str(regular)).getBestCmap())
     with tempfile.TemporaryDirectory() as scratch:
         letters = pathlib.Path(scratch, "letters.ttf")
         signs = pathlib.Path(scratch, "signs.ttf")
         sans = TTFont(str(CORE / "NotoSans-Regular.ttf"))
-        cut(sans, set(sans.getBestCmap()) - have, letters)
+        cut(sans, set(sans.getBestCmap()) - have | basic_letters(), letters)
         math = TTFont(str(CORE / "NotoSansMath-Regular.ttf"))
         cut(math, {0x2252, 0x2985, 0x2986}, signs)
         merged = merge.Merger().merge([str(letters), str(signs)])

@@ -58,6 +58,11 @@ impl StudyIntake {
         StudyIntake { register, room }
     }
 
+    /// Whether objects are taken: the disk has room beyond its reserve.
+    pub fn is_open(&self) -> bool {
+        self.room.is_left()
+    }
+
     /// Begins an object.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //! search needs is in memory, opened at start from sealed rows; the objects are parcels.
 
 pub mod attributes;
+pub mod granted;
+pub mod import;
 pub mod intake;
 pub mod register;
 pub mod study;

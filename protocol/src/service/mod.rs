@@ -11,6 +11,7 @@ mod jobs;
 mod pairing;
 mod partners;
 mod reading;
+pub use reading::NextVersion;
 mod requesting;
 pub mod views;
 

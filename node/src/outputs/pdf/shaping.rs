@@ -90,19 +90,10 @@ struct Run {
 
 fn runs(faces: &Faces, text: &str, weight: Weight) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (start, character) in text.char_indices() {
+    let choices = choices(faces, text, weight);
+    for ((start, character), face) in text.char_indices().zip(choices) {
         let end = start + character.len_utf8();
-        let previous = runs.last_mut();
-        let face = if is_unprintable(character) {
-            None
-        } else if joins_previous(character)
-            && let Some(previous) = &previous
-        {
-            previous.face
-        } else {
-            faces.face_with(character, weight)
-        };
-        match previous {
+        match runs.last_mut() {
             Some(run) if run.face == face => run.text.end = end,
             Some(_) | None => runs.push(Run {
                 text: start..end,
@@ -111,6 +102,49 @@ fn runs(faces: &Faces, text: &str, weight: Weight) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// The face of each character.
+fn choices(faces: &Faces, text: &str, weight: Weight) -> Vec<Option<FaceId>> {
+    let mut choices: Vec<Option<FaceId>> = Vec::new();
+    let mut word = 0;
+    let mut rare = false;
+    for character in text.chars() {
+        let choice = if is_unprintable(character) {
+            None
+        } else if joins_previous(character)
+            && let Some(previous) = choices.last()
+        {
+            *previous
+        } else {
+            faces.face_with(character, weight)
+        };
+        if is_letter(character) {
+            rare |= choice == Some(FaceId::Letters);
+        } else if !joins_previous(character) {
+            set_word(&mut choices, word, rare);
+            word = choices.len() + 1;
+            rare = false;
+        }
+        choices.push(choice);
+    }
+    set_word(&mut choices, word, rare);
+    choices
+}
+
+/// A word with a letter only the letter face has is set in that face as a whole.
+fn set_word(choices: &mut [Option<FaceId>], from: usize, rare: bool) {
+    if rare {
+        for choice in choices.get_mut(from..).unwrap_or_default() {
+            *choice = Some(FaceId::Letters);
+        }
+    }
+}
+
+/// Latin letters, all of which the letter face has.
+fn is_letter(character: char) -> bool {
+    matches!(character, 'A'..='Z' | 'a'..='z' | '\u{00AA}'..='\u{024F}' | '\u{1E00}'..='\u{1EFF}')
+        && character.is_alphabetic()
 }
 
 /// Control characters, direction overrides and noncharacters: they would be invisible or reorder
@@ -275,7 +309,9 @@ mod tests {
     #[test]
     fn half_width_kana_is_half_an_em() {
         let text = shaped("ﾔﾏﾀﾞ");
-        assert!((text.width(0..4) - 2.0).abs() < 0.001);
+        // The sound mark belongs to its kana.
+        assert_eq!(text.clusters.len(), 3);
+        assert!((text.width(0..3) - 2.0).abs() < 0.001);
     }
 
     #[test]
@@ -309,12 +345,18 @@ mod tests {
 
     #[test]
     fn letters_come_from_the_second_face() {
-        let text = shaped("Łukasz");
+        let text = shaped("Jan Łukasz様");
         assert_eq!(missing(&text), "");
-        let Ink::Glyphs { face, .. } = &text.clusters[0].ink else {
-            panic!("Ł is drawn");
-        };
-        assert!(*face == FaceId::Letters);
+        let faces: Vec<bool> = text
+            .clusters
+            .iter()
+            .map(|cluster| match &cluster.ink {
+                Ink::Glyphs { face, .. } => *face == FaceId::Letters,
+                Ink::Missing(_) => panic!("all letters are drawn"),
+            })
+            .collect();
+        // One word, one face.
+        assert_eq!(faces, [vec![false; 4], vec![true; 6], vec![false]].concat());
     }
 
     #[test]

@@ -211,6 +211,9 @@ impl Copier {
             return Ok(());
         };
         let loaded = store.load(old)?;
+        if let Object::Dictionary(dictionary) = &loaded.object {
+            require_embedded(store, dictionary)?;
+        }
         let mut body = Vec::new();
         match (&loaded.object, loaded.stream) {
             (Object::Dictionary(dictionary), Some(range)) if !is_dropped(dictionary) => {
@@ -327,6 +330,42 @@ impl Copier {
         self.put(table.as_bytes());
         self.out
     }
+}
+
+/// Composite fonts must be contained in the file (ISO 32000-1 sections 9.7.4 and 9.9).
+fn require_embedded(store: &mut Store<'_>, font: &Dictionary) -> Result<(), AttachmentError> {
+    if font.name(b"Subtype") != Some(b"Type0") {
+        return Ok(());
+    }
+    let Some(descendants) = font.value(b"DescendantFonts") else {
+        return Ok(());
+    };
+    let target = store.resolve(descendants)?;
+    let Object::Array(items) = target.as_ref().unwrap_or(descendants) else {
+        return Ok(());
+    };
+    for item in items {
+        let target = store.resolve(item)?;
+        let Object::Dictionary(descendant) = target.as_ref().unwrap_or(item) else {
+            continue;
+        };
+        let described = descendant.value(b"FontDescriptor");
+        let target = match described {
+            Some(described) => store.resolve(described)?,
+            None => None,
+        };
+        let embedded = match target.as_ref().or(described) {
+            Some(Object::Dictionary(descriptor)) => {
+                let files: [&[u8]; 3] = [b"FontFile", b"FontFile2", b"FontFile3"];
+                files.iter().any(|key| descriptor.value(key).is_some())
+            }
+            _ => false,
+        };
+        if !embedded {
+            return Err(AttachmentError::FontNotEmbedded);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a dictionary is of a kind that has no place in page content.

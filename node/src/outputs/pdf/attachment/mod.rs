@@ -56,6 +56,10 @@ pub enum AttachmentError {
         /// Page, counted from 1.
         page: usize,
     },
+    /// A Japanese (or other composite) font is only named, not contained: on another computer its
+    /// text may be missing without any sign.
+    #[error("a font is not embedded, so text may be missing elsewhere: save it with all fonts")]
+    FontNotEmbedded,
     /// Structure that cannot be read.
     #[error("it is damaged ({what}): print it to a new PDF")]
     Damaged {
@@ -123,11 +127,9 @@ pub(super) fn pages(faces: &Faces, own: &OwnPdf) -> Vec<(Paper, Vec<Item>)> {
         .iter()
         .enumerate()
         .map(|(index, (width, height))| {
-            let paper = if width > height {
-                Paper::A4_WIDE
-            } else {
-                Paper::A4
-            };
+            // Turned only when the page would not fit upright at its own size.
+            let wide = width > height && *width > Paper::A4.body().width;
+            let paper = if wide { Paper::A4_WIDE } else { Paper::A4 };
             (paper, placed(faces, paper, index, total, (*width, *height)))
         })
         .collect()

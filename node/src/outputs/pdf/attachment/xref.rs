@@ -70,19 +70,28 @@ fn find(data: &[u8], word: &[u8]) -> Option<usize> {
     data.windows(word.len()).position(|window| window == word)
 }
 
+/// Offset of the newest section. Nothing may follow its end mark: a file cut off inside a later
+/// save would otherwise pass as its older self.
 fn start(data: &[u8]) -> Result<usize, AttachmentError> {
-    let missing = AttachmentError::damaged("no startxref: it may be cut off");
+    let missing = AttachmentError::damaged("no end mark: it may be cut off");
     let from = data.len().saturating_sub(TRAILER_WINDOW);
     let tail = data.get(from..).unwrap_or_default();
     let word = b"startxref";
     let Some(last) = tail.windows(word.len()).rposition(|window| window == word) else {
         return Err(missing);
     };
-    Parser::new(data, from + last + word.len())
+    let mut parser = Parser::new(data, from + last + word.len());
+    let offset = parser
         .integer()
-        .and_then(|offset| usize::try_from(offset).ok())
-        .filter(|offset| *offset < data.len())
-        .ok_or(missing)
+        .and_then(|offset| usize::try_from(offset).ok());
+    let rest = data.get(parser.at..).unwrap_or_default();
+    let rest = rest.trim_ascii_start().strip_prefix(b"%%EOF");
+    match (offset, rest) {
+        (Some(offset), Some(rest)) if rest.iter().all(|b| b.is_ascii_whitespace() || *b == 0) => {
+            Ok(offset)
+        }
+        (_, _) => Err(missing),
+    }
 }
 
 fn section(data: &[u8], at: usize, table: &mut Table) -> Result<Dictionary, AttachmentError> {
