@@ -4,8 +4,10 @@
 
 pub mod archive;
 pub mod chance;
-pub mod control;
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod demo;
 pub mod dicom;
 pub mod disk;
 pub mod language;

@@ -6,14 +6,20 @@ use dokuei_protocol::input::Command;
 use dokuei_protocol::service::views::{CaseView, Side};
 use serde_json::{Value, json};
 
-use crate::control::answers::{both, command, find_case, find_partner, partner_name, short, stopping, waiting};
+use crate::control::answers::{
+    both, command, find_case, find_partner, partner_name, short, stopping, waiting,
+};
 use crate::control::people::find_person;
 use crate::language::Failure;
 use crate::runtime::start::Node;
 use crate::say;
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
-    let views = node.desk.ask(|service| service.cases()).await.map_err(|_| stopping())?;
+    let views = node
+        .desk
+        .ask(|service| service.cases())
+        .await
+        .map_err(|_| stopping())?;
     let mut listed = Vec::with_capacity(views.len());
     for view in views {
         listed.push(case_json(node, &view).await?);
@@ -74,7 +80,12 @@ pub(super) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Va
         "not-needed" => WithdrawalReason::NotNeeded,
         "sent-in-error" => WithdrawalReason::SentInError,
         "read-elsewhere" => WithdrawalReason::ReadElsewhere,
-        other => return Err(unknown_reason(other, "not-needed, sent-in-error, read-elsewhere")),
+        other => {
+            return Err(unknown_reason(
+                other,
+                "not-needed, sent-in-error, read-elsewhere",
+            ));
+        }
     };
     let view = find_case(node, case).await?;
     command(node, Command::Withdraw(view.case, reason)).await?;
@@ -84,7 +95,14 @@ pub(super) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Va
 pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let to = sites(node, to).await?;
-    command(node, Command::Offer { case: view.case, to }).await?;
+    command(
+        node,
+        Command::Offer {
+            case: view.case,
+            to,
+        },
+    )
+    .await?;
     show(node, &view.case.to_string()).await
 }
 
@@ -106,7 +124,12 @@ pub(super) async fn release(node: &Node, case: &str, reason: &str) -> Result<Val
         "shift-ended" => ReleaseReason::ShiftEnded,
         "outside-competence" => ReleaseReason::OutsideCompetence,
         "image-quality" => ReleaseReason::ImageQuality,
-        other => return Err(unknown_reason(other, "shift-ended, outside-competence, image-quality")),
+        other => {
+            return Err(unknown_reason(
+                other,
+                "shift-ended, outside-competence, image-quality",
+            ));
+        }
     };
     let view = find_case(node, case).await?;
     command(node, Command::Release(view.case, reason)).await?;
@@ -117,10 +140,24 @@ pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failur
     let view = find_case(node, case).await?;
     let id = view.case;
     let newest = node.desk.ask(move |service| {
-        let versions = service.state().requests.get(&id)?.booked()?.phase().versions()?;
+        let versions = service
+            .state()
+            .requests
+            .get(&id)?
+            .booked()?
+            .phase()
+            .versions()?;
         versions.newest().map(|version| version.issued.version)
     });
-    let none = || Failure::new("no-report", say!("この症例にはまだレポートがありません。", "There is no report for this case yet."));
+    let none = || {
+        Failure::new(
+            "no-report",
+            say!(
+                "この症例にはまだレポートがありません。",
+                "There is no report for this case yet."
+            ),
+        )
+    };
     let version = newest.await.map_err(|_| stopping())?.ok_or_else(none)?;
     command(node, Command::Acknowledge(view.case, version)).await?;
     show(node, &view.case.to_string()).await
@@ -136,5 +173,11 @@ pub(super) async fn sites(node: &Node, names: &[String]) -> Result<Vec<SiteId>, 
 }
 
 fn unknown_reason(given: &str, known: &str) -> Failure {
-    Failure::new("unknown-reason", say!("理由「{given}」は使えません。使えるもの: {known}", "'{given}' is no reason here. Known: {known}."))
+    Failure::new(
+        "unknown-reason",
+        say!(
+            "理由「{given}」は使えません。使えるもの: {known}",
+            "'{given}' is no reason here. Known: {known}."
+        ),
+    )
 }

@@ -25,19 +25,38 @@ pub fn ask(folder: &SiteFolder, request: Request) -> Result<Value, Failure> {
     let not_running = || {
         Failure::new(
             "not-running",
-            say!("{place} のノードは動いていません。「dokuei run {place}」で開始してください。", "No node is running on {place}. Start it with 'dokuei run {place}'."),
+            say!(
+                "{place} のノードは動いていません。「dokuei run {place}」で開始してください。",
+                "No node is running on {place}. Start it with 'dokuei run {place}'."
+            ),
         )
     };
     let text = std::fs::read_to_string(&path).map_err(|_| not_running())?;
     let file: ControlFile = serde_json::from_str(&text).map_err(|_| not_running())?;
     let mut stream = TcpStream::connect(&file.address).map_err(|_| not_running())?;
-    let broken = |error: &dyn std::fmt::Display| Failure::new("control-broken", say!("ノードとの通信が切れました（{error}）。", "The connection to the node broke ({error})."));
-    stream.set_read_timeout(Some(PATIENCE)).map_err(|error| broken(&error))?;
-    let mut line = serde_json::to_vec(&Envelope { token: file.token, request }).map_err(|error| broken(&error))?;
+    let broken = |error: &dyn std::fmt::Display| {
+        Failure::new(
+            "control-broken",
+            say!(
+                "ノードとの通信が切れました（{error}）。",
+                "The connection to the node broke ({error})."
+            ),
+        )
+    };
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .map_err(|error| broken(&error))?;
+    let mut line = serde_json::to_vec(&Envelope {
+        token: file.token,
+        request,
+    })
+    .map_err(|error| broken(&error))?;
     line.push(b'\n');
     stream.write_all(&line).map_err(|error| broken(&error))?;
     let mut answer = String::new();
-    BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut answer).map_err(|error| broken(&error))?;
+    BufReader::new(stream.take(ANSWER_BYTES))
+        .read_line(&mut answer)
+        .map_err(|error| broken(&error))?;
     match serde_json::from_str(&answer).map_err(|error| broken(&error))? {
         Reply::Done(value) => Ok(value),
         Reply::Failed { code, ja, en } => Err(Failure::new(code, Message { ja, en })),

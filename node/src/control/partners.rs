@@ -14,7 +14,11 @@ use crate::runtime::start::Node;
 use crate::say;
 
 pub(super) async fn invite(node: &Node, addresses: Vec<String>) -> Result<Value, Failure> {
-    let addresses = if addresses.is_empty() { node.addresses() } else { addresses };
+    let addresses = if addresses.is_empty() {
+        node.addresses()
+    } else {
+        addresses
+    };
     if addresses.is_empty() || !addresses.iter().all(|address| is_host_and_port(address)) {
         return Err(Failure::new(
             "no-address",
@@ -25,8 +29,18 @@ pub(super) async fn invite(node: &Node, addresses: Vec<String>) -> Result<Value,
         ));
     }
     let retention_days = node.config.retention_days;
-    match command(node, Command::Invite { addresses: addresses.clone(), retention_days }).await? {
-        Answer::Invited { secret, until } => Ok(json!({ "code": format!("{}/{secret}", addresses.join(",")), "until": until.0 })),
+    match command(
+        node,
+        Command::Invite {
+            addresses: addresses.clone(),
+            retention_days,
+        },
+    )
+    .await?
+    {
+        Answer::Invited { secret, until } => {
+            Ok(json!({ "code": format!("{}/{secret}", addresses.join(",")), "until": until.0 }))
+        }
         Answer::Done | Answer::Paired(_) | Answer::Opened(_) => Err(stopping()),
     }
 }
@@ -46,8 +60,18 @@ pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
     if !addresses.iter().all(|address| is_host_and_port(address)) {
         return Err(wrong());
     }
-    match command(node, Command::Accept { addresses, secret: secret.to_owned() }).await? {
-        Answer::Paired(site) => Ok(json!({ "site": site.to_string(), "name": partner_name(node, site).await })),
+    match command(
+        node,
+        Command::Accept {
+            addresses,
+            secret: secret.to_owned(),
+        },
+    )
+    .await?
+    {
+        Answer::Paired(site) => {
+            Ok(json!({ "site": site.to_string(), "name": partner_name(node, site).await }))
+        }
         Answer::Done | Answer::Invited { .. } | Answer::Opened(_) => Err(stopping()),
     }
 }
@@ -57,7 +81,16 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let listed = node.desk.ask(move |service| {
         let at = now();
         let partners = service.state().partners.iter();
-        partners.map(|(site, partner)| partner_json(&site.to_string(), partner, paths.iter().find(|path| path.node == partner.node), at)).collect::<Vec<_>>()
+        partners
+            .map(|(site, partner)| {
+                partner_json(
+                    &site.to_string(),
+                    partner,
+                    paths.iter().find(|path| path.node == partner.node),
+                    at,
+                )
+            })
+            .collect::<Vec<_>>()
     });
     Ok(Value::Array(listed.await.map_err(|_| stopping())?))
 }
@@ -69,21 +102,30 @@ pub(super) async fn remove(node: &Node, partner: &str) -> Result<Value, Failure>
     Ok(json!({ "site": site.to_string(), "name": name }))
 }
 
-fn partner_json(site: &str, partner: &Partner, path: Option<&PartnerStatus>, at: dokuei_protocol::time::Timestamp) -> Value {
+fn partner_json(
+    site: &str,
+    partner: &Partner,
+    path: Option<&PartnerStatus>,
+    at: dokuei_protocol::time::Timestamp,
+) -> Value {
     let connected = path.and_then(|path| path.connected.as_ref());
     let agreement = partner.agreement(at).map(|(id, agreement)| json!({ "id": id.to_string(), "until": agreement.until.0, "retention_days": agreement.retention_days }));
-    let capacity = partner.capacity.as_ref().filter(|offer| at < offer.until).map(|offer| {
-        let slots = offer.slots.iter().map(|slot| {
-            json!({
-                "modality": slot.modality.code(),
-                "specialty": slot.specialty.code(),
-                "priority": slot.priority.code(),
-                "per_day": slot.per_day,
-                "hours": slot.hours,
-            })
+    let capacity = partner
+        .capacity
+        .as_ref()
+        .filter(|offer| at < offer.until)
+        .map(|offer| {
+            let slots = offer.slots.iter().map(|slot| {
+                json!({
+                    "modality": slot.modality.code(),
+                    "specialty": slot.specialty.code(),
+                    "priority": slot.priority.code(),
+                    "per_day": slot.per_day,
+                    "hours": slot.hours,
+                })
+            });
+            json!({ "until": offer.until.0, "slots": slots.collect::<Vec<_>>() })
         });
-        json!({ "until": offer.until.0, "slots": slots.collect::<Vec<_>>() })
-    });
     json!({
         "site": site,
         "name": partner.name,

@@ -25,52 +25,144 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
     let passphrase = Zeroizing::new(sign.passphrase);
     let view = find_case(node, &sign.case).await?;
     let person = find_person(node, &sign.reader)?;
-    let known = ReportStatus::ALL.iter().map(|status| status.code()).collect::<Vec<_>>().join(", ");
-    let status = ReportStatus::from_code(&sign.status).ok_or_else(|| Failure::new("unknown-status", say!("状態は {known} のいずれかです。", "The status is one of {known}.")))?;
+    let known = ReportStatus::ALL
+        .iter()
+        .map(|status| status.code())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let status = ReportStatus::from_code(&sign.status).ok_or_else(|| {
+        Failure::new(
+            "unknown-status",
+            say!(
+                "状態は {known} のいずれかです。",
+                "The status is one of {known}."
+            ),
+        )
+    })?;
     let case = view.case;
-    let next = node.desk.ask(move |service| service.next_version(case, status)).await.map_err(|_| stopping())?.map_err(|cannot| cannot_do(&cannot))?;
-    let study = node.ports.granted.study(case).ok_or_else(|| Failure::new("no-study", say!("この症例の検査がまだ届いていません。", "The study of this case is not here yet.")))?;
+    let next = node
+        .desk
+        .ask(move |service| service.next_version(case, status))
+        .await
+        .map_err(|_| stopping())?
+        .map_err(|cannot| cannot_do(&cannot))?;
+    let study = node.ports.granted.study(case).ok_or_else(|| {
+        Failure::new(
+            "no-study",
+            say!(
+                "この症例の検査がまだ届いていません。",
+                "The study of this case is not here yet."
+            ),
+        )
+    })?;
     let requester = view.partner.ok_or_else(stopping)?;
-    let subject = Subject::of(&study, &partner_name(node, requester).await, &node.config.site_name);
-    let attachment = sign.pdf.map(|pdf| STANDARD.decode(pdf)).transpose().map_err(|_| Failure::new("bad-request", say!("PDF を読めません。", "The PDF cannot be read.")))?;
+    let subject = Subject::of(
+        &study,
+        &partner_name(node, requester).await,
+        &node.config.site_name,
+    );
+    let attachment = sign
+        .pdf
+        .map(|pdf| STANDARD.decode(pdf))
+        .transpose()
+        .map_err(|_| {
+            Failure::new(
+                "bad-request",
+                say!("PDF を読めません。", "The PDF cannot be read."),
+            )
+        })?;
     if sign.text.trim().is_empty() && attachment.is_none() {
-        return Err(Failure::new("empty-report", say!("レポートの本文か PDF が必要です。", "A report needs a text or a PDF.")));
+        return Err(Failure::new(
+            "empty-report",
+            say!(
+                "レポートの本文か PDF が必要です。",
+                "A report needs a text or a PDF."
+            ),
+        ));
     }
     let at = now();
-    let draft = Draft { case, status, next, requester, subject, text: sign.text, attachment, at, offset_minutes: local_offset_minutes() };
+    let draft = Draft {
+        case,
+        status,
+        next,
+        requester,
+        subject,
+        text: sign.text,
+        attachment,
+        at,
+        offset_minutes: local_offset_minutes(),
+    };
     let Composed { issue, kept } = tokio::task::block_in_place(|| {
         let author = people::unlock(&node.folder, &person.id, passphrase.as_bytes())?;
         let site = node.keys.site_key();
-        let signers = Signers { author: &author, delegation: &person.delegation, site: &site, certificate: node.keys.certificate() };
+        let signers = Signers {
+            author: &author,
+            delegation: &person.delegation,
+            site: &site,
+            certificate: node.keys.certificate(),
+        };
         compose(draft, &signers, node.ports.register.parcels())
     })?;
     let (version, report) = (issue.version, issue.report);
-    let keep = kept.change(case, version, &node.ports.storage).and_then(|change| node.ports.store.commit(change));
+    let keep = kept
+        .change(case, version, &node.ports.storage)
+        .and_then(|change| node.ports.store.commit(change));
     keep.map_err(|error: StoreError| Failure::from(error))?;
     command(node, Command::IssueReport(Box::new(issue))).await?;
     let view = find_case(node, &case.to_string()).await?;
-    Ok(json!({ "case": case_json(node, &view).await?, "version": version, "report": report.to_string() }))
+    Ok(
+        json!({ "case": case_json(node, &view).await?, "version": version, "report": report.to_string() }),
+    )
 }
 
 pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
-    let none = || Failure::new("no-report", say!("その版のレポートはこの施設にありません。", "There is no such report version at this site."));
+    let none = || {
+        Failure::new(
+            "no-report",
+            say!(
+                "その版のレポートはこの施設にありません。",
+                "There is no such report version at this site."
+            ),
+        )
+    };
     let id = view.case;
     let newest = node.desk.ask(move |service| {
         let state = service.state();
-        let asked = state.requests.get(&id).and_then(|request| request.booked()).map(|thread| thread.expected());
-        let phase = asked.or_else(|| state.readings.get(&id).map(|reading| reading.thread.expected()))?;
-        phase.versions()?.newest().map(|version| version.issued.version)
+        let asked = state
+            .requests
+            .get(&id)
+            .and_then(|request| request.booked())
+            .map(|thread| thread.expected());
+        let phase = asked.or_else(|| {
+            state
+                .readings
+                .get(&id)
+                .map(|reading| reading.thread.expected())
+        })?;
+        phase
+            .versions()?
+            .newest()
+            .map(|version| version.issued.version)
     });
     let version = match version {
         Some(version) => version,
         None => newest.await.map_err(|_| stopping())?.ok_or_else(none)?,
     };
-    let kept = KeptReport::find(id, version, &node.ports.store, &node.ports.storage)?.ok_or_else(none)?;
+    let kept =
+        KeptReport::find(id, version, &node.ports.store, &node.ports.storage)?.ok_or_else(none)?;
     let parcel = kept.parcel;
-    let key = node.desk.ask(move |service| service.content_key(parcel).map(|key| key.duplicate())).await.map_err(|_| stopping())?.ok_or_else(none)?;
-    let bundle = tokio::task::block_in_place(|| kept.bundle(node.ports.register.parcels(), &key)).map_err(|_| none())?;
-    Ok(json!({ "case": id.to_string(), "version": version, "bundle": STANDARD.encode(bundle.to_bytes()) }))
+    let key = node
+        .desk
+        .ask(move |service| service.content_key(parcel).map(|key| key.duplicate()))
+        .await
+        .map_err(|_| stopping())?
+        .ok_or_else(none)?;
+    let bundle = tokio::task::block_in_place(|| kept.bundle(node.ports.register.parcels(), &key))
+        .map_err(|_| none())?;
+    Ok(
+        json!({ "case": id.to_string(), "version": version, "bundle": STANDARD.encode(bundle.to_bytes()) }),
+    )
 }
 
 /// Minutes east of UTC of this machine's time zone, now.

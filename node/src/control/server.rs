@@ -28,15 +28,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// When no port can be had or the control file cannot be written.
 pub async fn serve(node: Arc<Node>) -> Result<String, Failure> {
     let path = node.folder.control();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| unusable(&path, &error))?;
-    let address = listener.local_addr().map_err(|error| unusable(&path, &error))?.to_string();
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(|error| unusable(&path, &error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| unusable(&path, &error))?
+        .to_string();
     let token = new_token();
-    write(&node, &ControlFile { address: address.clone(), token: token.clone(), pid: std::process::id() }).map_err(|error| unusable(&path, &error))?;
+    write(
+        &node,
+        &ControlFile {
+            address: address.clone(),
+            token: token.clone(),
+            pid: std::process::id(),
+        },
+    )
+    .map_err(|error| unusable(&path, &error))?;
     let places = Arc::new(Semaphore::new(AT_ONCE));
     tokio::spawn(async move {
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let (node, token) = (Arc::clone(&node), token.clone());
             tokio::spawn(async move {
                 // A caller that goes away has no use for the answer.
@@ -59,7 +76,11 @@ fn write(node: &Node, file: &ControlFile) -> std::io::Result<()> {
     let path = node.folder.control();
     let new = path.with_extension("new");
     let _ = std::fs::remove_file(&new);
-    let mut out = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+    let mut out = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
     out.write_all(&serde_json::to_vec(file)?)?;
     std::fs::rename(new, path)
 }
@@ -67,15 +88,32 @@ fn write(node: &Node, file: &ControlFile) -> std::io::Result<()> {
 async fn answer(stream: TcpStream, node: &Node, token: &str) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    let reading = async { BufReader::new(read.take(REQUEST_BYTES)).read_line(&mut line).await };
+    let reading = async {
+        BufReader::new(read.take(REQUEST_BYTES))
+            .read_line(&mut line)
+            .await
+    };
     tokio::time::timeout(PATIENCE, reading).await??;
     let reply = match serde_json::from_str::<Envelope>(&line) {
-        Ok(envelope) if same(&envelope.token, token) => match perform(node, envelope.request).await {
+        Ok(envelope) if same(&envelope.token, token) => match perform(node, envelope.request).await
+        {
             Ok(value) => Reply::Done(value),
-            Err(failure) => Reply::Failed { code: failure.code.into_owned(), ja: failure.message.ja, en: failure.message.en },
+            Err(failure) => Reply::Failed {
+                code: failure.code.into_owned(),
+                ja: failure.message.ja,
+                en: failure.message.en,
+            },
         },
-        Ok(_) => Reply::Failed { code: "wrong-token".to_owned(), ja: "トークンが違います。".to_owned(), en: "Wrong token.".to_owned() },
-        Err(_) => Reply::Failed { code: "bad-request".to_owned(), ja: "要求を読めません。".to_owned(), en: "The request cannot be read.".to_owned() },
+        Ok(_) => Reply::Failed {
+            code: "wrong-token".to_owned(),
+            ja: "トークンが違います。".to_owned(),
+            en: "Wrong token.".to_owned(),
+        },
+        Err(_) => Reply::Failed {
+            code: "bad-request".to_owned(),
+            ja: "要求を読めません。".to_owned(),
+            en: "The request cannot be read.".to_owned(),
+        },
     };
     let mut bytes = serde_json::to_vec(&reply)?;
     bytes.push(b'\n');
@@ -85,7 +123,12 @@ async fn answer(stream: TcpStream, node: &Node, token: &str) -> std::io::Result<
 
 /// Compares in a time that does not depend on where two tokens differ.
 fn same(given: &str, token: &str) -> bool {
-    given.len() == token.len() && given.bytes().zip(token.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    given.len() == token.len()
+        && given
+            .bytes()
+            .zip(token.bytes())
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {

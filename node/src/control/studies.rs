@@ -32,7 +32,10 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
 }
 
 pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
-    let found = all(node).into_iter().rev().find(|(_, study)| study.uid == uid.trim());
+    let found = all(node)
+        .into_iter()
+        .rev()
+        .find(|(_, study)| study.uid == uid.trim());
     let (origin, study) = found.ok_or_else(|| no_study(uid))?;
     let mut shown = study_json(node, origin, &study).await?;
     shown["series"] = study
@@ -49,8 +52,26 @@ pub(super) async fn import(node: &Node, path: String) -> Result<Value, Failure> 
 
 pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
     let to = cases::sites(node, &send.to).await?;
-    let priority = Priority::from_code(&send.priority).ok_or_else(|| unknown("priority", &send.priority, &Priority::ALL.iter().map(|value| value.code()).collect::<Vec<_>>()))?;
-    let specialty = Specialty::from_code(&send.specialty).ok_or_else(|| unknown("specialty", &send.specialty, &Specialty::ALL.iter().map(|value| value.code()).collect::<Vec<_>>()))?;
+    let priority = Priority::from_code(&send.priority).ok_or_else(|| {
+        unknown(
+            "priority",
+            &send.priority,
+            &Priority::ALL
+                .iter()
+                .map(|value| value.code())
+                .collect::<Vec<_>>(),
+        )
+    })?;
+    let specialty = Specialty::from_code(&send.specialty).ok_or_else(|| {
+        unknown(
+            "specialty",
+            &send.specialty,
+            &Specialty::ALL
+                .iter()
+                .map(|value| value.code())
+                .collect::<Vec<_>>(),
+        )
+    })?;
     let path = PathBuf::from(&send.study);
     let (uids, imported) = if path.exists() {
         let imported = take_in(node, &path)?;
@@ -75,22 +96,45 @@ async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
     if parcels.is_empty() {
         return Err(no_study(uid));
     }
-    let sent = node.desk.ask(|service| service.state().requests.values().map(|request| request.manifest.parcel).collect::<Vec<_>>());
+    let sent = node.desk.ask(|service| {
+        service
+            .state()
+            .requests
+            .values()
+            .map(|request| request.manifest.parcel)
+            .collect::<Vec<_>>()
+    });
     let sent = sent.await.map_err(|_| stopping())?;
-    let unsent: Vec<ParcelId> = parcels.into_iter().filter(|parcel| !sent.contains(parcel)).collect();
+    let unsent: Vec<ParcelId> = parcels
+        .into_iter()
+        .filter(|parcel| !sent.contains(parcel))
+        .collect();
     if unsent.is_empty() {
         return Err(Failure::new(
             "already-sent",
-            say!("この検査は既に依頼済みです。「dokuei case list」で状態を、「dokuei case offer」で再依頼を確認してください。", "This study is in a case already. See 'dokuei case list'; 'dokuei case offer' offers a case again."),
+            say!(
+                "この検査は既に依頼済みです。「dokuei case list」で状態を、「dokuei case offer」で再依頼を確認してください。",
+                "This study is in a case already. See 'dokuei case list'; 'dokuei case offer' offers a case again."
+            ),
         ));
     }
     Ok(unsent)
 }
 
-async fn open(node: &Node, parcel: ParcelId, to: &[SiteId], priority: Priority, specialty: Specialty, hours: u32) -> Result<CaseId, Failure> {
+async fn open(
+    node: &Node,
+    parcel: ParcelId,
+    to: &[SiteId],
+    priority: Priority,
+    specialty: Specialty,
+    hours: u32,
+) -> Result<CaseId, Failure> {
     let register = node.ports.register.clone();
-    let manifest = tokio::task::block_in_place(|| register.close(&parcel)).map_err(|error| register_failure(&error))?;
-    let modality = register.look(&parcel, Study::modality).ok_or_else(stopping)?;
+    let manifest = tokio::task::block_in_place(|| register.close(&parcel))
+        .map_err(|error| register_failure(&error))?;
+    let modality = register
+        .look(&parcel, Study::modality)
+        .ok_or_else(stopping)?;
     let key = register.key(&parcel).ok_or_else(stopping)?;
     let terms = CaseTerms {
         modality,
@@ -100,7 +144,17 @@ async fn open(node: &Node, parcel: ParcelId, to: &[SiteId], priority: Priority, 
         bytes: manifest.bytes,
         due: now().after(Span::HOUR.times(u64::from(hours))),
     };
-    match command(node, Command::OpenCase(Box::new(OpenCase { manifest, key, terms, to: to.to_vec() }))).await? {
+    match command(
+        node,
+        Command::OpenCase(Box::new(OpenCase {
+            manifest,
+            key,
+            terms,
+            to: to.to_vec(),
+        })),
+    )
+    .await?
+    {
         Answer::Opened(case) => Ok(case),
         Answer::Done | Answer::Invited { .. } | Answer::Paired(_) => Err(stopping()),
     }
@@ -109,7 +163,13 @@ async fn open(node: &Node, parcel: ParcelId, to: &[SiteId], priority: Priority, 
 fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
     tokio::task::block_in_place(|| import::import(&node.intake, path)).map_err(|error| {
         let path = path.display();
-        Failure::new("import-failed", say!("{path} を読めません（{error}）。", "{path} cannot be read ({error})."))
+        Failure::new(
+            "import-failed",
+            say!(
+                "{path} を読めません（{error}）。",
+                "{path} cannot be read ({error})."
+            ),
+        )
     })
 }
 
@@ -123,19 +183,46 @@ fn imported_json(imported: &Imported) -> Value {
 
 fn register_failure(error: &RegisterError) -> Failure {
     match error {
-        RegisterError::Arriving => Failure::new("arriving", say!("この検査はまだ受信中です。少し待ってください。", "Objects of this study are arriving at this moment. Wait a little.")),
-        RegisterError::Unknown => Failure::new("no-study", say!("その検査はありません。", "There is no such study.")),
-        other => Failure::new("study-failed", say!("検査を送れません: {other}", "The study cannot be sent: {other}")),
+        RegisterError::Arriving => Failure::new(
+            "arriving",
+            say!(
+                "この検査はまだ受信中です。少し待ってください。",
+                "Objects of this study are arriving at this moment. Wait a little."
+            ),
+        ),
+        RegisterError::Unknown => Failure::new(
+            "no-study",
+            say!("その検査はありません。", "There is no such study."),
+        ),
+        other => Failure::new(
+            "study-failed",
+            say!(
+                "検査を送れません: {other}",
+                "The study cannot be sent: {other}"
+            ),
+        ),
     }
 }
 
 fn unknown(what: &str, given: &str, known: &[&str]) -> Failure {
     let known = known.join(", ");
-    Failure::new("unknown-value", say!("{what} に「{given}」は使えません。使えるもの: {known}", "'{given}' is no {what}. Known: {known}."))
+    Failure::new(
+        "unknown-value",
+        say!(
+            "{what} に「{given}」は使えません。使えるもの: {known}",
+            "'{given}' is no {what}. Known: {known}."
+        ),
+    )
 }
 
 fn no_study(uid: &str) -> Failure {
-    Failure::new("no-study", say!("検査「{uid}」はこの施設にありません。「dokuei study list」で確認してください。", "There is no study '{uid}' here. See 'dokuei study list'."))
+    Failure::new(
+        "no-study",
+        say!(
+            "検査「{uid}」はこの施設にありません。「dokuei study list」で確認してください。",
+            "There is no study '{uid}' here. See 'dokuei study list'."
+        ),
+    )
 }
 
 #[derive(Clone, Copy)]
@@ -146,8 +233,12 @@ enum Origin {
 
 fn all(node: &Node) -> Vec<(Origin, Study)> {
     let mut all = Vec::new();
-    node.ports.register.look_at_all(|study| all.push((Origin::Own, study.clone())));
-    node.ports.granted.look_at_all(|case, from, study| all.push((Origin::Granted(case, from), study.clone())));
+    node.ports
+        .register
+        .look_at_all(|study| all.push((Origin::Own, study.clone())));
+    node.ports
+        .granted
+        .look_at_all(|case, from, study| all.push((Origin::Granted(case, from), study.clone())));
     all.sort_by_key(|(_, study)| study.first_at);
     all
 }
@@ -158,16 +249,25 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         let state = service.state();
         let cases = service.cases();
         let mine = |case: &CaseId| match origin {
-            Origin::Own => state.requests.get(case).is_some_and(|request| request.manifest.parcel == parcel),
+            Origin::Own => state
+                .requests
+                .get(case)
+                .is_some_and(|request| request.manifest.parcel == parcel),
             Origin::Granted(own, _) => *case == own,
         };
-        cases.into_iter().filter(|view| mine(&view.case)).collect::<Vec<_>>()
+        cases
+            .into_iter()
+            .filter(|view| mine(&view.case))
+            .collect::<Vec<_>>()
     });
     let views = views.await.map_err(|_| stopping())?;
     let why = match (views.last(), origin, closed) {
         (Some(view), _, _) => waiting(view.waiting),
         (None, Origin::Own, false) => say!("受信中", "arriving"),
-        (None, Origin::Own, true) => say!("依頼先の指定待ち（dokuei study send）", "waits to be sent (dokuei study send)"),
+        (None, Origin::Own, true) => say!(
+            "依頼先の指定待ち（dokuei study send）",
+            "waits to be sent (dokuei study send)"
+        ),
         (None, Origin::Granted(..), _) => Message::new("", ""),
     };
     let from = match origin {

@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod compose;
+pub mod file;
 pub mod kept;
 pub mod reception;
 pub mod rendering;

@@ -197,7 +197,11 @@ impl Node {
     /// start: every step was committed before it took effect.
     pub async fn stop(&self) {
         self.ports.network.stop().await;
-        let scp = self.scp.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let scp = self
+            .scp
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(scp) = scp {
             // A worker that failed has nothing left to stop.
             let _ = tokio::task::spawn_blocking(move || scp.stop()).await;

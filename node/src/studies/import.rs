@@ -47,7 +47,11 @@ pub fn import(intake: &StudyIntake, path: &Path) -> io::Result<Imported> {
     collect(path, 0, &mut files)?;
     files.sort();
     let mut studies = BTreeSet::new();
-    let mut imported = Imported { taken: 0, studies: Vec::new(), skipped: Vec::new() };
+    let mut imported = Imported {
+        taken: 0,
+        studies: Vec::new(),
+        skipped: Vec::new(),
+    };
     for file in files {
         match take(intake, &file) {
             Ok(study) => {
@@ -55,8 +59,15 @@ pub fn import(intake: &StudyIntake, path: &Path) -> io::Result<Imported> {
                 studies.insert(study);
             }
             Err(why) if imported.skipped.len() < NAMED => {
-                let name = file.strip_prefix(path).ok().filter(|name| !name.as_os_str().is_empty()).unwrap_or(&file);
-                imported.skipped.push(Skipped { file: name.display().to_string(), why });
+                let name = file
+                    .strip_prefix(path)
+                    .ok()
+                    .filter(|name| !name.as_os_str().is_empty())
+                    .unwrap_or(&file);
+                imported.skipped.push(Skipped {
+                    file: name.display().to_string(),
+                    why,
+                });
             }
             Err(_) => {}
         }
@@ -86,16 +97,22 @@ fn take(intake: &StudyIntake, path: &Path) -> Result<String, Message> {
     let length = file.metadata().map_err(|error| unreadable(&error))?.len();
     let scanned = scan_file(&mut file, Some(length)).map_err(|error| match error {
         FileError::Io(error) => unreadable(&error),
-        FileError::Malformed(malformed) => say!("DICOM として受け取れません（{malformed}）", "not taken as DICOM ({malformed})"),
+        FileError::Malformed(malformed) => say!(
+            "DICOM として受け取れません（{malformed}）",
+            "not taken as DICOM ({malformed})"
+        ),
     })?;
     let head = ObjectHead {
         sop_class: scanned.header.sop_class().as_str().to_owned(),
         sop_instance: scanned.header.sop_instance().as_str().to_owned(),
         transfer_syntax: scanned.header.transfer_syntax().uid().as_str().to_owned(),
     };
-    let refused = |failure: crate::dicom::dimse::StoreFailure| say!("受け取れません（{failure}）", "not taken ({failure})");
+    let refused = |failure: crate::dicom::dimse::StoreFailure| {
+        say!("受け取れません（{failure}）", "not taken ({failure})")
+    };
     let mut object = Box::new(intake.object(head).map_err(refused)?);
-    file.seek(SeekFrom::Start(scanned.data_set_offset)).map_err(|error| unreadable(&error))?;
+    file.seek(SeekFrom::Start(scanned.data_set_offset))
+        .map_err(|error| unreadable(&error))?;
     let mut piece = vec![0; 256 * 1024];
     loop {
         let count = file.read(&mut piece).map_err(|error| unreadable(&error))?;
