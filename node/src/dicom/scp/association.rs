@@ -151,6 +151,7 @@ impl Association<'_> {
                     "a command came on a context that is not open",
                 ));
             }
+            let is_first = begun.is_none();
             if *begun.get_or_insert(context) != context {
                 return Err(LinkFault::Message(
                     "a command set changes its context midway",
@@ -164,8 +165,10 @@ impl Association<'_> {
                 let command = Command::decode(&self.command).map_err(LinkFault::Message)?;
                 return Ok(Some((context, command)));
             }
-            let rate = self.shared.config.limits.rate;
-            self.reader.set_watch(Watch::flow(rate));
+            if is_first {
+                let rate = self.shared.config.limits.rate;
+                self.reader.set_watch(Watch::flow(rate));
+            }
         }
         Err(LinkFault::Message(
             "a command set comes in more than 256 fragments",
