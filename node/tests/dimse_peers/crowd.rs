@@ -1,15 +1,26 @@
 //! Too many at once, and stopping.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dicom_ul::pdu::{AssociationRJServiceProviderPresentationReason, AssociationRJSource, Pdu};
-use dokuei_node::dicom::scp::{Limits, Scp, ScpError};
+use dokuei_node::dicom::dimse::StoreFailure;
+use dokuei_node::dicom::scp::{Caller, Incoming, Intake, Limits, ObjectWriter, Scp, ScpError};
 use dokuei_node::dicom::scu::echo;
 
 use crate::memory::{self, Memory, PATIENCE};
 use crate::object::*;
 use crate::raw::*;
 use crate::send::destination;
+
+/// Ask until there is a place for us.
+fn echo_in_the_end(scp: &Scp, otherwise: &str) {
+    let begun = Instant::now();
+    while echo(&destination(scp.local_addr())).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 #[test]
 fn silent_connections_give_way_to_one_that_speaks() {
@@ -22,13 +33,7 @@ fn silent_connections_give_way_to_one_that_speaks() {
     let scp = memory::start_with(memory::config(limits), &memory);
     let mut silent: Vec<Peer> = (0..4).map(|_| Peer::connect(scp.local_addr())).collect();
     // They may stay for a moment; after it the oldest makes room. Until then we are turned away.
-    let begun = Instant::now();
-    while echo(&destination(scp.local_addr())).is_err() {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "silent connections keep everyone out"
-        );
-    }
+    echo_in_the_end(&scp, "silent connections keep everyone out");
     assert!(silent[0].receive().is_none(), "the oldest was not cut");
     assert!(silent[3].is_silent(), "the youngest was cut");
 }
@@ -63,10 +68,49 @@ fn established_associations_are_not_displaced() {
     first.send(&[5, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
     assert_eq!(first.receive(), Some(Pdu::ReleaseRP));
     drop(first);
-    let begun = Instant::now();
-    while echo(&destination(scp.local_addr())).is_err() {
-        assert!(begun.elapsed() < PATIENCE, "a place was not given back");
+    echo_in_the_end(&scp, "a place was not given back");
+}
+
+#[test]
+fn an_idle_association_gives_way_and_a_busy_one_does_not() {
+    let limits = Limits {
+        associations: 2,
+        yielding: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let memory = Memory::new();
+    let scp = memory::start_with(memory::config(limits), &memory);
+    let mut idle = Peer::associate(scp.local_addr(), &[CT]);
+    let mut busy = Peer::associate(scp.local_addr(), &[CT]);
+    busy.send(&data(1, true, true, &store_request(CT, "1.2.3")));
+    memory.wait_until("the object to begin", |seen| seen.begun == 1);
+    echo_in_the_end(&scp, "nobody gives way");
+    assert!(idle.receive().is_none(), "the idle one was not cut");
+    memory.wait_for_notice("gave way to a new association");
+    busy.send(&data(1, false, true, b"data"));
+    assert_eq!(status_of(busy.receive()), 0);
+}
+
+#[test]
+fn an_intake_that_panics_costs_its_own_association_only() {
+    struct Panicking;
+    impl Intake for Panicking {
+        fn begin(&self, _: Incoming<'_>) -> Result<Box<dyn ObjectWriter + '_>, StoreFailure> {
+            panic!("a bug in the intake");
+        }
+        fn echo(&self, _: &Caller) -> bool {
+            true
+        }
     }
+    let limits = Limits {
+        associations: 1,
+        ..Limits::default()
+    };
+    let scp = Scp::start(memory::config(limits), Arc::new(Panicking)).unwrap();
+    let mut peer = Peer::associate(scp.local_addr(), &[CT]);
+    peer.send(&data(1, true, true, &store_request(CT, "1.2.3")));
+    assert!(peer.receive().is_none());
+    echo_in_the_end(&scp, "the place was not given back");
 }
 
 #[test]
@@ -79,13 +123,7 @@ fn a_hundred_connections_more_than_allowed_do_not_stop_an_honest_one() {
     };
     let scp = memory::start_with(memory::config(limits), &memory);
     let crowd: Vec<Peer> = (0..108).map(|_| Peer::connect(scp.local_addr())).collect();
-    let begun = Instant::now();
-    while echo(&destination(scp.local_addr())).is_err() {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "the crowd keeps an honest peer out"
-        );
-    }
+    echo_in_the_end(&scp, "the crowd keeps an honest peer out");
     drop(crowd);
 }
 

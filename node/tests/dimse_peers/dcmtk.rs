@@ -36,9 +36,10 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Ran {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = spawned(&mut command);
-    let mut streams: Vec<Box<dyn Read + Send>> = Vec::new();
-    streams.push(Box::new(child.stdout.take().unwrap()));
-    streams.push(Box::new(child.stderr.take().unwrap()));
+    let streams: [Box<dyn Read + Send>; 2] = [
+        Box::new(child.stdout.take().unwrap()),
+        Box::new(child.stderr.take().unwrap()),
+    ];
     let readers: Vec<_> = streams
         .into_iter()
         .map(|mut stream| {

@@ -76,11 +76,11 @@ fn a_tls_client_is_told_from_a_broken_one() {
     memory.wait_for_notice("speaks TLS but this is the plain DICOM port");
 }
 
-#[test]
-fn broken_messages_end_the_association() {
+/// What to send on an association with CT on context 1 and MR on 3, and what the operator reads.
+fn broken_messages() -> Vec<(Vec<u8>, &'static str)> {
     let store = store_request(CT, "1.2.3");
     let echo_on_1 = |elements: &[(u16, &[u8])]| data(1, true, true, &command(elements));
-    let cases: Vec<(Vec<u8>, &str)> = vec![
+    vec![
         (vec![4, 0, 0, 4, 0, 1], "announced 262145 bytes"),
         (data(2, true, true, &store), "identifier is even"),
         (data(9, true, true, &store), "a context that is not open"),
@@ -139,8 +139,12 @@ fn broken_messages_end_the_association() {
             [&[4, 0, 0, 0, 0, 9, 0, 0, 0, 3, 1, 1, 0][..], &[0, 0]].concat(),
             "left over behind its last value",
         ),
-    ];
-    for (bytes, line) in cases {
+    ]
+}
+
+#[test]
+fn broken_messages_end_the_association() {
+    for (bytes, line) in broken_messages() {
         let memory = Memory::new();
         let scp = memory::start(&memory);
         let mut peer = Peer::associate(scp.local_addr(), &[CT, MR]);

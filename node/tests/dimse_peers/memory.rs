@@ -186,8 +186,8 @@ impl Drop for Writing<'_> {
 /// Limits with short waits, so that what must time out does so within a test.
 pub(crate) fn hasty() -> Limits {
     Limits {
-        negotiation: Duration::from_millis(600),
-        idle: Duration::from_millis(800),
+        negotiation: Duration::from_millis(1200),
+        idle: Duration::from_millis(1200),
         rate: MinimumRate {
             window: Duration::from_millis(800),
             bytes_per_second: 50_000,

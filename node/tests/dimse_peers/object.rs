@@ -28,7 +28,7 @@ pub(crate) struct Object {
 impl Object {
     /// Object `number` with `side`×`side` pixels of 16 bits (or as many bytes of compressed ones).
     pub(crate) fn new(sop_class: &str, transfer_syntax: &str, number: usize, side: u16) -> Self {
-        let sop_instance = format!("1.2.826.0.1.3680043.10.9999.1.{}", number + 1);
+        let sop_instance = format!("2.25.{}", 9_000_000 + number);
         let mut encoder = Encoder {
             implicit: transfer_syntax == IMPLICIT,
             big_endian: transfer_syntax == BIG_ENDIAN,
@@ -39,8 +39,8 @@ impl Object {
         encoder.text(0x0008, 0x0060, b"CS", "CT");
         encoder.text(0x0010, 0x0010, b"PN", "PHANTOM^HEAD");
         encoder.text(0x0010, 0x0020, b"LO", "P-1");
-        encoder.text(0x0020, 0x000D, b"UI", "1.2.826.0.1.3680043.10.9999.2");
-        encoder.text(0x0020, 0x000E, b"UI", "1.2.826.0.1.3680043.10.9999.3");
+        encoder.text(0x0020, 0x000D, b"UI", "2.25.8000002");
+        encoder.text(0x0020, 0x000E, b"UI", "2.25.8000003");
         for (element, value) in [(0x0010, side), (0x0011, side), (0x0100, 16), (0x0101, 16)] {
             encoder.short(0x0028, element, value);
         }
@@ -65,7 +65,7 @@ impl Object {
         meta.text(0x0002, 0x0002, b"UI", &self.sop_class);
         meta.text(0x0002, 0x0003, b"UI", &self.sop_instance);
         meta.text(0x0002, 0x0010, b"UI", &self.transfer_syntax);
-        meta.text(0x0002, 0x0012, b"UI", "1.2.826.0.1.3680043.10.9999.9");
+        meta.text(0x0002, 0x0012, b"UI", "2.25.8000009");
         let mut file = vec![0; 128];
         file.extend_from_slice(b"DICM\x02\x00\x00\x00UL\x04\x00");
         file.extend_from_slice(&(meta.bytes.len() as u32).to_le_bytes());

@@ -31,7 +31,7 @@ pub(crate) fn impatient(to: SocketAddr) -> Destination {
     let mut destination = destination(to);
     destination.timeouts = Timeouts {
         connection: Duration::from_secs(2),
-        negotiation: Duration::from_millis(500),
+        negotiation: Duration::from_secs(10),
         rate: MinimumRate {
             window: Duration::from_millis(500),
             bytes_per_second: 1_000_000,

@@ -96,7 +96,9 @@ fn a_closed_port_is_named() {
 #[test]
 fn a_destination_that_never_answers_is_given_up() {
     let (address, serving) = destination_that(1, swallow);
-    let (outcomes, summary) = send(&impatient(address), objects(3, 8));
+    let mut to = impatient(address);
+    to.timeouts.negotiation = std::time::Duration::from_millis(400);
+    let (outcomes, summary) = send(&to, objects(3, 8));
     assert_eq!(outcomes.len(), 3);
     assert!(matches!(gave_up(summary.ended), ScuFault::Link(f) if is_timeout(&f)));
     serving.join().unwrap();

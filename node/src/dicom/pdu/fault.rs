@@ -176,6 +176,9 @@ pub enum LinkFault {
         /// Length of the window.
         seconds: u64,
     },
+    /// It was idle and made room for another association.
+    #[error("it was idle and gave way to a new association, as the most allowed were open")]
+    GaveWay,
     /// This node is stopping.
     #[error("this node is stopping")]
     Stopping,
@@ -193,7 +196,9 @@ impl LinkFault {
             LinkFault::TimedOut(_) | LinkFault::TooSlow { .. } | LinkFault::Stopping => {
                 Some(Abort::UNSPECIFIED)
             }
-            LinkFault::Aborted(_) | LinkFault::Closed | LinkFault::Io(_) => None,
+            LinkFault::Aborted(_) | LinkFault::Closed | LinkFault::GaveWay | LinkFault::Io(_) => {
+                None
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Who may stay: bounds on associations in all and per address.
 //!
 //! A connection that has not yet sent its association request costs its owner nothing, so it is
-//! worth the least: where a limit is reached, the oldest such connection gives way to the new one.
-//! A crowd of silent connections therefore cannot keep a modality out, not even from the modality's
-//! own address.
+//! worth the least: where a limit is reached, the oldest such connection gives way to the new one,
+//! and after those the association that has been idle longest. A crowd of silent connections
+//! therefore cannot keep a modality out, not even from the modality's own address. An association
+//! with a message under way never gives way.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -27,14 +28,17 @@ enum Stage {
     Negotiating,
     /// It is to be told that there is no place.
     TurnedAway,
-    /// It has an association.
-    Established,
+    /// It has an association and waits for its next message.
+    Idle,
+    /// It has an association and a message under way.
+    Busy,
 }
 
 struct Connection {
     address: IpAddr,
-    since: Instant,
     stage: Stage,
+    /// When it came to its stage.
+    since: Instant,
     socket: TcpStream,
 }
 
@@ -96,17 +100,18 @@ impl Admissions {
         let in_all = open.count(|c| c.stage != Stage::TurnedAway);
         let per_address = from_address >= self.limits.per_address;
         let full = per_address || in_all >= self.limits.associations;
-        let stage = if !full || open.make_room(|c| !per_address || c.address == address) {
-            Stage::Negotiating
-        } else if open.count(|c| c.stage == Stage::TurnedAway) < TURNED_AWAY {
-            Stage::TurnedAway
-        } else {
-            return Ok(Admission::Closed(per_address));
-        };
+        let stage =
+            if !full || open.make_room(&self.limits, |c| !per_address || c.address == address) {
+                Stage::Negotiating
+            } else if open.count(|c| c.stage == Stage::TurnedAway) < TURNED_AWAY {
+                Stage::TurnedAway
+            } else {
+                return Ok(Admission::Closed(per_address));
+            };
         let number = open.insert(Connection {
             address,
-            since: Instant::now(),
             stage,
+            since: Instant::now(),
             socket,
         });
         drop(open);
@@ -116,7 +121,7 @@ impl Admissions {
         };
         Ok(match stage {
             Stage::TurnedAway => Admission::TurnedAway(place, per_address),
-            Stage::Negotiating | Stage::Established => Admission::Served(place),
+            Stage::Negotiating | Stage::Idle | Stage::Busy => Admission::Served(place),
         })
     }
 
@@ -145,18 +150,22 @@ impl Open {
         number
     }
 
-    /// Cut the oldest silent connection among `which`; it gives its place up at once.
-    fn make_room(&mut self, which: impl Fn(&Connection) -> bool) -> bool {
-        let silent = self
-            .connections
-            .iter()
-            .find(|(_, c)| c.stage == Stage::Negotiating && c.since.elapsed() >= GRACE && which(c));
-        let Some(number) = silent.map(|(number, _)| *number) else {
+    /// Cut the oldest silent connection among `which`, or else the longest idle; it gives its place
+    /// up at once.
+    fn make_room(&mut self, limits: &Limits, which: impl Fn(&Connection) -> bool) -> bool {
+        let least = |stage: Stage, rest: Duration| {
+            let candidates = self.connections.iter();
+            candidates
+                .filter(|(_, c)| c.stage == stage && c.since.elapsed() >= rest && which(c))
+                .min_by_key(|(_, c)| c.since)
+                .map(|(number, _)| *number)
+        };
+        let chosen =
+            least(Stage::Negotiating, GRACE).or_else(|| least(Stage::Idle, limits.yielding));
+        let Some(connection) = chosen.and_then(|number| self.connections.remove(&number)) else {
             return false;
         };
-        if let Some(connection) = self.connections.remove(&number) {
-            connection.cut();
-        }
+        connection.cut();
         true
     }
 }
@@ -169,10 +178,29 @@ impl Connection {
 }
 
 impl Place {
-    /// The association request was accepted: the connection no longer gives way.
-    pub(super) fn establish(&self) {
+    /// The association waits for its next message.
+    pub(super) fn rest(&self) {
+        self.enter(Stage::Idle);
+    }
+
+    /// A message is under way.
+    pub(super) fn work(&self) {
+        self.enter(Stage::Busy);
+    }
+
+    /// Whether the connection had to give way.
+    pub(super) fn is_lost(&self) -> bool {
+        !self
+            .admissions
+            .lock()
+            .connections
+            .contains_key(&self.number)
+    }
+
+    fn enter(&self, stage: Stage) {
         if let Some(connection) = self.admissions.lock().connections.get_mut(&self.number) {
-            connection.stage = Stage::Established;
+            connection.stage = stage;
+            connection.since = Instant::now();
         }
     }
 }

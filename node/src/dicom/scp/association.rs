@@ -2,11 +2,12 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::admission::Place;
 use super::negotiation::{Agreement, negotiate};
-use super::{Caller, Intake, Notice, ScpConfig};
+use super::shared::Shared;
+use super::{Caller, Notice};
 use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
 use crate::dicom::pdu::associate::AssociateRequest;
 use crate::dicom::pdu::link::TcpLink;
@@ -19,17 +20,11 @@ use crate::dicom::pdu::{LinkFault, PduFault, PduKind, Phase, Rejection, Rejectio
 /// the empty fragments a peer may send.
 const COMMAND_FRAGMENTS: usize = 256;
 
-/// What all associations of one receiving side share.
-pub(super) struct Shared {
-    pub(super) config: ScpConfig,
-    pub(super) intake: Arc<dyn Intake>,
-    pub(super) stopping: Arc<AtomicBool>,
-}
-
 /// One connection.
 pub(super) struct Association<'s> {
     pub(super) shared: &'s Shared,
     pub(super) reader: PduReader<TcpLink>,
+    place: &'s Place,
     /// An object is under way.
     pub(super) in_object: bool,
     address: SocketAddr,
@@ -57,25 +52,21 @@ pub(super) fn serve(
     let watch = Watch::stoppable(patience, Phase::Negotiation);
     let mut association = Association {
         shared,
+        place,
         reader: PduReader::new(link, watch, Some(Arc::clone(&shared.stopping))),
         in_object: false,
         address,
         command: Vec::new(),
     };
     let mut caller = None;
-    if let Err(fault) = association.run(place, crowded, &mut caller) {
+    if let Err(fault) = association.run(crowded, &mut caller) {
         association.end(&fault, caller.as_ref());
     }
     association.reader.into_source().close(limits.closing);
 }
 
 impl Association<'_> {
-    fn run(
-        &mut self,
-        place: &Place,
-        crowded: bool,
-        caller: &mut Option<Caller>,
-    ) -> Result<(), LinkFault> {
+    fn run(&mut self, crowded: bool, caller: &mut Option<Caller>) -> Result<(), LinkFault> {
         let request = self.request()?;
         let caller = &*caller.insert(Caller {
             calling_ae: request.calling.clone(),
@@ -90,11 +81,13 @@ impl Association<'_> {
         };
         match decision {
             Err(why) => {
-                self.shared.intake.notice(&Notice::Rejected { caller, why });
+                // The listener has already said that there is a crowd.
+                if !crowded {
+                    self.shared.announce(&Notice::Rejected { caller, why });
+                }
                 self.send(&why.encode())
             }
             Ok(agreement) => {
-                place.establish();
                 if agreement.contexts.is_empty() {
                     self.shared
                         .intake
@@ -122,12 +115,14 @@ impl Association<'_> {
             if self.shared.stopping.load(Ordering::Relaxed) {
                 return Err(LinkFault::Stopping);
             }
+            self.place.rest();
             let idle = self.shared.config.limits.idle;
             self.reader
                 .set_watch(Watch::stoppable(idle, Phase::Message));
             let Some((context, command)) = self.next_command(agreement)? else {
                 return self.send(&writer::release(PduKind::ReleaseReply));
             };
+            self.place.work();
             self.obey(caller, agreement, context, &command)?;
         }
     }
@@ -151,6 +146,7 @@ impl Association<'_> {
                     "a command came on a context that is not open",
                 ));
             }
+            let is_first = begun.is_none();
             if *begun.get_or_insert(context) != context {
                 return Err(LinkFault::Message(
                     "a command set changes its context midway",
@@ -164,8 +160,10 @@ impl Association<'_> {
                 let command = Command::decode(&self.command).map_err(LinkFault::Message)?;
                 return Ok(Some((context, command)));
             }
-            let rate = self.shared.config.limits.rate;
-            self.reader.set_watch(Watch::flow(rate));
+            if is_first {
+                let rate = self.shared.config.limits.rate;
+                self.reader.set_watch(Watch::flow(rate));
+            }
         }
         Err(LinkFault::Message(
             "a command set comes in more than 256 fragments",
@@ -227,25 +225,30 @@ impl Association<'_> {
         self.reader.source_mut().send(bytes, &mut watch)
     }
 
+    /// A connection that we cut ourselves reads like one that the peer closed.
+    fn own_doing<'f>(&self, fault: &'f LinkFault) -> &'f LinkFault {
+        match fault {
+            LinkFault::Closed if self.shared.stopping.load(Ordering::Relaxed) => {
+                &LinkFault::Stopping
+            }
+            LinkFault::Closed if self.place.is_lost() => &LinkFault::GaveWay,
+            other => other,
+        }
+    }
+
     /// Tell the peer and the operator why the association ends.
     fn end(&mut self, fault: &LinkFault, caller: Option<&Caller>) {
         if let Some(abort) = fault.abort() {
             // The peer may be gone already; the operator is told either way.
             let _gone = self.send(&writer::abort(abort));
         }
-        let stopping = self.shared.stopping.load(Ordering::Relaxed);
-        // What is still open when a stop has waited long enough is cut from our side.
-        let cut_by_stop = stopping && matches!(fault, LinkFault::Closed);
-        let fault = if cut_by_stop {
-            &LinkFault::Stopping
-        } else {
-            fault
-        };
-        // A connection that never said a word is a port check; a stop is the operator's own doing.
+        // A connection that never said a word is a port check, or was cut in a crowd of such.
         let silent = matches!(fault, LinkFault::Closed) && !self.reader.has_received();
+        let fault = self.own_doing(fault);
+        // A stop is the operator's own; only what it cost is worth a line.
         let stopped = matches!(fault, LinkFault::Stopping) && !self.in_object;
         if !silent && !stopped {
-            self.shared.intake.notice(&Notice::Cut {
+            self.shared.announce(&Notice::Cut {
                 address: self.address,
                 calling_ae: caller.map(|c| &c.calling_ae),
                 in_object: self.in_object,

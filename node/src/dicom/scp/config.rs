@@ -72,6 +72,10 @@ pub struct Limits {
     pub negotiation: Duration,
     /// Between two messages. Modalities keep an association open while they acquire.
     pub idle: Duration,
+    /// How long an association must have been idle before it may be cut to make room for a new one
+    /// where a limit in number is reached. Devices that forget to release would otherwise lock
+    /// themselves out until the idle limit.
+    pub yielding: Duration,
     /// Inside a message.
     pub rate: MinimumRate,
     /// Waiting for the peer to close after a release, rejection or abort.
@@ -87,6 +91,7 @@ impl Default for Limits {
             per_address: 16,
             negotiation: Duration::from_secs(15),
             idle: Duration::from_secs(300),
+            yielding: Duration::from_secs(30),
             rate: MinimumRate::default(),
             closing: Duration::from_secs(2),
             stopping: Duration::from_secs(10),

@@ -44,7 +44,8 @@ pub trait Intake: Send + Sync {
     /// C-ECHO: whether to answer with success; else with 0110, processing failure.
     fn echo(&self, caller: &Caller) -> bool;
 
-    /// Something an operator may want to know: one line, without patient data.
+    /// Something an operator may want to know: one line, without patient data. Notices about
+    /// connections are limited to 100 a minute; those about refused objects come with each object.
     fn notice(&self, notice: &Notice<'_>) {
         tracing::warn!(target: "dokuei::dicom::scp", "{notice}");
     }

@@ -7,7 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::admission::{Admission, Admissions};
-use super::association::{Shared, serve};
+use super::association::serve;
+use super::shared::Shared;
 use super::{Intake, Notice, ScpConfig, ScpError};
 
 /// Stack of an association's thread. The intake runs on it; only pages touched cost memory.
@@ -34,11 +35,7 @@ impl Scp {
         let listener = TcpListener::bind(config.address).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let shared = Arc::new(Shared {
-            config: config.clone(),
-            intake,
-            stopping: Arc::clone(&stopping),
-        });
+        let shared = Arc::new(Shared::new(config.clone(), intake, Arc::clone(&stopping)));
         let handle = thread::Builder::new()
             .name("dicom-listener".to_owned())
             .spawn(move || listen(&listener, &shared))
@@ -111,7 +108,7 @@ fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
             Ok(None) => {}
             Err(why) if why.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(why) => {
-                shared.intake.notice(&Notice::Exhausted { why: &why });
+                shared.announce(&Notice::Exhausted { why: &why });
                 thread::sleep(BREATH);
             }
         }
@@ -135,7 +132,7 @@ fn take(
         Admission::Served(place) => (place, None),
         Admission::TurnedAway(place, per_address) => (place, Some(per_address)),
         Admission::Closed(per_address) => {
-            shared.intake.notice(&Notice::Crowded {
+            shared.announce(&Notice::Crowded {
                 address,
                 per_address,
             });
@@ -143,7 +140,7 @@ fn take(
         }
     };
     if let Some(per_address) = crowded {
-        shared.intake.notice(&Notice::Crowded {
+        shared.announce(&Notice::Crowded {
             address,
             per_address,
         });

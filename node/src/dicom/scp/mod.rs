@@ -12,6 +12,7 @@ mod intake;
 mod listener;
 mod negotiation;
 mod notice;
+mod shared;
 mod store;
 
 pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError};

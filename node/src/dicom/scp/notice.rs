@@ -49,6 +49,11 @@ pub enum Notice<'a> {
         /// Whether the limit is the one of its address.
         per_address: bool,
     },
+    /// Notices about connections that were not passed on, for their number.
+    Suppressed {
+        /// How many.
+        count: u64,
+    },
     /// Connections could not be accepted: the system is out of descriptors or threads.
     Exhausted {
         /// What the system said.
@@ -105,6 +110,10 @@ impl fmt::Display for Notice<'_> {
                 };
                 write!(f, "connection from {address} turned away: {limit}")
             }
+            Notice::Suppressed { count } => write!(
+                f,
+                "{count} more DICOM connections went wrong in the last minute and are not listed"
+            ),
             Notice::Exhausted { why } => write!(
                 f,
                 "DICOM connections cannot be accepted: {why}; raise the limits on open files and \

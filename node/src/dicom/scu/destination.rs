@@ -29,7 +29,8 @@ pub struct Destination {
 /// How long to wait for a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the TCP connection.
+    /// For the TCP connection. Looking a host name up takes as long as the system's resolver lets
+    /// it; an address needs none.
     pub connection: Duration,
     /// For the answer to the association request. Archives start a process for it.
     pub negotiation: Duration,
