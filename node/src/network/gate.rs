@@ -135,6 +135,13 @@ impl Gate {
         }
     }
 
+    /// Whether `connection` holds the seat and the window is open.
+    pub(super) fn is_speaking(&self, connection: ConnectionId, now: Instant) -> bool {
+        let open = |window: &&Window| now < window.until;
+        let window = self.window.as_ref().filter(open);
+        window.is_some_and(|window| window.speaker == Some(connection))
+    }
+
     /// Frees the seat `connection` may hold.
     pub(super) fn end_conversation(&mut self, connection: ConnectionId) {
         if let Some(window) = &mut self.window

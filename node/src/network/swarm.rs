@@ -44,8 +44,8 @@ const STOP_LOOK: Duration = Duration::from_millis(10);
 pub(super) enum Command {
     SetMembers(Vec<Member>, oneshot::Sender<()>),
     Nudge(NodeId),
-    OpenPairing(Instant),
-    ClosePairing,
+    /// Opens the pairing window until then, or closes it.
+    SetPairing(Option<Instant>, oneshot::Sender<()>),
     Pair(
         Vec<SocketAddr>,
         oneshot::Sender<Result<(Link, Path), PairError>>,
@@ -213,8 +213,13 @@ impl Engine {
                 self.dialing.nudge(&node, now);
                 self.note_next_dial(node);
             }
-            Command::OpenPairing(until) => lock(&self.gate).open_window(until),
-            Command::ClosePairing => self.close_window(),
+            Command::SetPairing(until, done) => {
+                self.close_window();
+                if let Some(until) = until {
+                    lock(&self.gate).open_window(until);
+                }
+                let _ = done.send(());
+            }
             Command::Pair(_, reply) if self.pairs.len() >= PAIRING_CONVERSATIONS => {
                 drop(reply.send(Err(PairError::Busy)));
             }

@@ -137,7 +137,9 @@ impl Engine {
                     partner.clear_link();
                     partner.set_trouble(why);
                 }
-                if self.connected.remove(&node) {
+                // While another connection is being greeted, as when both sides dialed, the path only changes.
+                let alone = self.connections.of_member(&node).is_empty();
+                if alone && self.connected.remove(&node) {
                     let why = why.to_owned();
                     self.untold
                         .insert(node, NetworkEvent::Disconnected { node, why });
