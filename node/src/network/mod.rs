@@ -322,11 +322,7 @@ impl Network {
     /// # Errors
     /// See [`PairError`].
     pub async fn pair(&self, addresses: &[Address]) -> Result<PairingConversation, PairError> {
-        let mut found = Vec::new();
-        for address in addresses.iter().take(limits::ADDRESSES_MAX) {
-            found.extend(address.resolve().await);
-        }
-        found.truncate(limits::ADDRESSES_MAX);
+        let found = address::resolve_all(addresses).await;
         let (reply, reached) = oneshot::channel();
         let command = Command::Pair(found, reply);
         self.commands

@@ -73,12 +73,12 @@ impl Engine {
         let Some(surplus) = self.connections.greeted(connection, now) else {
             return;
         };
-        for other in surplus {
-            self.close(other, "replaced by a newer connection");
-        }
         let Some(node) = self.use_newest_of(connection, now) else {
             return;
         };
+        for other in surplus {
+            self.close(other, "replaced by a newer connection");
+        }
         let full = match self.partners.find(&node) {
             Some(partner) => partner.streams.try_send(stream).is_err(),
             None => true,
