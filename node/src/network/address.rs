@@ -5,14 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::limits::ADDRESSES_MAX;
+
 /// A host name has at most 253 characters (RFC 1035 §2.3.4 less the length octets).
 const NAME_MAX: usize = 253;
 
 /// A label of a host name has at most 63 characters (RFC 1035 §2.3.4).
 const LABEL_MAX: usize = 63;
-
-/// A name that resolves to more addresses than this is tried at its first ones only: a dial stays short.
-const RESOLVED_MAX: usize = 8;
 
 /// Longer than a resolver's usual two tries of 5 s would hold up a dial that other addresses could serve.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,7 +38,7 @@ pub struct NotAnAddress;
 
 impl Address {
     /// The socket addresses behind this one, at most 8; a name is asked of the system's resolver, at most 5 s.
-    pub(super) async fn resolve(&self) -> Vec<SocketAddr> {
+    async fn resolve(&self) -> Vec<SocketAddr> {
         let name = match &self.host {
             Host::Ip(ip) => return vec![SocketAddr::new(*ip, self.port)],
             Host::Name(name) => name.as_str(),
@@ -47,10 +46,17 @@ impl Address {
         match tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((name, self.port)))
             .await
         {
-            Ok(Ok(found)) => found.take(RESOLVED_MAX).collect(),
+            Ok(Ok(found)) => found.take(ADDRESSES_MAX).collect(),
             Ok(Err(_)) | Err(_) => Vec::new(),
         }
     }
+}
+
+/// The socket addresses behind the first 8 addresses, asked for at once; again at most 8.
+pub(super) async fn resolve_all(addresses: &[Address]) -> Vec<SocketAddr> {
+    let asked = addresses.iter().take(ADDRESSES_MAX).map(Address::resolve);
+    let found = futures::future::join_all(asked).await;
+    found.into_iter().flatten().take(ADDRESSES_MAX).collect()
 }
 
 impl From<SocketAddr> for Address {

@@ -3,7 +3,7 @@
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::NetworkBehaviour;
 
-use super::limits::{CONNECTIONS_PER_NODE, Limits, PENDING_INCOMING, PENDING_OUTGOING};
+use super::limits::{Limits, PENDING_INCOMING, PENDING_OUTGOING};
 use super::streams::Streams;
 
 /// `streams` stands last: what it admits has passed all else, so a pairing seat is never lost to a limit.
@@ -19,8 +19,7 @@ impl Behaviour {
         let connections = ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_INCOMING))
             .with_max_pending_outgoing(Some(PENDING_OUTGOING))
-            .with_max_established(Some(limits.connections))
-            .with_max_established_per_peer(Some(CONNECTIONS_PER_NODE));
+            .with_max_established(Some(limits.connections));
         Self {
             limits: connection_limits::Behaviour::new(connections),
             streams,

@@ -1,12 +1,13 @@
 //! Who is let in: members always, one stranger at a time while a pairing window is open, nobody else. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
-use super::limits::PAIRING_ATTEMPTS;
+use super::limits::{HANDSHAKES_PER_ADDRESS, PAIRING_ATTEMPTS};
 
 /// What a connection may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub(super) enum Closed {
     TooManyAttempts,
     #[error("this process uses too much memory")]
     Memory,
+    #[error("too many handshakes from this address are going on")]
+    Crowd,
+    #[error("too many connections with this node are open")]
+    TooManyConnections,
 }
 
 /// The allow-list and the pairing window.
@@ -41,6 +46,8 @@ pub(super) struct Gate {
     window: Option<Window>,
     /// Connections we dialed in order to pair, until they close.
     hosts: BTreeSet<ConnectionId>,
+    /// Handshakes going on, and from where.
+    knocking: BTreeMap<ConnectionId, IpAddr>,
     /// Connections let in for pairing, until they close.
     guests: BTreeMap<ConnectionId, NodeId>,
 }
@@ -82,6 +89,17 @@ impl Gate {
         self.hosts.insert(connection);
     }
 
+    /// Decides whether a handshake may begin. Silent connections from one place must not take everybody's room.
+    pub(super) fn knock(&mut self, connection: ConnectionId, from: IpAddr) -> Result<(), Closed> {
+        let from = network_of(from);
+        let same = self.knocking.values().filter(|other| **other == from);
+        if same.count() >= HANDSHAKES_PER_ADDRESS {
+            return Err(Closed::Crowd);
+        }
+        self.knocking.insert(connection, from);
+        Ok(())
+    }
+
     /// Decides about a connection someone made to us.
     pub(super) fn admit_inbound(
         &mut self,
@@ -89,6 +107,7 @@ impl Gate {
         node: NodeId,
         now: Instant,
     ) -> Result<Standing, Closed> {
+        self.knocking.remove(&connection);
         if self.members.contains(&node) {
             return Ok(Standing::Member);
         }
@@ -135,6 +154,13 @@ impl Gate {
         }
     }
 
+    /// Whether `connection` holds the seat and the window is open.
+    pub(super) fn is_speaking(&self, connection: ConnectionId, now: Instant) -> bool {
+        let open = |window: &&Window| now < window.until;
+        let window = self.window.as_ref().filter(open);
+        window.is_some_and(|window| window.speaker == Some(connection))
+    }
+
     /// Frees the seat `connection` may hold.
     pub(super) fn end_conversation(&mut self, connection: ConnectionId) {
         if let Some(window) = &mut self.window
@@ -146,14 +172,26 @@ impl Gate {
 
     /// Forgets a connection that failed or closed.
     pub(super) fn departed(&mut self, connection: ConnectionId) {
+        self.knocking.remove(&connection);
         self.hosts.remove(&connection);
         self.guests.remove(&connection);
         self.end_conversation(connection);
     }
 }
 
+/// What one customer of a provider has: an IPv4 address, or the first half of an IPv6 address (RFC 6177).
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     use super::*;
@@ -231,6 +269,21 @@ mod tests {
             gate.admit_inbound(id(1), node(2), late),
             Err(Closed::NotAMember)
         );
+    }
+
+    #[test]
+    fn handshakes_are_counted_where_they_come_from() {
+        let mut gate = Gate::default();
+        let here = |host: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host).into();
+        for n in 0..HANDSHAKES_PER_ADDRESS {
+            assert_eq!(gate.knock(id(n), here(n as u16)), Ok(()));
+        }
+        assert_eq!(gate.knock(id(90), here(90)), Err(Closed::Crowd));
+        assert_eq!(gate.knock(id(91), Ipv4Addr::LOCALHOST.into()), Ok(()));
+        gate.departed(id(0));
+        assert_eq!(gate.knock(id(92), here(92)), Ok(()));
+        assert!(gate.admit_inbound(id(1), node(1), Instant::now()).is_err());
+        assert_eq!(gate.knock(id(93), here(93)), Ok(()));
     }
 
     #[test]

@@ -49,10 +49,13 @@ pub const MEMBERS_MAX: usize = 1024;
 pub const ADDRESSES_MAX: usize = 8;
 
 /// Connections with one node: both sides' simultaneous dials, a stale one and a pairing.
-pub(super) const CONNECTIONS_PER_NODE: u32 = 4;
+pub(super) const CONNECTIONS_PER_NODE: usize = 4;
 
 /// Handshakes others may have going with us; each costs some 50 KiB and a signature.
-pub(super) const PENDING_INCOMING: u32 = 32;
+pub(super) const PENDING_INCOMING: u32 = 256;
+
+/// Handshakes going on from one address: a node needs one or two, a site behind one address a few.
+pub(super) const HANDSHAKES_PER_ADDRESS: usize = 8;
 
 /// Our own dials at once.
 pub(super) const PENDING_OUTGOING: u32 = 64;

@@ -207,16 +207,7 @@ impl Network {
     /// Replaces the allow-list. When this returns, connections of nodes no longer on it are being closed and none of
     /// them gets in any more. At most [`limits::MEMBERS_MAX`] count.
     pub async fn set_members(&self, members: Vec<Member>) {
-        let (done, applied) = oneshot::channel();
-        if self
-            .commands
-            .send(Command::SetMembers(members, done))
-            .await
-            .is_ok()
-        {
-            // A network that stopped meanwhile lets nobody in either.
-            drop(applied.await);
-        }
+        self.apply(|done| Command::SetMembers(members, done)).await;
     }
 
     /// Dials `node` now instead of waiting for its next turn: its address changed, or an operator asks.
@@ -308,12 +299,21 @@ impl Network {
 
     /// Lets strangers in for pairing, one at a time and ten in all, until then. A window open already is replaced.
     pub async fn open_pairing(&self, until: Instant) {
-        drop(self.commands.send(Command::OpenPairing(until)).await);
+        self.apply(|done| Command::SetPairing(Some(until), done))
+            .await;
     }
 
-    /// Ends the window and the conversation in it.
+    /// Ends the window and the conversation in it: when this returns, nothing more is heard of it.
     pub async fn close_pairing(&self) {
-        drop(self.commands.send(Command::ClosePairing).await);
+        self.apply(|done| Command::SetPairing(None, done)).await;
+    }
+
+    /// Has the loop do something and waits until it is done. A network that stopped lets nobody in either.
+    async fn apply(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) {
+        let (done, applied) = oneshot::channel();
+        if self.commands.send(command(done)).await.is_ok() {
+            drop(applied.await);
+        }
     }
 
     /// Reaches a node whose key is not known yet, at the first of these addresses that answers. TLS proves its key:
@@ -322,11 +322,7 @@ impl Network {
     /// # Errors
     /// See [`PairError`].
     pub async fn pair(&self, addresses: &[Address]) -> Result<PairingConversation, PairError> {
-        let mut found = Vec::new();
-        for address in addresses.iter().take(limits::ADDRESSES_MAX) {
-            found.extend(address.resolve().await);
-        }
-        found.truncate(limits::ADDRESSES_MAX);
+        let found = address::resolve_all(addresses).await;
         let (reply, reached) = oneshot::channel();
         let command = Command::Pair(found, reply);
         self.commands
@@ -350,10 +346,7 @@ impl Network {
     /// Says goodbye on every connection and returns when the ports are free again, at most 3 s later. All handles are
     /// of no use afterwards.
     pub async fn stop(&self) {
-        let (done, stopped) = oneshot::channel();
-        if self.commands.send(Command::Stop(done)).await.is_ok() {
-            drop(stopped.await);
-        }
+        self.apply(Command::Stop).await;
     }
 }
 

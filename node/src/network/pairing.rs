@@ -4,7 +4,7 @@
 //! dialed says nothing about why it ends a conversation.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use dokuei_keys::id::NodeId;
 use futures::AsyncReadExt;
@@ -17,6 +17,7 @@ use super::events::NetworkEvent;
 use super::frames::{FrameReader, FrameWriter};
 use super::gate::Gate;
 use super::limits::{PAIRING_DEADLINE, PAIRING_FRAME_MAX, PAIRING_FRAMES};
+use super::lock;
 use super::status::Path;
 use super::streams::{Arrival, BoxStream, Link, Protocol};
 use super::swarm::Command;
@@ -106,24 +107,23 @@ pub(super) async fn receive(
     gate: Arc<Mutex<Gate>>,
     events: mpsc::Sender<NetworkEvent>,
 ) {
-    let lock = || gate.lock().unwrap_or_else(PoisonError::into_inner);
     let (node, connection) = (arrival.node, arrival.connection);
-    let seated = lock().begin_conversation(connection, Instant::now());
-    match seated {
-        Err(why) => tracing::info!(?node, %why, "pairing refused"),
-        Ok(()) => {
-            if !matches!(
-                timeout(PAIRING_DEADLINE, converse(arrival, &events)).await,
-                Ok(Ok(()))
-            ) {
-                tracing::info!(?node, "pairing conversation broken off");
-            }
-            lock().end_conversation(connection);
-        }
+    if let Err(why) = lock(&gate).begin_conversation(connection, Instant::now()) {
+        tracing::info!(?node, %why, "pairing refused");
+        return;
     }
+    let conversation = timeout(PAIRING_DEADLINE, converse(arrival, &gate, &events));
+    if !matches!(conversation.await, Ok(Ok(()))) {
+        tracing::info!(?node, "pairing conversation broken off");
+    }
+    lock(&gate).end_conversation(connection);
 }
 
-async fn converse(arrival: Arrival, events: &mpsc::Sender<NetworkEvent>) -> io::Result<()> {
+async fn converse(
+    arrival: Arrival,
+    gate: &Mutex<Gate>,
+    events: &mpsc::Sender<NetworkEvent>,
+) -> io::Result<()> {
     let (read, write) = arrival.stream.split();
     let mut reader = FrameReader::new(read, PAIRING_FRAME_MAX);
     let mut writer = FrameWriter::new(write);
@@ -131,6 +131,10 @@ async fn converse(arrival: Arrival, events: &mpsc::Sender<NetworkEvent>) -> io::
         let Some(frame) = reader.next().await? else {
             return Ok(());
         };
+        // The window may have been closed while the frame was on its way.
+        if !lock(gate).is_speaking(arrival.connection, Instant::now()) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let (reply, replied) = oneshot::channel();
         let event = NetworkEvent::Pairing {
             from: arrival.node,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +41,6 @@ pub(super) struct Partner {
     pub(super) serving: Arc<Semaphore>,
     /// What the partner may still bring.
     allowance: Mutex<Bucket>,
-    /// The number of the newest documents stream from the partner; older ones end.
-    pub(super) inbound: watch::Sender<u64>,
     state: Mutex<State>,
     pub(super) bulk_received: AtomicU64,
     pub(super) bulk_sent: AtomicU64,
@@ -119,7 +117,6 @@ impl Partner {
             asking: Semaphore::new(SYNC_IN_FLIGHT),
             serving: Arc::new(Semaphore::new(BULK_STREAMS_PER_NODE)),
             allowance: Mutex::new(bucket),
-            inbound: watch::Sender::new(0),
             state: Mutex::default(),
             bulk_received: AtomicU64::new(0),
             bulk_sent: AtomicU64::new(0),

@@ -48,22 +48,27 @@ pub(super) fn multiaddr(address: SocketAddr, transport: Transport) -> Multiaddr 
 
 /// The path of an established connection; `None` for an address no transport of ours makes.
 pub(super) fn path_of(endpoint: &ConnectedPoint) -> Option<Path> {
-    let mut parts = endpoint.get_remote_address().iter();
+    let (transport, remote) = socket_of(endpoint.get_remote_address())?;
+    Some(Path {
+        transport,
+        remote,
+        direct: true,
+    })
+}
+
+/// The socket address and transport in `address`; `None` for one no transport of ours makes.
+pub(super) fn socket_of(address: &Multiaddr) -> Option<(Transport, SocketAddr)> {
+    let mut parts = address.iter();
     let ip = match parts.next()? {
         Protocol::Ip4(ip) => ip.into(),
         Protocol::Ip6(ip) => ip.into(),
         _ => return None,
     };
-    let (transport, port) = match parts.next()? {
-        Protocol::Udp(port) => (Transport::Quic, port),
-        Protocol::Tcp(port) => (Transport::Tcp, port),
-        _ => return None,
-    };
-    Some(Path {
-        transport,
-        remote: SocketAddr::new(ip, port),
-        direct: true,
-    })
+    match parts.next()? {
+        Protocol::Udp(port) => Some((Transport::Quic, SocketAddr::new(ip, port))),
+        Protocol::Tcp(port) => Some((Transport::Tcp, SocketAddr::new(ip, port))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod handler;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use dokuei_keys::id::NodeId;
@@ -27,9 +27,10 @@ use tokio::time::{Instant, timeout};
 
 use self::handler::{Handler, Request};
 use super::gate::{Closed, Gate, Standing};
-use super::limits::STREAM_TIMEOUT;
+use super::limits::{CONNECTIONS_PER_NODE, STREAM_TIMEOUT};
+use super::lock;
 use super::memory::Memory;
-use super::peers::node_of;
+use super::peers::{node_of, socket_of};
 
 /// A stream between two nodes, whatever carries it.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -157,10 +158,11 @@ impl Streams {
         decide: impl FnOnce(&mut Gate, NodeId) -> Result<Standing, Closed>,
     ) -> Result<Handler, ConnectionDenied> {
         let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Closed::ForeignKey))?;
-        let standing = {
-            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            decide(&mut gate, node).map_err(ConnectionDenied::new)?
-        };
+        let standing = decide(&mut lock(&self.gate), node).map_err(ConnectionDenied::new)?;
+        let open = self.links.values().filter(|link| link.node == node);
+        if open.count() >= CONNECTIONS_PER_NODE {
+            return Err(ConnectionDenied::new(Closed::TooManyConnections));
+        }
         let (requests, receiver) = mpsc::channel(0);
         let link = Link {
             node,
@@ -178,12 +180,11 @@ impl Streams {
         ))
     }
 
-    fn forget(&mut self, connection: ConnectionId) {
+    /// Forgets a connection that closed, or is told to: a dead one may take its transport minutes to give up, and
+    /// must not keep the next one out meanwhile.
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.links.remove(&connection);
-        self.gate
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .departed(connection);
+        lock(&self.gate).departed(connection);
     }
 }
 
@@ -193,14 +194,17 @@ impl NetworkBehaviour for Streams {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         if self.memory.is_full(Instant::now()) {
             return Err(ConnectionDenied::new(Closed::Memory));
         }
-        Ok(())
+        let (_, from) = socket_of(remote).ok_or_else(|| ConnectionDenied::new(Closed::Crowd))?;
+        lock(&self.gate)
+            .knock(connection, from.ip())
+            .map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::trouble::{closing_trouble, dial_trouble};
+use super::address::resolve_all;
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::connections::Connections;
 use super::dialing::{Attempt, Dialing};
@@ -44,8 +45,8 @@ const STOP_LOOK: Duration = Duration::from_millis(10);
 pub(super) enum Command {
     SetMembers(Vec<Member>, oneshot::Sender<()>),
     Nudge(NodeId),
-    OpenPairing(Instant),
-    ClosePairing,
+    /// Opens the pairing window until then, or closes it.
+    SetPairing(Option<Instant>, oneshot::Sender<()>),
     Pair(
         Vec<SocketAddr>,
         oneshot::Sender<Result<(Link, Path), PairError>>,
@@ -97,8 +98,6 @@ pub(super) struct Engine {
     pub(super) untold: BTreeMap<NodeId, NetworkEvent>,
     /// Those last told, or about to be told, to be connected.
     pub(super) connected: BTreeSet<NodeId>,
-    /// Why we close a connection, until it is closed.
-    pub(super) reasons: BTreeMap<ConnectionId, String>,
     pairs: BTreeMap<ConnectionId, PairDial>,
 }
 
@@ -135,7 +134,6 @@ impl Engine {
             stopping: parts.stopping,
             untold: BTreeMap::new(),
             connected: BTreeSet::new(),
-            reasons: BTreeMap::new(),
             pairs: BTreeMap::new(),
         }
     }
@@ -176,16 +174,12 @@ impl Engine {
         for (node, addresses) in self.dialing.due(now) {
             let reporter = self.reporter.clone();
             tokio::spawn(async move {
-                let mut found = Vec::new();
-                for address in &addresses {
-                    found.extend(address.resolve().await);
-                }
-                found.truncate(super::limits::ADDRESSES_MAX);
+                let found = resolve_all(&addresses).await;
                 drop(reporter.send(Report::Resolved(node, found)).await);
             });
         }
         for connection in self.connections.due(now) {
-            self.swarm.close_connection(connection);
+            self.close(connection, "its time was over");
         }
         let window = lock(&self.gate).window_until();
         if window.is_some_and(|until| until <= now) {
@@ -213,8 +207,13 @@ impl Engine {
                 self.dialing.nudge(&node, now);
                 self.note_next_dial(node);
             }
-            Command::OpenPairing(until) => lock(&self.gate).open_window(until),
-            Command::ClosePairing => self.close_window(),
+            Command::SetPairing(until, done) => {
+                self.close_window();
+                if let Some(until) = until {
+                    lock(&self.gate).open_window(until);
+                }
+                let _ = done.send(());
+            }
             Command::Pair(_, reply) if self.pairs.len() >= PAIRING_CONVERSATIONS => {
                 drop(reply.send(Err(PairError::Busy)));
             }
@@ -227,9 +226,7 @@ impl Engine {
                     .collect();
                 self.dial_to_pair(PairDial { candidates, reply });
             }
-            Command::Close(connection) => {
-                self.swarm.close_connection(connection);
-            }
+            Command::Close(connection) => self.close(connection, "the pairing is over"),
             Command::Stop(reply) => {
                 let _ = reply.send(());
             }
@@ -278,9 +275,7 @@ impl Engine {
                 cause,
                 ..
             } => {
-                let why = self.reasons.remove(&connection_id);
-                let why = why.unwrap_or_else(|| closing_trouble(cause.as_ref()));
-                self.closed(connection_id, &why, now);
+                self.closed(connection_id, &closing_trouble(cause.as_ref()), now);
             }
             SwarmEvent::OutgoingConnectionError {
                 connection_id,
@@ -419,15 +414,15 @@ impl Engine {
     fn close_window(&mut self) {
         let guests = lock(&self.gate).close_window();
         for connection in guests {
-            self.swarm.close_connection(connection);
+            self.close(connection, "the pairing window closed");
         }
     }
 
+    /// Closes a connection. It counts as closed from now on: TCP may need minutes to give up a dead one.
     fn close(&mut self, connection: ConnectionId, why: &str) {
         if self.swarm.close_connection(connection) {
-            self.reasons
-                .entry(connection)
-                .or_insert_with(|| why.to_owned());
+            self.swarm.behaviour_mut().streams.forget(connection);
+            self.closed(connection, why, Instant::now());
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::objects::{BROKEN, Checked, FORBIDDEN, Objects, PARCEL, until_still};
-use crate::site::{DEADLINE, Site, config, pair_of_sites, restart};
+use crate::site::{DEADLINE, Site, config, pair_of_sites, restart, until};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -191,7 +191,7 @@ async fn a_body_that_breaks_off_is_no_good_range() {
 #[tokio::test]
 async fn a_killed_sender_costs_nothing_that_had_come() {
     for (seed, quic) in [(110, true), (112, false)] {
-        let bulk = bulk(seed, quic, 20 * MIB).await;
+        let mut bulk = bulk(seed, quic, 20 * MIB).await;
         let (served, sink) = (bulk.served.clone(), bulk.sink.clone());
         let wanted: Vec<_> = (0..10)
             .flat_map(|slot| whole(slot, 20 * MIB).pieces(4 * MIB))
@@ -202,9 +202,7 @@ async fn a_killed_sender_costs_nothing_that_had_come() {
             let (wanted, sink) = (wanted.clone(), sink.clone());
             async move { network.fetch(node, wanted, 4, sink).await }
         });
-        while sink.bytes() < 60 * MIB {
-            sleep(Duration::from_millis(1)).await;
-        }
+        until("a third has come", || sink.bytes() >= 60 * MIB).await;
         bulk.clinic.kill();
         let interrupted = timeout(DEADLINE, fetch).await.unwrap().unwrap();
         assert!(
@@ -243,9 +241,10 @@ async fn a_slow_sink_slows_the_sender() {
         let network = bulk.hospital.network.clone();
         let (node, sink) = (bulk.clinic.node(), bulk.sink.clone());
         let fetch = tokio::spawn(async move { network.fetch(node, ranges, 2, sink).await });
-        while bulk.served.load(Ordering::Relaxed) < MIB {
-            sleep(Duration::from_millis(1)).await;
-        }
+        until("some is served", || {
+            bulk.served.load(Ordering::Relaxed) >= MIB
+        })
+        .await;
         let ahead = until_still(|| bulk.served.load(Ordering::Relaxed)).await;
         assert!(
             ahead <= 2 * UNDER_WAY,
@@ -269,11 +268,12 @@ async fn a_partner_is_served_no_more_streams_than_its_share() {
     let (node, sink) = (bulk.clinic.node(), bulk.sink.clone());
     let first = tokio::spawn(async move { network.fetch(node, ranges, 8, sink).await });
     for slot in 0..8 {
-        keep.send(whole(slot, MIB)).await.unwrap();
+        keep.send(whole(slot, 1000)).await.unwrap();
     }
-    while bulk.served.load(Ordering::Relaxed) < 8 * MIB {
-        sleep(Duration::from_millis(1)).await;
-    }
+    until("all are served", || {
+        bulk.served.load(Ordering::Relaxed) == 8000
+    })
+    .await;
     let other = Arc::new(Checked::default());
     let second = bulk
         .hospital
@@ -292,11 +292,20 @@ async fn a_partner_is_served_no_more_streams_than_its_share() {
             .unwrap()
             .unwrap()
             .bytes,
-        8 * MIB
+        8000
     );
-    let third = bulk
-        .hospital
-        .network
-        .fetch(node, vec![whole(9, 5)], 1, other);
-    assert_eq!(timeout(DEADLINE, third).await.unwrap().unwrap().bytes, 5);
+    // The seats are free when the clinic has noticed that the first fetch ended.
+    let third = timeout(DEADLINE, async {
+        loop {
+            let fetch = bulk
+                .hospital
+                .network
+                .fetch(node, vec![whole(9, 5)], 1, other.clone());
+            match fetch.await {
+                Err(FetchError::Busy) => sleep(Duration::from_millis(5)).await,
+                ended => break ended,
+            }
+        }
+    });
+    assert_eq!(third.await.unwrap().unwrap().bytes, 5);
 }

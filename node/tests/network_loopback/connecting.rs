@@ -138,14 +138,19 @@ async fn dials_from_both_sides_settle_on_one_connection() {
                 .await;
             assert!(answer.is_ok(), "{answer:?}");
         }
-        assert!(one.seen(|seen| seen.disconnected.is_empty()));
-        assert!(other.seen(|seen| seen.disconnected.is_empty()));
+        for site in [&one, &other] {
+            assert_eq!(
+                site.seen(|seen| seen.disconnected.clone()),
+                [],
+                "QUIC: {quic}"
+            );
+        }
     }
 }
 
 #[tokio::test]
 async fn a_node_that_was_killed_is_found_again_on_its_port() {
-    let (clinic, hospital) = pair_of_sites(config(41), config(42)).await;
+    let (clinic, mut hospital) = pair_of_sites(config(41), config(42)).await;
     let (address, node) = (hospital.address, hospital.node());
     hospital.kill();
     clinic
@@ -172,7 +177,7 @@ async fn after_a_stop_the_port_is_free() {
             .network
             .send_document(clinic.node(), [1; 32], vec![1])
             .await,
-        Err(SendError::NotConnected)
+        Err(SendError::Stopped)
     );
     let mut again = config(44);
     again.listen = vec![address];

@@ -102,8 +102,8 @@ async fn answers_find_their_questions() {
 
 #[tokio::test]
 async fn documents_survive_the_receivers_restart_in_order() {
-    let (clinic, hospital) = pair_of_sites(config(66), config(67)).await;
-    let node = hospital.node();
+    let (clinic, mut first) = pair_of_sites(config(66), config(67)).await;
+    let node = first.node();
     let post = |number: usize| {
         let mut bytes = number.to_be_bytes().to_vec();
         bytes.resize(60_000, 1);
@@ -111,14 +111,12 @@ async fn documents_survive_the_receivers_restart_in_order() {
     };
     let before: Vec<_> = (0..30).map(post).collect();
     let before = tokio::spawn(futures::future::join_all(before));
-    hospital
+    first
         .until("some arrived", |seen| seen.documents.len() >= 3)
         .await;
-    let address = hospital.address;
-    let arrived_before = numbers(&hospital);
-    hospital.kill();
+    first.kill();
     let mut again = config(67);
-    again.listen = vec![address];
+    again.listen = vec![first.address];
     let hospital = restart(again).await;
     hospital.network.set_members(vec![clinic.caller()]).await;
     let answers = timeout(DEADLINE, before).await.unwrap().unwrap();
@@ -126,6 +124,7 @@ async fn documents_survive_the_receivers_restart_in_order() {
         answers.iter().all(|answer| *answer == Ok(Answer::Accepted)),
         "{answers:?}"
     );
+    let arrived_before = numbers(&first);
     let arrived_after = numbers(&hospital);
     let in_order = |numbers: &[usize]| numbers.windows(2).all(|pair| pair[0] < pair[1]);
     assert!(
@@ -182,7 +181,7 @@ async fn a_full_queue_hands_the_document_back() {
 async fn what_nobody_answers_is_given_up() {
     let mut hasty = config(70);
     hasty.limits.document_patience = Duration::from_millis(300);
-    let (clinic, hospital) = pair_of_sites(hasty, config(71)).await;
+    let (clinic, mut hospital) = pair_of_sites(hasty, config(71)).await;
     let node = hospital.node();
     hospital.kill();
     let unanswered = clinic.network.send_document(node, [1; 32], vec![1]).await;

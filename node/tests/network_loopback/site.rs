@@ -211,8 +211,8 @@ impl Site {
             .find(|status| status.node == other)
     }
 
-    /// Ends everything at once, without a goodbye.
-    pub(crate) fn kill(mut self) {
+    /// Ends everything at once, without a goodbye. What it saw until its last moment can still be read.
+    pub(crate) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -221,9 +221,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.kill();
     }
 }
 
@@ -286,4 +284,14 @@ pub(crate) async fn restart(config: NetworkConfig) -> Site {
     });
     assert!(freed.await.is_ok(), "{address} is not free");
     Site::start(config).await
+}
+
+/// Waits until `condition` holds, for what nobody is told of.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let reached = timeout(DEADLINE, async {
+        while !condition() {
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    assert!(reached.await.is_ok(), "did not happen: {what}");
 }

@@ -20,21 +20,15 @@ const NO_WORD: Answer = Answer::Later { seconds: 5 };
 
 type Answered = ([u8; ID], Answer);
 
-/// Receives documents until the stream ends or a newer one of the same node replaces it.
+/// Receives documents until the stream ends.
+///
+/// While connections settle a node may have two of these. Their documents then arrive twice, but never out of order for
+/// the first time: the newer stream begins with the first document that is unanswered on the older one.
 pub(in crate::network) async fn receive(
     arrival: Arrival,
     partner: Arc<Partner>,
     events: mpsc::Sender<NetworkEvent>,
 ) {
-    let mut newest = partner.inbound.subscribe();
-    let mine = {
-        let mut number = 0;
-        partner.inbound.send_modify(|latest| {
-            *latest += 1;
-            number = *latest;
-        });
-        number
-    };
     let _permit = arrival.permit;
     let mut inbox = Inbox {
         stream: DocumentStream::new(arrival.connection, arrival.stream),
@@ -46,7 +40,6 @@ pub(in crate::network) async fn receive(
     };
     let ended = tokio::select! {
         ended = inbox.run() => ended,
-        _ = newest.wait_for(|latest| *latest != mine) => Ok(()),
         () = partner.removed.cancelled() => Ok(()),
     };
     if let Err(error) = ended {

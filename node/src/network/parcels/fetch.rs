@@ -115,6 +115,8 @@ struct Stream {
     done: bool,
     /// The other side closed its half.
     ended: bool,
+    /// The other side closed ours.
+    unheard: bool,
     open: Open,
     /// Bytes asked for.
     asked: u64,
@@ -139,7 +141,7 @@ enum Turn {
     Read(usize),
     Empty(Option<Block>),
     Progress(bool),
-    Written,
+    Written(bool),
     Range(Option<RangeRequest>),
     Tick,
 }
@@ -188,6 +190,7 @@ impl Stream {
             exhausted: false,
             done: false,
             ended: false,
+            unheard: false,
             open,
             asked: 0,
             renewed: 0,
@@ -212,7 +215,9 @@ impl Stream {
                 Turn::Empty(Some(block)) => self.returned(block),
                 Turn::Range(Some(range)) => self.ask(range),
                 Turn::Range(None) => self.exhausted = true,
-                Turn::Written => self.said = Instant::now(),
+                Turn::Written(true) => self.said = Instant::now(),
+                // The other side reads no more, but what it wrote may still be on its way.
+                Turn::Written(false) => self.unheard = true,
                 Turn::Progress(true) => {}
                 Turn::Empty(None) | Turn::Progress(false) => return Err(self.failure()),
                 Turn::Tick => self.tick()?,
@@ -238,7 +243,7 @@ impl Stream {
     }
 
     async fn turn(&mut self) -> io::Result<Turn> {
-        let asking = !self.exhausted && self.may_ask();
+        let asking = !self.exhausted && !self.unheard && self.may_ask();
         let wake = self.wake();
         let ended = self.ended;
         let read = async {
@@ -247,12 +252,12 @@ impl Stream {
                 Some(_) | None => pending().await,
             }
         };
-        let writing = !self.writer.is_idle();
+        let writing = !self.writer.is_idle() && !self.unheard;
         tokio::select! {
             read = read => Ok(Turn::Read(read?)),
             block = self.empties.recv(), if self.away > 0 => Ok(Turn::Empty(block)),
             changed = self.progress.changed() => Ok(Turn::Progress(changed.is_ok())),
-            written = self.writer.drive(), if writing => written.map(|()| Turn::Written),
+            written = self.writer.drive(), if writing => Ok(Turn::Written(written.is_ok())),
             range = self.ranges.next(), if asking => Ok(Turn::Range(range)),
             () = sleep_until(wake) => Ok(Turn::Tick),
         }

@@ -61,6 +61,7 @@ impl Service {
             requests: orders,
             blocks: filled,
             empties: emptied,
+            block: Block::new(),
         };
         tokio::task::spawn_blocking(move || shelf.run());
         let mut counter = Counter {
@@ -75,8 +76,10 @@ impl Service {
             partner,
             deserted: DESERTED.max(self.limits.stall),
         };
-        counter.run().await?;
-        counter.writer.write_all(&[BYE]).await?;
+        if counter.run().await? {
+            counter.writer.write_all(&[BYE]).await?;
+        }
+        // Without the goodbye the other side knows that the last range broke off, and still has all before it.
         counter.writer.close().await
     }
 }
@@ -105,8 +108,8 @@ enum Turn {
 }
 
 impl Counter {
-    /// Runs until the other side is done and everything is written.
-    async fn run(&mut self) -> io::Result<()> {
+    /// Runs until the other side is done and everything is written; false when a body broke off.
+    async fn run(&mut self) -> io::Result<bool> {
         let mut deserted = pin!(sleep_until(Instant::now() + self.deserted));
         loop {
             let turn = tokio::select! {
@@ -120,11 +123,9 @@ impl Counter {
                 Turn::Block(None) => self.drained = true,
                 Turn::Written(written) => self.written(written),
             }
-            match (self.drained && self.current.is_none(), &self.requests) {
-                (true, None) => return Ok(()),
-                // The shelf ended on its own: a body broke off.
-                (true, Some(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
-                (false, _) => {}
+            if self.drained && self.current.is_none() {
+                // A shelf that ended while requests may still come ended because of a body.
+                return Ok(self.requests.is_none());
             }
         }
     }

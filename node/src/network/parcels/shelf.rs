@@ -17,85 +17,74 @@ pub(super) struct Shelf {
     pub(super) blocks: mpsc::Sender<Block>,
     /// Blocks written, to be filled again.
     pub(super) empties: mpsc::Receiver<Block>,
+    /// The block being packed.
+    pub(super) block: Block,
 }
 
-/// The stream is gone.
-struct Gone;
-
 impl Shelf {
-    /// Runs on a blocking thread. Ends early, so that the stream is reset, when a body does not keep its promise.
+    /// Runs on a blocking thread. Ends early when a body does not keep its promise; what came before it goes out.
     pub(super) fn run(mut self) {
-        let mut block = Block::new();
-        loop {
-            let request = if block.filled == 0 {
-                self.requests.blocking_recv()
-            } else {
-                match self.requests.try_recv() {
-                    Ok(request) => Some(request),
-                    // Nothing more for now: what there is must not wait.
-                    Err(_) => {
-                        let Ok(next) = self.hand_over(block) else {
-                            return;
-                        };
-                        block = next;
-                        continue;
-                    }
-                }
-            };
-            let Some(request) = request else {
+        while let Some(request) = self.next() {
+            let answered = self.answer(&request);
+            if let Err(why) = answered {
+                tracing::debug!(node = ?self.from, %why, "a range could not be served to its end");
+                // Nobody may be there to take it any more.
+                let _ = self.hand_over();
                 return;
-            };
-            match self.answer(&request, block) {
-                Ok(next) => block = next,
-                Err(why) => {
-                    tracing::debug!(node = ?self.from, %why, "a range could not be served to its end");
-                    return;
-                }
             }
         }
     }
 
-    fn answer(&mut self, request: &RangeRequest, mut block: Block) -> io::Result<Block> {
+    /// The next request. While there is none, what was packed must not wait.
+    fn next(&mut self) -> Option<RangeRequest> {
+        if self.block.filled == 0 {
+            return self.requests.blocking_recv();
+        }
+        if let Ok(request) = self.requests.try_recv() {
+            return Some(request);
+        }
+        self.hand_over().ok()?;
+        self.requests.blocking_recv()
+    }
+
+    fn answer(&mut self, request: &RangeRequest) -> io::Result<()> {
         let body = self.source.open(self.from, request);
         let header = answer_header(
             body.as_ref()
                 .map(|body| body.length)
                 .map_err(|refusal| *refusal),
         );
-        let mut header = &header[..];
-        while !header.is_empty() {
-            block = self.make_room(block)?;
-            block.filled += header.read(block.room())?;
+        self.pack(&mut &header[..], header.len() as u64)?;
+        match body {
+            Ok(body) if body.length > request.length => {
+                Err(io::Error::other("the source has more than was asked for"))
+            }
+            Ok(mut body) => self.pack(&mut body.bytes, body.length),
+            Err(_) => Ok(()),
         }
-        let Ok(body) = body else {
-            return Ok(block);
-        };
-        if body.length > request.length {
-            return Err(io::Error::other("the source gave more than was asked for"));
-        }
-        let mut bytes = body.bytes.take(body.length);
+    }
+
+    fn pack(&mut self, bytes: &mut dyn Read, length: u64) -> io::Result<()> {
+        let mut bytes = bytes.take(length);
         while bytes.limit() > 0 {
-            block = self.make_room(block)?;
-            match bytes.read(block.room()) {
+            if self.block.is_full() {
+                self.hand_over()?;
+            }
+            match bytes.read(self.block.room()) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => block.filled += read,
+                Ok(read) => self.block.filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(block)
+        Ok(())
     }
 
-    fn make_room(&mut self, block: Block) -> io::Result<Block> {
-        if !block.is_full() {
-            return Ok(block);
-        }
-        self.hand_over(block)
-            .map_err(|Gone| io::Error::from(io::ErrorKind::BrokenPipe))
-    }
-
-    fn hand_over(&mut self, block: Block) -> Result<Block, Gone> {
-        self.blocks.blocking_send(block).map_err(|_| Gone)?;
-        Ok(self.empties.try_recv().unwrap_or_else(|_| Block::new()))
+    fn hand_over(&mut self) -> io::Result<()> {
+        let next = self.empties.try_recv().unwrap_or_else(|_| Block::new());
+        let full = std::mem::replace(&mut self.block, next);
+        self.blocks
+            .blocking_send(full)
+            .map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }

@@ -73,12 +73,12 @@ impl Engine {
         let Some(surplus) = self.connections.greeted(connection, now) else {
             return;
         };
-        for other in surplus {
-            self.close(other, "replaced by a newer connection");
-        }
         let Some(node) = self.use_newest_of(connection, now) else {
             return;
         };
+        for other in surplus {
+            self.close(other, "replaced by a newer connection");
+        }
         let full = match self.partners.find(&node) {
             Some(partner) => partner.streams.try_send(stream).is_err(),
             None => true,
@@ -137,7 +137,9 @@ impl Engine {
                     partner.clear_link();
                     partner.set_trouble(why);
                 }
-                if self.connected.remove(&node) {
+                // While another connection is being greeted, as when both sides dialed, the path only changes.
+                let alone = self.connections.of_member(&node).is_empty();
+                if alone && self.connected.remove(&node) {
                     let why = why.to_owned();
                     self.untold
                         .insert(node, NetworkEvent::Disconnected { node, why });

@@ -1,0 +1,241 @@
+//! How fast sealed objects move between two nodes on loopback, and what that costs. Prints a table; asserts nothing.
+//!
+//! Both nodes run in this process, so processor time and memory are those of both ends together. The source is a buffer
+//! in memory and the sink only counts: what is measured is the transport and this room.
+
+use std::error::Error;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dokuei_node::network::{
+    Member, Network, NetworkConfig, NetworkEvent, NodeId, ParcelSink, ParcelSource, RangeBody,
+    RangeOutcome, RangeRequest, Ranges, Refusal, Started,
+};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+const MB: u64 = 1_000_000;
+
+/// Each cell is the median of so many runs.
+const RUNS: usize = 3;
+
+/// The kernel counts processor time in hundredths of a second (proc(5), `sysconf(_SC_CLK_TCK)` on Linux).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What one row moves.
+struct Load {
+    name: &'static str,
+    object: u64,
+    count: u64,
+    range: u64,
+}
+
+const LOADS: [Load; 3] = [
+    Load {
+        name: "1 object of 1 GB, ranges of 4 MiB",
+        object: 1000 * MB,
+        count: 1,
+        range: 4 << 20,
+    },
+    Load {
+        name: "2000 CT images of 0.5 MB",
+        object: 525_000,
+        count: 2000,
+        range: u64::MAX,
+    },
+    Load {
+        name: "20000 MR images of 25 kB",
+        object: 25_000,
+        count: 20_000,
+        range: u64::MAX,
+    },
+];
+
+struct Pattern;
+
+struct Repeated {
+    bytes: &'static [u8],
+    left: u64,
+}
+
+static BYTES: [u8; 1 << 20] = [0x5a; 1 << 20];
+
+impl Read for Repeated {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer
+            .len()
+            .min(self.bytes.len())
+            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        buffer[..length].copy_from_slice(&self.bytes[..length]);
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
+impl ParcelSource for Pattern {
+    fn open(&self, _: NodeId, request: &RangeRequest) -> Result<RangeBody, Refusal> {
+        // The slot's upper bits choose the load.
+        let load = LOADS
+            .get(request.slot as usize >> 24)
+            .ok_or(Refusal::Missing)?;
+        let left = load
+            .object
+            .checked_sub(request.offset)
+            .ok_or(Refusal::Missing)?;
+        let length = left.min(request.length);
+        Ok(RangeBody {
+            length,
+            bytes: Box::new(Repeated {
+                bytes: &BYTES,
+                left: length,
+            }),
+        })
+    }
+}
+
+struct Counting;
+
+impl ParcelSink for Counting {
+    fn write(&self, _: &RangeRequest, _: u64, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finished(&self, _: &RangeRequest, outcome: RangeOutcome) -> io::Result<()> {
+        match outcome {
+            RangeOutcome::Complete { .. } => Ok(()),
+            RangeOutcome::Refused(_) => Err(io::Error::other("a range was refused")),
+        }
+    }
+}
+
+fn ranges(index: usize) -> Vec<RangeRequest> {
+    let load = &LOADS[index];
+    let whole = |number: u64| RangeRequest {
+        parcel: [1; 32],
+        slot: (index as u32) << 24 | number as u32,
+        offset: 0,
+        length: load.object,
+    };
+    (0..load.count)
+        .flat_map(|number| whole(number).pieces(load.range))
+        .collect()
+}
+
+async fn node(
+    seed: u8,
+    quic: bool,
+) -> Result<(Network, SocketAddr, mpsc::Receiver<NetworkEvent>), Failed> {
+    let mut config = NetworkConfig::new(Zeroizing::new([seed; 32]), vec!["127.0.0.1:0".parse()?]);
+    (config.quic, config.tcp) = (quic, !quic);
+    config.parcels = Some(Arc::new(Pattern));
+    let Started {
+        network,
+        events,
+        listening,
+    } = Network::start(config)?;
+    Ok((network, *listening.first().ok_or("no address")?, events))
+}
+
+async fn connected(quic: bool) -> Result<(Network, Network), Failed> {
+    let (serving, address, mut told) = node(1, quic).await?;
+    let (fetching, _, mut events) = node(2, quic).await?;
+    let member = |network: &Network, addresses: Vec<SocketAddr>| Member {
+        node: network.local(),
+        outbound: !addresses.is_empty(),
+        addresses: addresses.into_iter().map(Into::into).collect(),
+    };
+    serving
+        .set_members(vec![member(&fetching, Vec::new())])
+        .await;
+    fetching
+        .set_members(vec![member(&serving, vec![address])])
+        .await;
+    for events in [&mut told, &mut events] {
+        tokio::time::timeout(Duration::from_secs(10), events.recv())
+            .await?
+            .ok_or("not connected")?;
+    }
+    tokio::spawn(async move { while told.recv().await.is_some() {} });
+    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    Ok((serving, fetching))
+}
+
+/// Processor seconds of this process so far, user and system (proc(5), fields 14 and 15 of `stat`).
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// The most memory this process ever held, in MB (proc(5), `VmHWM`).
+fn peak_megabytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+async fn row(
+    serving: &Network,
+    fetching: &Network,
+    load: usize,
+    streams: usize,
+) -> Result<(f64, f64), Failed> {
+    let (mut rates, mut costs) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let list = Ranges::from(ranges(load));
+        let (started, spent) = (Instant::now(), processor_seconds());
+        let fetched = fetching
+            .fetch(serving.local(), list, streams, Arc::new(Counting))
+            .await?;
+        let megabytes = fetched.bytes as f64 / MB as f64;
+        rates.push(megabytes / started.elapsed().as_secs_f64());
+        costs.push((processor_seconds() - spent) / megabytes * 1000.0);
+    }
+    Ok((median(rates), median(costs)))
+}
+
+async fn table() -> Result<(), Failed> {
+    println!(
+        "{:<9} {:<36} {:>7} {:>8} {:>18} {:>13}",
+        "", "", "streams", "MB/s", "CPU-s/GB, 2 ends", "peak RSS, MB"
+    );
+    for quic in [true, false] {
+        let (serving, fetching) = connected(quic).await?;
+        for (index, load) in LOADS.iter().enumerate() {
+            for streams in [1, 4, 8] {
+                let (rate, cost) = row(&serving, &fetching, index, streams).await?;
+                let transport = if quic { "QUIC" } else { "TCP+TLS" };
+                let peak = peak_megabytes();
+                println!(
+                    "{transport:<9} {:<36} {streams:>7} {rate:>8.0} {cost:>18.2} {peak:>13.0}",
+                    load.name
+                );
+            }
+        }
+        fetching.stop().await;
+        serving.stop().await;
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(table())
+}
