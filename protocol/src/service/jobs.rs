@@ -38,6 +38,12 @@ impl Attempt {
         trouble: None,
     };
 
+    /// Whether its moment lies ahead. No pause is longer than [`limits::RETRY_MOST`]: a moment
+    /// further ahead was set before the clock was set back, and does not count.
+    fn waits(&self, now: Timestamp) -> bool {
+        now < self.not_before && self.not_before <= now.after(limits::RETRY_MOST)
+    }
+
     fn failed(self, now: Timestamp, trouble: Trouble) -> Attempt {
         let doubled = limits::RETRY_FIRST
             .0
@@ -113,7 +119,7 @@ impl Service {
             .retain(|job, attempt| attempt.running || owed.contains(job));
         for job in jobs {
             let known = self.attempts.get(&job).copied();
-            if known.is_some_and(|attempt| attempt.running || attempt.not_before > turn.now) {
+            if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
                 continue;
             }
             let Some(effect) = self.effect_of(job) else {
@@ -276,10 +282,12 @@ impl Service {
         }
     }
 
-    pub(crate) fn next_attempt(&self) -> Option<Timestamp> {
+    /// The next moment at which something is tried again. An attempt whose moment has come and that
+    /// was not begun waits for its partner to connect.
+    pub(crate) fn next_attempt(&self, now: Timestamp) -> Option<Timestamp> {
         self.attempts
             .values()
-            .filter(|attempt| !attempt.running)
+            .filter(|attempt| !attempt.running && attempt.waits(now))
             .map(|attempt| attempt.not_before)
             .min()
     }

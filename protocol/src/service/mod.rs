@@ -208,7 +208,7 @@ impl Service {
         self.permit_parcels(turn);
         self.ask_for_announcements(turn);
         self.begin_jobs(turn);
-        let next = [self.next_attempt(), self.next_deadline(turn.now)]
+        let next = [self.next_attempt(turn.now), self.next_deadline(turn.now)]
             .into_iter()
             .flatten()
             .min();
@@ -217,24 +217,36 @@ impl Service {
         }
     }
 
+    /// The next moment at which something follows from the time alone. What is due already and has
+    /// not been done waits for something else, so waking for it would be in vain.
     fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let prekey = self.state.own.prekey.as_ref().map(|(_, prekey)| {
-            Timestamp(prekey.validity.from.0 * 1000).after(limits::PREKEY_EVERY)
-        });
+        let ahead = |at: &Timestamp| *at > now;
+        let prekey = self
+            .newest_prekey()
+            .map(|at| at.after(limits::PREKEY_EVERY));
+        let destroyed = self
+            .vault
+            .prekeys
+            .values()
+            .map(|(published, _)| published.after(limits::PREKEY_KEPT))
+            .filter(ahead)
+            .min();
         let sync = self
             .synced
             .values()
-            .min()
-            .map(|at| at.after(limits::SYNC_EVERY));
+            .map(|at| at.after(limits::SYNC_EVERY))
+            .filter(ahead)
+            .min();
         [
             self.request_deadline(now),
             self.pairings.deadline(),
             prekey,
+            destroyed,
             sync,
         ]
         .into_iter()
         .flatten()
-        .filter(|at| *at > now)
+        .filter(ahead)
         .min()
     }
 
