@@ -60,7 +60,8 @@ impl Attempt {
 
 impl Service {
     /// Everything that is owed now, whether or not it can be begun. Documents for one partner come
-    /// oldest first: each builds on those before it.
+    /// oldest first: each builds on those before it. Of a case's report versions the oldest one
+    /// that is awaited is owed: they reach the archive in their order.
     fn owed(&self) -> Vec<Job> {
         let mut owed = Vec::new();
         for (site, queue) in &self.state.outbox {
@@ -78,11 +79,8 @@ impl Service {
             let versions = request
                 .booked()
                 .and_then(|thread| thread.phase().versions());
-            for version in versions.into_iter().flat_map(|versions| versions.all()) {
-                if version.reception == Reception::Issued {
-                    owed.push(Job::ReceiveReport(*case, version.issued.version));
-                }
-            }
+            let awaited = versions.and_then(|versions| versions.awaited().next());
+            owed.extend(awaited.map(|version| Job::ReceiveReport(*case, version.issued.version)));
         }
         owed
     }
@@ -122,6 +120,9 @@ impl Service {
             if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
                 continue;
             }
+            if self.another_version_runs(job) {
+                continue;
+            }
             let Some(effect) = self.effect_of(job) else {
                 continue;
             };
@@ -132,6 +133,17 @@ impl Service {
             self.attempts.insert(job, attempt);
             turn.effect(effect);
         }
+    }
+
+    /// Whether another version of the same report is being fetched. It may be a preliminary that a
+    /// final has just replaced: the final waits for its end, so that it comes to lie on top.
+    fn another_version_runs(&self, job: Job) -> bool {
+        let Job::ReceiveReport(case, _) = job else {
+            return false;
+        };
+        let versions = Job::ReceiveReport(case, 0)..=Job::ReceiveReport(case, u32::MAX);
+        let mut running = self.attempts.range(versions).filter(|(_, at)| at.running);
+        running.any(|(other, _)| *other != job)
     }
 
     /// The effect that begins a job; none while its partner is not connected or a key is missing.
@@ -310,17 +322,12 @@ impl Service {
         }
         for reading in self.state.readings.values() {
             let expected = reading.thread.expected();
-            for version in expected
-                .versions()
-                .into_iter()
-                .flat_map(|versions| versions.all())
-            {
-                if version.reception == Reception::Issued {
-                    permit(
-                        reading.thread.requester(),
-                        version.issued.grant.manifest.parcel,
-                    );
-                }
+            let versions = expected.versions().into_iter();
+            for version in versions.flat_map(|versions| versions.awaited()) {
+                permit(
+                    reading.thread.requester(),
+                    version.issued.grant.manifest.parcel,
+                );
             }
         }
         permits.sort_unstable();

@@ -4,7 +4,6 @@ use dokuei_keys::id::SiteId;
 
 use crate::case::CaseId;
 use crate::case::phase::{Phase, Standing};
-use crate::case::report::Reception;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
 use crate::service::Service;
@@ -153,11 +152,7 @@ impl Service {
             Phase::HandingOver(_) => Waiting::Transfer,
             Phase::Received(_) | Phase::Claimed(_) => Waiting::Reading,
             Phase::Reported(reported) => {
-                let arriving = reported
-                    .versions
-                    .all()
-                    .iter()
-                    .find(|version| version.reception == Reception::Issued);
+                let arriving = reported.versions.awaited().next();
                 match (arriving, reported.standing()) {
                     (Some(version), _) => {
                         return self.job_waits(

@@ -197,7 +197,9 @@ fn a_preliminary_that_was_being_fetched_is_delivered_before_the_final_is_fetched
         Ok(Answer::Done)
     );
     assert_eq!(world.held.len(), 1);
-    world.let_go();
+    world.held.clear();
+    world.hold = |_| false;
+    world.end_job(CLINIC, Job::ReceiveReport(case, 1), Outcome::Done);
     world.settle();
     let story = world.story(CLINIC, case);
     assert_eq!(
