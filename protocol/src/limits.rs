@@ -68,6 +68,9 @@ pub const AGREEMENT_TERM: Span = Span::DAY.times(365);
 pub const AGREEMENT_BACKDATED: Span = Span::DAY.times(2);
 /// Links kept free in a chain for the requester's own: a reader's proposals never fill it.
 pub const CHAIN_RESERVE: u32 = 32;
+/// Links that must be free in a chain before a case is offered (again): the reserve, a whole
+/// reading, and some addenda.
+pub const CHAIN_READING: u32 = 2 * CHAIN_RESERVE;
 /// Announcements are asked for again this often while a partner is connected.
 pub const SYNC_EVERY: Span = Span::HOUR;
 /// First pause after a failed attempt; it doubles up to [`RETRY_MOST`].

@@ -318,6 +318,9 @@ impl Service {
         if !fits || reading.thread.pending().len() >= limits::PENDING_PROPOSALS {
             return Err(CannotDo::NotNow);
         }
+        if !reading.thread.has_room_for_proposal() {
+            return Err(CannotDo::Limit);
+        }
         self.propose(turn, case, event);
         Ok(Answer::Done)
     }
