@@ -1,8 +1,7 @@
 //! The reader's side: answering offers, receiving studies, issuing reports.
 
-use dokuei_keys::cbor;
 use dokuei_keys::envelope::{GrantContext, RecipientRole, unwrap};
-use dokuei_keys::id::{Digest, DocumentId, PersonId};
+use dokuei_keys::id::{DocumentId, PersonId};
 use dokuei_keys::secret::ContentKey;
 use dokuei_keys::signed::Signed;
 
@@ -219,12 +218,7 @@ impl Service {
             match self.expected(case) {
                 Some(Phase::Offered(offered)) => self.answer_offer(turn, case, &offered.offer),
                 Some(Phase::HandingOver(handing_over)) if self.state.readings[&case].arrived => {
-                    let manifest = &handing_over.grant.manifest;
-                    let receipt = CustodyReceipt {
-                        manifest: Digest::of(&cbor::encode(manifest)),
-                        objects: manifest.objects,
-                        bytes: manifest.bytes,
-                    };
+                    let receipt = CustodyReceipt::of(&handing_over.grant.manifest);
                     self.propose(turn, case, ReaderEvent::Received(receipt));
                 }
                 _ => {}
