@@ -3,7 +3,7 @@
 use dokuei_protocol::case::event::WithdrawalReason;
 use dokuei_protocol::case::terms::Modality;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
-use dokuei_protocol::input::Command;
+use dokuei_protocol::input::{Command, Job, Outcome, Trouble};
 use dokuei_protocol::limits;
 use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted};
 use dokuei_protocol::service::views::Waiting;
@@ -95,15 +95,14 @@ fn what_arrived_during_the_removal_is_sent_again_after_pairing_again() {
     world.hold = |effect| matches!(effect, Effect::Send { .. });
     assert_eq!(world.claim(HOSPITAL, case), Ok(Answer::Done));
     world.hold = |_| false;
-    let clinic_only = world.id(HOSPITAL);
-    let ticket = world.ticket();
-    let removal = Command::RemovePartner(clinic_only);
-    world.tell(
-        CLINIC,
-        dokuei_protocol::input::Input::Command(ticket, removal),
-    );
-    world.let_go();
-    world.settle();
+    let Some((_, Effect::Send { to, id, bytes, .. })) = world.held.pop() else {
+        panic!("the claim is sent");
+    };
+    remove(&mut world, CLINIC, HOSPITAL);
+    let answer = world.hand_over(HOSPITAL, CLINIC, bytes);
+    assert_eq!(answer, Some(DocumentAnswer::Later));
+    let put_off = Outcome::Failed(Trouble::PartnerBusy);
+    world.end_job(HOSPITAL, Job::Send(to, id), put_off);
     world.pair_up(CLINIC, HOSPITAL);
     world.settle();
     assert_eq!(world.phase(CLINIC, case), "claimed");

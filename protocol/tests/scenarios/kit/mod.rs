@@ -185,6 +185,7 @@ impl World {
     pub fn cut(&mut self, a: usize, b: usize) {
         self.cut.insert((a.min(b), a.max(b)));
         self.reconnect();
+        self.drive();
     }
 
     /// Mends it.

@@ -35,8 +35,12 @@ impl World {
                 id,
                 bytes,
             } => {
-                self.sent.push((from, to, bytes.clone()));
-                let answer = self.hand_over(from, to, bytes);
+                let answer = if self.connected.contains(&(from.min(to), from.max(to))) {
+                    self.sent.push((from, to, bytes.clone()));
+                    self.hand_over(from, to, bytes)
+                } else {
+                    None
+                };
                 if let Some(answer) = answer {
                     self.heard.push((id, answer));
                 }
