@@ -116,10 +116,7 @@ impl State {
     fn apply(&mut self, entry: &Entry) -> Result<(), Contradiction> {
         match &entry.record {
             Record::PartnerPaired(bytes) => self.partner_paired(bytes),
-            Record::PartnerRemoved(site) => {
-                self.outbox.remove(site);
-                self.partners.remove(site).map(drop).ok_or(Contradiction)
-            }
+            Record::PartnerRemoved(site) => self.partner_removed(site),
             Record::AgreementProposed(bytes) => self.agreement_proposed(bytes),
             Record::AgreementAccepted(bytes) => self.agreement_accepted(bytes),
             Record::AnnouncementMade(bytes) => self.announcement_made(bytes),
@@ -182,6 +179,15 @@ impl State {
         partner.hear(Announcement::Address(recorded(&introduction.address)?.1));
         self.partners.insert(acquaintance.site, partner);
         Ok(())
+    }
+
+    /// What was agreed goes with the partner. Documents of cases stay: should the two pair again,
+    /// their chains go on without a gap.
+    fn partner_removed(&mut self, site: &SiteId) -> Result<(), Contradiction> {
+        if let Some(queue) = self.outbox.get_mut(site) {
+            queue.retain(|outgoing| is_of_case(&outgoing.bytes));
+        }
+        self.partners.remove(site).map(drop).ok_or(Contradiction)
     }
 
     fn agreement_proposed(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
@@ -294,6 +300,11 @@ impl State {
         thread.propose(id, proposal);
         Ok(())
     }
+}
+
+fn is_of_case(document: &[u8]) -> bool {
+    signed::peek(document)
+        .is_ok_and(|header| header.kind == Link::KIND || header.kind == Proposal::KIND)
 }
 
 /// The content of a document from this site's own log: it was verified, or made, before it was
