@@ -64,8 +64,9 @@ pub const CAPACITY_HOLDS: Span = Span::DAY.times(7);
 pub const AGREEMENTS: usize = 32;
 /// How long an agreement made by pairing is in force.
 pub const AGREEMENT_TERM: Span = Span::DAY.times(365);
-/// An agreement starts this long before it is made, so that both clocks are inside it.
-pub const AGREEMENT_BACKDATED: Span = Span::DAY.times(2);
+/// An agreement starts this long before it is made, so that both clocks are inside it: each may be
+/// two days off, in different directions.
+pub const AGREEMENT_BACKDATED: Span = Span::DAY.times(5);
 /// Links kept free in a chain for the requester's own: a reader's proposals never fill it.
 pub const CHAIN_RESERVE: u32 = 32;
 /// Links that must be free in a chain before a case is offered (again): the reserve, a whole

@@ -117,8 +117,8 @@ impl State {
         match &entry.record {
             Record::PartnerPaired(bytes) => self.partner_paired(bytes),
             Record::PartnerRemoved(site) => self.partner_removed(site),
-            Record::AgreementProposed(bytes) => self.agreement_proposed(bytes),
-            Record::AgreementAccepted(bytes) => self.agreement_accepted(bytes),
+            Record::AgreementProposed(bytes) => self.agreement_proposed(bytes, entry.sequence),
+            Record::AgreementAccepted(bytes) => self.agreement_accepted(bytes, entry.sequence),
             Record::AnnouncementMade(bytes) => self.announcement_made(bytes),
             Record::AnnouncementReceived(bytes) => self.announcement_received(bytes),
             Record::CaseOpened(case, manifest, terms) => {
@@ -190,7 +190,7 @@ impl State {
         self.partners.remove(site).map(drop).ok_or(Contradiction)
     }
 
-    fn agreement_proposed(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn agreement_proposed(&mut self, bytes: &[u8], noted: u64) -> Result<(), Contradiction> {
         let (id, agreement) = recorded::<Agreement>(bytes)?;
         let own = agreement.proposer == self.site;
         let other = if own {
@@ -203,6 +203,7 @@ impl State {
             AgreementState {
                 agreement,
                 accepted: false,
+                noted,
             },
         );
         if own {
@@ -211,7 +212,7 @@ impl State {
         Ok(())
     }
 
-    fn agreement_accepted(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn agreement_accepted(&mut self, bytes: &[u8], noted: u64) -> Result<(), Contradiction> {
         let (id, accepted) = recorded::<AgreementAccepted>(bytes)?;
         let own = accepted.accepter == self.site;
         let other = if own {
@@ -224,7 +225,7 @@ impl State {
             .agreements
             .get_mut(&accepted.agreement)
             .ok_or(Contradiction)?;
-        state.accepted = true;
+        (state.accepted, state.noted) = (true, noted);
         if own {
             self.post(other, id, bytes);
         }

@@ -238,14 +238,15 @@ impl Service {
             .partners
             .get(&requester)
             .and_then(|partner| partner.agreements.get(&offer.agreement));
-        let event =
-            if !agreed.is_some_and(|state| state.accepted && state.agreement.in_force(turn.now)) {
-                ReaderEvent::Declined(DeclineReason::NoAgreement)
-            } else if self.quoting == Quoting::ByHand {
-                return;
-            } else {
-                self.quote(turn.now, &offer.terms)
-            };
+        let event = match agreed {
+            // The requester's acceptance of what this site proposed is still on its way.
+            Some(state) if !state.accepted => return,
+            Some(state) if state.agreement.in_force(turn.now) => match self.quoting {
+                Quoting::Automatic => self.quote(turn.now, &offer.terms),
+                Quoting::ByHand => return,
+            },
+            _ => ReaderEvent::Declined(DeclineReason::NoAgreement),
+        };
         self.propose(turn, case, event);
     }
 
