@@ -46,7 +46,7 @@ pub const INVITATION: Span = Span::MINUTE.times(15);
 pub const INVITATION_TRIES: u8 = 10;
 /// How long a case is on offer when nothing else was said.
 pub const OFFER: Span = Span::HOUR.times(24);
-/// How long a reader keeps a place for a quoted case.
+/// How long a reader keeps a place for a quoted case, and how long the requester may book it.
 pub const QUOTE_LEASE: Span = Span::HOUR.times(4);
 /// A new prekey is published this often.
 pub const PREKEY_EVERY: Span = Span::DAY;

@@ -8,7 +8,7 @@ use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signed::{self, Document};
 
 use crate::case::CaseId;
-use crate::case::event::{Link, Proposal};
+use crate::case::event::{Link, Proposal, ReaderEvent};
 use crate::case::reading::Reading;
 use crate::case::request::Request;
 use crate::case::thread::Thread;
@@ -18,6 +18,7 @@ use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Introduction;
 use crate::partner::{AgreementState, Partner};
 use crate::record::Record;
+use crate::time::Timestamp;
 
 /// A document that a partner has not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,11 +89,7 @@ impl State {
     ///
     /// # Errors
     /// [`Contradiction`] when the record does not fit: a bug of the caller; nothing is appended.
-    pub fn commit(
-        &mut self,
-        at: crate::time::Timestamp,
-        record: Record,
-    ) -> Result<Vec<u8>, Contradiction> {
+    pub fn commit(&mut self, at: Timestamp, record: Record) -> Result<Vec<u8>, Contradiction> {
         let mut head = self.head;
         let (entry, bytes) = head.append(at, record);
         self.apply(&entry)?;
@@ -140,8 +137,8 @@ impl State {
                 .map(|request| request.checked = true)
                 .ok_or(Contradiction),
             Record::LinkMade(bytes) => self.link_made(bytes),
-            Record::LinkReceived(bytes) => self.link_received(bytes),
-            Record::ProposalMade(bytes) => self.proposal_made(bytes),
+            Record::LinkReceived(bytes) => self.link_received(bytes, entry.at),
+            Record::ProposalMade(bytes) => self.proposal_made(bytes, entry.at),
             Record::ProposalReceived(bytes) => self.proposal_received(bytes),
             Record::DocumentConfirmed(site, id) | Record::DocumentRefused(site, id) => {
                 let queue = self.outbox.get_mut(site).ok_or(Contradiction)?;
@@ -263,30 +260,36 @@ impl State {
         Ok(())
     }
 
-    fn link_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn link_received(&mut self, bytes: &[u8], at: Timestamp) -> Result<(), Contradiction> {
         let (id, link) = recorded::<Link>(bytes)?;
+        let heard = (link.at, at);
         match self.readings.get_mut(&link.case) {
             Some(reading) => {
                 reading
                     .thread
                     .append(id, &link)
                     .map_err(|_| Contradiction)?;
+                reading.heard = heard;
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
                 }
             }
-            None => drop(self.readings.insert(
-                link.case,
-                Reading::new(Thread::open(id, &link).map_err(|_| Contradiction)?),
-            )),
+            None => {
+                let thread = Thread::open(id, &link).map_err(|_| Contradiction)?;
+                self.readings.insert(link.case, Reading::new(thread, heard));
+            }
         }
         Ok(())
     }
 
-    fn proposal_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn proposal_made(&mut self, bytes: &[u8], at: Timestamp) -> Result<(), Contradiction> {
         let (id, proposal) = recorded::<Proposal>(bytes)?;
         let requester = proposal.requester;
-        self.reading(&proposal.case)?.thread.propose(id, proposal);
+        let reading = self.reading(&proposal.case)?;
+        if matches!(proposal.event, ReaderEvent::Quoted(_)) {
+            reading.quoted = Some(at);
+        }
+        reading.thread.propose(id, proposal);
         self.post(requester, id, bytes);
         Ok(())
     }

@@ -190,10 +190,10 @@ pub enum ReaderEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Quote {
-    /// The report will be there by then.
+    /// The report will be there by then, by the requester's clock.
     #[n(0)]
     pub due: Timestamp,
-    /// The place is kept until then.
+    /// The place is kept until then, by the requester's clock.
     #[n(1)]
     pub until: Timestamp,
 }

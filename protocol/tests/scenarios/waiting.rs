@@ -12,9 +12,7 @@ const TWO_DAYS: i64 = 48 * 3_600_000;
 
 /// Pairs a clinic and a hospital whose clocks are that many milliseconds ahead of the right time.
 fn pair_with_clocks(clinic: i64, hospital: i64) -> World {
-    let mut world = World::strangers();
-    world.sites[CLINIC].ahead = clinic;
-    world.sites[HOSPITAL].ahead = hospital;
+    let mut world = World::strangers_with_clocks(clinic, hospital);
     world.pair_up(CLINIC, HOSPITAL);
     let offered = world.ask(
         HOSPITAL,

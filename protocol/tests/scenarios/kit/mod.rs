@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use dokuei_keys::id::{DocumentId, SiteId};
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Input, Job, Outcome, Ticket};
-use dokuei_protocol::service::Quoting;
 use dokuei_protocol::time::{Span, Timestamp};
 
 pub use site::Site;
@@ -56,11 +55,11 @@ pub struct World {
 }
 
 impl World {
-    fn new(names: &[&'static str]) -> World {
+    fn new(names: &[&'static str], certified: Span) -> World {
         let sites = names
             .iter()
             .enumerate()
-            .map(|(index, name)| Site::new(index, name, Quoting::Automatic))
+            .map(|(index, name)| Site::new(index, name, certified))
             .collect();
         World {
             now: START,
@@ -82,7 +81,15 @@ impl World {
 
     /// A clinic and a hospital that do not know each other.
     pub fn strangers() -> World {
-        World::new(&["clinic", "hospital"])
+        World::new(&["clinic", "hospital"], Span::HOUR)
+    }
+
+    /// The same, with clocks that are that many milliseconds ahead of the right time.
+    pub fn strangers_with_clocks(clinic: i64, hospital: i64) -> World {
+        let mut world = World::new(&["clinic", "hospital"], Span::DAY.times(5));
+        world.sites[CLINIC].ahead = clinic;
+        world.sites[HOSPITAL].ahead = hospital;
+        world
     }
 
     /// A clinic and a hospital with an agreement in force; the hospital reads CT of the chest.
@@ -94,7 +101,7 @@ impl World {
 
     /// A clinic with agreements with a hospital and a university, which both read CT of the chest.
     pub fn trio() -> World {
-        let mut world = World::new(&["clinic", "hospital", "university"]);
+        let mut world = World::new(&["clinic", "hospital", "university"], Span::HOUR);
         world.introduce(HOSPITAL);
         world.introduce(UNIVERSITY);
         world

@@ -11,7 +11,7 @@ use dokuei_keys::time::{UnixSeconds, Validity};
 use dokuei_protocol::effect::{Answer, CannotDo, Effect, KeptPrekey, Permit, SecretChange, Step};
 use dokuei_protocol::input::{Input, Ticket};
 use dokuei_protocol::service::{Identity, Quoting, Service};
-use dokuei_protocol::time::Timestamp;
+use dokuei_protocol::time::{Span, Timestamp};
 
 use super::START;
 
@@ -48,12 +48,14 @@ fn signed<T: Document>(content: T, key: &SigningKey) -> Vec<u8> {
 }
 
 impl Site {
-    pub fn new(index: usize, name: &'static str, quoting: Quoting) -> Site {
+    /// A site whose certificates are valid from `before` the start, for a year and a day.
+    pub fn new(index: usize, name: &'static str, before: Span) -> Site {
+        let quoting = Quoting::Automatic;
         let index = u8::try_from(index).unwrap();
         let (root, site_key, node_key) = (key(index, 1), key(index, 2), key(index, 3));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node_key.public());
-        let validity = Validity::starting(UnixSeconds(START.0 / 1000 - 3_600), 366 * 86_400);
+        let validity = Validity::starting(UnixSeconds((START.0 - before.0) / 1000), 366 * 86_400);
         let certificate = SiteCertificate {
             site: id,
             root: root.public(),
