@@ -71,6 +71,9 @@ pub struct Service {
     permitted: Vec<Permit>,
     /// Cases that a person of this site wants to answer by hand.
     quoting: Quoting,
+    /// When something was decided last.
+    now: Timestamp,
+    contradictions: u64,
 }
 
 /// How a reading site answers offers.
@@ -122,6 +125,8 @@ impl Service {
             admitted: Vec::new(),
             permitted: Vec::new(),
             quoting,
+            now: Timestamp::default(),
+            contradictions: 0,
         }
     }
 
@@ -161,6 +166,7 @@ impl Service {
     /// Decides.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Step {
         let mut turn = Turn::new(now);
+        self.now = now;
         match input {
             Input::Command(ticket, command) => self.command(&mut turn, ticket, command),
             Input::PairingCalled {
@@ -255,8 +261,17 @@ impl Service {
     fn note(&mut self, turn: &mut Turn, record: Record) {
         match self.state.commit(turn.now, record) {
             Ok(bytes) => turn.step.records.push(bytes),
-            Err(_) => debug_assert!(false, "a record contradicts the state"),
+            Err(_) => {
+                self.contradictions += 1;
+                debug_assert!(false, "a record contradicts the state");
+            }
         }
+    }
+
+    /// How many records contradicted the state, since the start, and were dropped. Each is a fault
+    /// of this crate.
+    pub fn contradictions(&self) -> u64 {
+        self.contradictions
     }
 
     fn keep_content_key(&mut self, turn: &mut Turn, parcel: ParcelId, key: ContentKey) {

@@ -111,10 +111,8 @@ fn what_arrived_during_the_removal_is_sent_again_after_pairing_again() {
 
 #[test]
 fn an_offer_that_overtakes_the_acceptance_of_the_agreement_is_not_declined() {
-    let mut world = World::pair();
     // The university invites the clinic; the clinic's acceptance is held up, its offer is not.
-    let mut trio = World::trio();
-    std::mem::swap(&mut world, &mut trio);
+    let mut world = World::trio();
     remove(&mut world, CLINIC, UNIVERSITY);
     remove(&mut world, UNIVERSITY, CLINIC);
     world.hold = |effect| match effect {
@@ -127,6 +125,7 @@ fn an_offer_that_overtakes_the_acceptance_of_the_agreement_is_not_declined() {
     let case = world.open(UNIVERSITY);
     world.drive();
     assert_eq!(world.phase(CLINIC, case), "offered");
+    assert_eq!(world.waiting(UNIVERSITY, case), Waiting::Agreement);
     world.let_go();
     world.settle();
     assert_eq!(world.phase(CLINIC, case), "received");
@@ -168,7 +167,8 @@ fn after_the_agreement_nothing_is_granted() {
         "booked",
         "there is a key, but no agreement"
     );
-    assert_eq!(world.waiting(CLINIC, case), Waiting::Prekey);
+    assert_eq!(world.waiting(CLINIC, case), Waiting::Agreement);
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Grant);
     assert!(world.sites[CLINIC].permitted.is_empty());
 }
 

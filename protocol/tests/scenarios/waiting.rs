@@ -1,5 +1,6 @@
 //! Clocks that are wrong, wake-ups, and what a site says it waits for.
 
+use dokuei_protocol::case::event::ReleaseReason;
 use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::effect::{Answer, Effect};
 use dokuei_protocol::input::{Command, Input, Job, Outcome, Trouble};
@@ -181,4 +182,21 @@ fn pauses_between_attempts_grow_and_are_bounded() {
         pauses.push(world.now.since(failed_at).0 / 1000);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+}
+
+#[test]
+fn what_the_partner_has_not_heard_is_not_over() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    world.hold = |effect| matches!(effect, Effect::Send { .. });
+    let back = Command::Release(case, ReleaseReason::ShiftEnded);
+    assert_eq!(world.ask(HOSPITAL, back), Ok(Answer::Done));
+    assert_eq!(world.phase(HOSPITAL, case), "released");
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Answer);
+    world.cut(CLINIC, HOSPITAL);
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Connection);
+    world.hold = |_| false;
+    world.restart(HOSPITAL);
+    world.mend(CLINIC, HOSPITAL);
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Nothing);
 }
