@@ -9,13 +9,17 @@ use dokuei_keys::id::Digest;
 use dokuei_keys::signed;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::report::ReportStatus;
-use dokuei_protocol::effect::Answer;
-use dokuei_protocol::input::Command;
+use dokuei_protocol::case::terms::Modality;
+use dokuei_protocol::effect::{Answer, Effect};
+use dokuei_protocol::input::{Command, Job, Outcome};
+use dokuei_protocol::limits;
 use dokuei_protocol::log::entry::Entry;
+use dokuei_protocol::partner::agreement::Agreement;
+use dokuei_protocol::time::Span;
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-use crate::kit::{CLINIC, HOSPITAL, World};
+use crate::kit::{CLINIC, HOSPITAL, UNIVERSITY, World};
 
 /// Byte strings longer than this are shown by length and digest.
 const SHOWN: usize = 32;
@@ -76,26 +80,56 @@ fn payload(document: &[u8]) -> Vec<u8> {
     decoder.bytes().unwrap().to_vec()
 }
 
-/// Two sites that live through everything a version of the protocol can say.
+/// Three sites that live through everything a version of the protocol can say.
 fn chronicle() -> World {
-    let mut world = World::pair();
-    let read = world.bring_to_reader(HOSPITAL);
-    let statuses = [
+    let mut world = World::trio();
+    let read = world.open_for(&[HOSPITAL, UNIVERSITY]);
+    for status in [
         ReportStatus::Preliminary,
         ReportStatus::Final,
         ReportStatus::Addendum,
-    ];
-    for status in statuses {
+    ] {
         assert_eq!(world.report(HOSPITAL, read, status), Ok(Answer::Done));
     }
     assert_eq!(world.acknowledge(read, 3), Ok(Answer::Done));
     let released = world.bring_to_reader(HOSPITAL);
     let release = Command::Release(released, ReleaseReason::ImageQuality);
     assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
+    let declined = world.open_as(Modality::Mr, &[HOSPITAL]);
+    assert!(declined.is_ok());
+    world.cut(CLINIC, HOSPITAL);
+    let expired = world.open(HOSPITAL);
+    world.sleep(limits::OFFER);
+    world.mend(CLINIC, HOSPITAL);
+    assert_eq!(world.phase(HOSPITAL, expired), "expired");
+    let rejected = world.bring_to_reader(HOSPITAL);
+    world.hold = |effect| matches!(effect, Effect::ReceiveReport { .. });
+    assert_eq!(
+        world.report(HOSPITAL, rejected, ReportStatus::Final),
+        Ok(Answer::Done)
+    );
+    world.held.clear();
+    world.hold = |_| false;
+    world.end_job(CLINIC, Job::ReceiveReport(rejected, 1), Outcome::Impossible);
     let withdrawn = world.bring_to_reader(HOSPITAL);
+    world.cut(CLINIC, HOSPITAL);
+    assert_eq!(world.claim(HOSPITAL, withdrawn), Ok(Answer::Done));
     let withdraw = Command::Withdraw(withdrawn, WithdrawalReason::SentInError);
     assert_eq!(world.ask(CLINIC, withdraw), Ok(Answer::Done));
+    world.mend(CLINIC, HOSPITAL);
     let hospital = world.id(HOSPITAL);
+    let proposed = Agreement {
+        proposer: hospital,
+        accepter: world.id(CLINIC),
+        from: world.now,
+        until: world.now.after(Span::DAY),
+        retention_days: 7,
+        sequence: 1,
+    };
+    let proposed = world.sites[HOSPITAL].sign(proposed);
+    world.hand_over(HOSPITAL, CLINIC, proposed);
+    let accepted = world.ask(CLINIC, Command::AcceptAgreement(hospital));
+    assert_eq!(accepted, Ok(Answer::Done));
     assert_eq!(
         world.ask(CLINIC, Command::RemovePartner(hospital)),
         Ok(Answer::Done)
@@ -169,7 +203,7 @@ fn one_document_of_each_kind_and_event() {
     }
     let lines: Vec<_> = kinds
         .into_iter()
-        .map(|((name, event), text)| format!("{name} {event}\n    {text}"))
+        .map(|((name, event), text)| format!("{name}{event}\n    {text}"))
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -185,7 +219,7 @@ fn event_of(kind: &str, content: &[u8]) -> String {
     for _ in 0..decoder.map().unwrap().unwrap() {
         if decoder.u64().unwrap() == field {
             decoder.array().unwrap();
-            return format!("event {}", decoder.u64().unwrap());
+            return format!(", event {:2}", decoder.u64().unwrap());
         }
         decoder.skip().unwrap();
     }

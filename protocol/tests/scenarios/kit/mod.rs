@@ -14,41 +14,41 @@ use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Input, Job, Outcome, Ticket};
 use dokuei_protocol::time::{Span, Timestamp};
 
-pub use site::Site;
-pub use talk::{parcel, report_id, slot};
+pub(crate) use site::Site;
+pub(crate) use talk::{parcel, report_id, slot};
 use wire::{Asker, Delivery};
 
 /// 2027-01-15, about noon in Tokyo.
-pub const START: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const START: Timestamp = Timestamp(1_800_000_000_000);
 /// The site that asks, in every scenario.
-pub const CLINIC: usize = 0;
+pub(crate) const CLINIC: usize = 0;
 /// The first site that reads.
-pub const HOSPITAL: usize = 1;
+pub(crate) const HOSPITAL: usize = 1;
 /// The second site that reads.
-pub const UNIVERSITY: usize = 2;
+pub(crate) const UNIVERSITY: usize = 2;
 
 /// More inputs than any scenario needs between two moments: more means that the sites talk in circles.
 const INPUTS_MOST: usize = 20_000;
 
 /// Everything there is.
-pub struct World {
-    pub now: Timestamp,
-    pub sites: Vec<Site>,
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) sites: Vec<Site>,
     wire: VecDeque<Delivery>,
     cut: BTreeSet<(usize, usize)>,
     connected: BTreeSet<(usize, usize)>,
     /// Effects that are not performed but kept in [`World::held`].
-    pub hold: fn(&Effect) -> bool,
+    pub(crate) hold: fn(&Effect) -> bool,
     /// What was held back, by site.
-    pub held: Vec<(usize, Effect)>,
+    pub(crate) held: Vec<(usize, Effect)>,
     /// Every document that went over the wire: from, to, bytes.
-    pub sent: Vec<(usize, usize, Vec<u8>)>,
+    pub(crate) sent: Vec<(usize, usize, Vec<u8>)>,
     /// Every answer to a document, in order.
-    pub heard: Vec<(DocumentId, DocumentAnswer)>,
+    pub(crate) heard: Vec<(DocumentId, DocumentAnswer)>,
     /// Inputs handled so far.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Restart the site that has handled this input, counted from one.
-    pub restart_after: Option<usize>,
+    pub(crate) restart_after: Option<usize>,
     tickets: u64,
     askers: BTreeMap<Ticket, Asker>,
     asked_document: Option<(Ticket, Option<DocumentAnswer>)>,
@@ -80,12 +80,12 @@ impl World {
     }
 
     /// A clinic and a hospital that do not know each other.
-    pub fn strangers() -> World {
+    pub(crate) fn strangers() -> World {
         World::new(&["clinic", "hospital"], Span::HOUR)
     }
 
     /// The same, with clocks that are that many milliseconds ahead of the right time.
-    pub fn strangers_with_clocks(clinic: i64, hospital: i64) -> World {
+    pub(crate) fn strangers_with_clocks(clinic: i64, hospital: i64) -> World {
         let mut world = World::new(&["clinic", "hospital"], Span::DAY.times(5));
         world.sites[CLINIC].ahead = clinic;
         world.sites[HOSPITAL].ahead = hospital;
@@ -93,14 +93,14 @@ impl World {
     }
 
     /// A clinic and a hospital with an agreement in force; the hospital reads CT of the chest.
-    pub fn pair() -> World {
+    pub(crate) fn pair() -> World {
         let mut world = World::strangers();
         world.introduce(HOSPITAL);
         world
     }
 
     /// A clinic with agreements with a hospital and a university, which both read CT of the chest.
-    pub fn trio() -> World {
+    pub(crate) fn trio() -> World {
         let mut world = World::new(&["clinic", "hospital", "university"], Span::HOUR);
         world.introduce(HOSPITAL);
         world.introduce(UNIVERSITY);
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Gives a site an input, commits what it decides, performs what it says.
-    pub fn tell(&mut self, site: usize, input: Input) {
+    pub(crate) fn tell(&mut self, site: usize, input: Input) {
         let now = self.clock(site);
         let step = self.sites[site].handle(input, now);
         self.inputs += 1;
@@ -129,26 +129,30 @@ impl World {
     }
 
     /// A command, and everything that follows from it, and its answer.
-    pub fn ask(&mut self, site: usize, command: Command) -> Result<Answer, CannotDo> {
+    pub(crate) fn ask(&mut self, site: usize, command: Command) -> Result<Answer, CannotDo> {
         let answer = self.attempt(site, command);
         answer.expect("a command is answered")
     }
 
     /// The same; there is no answer when the node stopped before it gave one.
-    pub fn attempt(&mut self, site: usize, command: Command) -> Option<Result<Answer, CannotDo>> {
+    pub(crate) fn attempt(
+        &mut self,
+        site: usize,
+        command: Command,
+    ) -> Option<Result<Answer, CannotDo>> {
         let ticket = self.ticket();
         self.tell(site, Input::Command(ticket, command));
         self.drive();
         self.sites[site].answers.remove(&ticket)
     }
 
-    pub fn ticket(&mut self) -> Ticket {
+    pub(crate) fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
     }
 
     /// Delivers until nothing is on the way.
-    pub fn drive(&mut self) {
+    pub(crate) fn drive(&mut self) {
         let mut most = INPUTS_MOST;
         while let Some(delivery) = self.wire.pop_front() {
             self.deliver(delivery);
@@ -158,7 +162,7 @@ impl World {
     }
 
     /// Lets time pass, waking sites when they asked for it.
-    pub fn sleep(&mut self, span: Span) {
+    pub(crate) fn sleep(&mut self, span: Span) {
         let end = self.now.after(span);
         let mut most = INPUTS_MOST;
         self.drive();
@@ -184,26 +188,26 @@ impl World {
     }
 
     /// What a site's clock says.
-    pub fn clock(&self, site: usize) -> Timestamp {
+    pub(crate) fn clock(&self, site: usize) -> Timestamp {
         shifted(self.now, self.sites[site].ahead)
     }
 
     /// Breaks the line between two sites.
-    pub fn cut(&mut self, a: usize, b: usize) {
+    pub(crate) fn cut(&mut self, a: usize, b: usize) {
         self.cut.insert((a.min(b), a.max(b)));
         self.reconnect();
         self.drive();
     }
 
     /// Mends it.
-    pub fn mend(&mut self, a: usize, b: usize) {
+    pub(crate) fn mend(&mut self, a: usize, b: usize) {
         self.cut.remove(&(a.min(b), a.max(b)));
         self.reconnect();
         self.drive();
     }
 
     /// Stops a site's node and starts it again from what it had committed.
-    pub fn restart(&mut self, site: usize) {
+    pub(crate) fn restart(&mut self, site: usize) {
         let lost: Vec<_> = self.connected.iter().copied().collect();
         for (a, b) in lost.into_iter().filter(|(a, b)| *a == site || *b == site) {
             self.connected.remove(&(a, b));
@@ -223,7 +227,7 @@ impl World {
     }
 
     /// Performs everything that was held back, and holds nothing back any more.
-    pub fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         self.hold = |_| false;
         for (site, effect) in std::mem::take(&mut self.held) {
             self.perform(site, effect);
@@ -231,17 +235,17 @@ impl World {
         self.drive();
     }
 
-    pub fn end_job(&mut self, site: usize, job: Job, outcome: Outcome) {
+    pub(crate) fn end_job(&mut self, site: usize, job: Job, outcome: Outcome) {
         self.tell(site, Input::JobEnded(job, outcome));
         self.drive();
     }
 
-    pub fn id(&self, site: usize) -> SiteId {
+    pub(crate) fn id(&self, site: usize) -> SiteId {
         self.sites[site].id
     }
 
     /// Documents on the way from one site to another.
-    pub fn queue(&self, from: usize, to: usize) -> usize {
+    pub(crate) fn queue(&self, from: usize, to: usize) -> usize {
         let outbox = &self.sites[from].service.state().outbox;
         outbox
             .get(&self.id(to))

@@ -16,27 +16,27 @@ use dokuei_protocol::time::{Span, Timestamp};
 use super::START;
 
 /// A site, its node, and the node's disk.
-pub struct Site {
-    pub name: &'static str,
-    pub id: SiteId,
-    pub node: NodeId,
-    pub service: Service,
-    pub quoting: Quoting,
+pub(crate) struct Site {
+    pub(crate) name: &'static str,
+    pub(crate) id: SiteId,
+    pub(crate) node: NodeId,
+    pub(crate) service: Service,
+    pub(crate) quoting: Quoting,
     key: SigningKey,
     certificate: Vec<u8>,
     delegation: Vec<u8>,
     starts: u8,
     index: u8,
-    pub entries: Vec<Vec<u8>>,
-    pub prekeys: BTreeMap<PrekeyId, (Timestamp, Secret32)>,
-    pub content: BTreeMap<ParcelId, ContentKey>,
-    pub admitted: BTreeSet<NodeId>,
-    pub permitted: Vec<Permit>,
-    pub pairing_open: bool,
-    pub answers: BTreeMap<Ticket, Result<Answer, CannotDo>>,
-    pub wake: Option<Timestamp>,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) prekeys: BTreeMap<PrekeyId, (Timestamp, Secret32)>,
+    pub(crate) content: BTreeMap<ParcelId, ContentKey>,
+    pub(crate) admitted: BTreeSet<NodeId>,
+    pub(crate) permitted: Vec<Permit>,
+    pub(crate) pairing_open: bool,
+    pub(crate) answers: BTreeMap<Ticket, Result<Answer, CannotDo>>,
+    pub(crate) wake: Option<Timestamp>,
     /// Milliseconds that this site's clock is ahead of the right time.
-    pub ahead: i64,
+    pub(crate) ahead: i64,
 }
 
 fn key(index: u8, which: u8) -> SigningKey {
@@ -49,7 +49,7 @@ fn signed<T: Document>(content: T, key: &SigningKey) -> Vec<u8> {
 
 impl Site {
     /// A site whose certificates are valid from `before` the start, for a year and a day.
-    pub fn new(index: usize, name: &'static str, before: Span) -> Site {
+    pub(crate) fn new(index: usize, name: &'static str, before: Span) -> Site {
         let quoting = Quoting::Automatic;
         let index = u8::try_from(index).unwrap();
         let (root, site_key, node_key) = (key(index, 1), key(index, 2), key(index, 3));
@@ -100,7 +100,7 @@ impl Site {
     }
 
     /// Decides, commits, and gives what is to be done.
-    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+    pub(crate) fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         self.wake = None;
         let step = self.service.handle(input, now);
         self.commit(step)
@@ -123,7 +123,7 @@ impl Site {
     }
 
     /// A service that has replayed the committed log and got its secrets back.
-    pub fn replayed(&self, seed: u8) -> Service {
+    pub(crate) fn replayed(&self, seed: u8) -> Service {
         let mut service = Service::new(
             identity(
                 self.id,
@@ -152,7 +152,7 @@ impl Site {
     }
 
     /// Stops and starts the node; the state must come back as it was.
-    pub fn restart(&mut self, now: Timestamp) -> Vec<Effect> {
+    pub(crate) fn restart(&mut self, now: Timestamp) -> Vec<Effect> {
         self.starts += 1;
         let service = self.replayed(100 + self.starts.wrapping_mul(7).wrapping_add(self.index));
         assert!(
@@ -170,7 +170,7 @@ impl Site {
     }
 
     /// Signs a document as this site, for what the service itself would not say.
-    pub fn sign<T: Document>(&self, content: T) -> Vec<u8> {
+    pub(crate) fn sign<T: Document>(&self, content: T) -> Vec<u8> {
         signed(content, &self.key)
     }
 }

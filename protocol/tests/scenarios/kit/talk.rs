@@ -16,7 +16,7 @@ use dokuei_protocol::time::Span;
 use super::{CLINIC, World};
 
 /// CT of the chest, up to urgent, so many a day, within eight hours.
-pub fn slot(per_day: u16) -> OfferSlot {
+pub(crate) fn slot(per_day: u16) -> OfferSlot {
     OfferSlot {
         modality: Modality::Ct,
         specialty: Specialty::Chest,
@@ -27,7 +27,7 @@ pub fn slot(per_day: u16) -> OfferSlot {
 }
 
 /// A sealed parcel of three objects, as a signed document names it, and its key.
-pub fn parcel(number: u8) -> (ManifestReference, ContentKey) {
+pub(crate) fn parcel(number: u8) -> (ManifestReference, ContentKey) {
     let parcel = ParcelId::from_bytes([number; 32]);
     let key = ContentKey::from_secret(Secret32::from_bytes([number ^ 0xff; 32]));
     let manifest = ManifestReference {
@@ -43,13 +43,13 @@ pub fn parcel(number: u8) -> (ManifestReference, ContentKey) {
 
 impl World {
     /// The two people are on the telephone; afterwards an agreement is in force.
-    pub fn pair_up(&mut self, inviter: usize, accepter: usize) {
+    pub(crate) fn pair_up(&mut self, inviter: usize, accepter: usize) {
         let secret = self.invitation(inviter);
         let paired = self.accept(inviter, accepter, &secret);
         assert_eq!(paired, Ok(Answer::Paired(self.id(inviter))));
     }
 
-    pub fn invitation(&mut self, inviter: usize) -> String {
+    pub(crate) fn invitation(&mut self, inviter: usize) -> String {
         let command = Command::Invite {
             addresses: vec![self.sites[inviter].name.to_owned()],
             retention_days: 30,
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    pub fn accept(
+    pub(crate) fn accept(
         &mut self,
         inviter: usize,
         accepter: usize,
@@ -76,24 +76,24 @@ impl World {
     }
 
     /// The clinic opens a case of chest CT for one reader.
-    pub fn open(&mut self, to: usize) -> CaseId {
+    pub(crate) fn open(&mut self, to: usize) -> CaseId {
         self.open_for(&[to])
     }
 
     /// The clinic opens a case of chest CT for some readers.
-    pub fn open_for(&mut self, to: &[usize]) -> CaseId {
+    pub(crate) fn open_for(&mut self, to: &[usize]) -> CaseId {
         match self.open_as(Modality::Ct, to) {
             Ok(Answer::Opened(case)) => case,
             other => panic!("not opened: {other:?}"),
         }
     }
 
-    pub fn open_as(&mut self, modality: Modality, to: &[usize]) -> Result<Answer, CannotDo> {
+    pub(crate) fn open_as(&mut self, modality: Modality, to: &[usize]) -> Result<Answer, CannotDo> {
         let command = self.opening(modality, to);
         self.ask(CLINIC, command)
     }
 
-    pub fn opening(&self, modality: Modality, to: &[usize]) -> Command {
+    pub(crate) fn opening(&self, modality: Modality, to: &[usize]) -> Command {
         let number = u8::try_from(self.sites[CLINIC].content.len()).unwrap() + 1;
         let (manifest, key) = parcel(number);
         Command::OpenCase(Box::new(OpenCase {
@@ -111,22 +111,22 @@ impl World {
         }))
     }
 
-    pub fn offer_again(&mut self, case: CaseId, to: usize) -> Result<Answer, CannotDo> {
+    pub(crate) fn offer_again(&mut self, case: CaseId, to: usize) -> Result<Answer, CannotDo> {
         let to = vec![self.id(to)];
         self.ask(CLINIC, Command::Offer { case, to })
     }
 
     /// The reader at `site`.
-    pub fn person(site: usize) -> PersonId {
+    pub(crate) fn person(site: usize) -> PersonId {
         PersonId::from_bytes([site as u8 + 40; 32])
     }
 
-    pub fn claim(&mut self, site: usize, case: CaseId) -> Result<Answer, CannotDo> {
+    pub(crate) fn claim(&mut self, site: usize, case: CaseId) -> Result<Answer, CannotDo> {
         self.ask(site, Command::Claim(case, World::person(site)))
     }
 
     /// Issues the next version, whatever it must be numbered.
-    pub fn report(
+    pub(crate) fn report(
         &mut self,
         site: usize,
         case: CaseId,
@@ -136,7 +136,7 @@ impl World {
         self.ask(site, command)
     }
 
-    pub fn issuing(
+    pub(crate) fn issuing(
         &self,
         site: usize,
         case: CaseId,
@@ -156,39 +156,39 @@ impl World {
         })))
     }
 
-    pub fn acknowledge(&mut self, case: CaseId, version: u32) -> Result<Answer, CannotDo> {
+    pub(crate) fn acknowledge(&mut self, case: CaseId, version: u32) -> Result<Answer, CannotDo> {
         self.ask(CLINIC, Command::Acknowledge(case, version))
     }
 
-    pub fn view(&self, site: usize, case: CaseId) -> CaseView {
+    pub(crate) fn view(&self, site: usize, case: CaseId) -> CaseView {
         let view = self.sites[site].service.case_view(case);
         view.unwrap_or_else(|| panic!("{} does not know the case", self.sites[site].name))
     }
 
     /// The word for where a case stands at a site.
-    pub fn phase(&self, site: usize, case: CaseId) -> &'static str {
+    pub(crate) fn phase(&self, site: usize, case: CaseId) -> &'static str {
         self.view(site, case).phase
     }
 
-    pub fn waiting(&self, site: usize, case: CaseId) -> Waiting {
+    pub(crate) fn waiting(&self, site: usize, case: CaseId) -> Waiting {
         self.view(site, case).waiting
     }
 
     /// What happened to a case, as a site tells it.
-    pub fn story(&self, site: usize, case: CaseId) -> Vec<&'static str> {
+    pub(crate) fn story(&self, site: usize, case: CaseId) -> Vec<&'static str> {
         let timeline = self.view(site, case).timeline;
         timeline.iter().map(|line| line.what).collect()
     }
 
     /// What happened to a case with one reader, as the clinic tells it.
-    pub fn story_with(&self, reader: usize, case: CaseId) -> Vec<&'static str> {
+    pub(crate) fn story_with(&self, reader: usize, case: CaseId) -> Vec<&'static str> {
         let request = &self.sites[CLINIC].service.state().requests[&case];
         let timeline = request.threads[&self.id(reader)].timeline();
         timeline.iter().map(|line| line.what).collect()
     }
 
     /// From the offer to the study in the reader's archive.
-    pub fn bring_to_reader(&mut self, reader: usize) -> CaseId {
+    pub(crate) fn bring_to_reader(&mut self, reader: usize) -> CaseId {
         let case = self.open(reader);
         self.settle();
         assert_eq!(self.phase(reader, case), "received");
@@ -196,12 +196,12 @@ impl World {
     }
 
     /// A few minutes, enough for every first retry.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.sleep(Span::MINUTE.times(10));
     }
 }
 
 /// The signed report that version `version` of any case carries in these scenarios.
-pub fn report_id(version: u32) -> DocumentId {
+pub(crate) fn report_id(version: u32) -> DocumentId {
     DocumentId::of(&version.to_be_bytes())
 }

@@ -7,7 +7,7 @@ use dokuei_protocol::input::{Input, Job, Outcome, Trouble};
 use super::World;
 
 /// Something on the way.
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// An input for a site.
     Input(usize, Input),
     /// A document from one site to another, sent as a job.
@@ -59,7 +59,12 @@ impl World {
 
     /// Hands a document to a site as if `from` had sent it, and gives its answer. There is none when
     /// the receiver stopped before it answered.
-    pub fn hand_over(&mut self, from: usize, to: usize, bytes: Vec<u8>) -> Option<DocumentAnswer> {
+    pub(crate) fn hand_over(
+        &mut self,
+        from: usize,
+        to: usize,
+        bytes: Vec<u8>,
+    ) -> Option<DocumentAnswer> {
         let (ticket, node) = (self.ticket(), self.sites[from].node);
         let input = Input::DocumentArrived {
             ticket,
