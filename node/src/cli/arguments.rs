@@ -10,7 +10,7 @@ use crate::language::Language;
 /// dokuei (読影): hospitals read each other's radiology studies, doctor to doctor.
 #[derive(Parser)]
 #[command(name = "dokuei", version, about, disable_help_subcommand = true)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Language of messages: ja or en (otherwise DOKUEI_LANG, LC_ALL, LC_MESSAGES or LANG)
     #[arg(long, global = true, value_name = "ja|en", value_parser = language)]
     pub language: Option<Language>,
@@ -25,7 +25,7 @@ fn language(code: &str) -> Result<Language, String> {
 
 /// What to do.
 #[derive(Subcommand)]
-pub enum Verb {
+pub(super) enum Verb {
     /// 施設のデータフォルダを作る / make the data folder of a site: keys, configuration, recovery sheet
     Init(Init),
     /// ノードを動かす / run the node
@@ -53,7 +53,7 @@ pub enum Verb {
 
 /// Makes a site.
 #[derive(clap::Args)]
-pub struct Init {
+pub(super) struct Init {
     /// The new data folder
     pub dir: PathBuf,
     /// The institution's name
@@ -69,7 +69,7 @@ pub struct Init {
 
 /// Runs a node.
 #[derive(clap::Args)]
-pub struct Run {
+pub(super) struct Run {
     /// The data folder
     pub dir: PathBuf,
     /// A file with the passphrase that opens the keys
@@ -85,7 +85,7 @@ pub struct Run {
 
 /// Partners.
 #[derive(Subcommand)]
-pub enum Partner {
+pub(super) enum Partner {
     /// 招待コードを発行する / open an invitation and print its code
     Invite {
         /// Where the partner reaches this node, host:port; several are tried in order
@@ -117,7 +117,7 @@ pub enum Partner {
 
 /// Studies.
 #[derive(Subcommand)]
-pub enum Study {
+pub(super) enum Study {
     /// 一覧（なぜ待っているか） / list them, and why each waits
     List {
         #[command(flatten)]
@@ -160,7 +160,7 @@ pub enum Study {
 
 /// Cases.
 #[derive(Subcommand)]
-pub enum Case {
+pub(super) enum Case {
     /// 一覧 / list them
     List {
         #[command(flatten)]
@@ -231,7 +231,7 @@ pub enum Case {
 
 /// People.
 #[derive(Subcommand)]
-pub enum Person {
+pub(super) enum Person {
     /// 署名鍵を発行する / give a person a key of their own
     Add {
         /// Their name
@@ -258,7 +258,7 @@ pub enum Person {
 
 /// Reports.
 #[derive(Subcommand)]
-pub enum Report {
+pub(super) enum Report {
     /// レポートに署名する / sign a preliminary or final report
     Sign {
         #[command(flatten)]
@@ -306,7 +306,7 @@ pub enum Report {
 
 /// What is written and who signs it.
 #[derive(clap::Args)]
-pub struct Writing {
+pub(super) struct Writing {
     /// Case id or its beginning
     pub case: String,
     /// Name or id of the author
@@ -330,7 +330,7 @@ pub struct Writing {
 
 /// How the node is.
 #[derive(clap::Args)]
-pub struct Status {
+pub(super) struct Status {
     /// Data folder of the running node
     pub folder: Option<PathBuf>,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::say;
 ///
 /// # Errors
 /// One sentence.
-pub fn case(case: Case) -> Result<(), Failure> {
+pub(super) fn case(case: Case) -> Result<(), Failure> {
     let (at, request) = match case {
         Case::List { at } => {
             let answer = at.ask(Request::CaseList)?;

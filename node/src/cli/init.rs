@@ -15,7 +15,7 @@ use crate::studies::intake::now;
 ///
 /// # Errors
 /// One sentence.
-pub fn init(init: &Init) -> Result<(), Failure> {
+pub(super) fn init(init: &Init) -> Result<(), Failure> {
     let folder = SiteFolder::new(&init.dir);
     create(&folder, init)?;
     let place = folder.path().display();

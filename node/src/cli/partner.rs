@@ -12,7 +12,7 @@ use crate::say;
 ///
 /// # Errors
 /// One sentence.
-pub fn partner(partner: Partner) -> Result<(), Failure> {
+pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
     match partner {
         Partner::Invite { address, at } => {
             let answer = at.ask(Request::PartnerInvite { addresses: address })?;

@@ -13,7 +13,10 @@ use crate::site::passphrase;
 ///
 /// # Errors
 /// When there is none.
-pub fn passphrase(file: Option<&Path>, prompt: &Message) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn passphrase(
+    file: Option<&Path>,
+    prompt: &Message,
+) -> Result<Zeroizing<String>, Failure> {
     if let Some(path) = file {
         let bytes = passphrase::read(path)?;
         return String::from_utf8(bytes.to_vec())

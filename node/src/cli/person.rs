@@ -13,7 +13,7 @@ use crate::say;
 ///
 /// # Errors
 /// One sentence.
-pub fn person(person: Person) -> Result<(), Failure> {
+pub(super) fn person(person: Person) -> Result<(), Failure> {
     match person {
         Person::Add {
             name,

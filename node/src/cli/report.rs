@@ -26,7 +26,7 @@ use crate::site::unusable;
 ///
 /// # Errors
 /// One sentence.
-pub fn report(report: Report) -> Result<ExitCode, Failure> {
+pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
     match report {
         Report::Sign { writing, status } | Report::Addendum { writing, status } => {
             sign(writing, status)
@@ -117,6 +117,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
         authentic,
         findings,
     } = verdict;
+    let sound = !findings.iter().any(Finding::is_wrong);
     if json {
         let found: Vec<Value> = findings
             .iter()
@@ -127,7 +128,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
             .collect();
         println!(
             "{:#}",
-            json!({ "authentic": authentic.is_some(), "unchanged": findings.is_empty(), "report": authentic.as_ref().map(authentic_json), "findings": found })
+            json!({ "authentic": authentic.is_some(), "unchanged": sound, "report": authentic.as_ref().map(authentic_json), "findings": found })
         );
     } else {
         match &authentic {
@@ -140,12 +141,12 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
                 )
             ),
         }
-        findings
-            .iter()
-            .map(Finding::message)
-            .for_each(|message| println!("✗ {message}"));
+        for finding in &findings {
+            let mark = if finding.is_wrong() { "✗" } else { "·" };
+            println!("{mark} {}", finding.message());
+        }
     }
-    Ok(if authentic.is_some() && findings.is_empty() {
+    Ok(if authentic.is_some() && sound {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -16,7 +16,7 @@ use crate::site::SiteFolder;
 ///
 /// # Errors
 /// One sentence.
-pub fn run(run: &Run) -> Result<(), Failure> {
+pub(super) fn run(run: &Run) -> Result<(), Failure> {
     log(run.json);
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new(

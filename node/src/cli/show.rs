@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::language::Language;
 
 /// A field as text; empty when it is absent.
-pub fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
 /// A message of an answer in the language of this process.
-pub fn message<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn message<'a>(value: &'a Value, field: &str) -> &'a str {
     let code = match Language::current() {
         Language::Japanese => "ja",
         Language::English => "en",
@@ -21,7 +21,7 @@ pub fn message<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 /// A time in milliseconds as local date and time.
-pub fn time(milliseconds: &Value) -> String {
+pub(super) fn time(milliseconds: &Value) -> String {
     let moment = milliseconds
         .as_u64()
         .and_then(|at| i64::try_from(at / 1000).ok())
@@ -37,7 +37,7 @@ pub fn time(milliseconds: &Value) -> String {
 }
 
 /// A number of bytes in a unit that is read at a glance.
-pub fn bytes(value: &Value) -> String {
+pub(super) fn bytes(value: &Value) -> String {
     let bytes = value.as_u64().unwrap_or(0) as f64;
     match bytes {
         bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
@@ -48,7 +48,7 @@ pub fn bytes(value: &Value) -> String {
 
 /// Prints rows in aligned columns under their headings. Characters of the East Asian scripts take two
 /// cells.
-pub fn table(headings: &[&str], rows: &[Vec<String>]) {
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
     let mut widths: Vec<usize> = headings.iter().map(|heading| cells(heading)).collect();
     for row in rows {
         for (width, field) in widths.iter_mut().zip(row) {

@@ -13,7 +13,7 @@ use crate::say;
 ///
 /// # Errors
 /// One sentence.
-pub fn status(status: &Status) -> Result<(), Failure> {
+pub(super) fn status(status: &Status) -> Result<(), Failure> {
     let at = At {
         dir: status.folder.clone().or_else(|| status.at.dir.clone()),
         json: status.at.json,

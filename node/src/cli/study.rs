@@ -13,7 +13,7 @@ use crate::say;
 ///
 /// # Errors
 /// One sentence.
-pub fn study(study: Study) -> Result<(), Failure> {
+pub(super) fn study(study: Study) -> Result<(), Failure> {
     match study {
         Study::List { at } => {
             let answer = at.ask(Request::StudyList)?;

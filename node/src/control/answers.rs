@@ -154,6 +154,8 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "相手施設の暗号鍵待ち",
             "waits for the partner's key to seal for"
         ),
+        Waiting::Agreement => say!("契約の成立待ち", "waits for an agreement with the partner"),
+        Waiting::Grant => say!("検査の鍵待ち", "waits for the key of the study"),
         Waiting::Transfer => say!("検査を転送中", "the study is on its way"),
         Waiting::Receipt => say!("受領証待ち", "waits for the custody receipt"),
         Waiting::Reading => say!(

@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Where a site takes DICOM objects.
-pub struct DicomAddress {
+pub(super) struct DicomAddress {
     /// Host.
     pub host: String,
     /// Port.
@@ -35,13 +35,13 @@ pub struct DicomAddress {
 
 impl DicomAddress {
     /// As people read it.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!("{}@{}:{}", self.ae_title, self.host, self.port)
     }
 }
 
 /// A running site. Dropped, its node stops and its archive closes.
-pub struct DemoSite {
+pub(super) struct DemoSite {
     /// The institution's name.
     pub name: String,
     /// `clinic` or `hospital`.
@@ -65,7 +65,7 @@ impl DemoSite {
     ///
     /// # Errors
     /// One sentence.
-    pub fn open(
+    pub(super) fn open(
         place: &Path,
         role: &'static str,
         name: &str,
@@ -108,7 +108,7 @@ impl DemoSite {
     }
 
     /// The node's process.
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.node.id()
     }
 
@@ -116,7 +116,7 @@ impl DemoSite {
     ///
     /// # Errors
     /// What the node says.
-    pub fn ask(&self, request: Request) -> Result<Value, Failure> {
+    pub(super) fn ask(&self, request: Request) -> Result<Value, Failure> {
         ask(&self.folder, request)
     }
 
@@ -124,7 +124,7 @@ impl DemoSite {
     ///
     /// # Errors
     /// What the node says, or that it took too long, with what it was waiting for.
-    pub fn until(
+    pub(super) fn until(
         &self,
         what: &str,
         mut request: impl FnMut() -> Request,

@@ -19,14 +19,14 @@ const READER: &str = "デモ 読影医";
 const PASSPHRASE: &str = "demo-reader-passphrase";
 
 /// Tells the story with the time of each step.
-pub struct Story {
+pub(super) struct Story {
     begun: Instant,
     step: u32,
 }
 
 impl Story {
     /// Begins.
-    pub fn begin() -> Story {
+    pub(super) fn begin() -> Story {
         println!(
             "{}",
             say!(
@@ -53,7 +53,7 @@ impl Story {
     ///
     /// # Errors
     /// One sentence.
-    pub fn open_sites(&mut self, place: &Path) -> Result<(DemoSite, DemoSite), Failure> {
+    pub(super) fn open_sites(&mut self, place: &Path) -> Result<(DemoSite, DemoSite), Failure> {
         let slot = |modality: &str| {
             format!(
                 "[[reading.capacity]]\nmodality = \"{modality}\"\nspecialty = \"general\"\npriority = \"stat\"\nper_day = 1000\nhours = 24\n\n"
@@ -126,7 +126,7 @@ impl Story {
     ///
     /// # Errors
     /// One sentence.
-    pub fn tell(
+    pub(super) fn tell(
         &mut self,
         clinic: &DemoSite,
         hospital: &DemoSite,

@@ -27,7 +27,7 @@ enum Source {
 }
 
 /// An image to send.
-pub struct Image {
+pub(super) struct Image {
     head: ObjectHead,
     study: String,
     data_set_offset: u64,
@@ -39,7 +39,7 @@ pub struct Image {
 ///
 /// # Errors
 /// When the path cannot be read, or holds no DICOM image.
-pub fn images(path: Option<&Path>) -> Result<Vec<Image>, Failure> {
+pub(super) fn images(path: Option<&Path>) -> Result<Vec<Image>, Failure> {
     let Some(path) = path else {
         return Ok(SERIES
             .into_iter()
@@ -108,7 +108,7 @@ fn image(bytes: impl Read, source: Source) -> Option<Image> {
 
 impl Image {
     /// Study Instance UID.
-    pub fn study(&self) -> &str {
+    pub(super) fn study(&self) -> &str {
         &self.study
     }
 }
@@ -146,7 +146,7 @@ impl Outgoing for &Image {
 ///
 /// # Errors
 /// When the node refuses one.
-pub fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> {
+pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> {
     let title = |text: &str| {
         text.parse().map_err(|_| {
             Failure::new(

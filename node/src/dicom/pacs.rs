@@ -14,8 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::dimse::{StoreFailure, StoreStatus};
-use super::pdu::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
+use super::part10::file_head;
 use super::scp::{Caller, Incoming, Intake, ObjectWriter};
+use super::uid::Uid;
 
 /// Hexadecimal digits of the digest in a file name: 128 bits, no collision to be met.
 const NAME_DIGITS: usize = 32;
@@ -113,11 +114,7 @@ impl Intake for Pacs {
     fn begin(&self, object: Incoming<'_>) -> Result<Box<dyn ObjectWriter + '_>, StoreFailure> {
         let path = self.part();
         let mut file = File::create_new(&path).map_err(out_of_resources)?;
-        let header = file_header(
-            object.sop_class,
-            object.sop_instance,
-            object.transfer_syntax,
-        );
+        let header = file_head_of(&object)?;
         let written = file.write_all(&header);
         let writer = PartFile {
             pacs: self,
@@ -221,47 +218,15 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// Preamble, prefix and file meta information (PS3.10 section 7.1), Explicit VR Little Endian.
-fn file_header(sop_class: &str, sop_instance: &str, transfer_syntax: &str) -> Vec<u8> {
-    let mut meta = Vec::with_capacity(512);
-    // File Meta Information Version: OB has a reserved field and a 32-bit length.
-    meta.extend_from_slice(b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01");
-    put_text(&mut meta, 0x0002, b"UI", sop_class, 0);
-    put_text(&mut meta, 0x0003, b"UI", sop_instance, 0);
-    put_text(&mut meta, 0x0010, b"UI", transfer_syntax, 0);
-    put_text(&mut meta, 0x0012, b"UI", IMPLEMENTATION_CLASS_UID, 0);
-    put_text(&mut meta, 0x0013, b"SH", IMPLEMENTATION_VERSION, b' ');
-    let mut header = vec![0; 128];
-    header.extend_from_slice(b"DICM\x02\x00\x00\x00UL\x04\x00");
-    header.extend_from_slice(&(meta.len() as u32).to_le_bytes());
-    header.extend_from_slice(&meta);
-    header
-}
-
-/// A text element of group 0002 with a 16-bit length, padded to an even one.
-fn put_text(meta: &mut Vec<u8>, element: u16, vr: &[u8; 2], text: &str, padding: u8) {
-    let length = text.len() + text.len() % 2;
-    meta.extend_from_slice(&[2, 0]);
-    meta.extend_from_slice(&element.to_le_bytes());
-    meta.extend_from_slice(vr);
-    meta.extend_from_slice(&(length as u16).to_le_bytes());
-    meta.extend_from_slice(text.as_bytes());
-    if text.len() % 2 == 1 {
-        meta.push(padding);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_is_a_preamble_a_prefix_and_a_group_of_its_announced_length() {
-        let header = file_header("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1");
-        assert_eq!(&header[..128], [0; 128]);
-        assert_eq!(&header[128..140], b"DICM\x02\x00\x00\x00UL\x04\x00");
-        let length = u32::from_le_bytes(header[140..144].try_into().unwrap()) as usize;
-        assert_eq!(header.len(), 144 + length);
-        assert_eq!(header.len() % 2, 0);
-    }
+/// The head of the object's file. The UIDs were checked when the request arrived.
+fn file_head_of(object: &Incoming<'_>) -> Result<Vec<u8>, StoreFailure> {
+    let uid = |text: &str| {
+        Uid::parse_lenient(text.as_bytes())
+            .map_err(|_| StoreFailure::new(StoreStatus::InvalidInstance, "not a unique identifier"))
+    };
+    Ok(file_head(
+        &uid(object.sop_class)?,
+        &uid(object.sop_instance)?,
+        &uid(object.transfer_syntax)?,
+    ))
 }

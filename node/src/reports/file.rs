@@ -6,7 +6,9 @@ use std::path::Path;
 use dokuei_keys::id::Digest;
 
 use crate::dicom::part10::{file_head, scan_file};
-use crate::dicom::uid::{ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, Uid};
+use crate::dicom::uid::{
+    ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
+};
 use crate::language::Message;
 use crate::outputs::encapsulated::read_encapsulated;
 use crate::reports::bundle::{Bundle, MAGIC};
@@ -30,11 +32,19 @@ pub enum Finding {
     NotAuthentic(NotAuthentic),
     /// The DICOM object differs from the one that was delivered, beginning at this byte.
     ObjectChanged(usize),
+    /// The head of the file (not the object) was written by another program, as archives do when
+    /// they export.
+    HeadRewritten,
     /// The images are not those that were read.
     OtherImages,
 }
 
 impl Finding {
+    /// Whether something is wrong, rather than worth knowing.
+    pub fn is_wrong(&self) -> bool {
+        *self != Finding::HeadRewritten
+    }
+
     /// The sentence for people.
     pub fn message(&self) -> Message {
         match self {
@@ -42,6 +52,10 @@ impl Finding {
             Finding::ObjectChanged(at) => say!(
                 "DICOM ファイルが配送時と異なります（{at} バイト目から）。署名された内容は上のとおりですが、周りの情報（患者情報など）は信用しないでください。",
                 "The DICOM file differs from the one that was delivered (from byte {at}). What was signed is as shown above; do not trust the attributes around it."
+            ),
+            Finding::HeadRewritten => say!(
+                "ファイルの先頭部分（File Meta）は別のプログラムが書いたものです。アーカイブから書き出した場合は正常です。",
+                "The head of the file (file meta information) was written by another program. That is normal for a file that an archive exported."
             ),
             Finding::OtherImages => say!(
                 "指定された画像は、このレポートの対象画像と一致しません。",
@@ -110,27 +124,50 @@ fn object(bytes: &[u8]) -> Result<Verdict, NotAuthentic> {
     )
     .map_err(|_| NotAuthentic::Form)?;
     let instance = Uid::parse(again.sop_instance_uid.as_bytes()).map_err(|_| NotAuthentic::Form)?;
-    let mut whole = file_head(
+    let head = file_head(
         &ENCAPSULATED_PDF_STORAGE,
         &instance,
         &EXPLICIT_VR_LITTLE_ENDIAN,
     );
-    whole.extend_from_slice(&again.data_set);
-    let expected = if bytes.get(128..132) == Some(b"DICM") {
-        whole.as_slice()
-    } else {
-        again.data_set.as_slice()
+    let (found_head, found) = match bytes.get(128..132) {
+        Some(b"DICM") => bytes.split_at(data_set_offset(bytes).ok_or(NotAuthentic::Form)?),
+        _ => (&[][..], bytes),
     };
-    let differs = expected
-        .iter()
-        .zip(bytes)
-        .position(|(expected, found)| expected != found);
-    let differs = differs
-        .or_else(|| (expected.len() != bytes.len()).then(|| expected.len().min(bytes.len())));
+    let mut findings = Vec::new();
+    if !found_head.is_empty() && found_head != head {
+        let foreign = !holds(found_head, IMPLEMENTATION_CLASS.as_str().as_bytes());
+        let clean = found_head.iter().take(128).all(|byte| *byte == 0);
+        findings.push(if foreign && clean {
+            Finding::HeadRewritten
+        } else {
+            Finding::ObjectChanged(first_difference(&head, found_head))
+        });
+    }
+    if found != again.data_set {
+        let at = found_head.len() + first_difference(&again.data_set, found);
+        findings.push(Finding::ObjectChanged(at));
+    }
     Ok(Verdict {
         authentic: Some(authentic),
-        findings: differs.map(Finding::ObjectChanged).into_iter().collect(),
+        findings,
     })
+}
+
+fn data_set_offset(bytes: &[u8]) -> Option<usize> {
+    let scanned = scan_file(bytes, Some(bytes.len() as u64)).ok()?;
+    usize::try_from(scanned.data_set_offset).ok()
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+fn first_difference(expected: &[u8], found: &[u8]) -> usize {
+    let at = expected
+        .iter()
+        .zip(found)
+        .position(|(expected, found)| expected != found);
+    at.unwrap_or_else(|| expected.len().min(found.len()))
 }
 
 fn collect(path: &Path, found: &mut Vec<(String, Digest)>) -> io::Result<()> {

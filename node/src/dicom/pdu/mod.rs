@@ -61,10 +61,9 @@ pub(crate) const VALUE_HEADER: usize = 6;
 pub(crate) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 
 /// Implementation class UID of this program (PS3.7 annex D.3.3.2), of the UUID-derived form.
-pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.284025214277069497745802717467836720321";
+pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.101107936078856540224886296561737065911";
 
-/// Implementation version name (at most 16 characters).
-pub const IMPLEMENTATION_VERSION: &str = concat!("DOKUEI_", env!("CARGO_PKG_VERSION"));
+pub use super::part10::IMPLEMENTATION_VERSION;
 
 const _: () = assert!(IMPLEMENTATION_VERSION.len() <= 16);
 const _: () = assert!(READ_BUFFER >= ASSOCIATE_LIMIT as usize + PDU_HEADER);

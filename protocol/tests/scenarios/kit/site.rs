@@ -40,7 +40,7 @@ pub(crate) struct Site {
 }
 
 fn key(index: u8, which: u8) -> SigningKey {
-    SigningKey::from_seed(&Secret32::from_bytes([index * 16 + which; 32]))
+    SigningKey::from_seed(Secret32::from_bytes([index * 16 + which; 32]))
 }
 
 fn signed<T: Document>(content: T, key: &SigningKey) -> Vec<u8> {
@@ -187,6 +187,6 @@ fn identity(
         certificate: certificate.to_vec(),
         node: node.to_vec(),
         node_id,
-        key: SigningKey::from_seed(&key.seed()),
+        key: SigningKey::from_seed(key.seed()),
     }
 }
