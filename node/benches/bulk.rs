@@ -209,6 +209,21 @@ async fn row(
     Ok((median(rates), median(costs)))
 }
 
+/// Which rows to run: all, or those whose transport's name contains the first argument and whose number of streams is
+/// the second.
+fn wanted(transport: &str, streams: usize) -> bool {
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
+    let named = arguments
+        .next()
+        .is_none_or(|name| transport.contains(&name));
+    named
+        && arguments
+            .next()
+            .is_none_or(|number| number == streams.to_string())
+}
+
 async fn table() -> Result<(), Failed> {
     println!(
         "{:<9} {:<36} {:>7} {:>8} {:>18} {:>13}",
@@ -218,8 +233,11 @@ async fn table() -> Result<(), Failed> {
         let (serving, fetching) = connected(quic).await?;
         for (index, load) in LOADS.iter().enumerate() {
             for streams in [1, 4, 8] {
-                let (rate, cost) = row(&serving, &fetching, index, streams).await?;
                 let transport = if quic { "QUIC" } else { "TCP+TLS" };
+                if !wanted(transport, streams) {
+                    continue;
+                }
+                let (rate, cost) = row(&serving, &fetching, index, streams).await?;
                 let peak = peak_megabytes();
                 println!(
                     "{transport:<9} {:<36} {streams:>7} {rate:>8.0} {cost:>18.2} {peak:>13.0}",

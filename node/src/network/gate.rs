@@ -55,8 +55,23 @@ pub(super) struct Gate {
 struct Window {
     until: Instant,
     attempts: u32,
-    /// The connection that has the conversation.
-    speaker: Option<ConnectionId>,
+    /// The connection that has the seat, and whether it said something: that is an attempt.
+    seat: Option<(ConnectionId, bool)>,
+}
+
+impl Window {
+    /// Gives the only seat to `connection`, which may hold it already.
+    fn take_seat(&mut self, connection: ConnectionId) -> Result<(), Closed> {
+        match self.seat {
+            Some((holder, _)) if holder == connection => Ok(()),
+            Some(_) => Err(Closed::Occupied),
+            None if self.attempts >= PAIRING_ATTEMPTS => Err(Closed::TooManyAttempts),
+            None => {
+                self.seat = Some((connection, false));
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Gate {
@@ -69,7 +84,7 @@ impl Gate {
         self.window = Some(Window {
             until,
             attempts: 0,
-            speaker: None,
+            seat: None,
         });
     }
 
@@ -111,7 +126,7 @@ impl Gate {
         if self.members.contains(&node) {
             return Ok(Standing::Member);
         }
-        self.begin_conversation(connection, now)?;
+        self.open_at(now)?.take_seat(connection)?;
         self.guests.insert(connection, node);
         Ok(Standing::Guest)
     }
@@ -131,42 +146,41 @@ impl Gate {
         }
     }
 
-    /// Takes the window's only seat for `connection`, which may hold it already. Every seat taken is an attempt.
+    fn open_at(&mut self, now: Instant) -> Result<&mut Window, Closed> {
+        let window = self.window.as_mut();
+        window
+            .filter(|window| now < window.until)
+            .ok_or(Closed::NotAMember)
+    }
+
+    /// Lets `connection` speak, if it has the seat or the seat is free. Each conversation is an attempt.
     pub(super) fn begin_conversation(
         &mut self,
         connection: ConnectionId,
         now: Instant,
     ) -> Result<(), Closed> {
-        let window = self
-            .window
-            .as_mut()
-            .filter(|window| now < window.until)
-            .ok_or(Closed::NotAMember)?;
-        match window.speaker {
-            Some(speaker) if speaker == connection => Ok(()),
-            Some(_) => Err(Closed::Occupied),
-            None if window.attempts >= PAIRING_ATTEMPTS => Err(Closed::TooManyAttempts),
-            None => {
-                window.attempts += 1;
-                window.speaker = Some(connection);
-                Ok(())
-            }
+        let window = self.open_at(now)?;
+        window.take_seat(connection)?;
+        if let Some((_, spoken @ false)) = &mut window.seat {
+            *spoken = true;
+            window.attempts += 1;
         }
+        Ok(())
     }
 
     /// Whether `connection` holds the seat and the window is open.
     pub(super) fn is_speaking(&self, connection: ConnectionId, now: Instant) -> bool {
         let open = |window: &&Window| now < window.until;
         let window = self.window.as_ref().filter(open);
-        window.is_some_and(|window| window.speaker == Some(connection))
+        window.is_some_and(|window| window.seat == Some((connection, true)))
     }
 
     /// Frees the seat `connection` may hold.
     pub(super) fn end_conversation(&mut self, connection: ConnectionId) {
         if let Some(window) = &mut self.window
-            && window.speaker == Some(connection)
+            && window.seat.is_some_and(|(holder, _)| holder == connection)
         {
-            window.speaker = None;
+            window.seat = None;
         }
     }
 
@@ -240,8 +254,17 @@ mod tests {
                 gate.admit_inbound(id(99), node(3), now),
                 Err(Closed::Occupied)
             );
-            assert_eq!(gate.begin_conversation(id(attempt), now), Ok(()));
+            assert!(!gate.is_speaking(id(attempt), now));
             gate.departed(id(attempt));
+            assert_eq!(
+                gate.admit_inbound(id(attempt), node(2), now),
+                Ok(Standing::Guest),
+                "who says nothing makes no attempt"
+            );
+            assert_eq!(gate.begin_conversation(id(attempt), now), Ok(()));
+            assert!(gate.is_speaking(id(attempt), now));
+            gate.departed(id(attempt));
+            assert!(!gate.is_speaking(id(attempt), now));
         }
         assert_eq!(
             gate.admit_inbound(id(98), node(2), now),

@@ -103,6 +103,8 @@ pub(super) struct Link {
     pub(super) node: NodeId,
     pub(super) connection: ConnectionId,
     pub(super) standing: Standing,
+    /// Whether we made the connection.
+    pub(super) dialed: bool,
     requests: mpsc::Sender<Request>,
 }
 
@@ -155,6 +157,7 @@ impl Streams {
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
+        dialed: bool,
         decide: impl FnOnce(&mut Gate, NodeId) -> Result<Standing, Closed>,
     ) -> Result<Handler, ConnectionDenied> {
         let node = node_of(&peer).ok_or_else(|| ConnectionDenied::new(Closed::ForeignKey))?;
@@ -168,6 +171,7 @@ impl Streams {
             node,
             connection,
             standing,
+            dialed,
             requests,
         };
         self.links.insert(connection, link.clone());
@@ -215,7 +219,7 @@ impl NetworkBehaviour for Streams {
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let now = Instant::now();
-        self.admit(connection, peer, |gate, node| {
+        self.admit(connection, peer, false, |gate, node| {
             gate.admit_inbound(connection, node, now)
         })
     }
@@ -228,7 +232,7 @@ impl NetworkBehaviour for Streams {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.admit(connection, peer, |gate, node| {
+        self.admit(connection, peer, true, |gate, node| {
             gate.admit_outbound(connection, node)
         })
     }
@@ -264,6 +268,7 @@ impl Link {
             node,
             connection,
             standing,
+            dialed: false,
             requests: mpsc::channel(0).0,
         }
     }

@@ -61,10 +61,11 @@ pub(super) enum Report {
     Resolved(NodeId, Vec<SocketAddr>),
     /// A member greeted us back.
     Greeted(DocumentStream),
-    /// A connection was not greeted; it may still be of use for pairing when the protocol alone was refused.
+    /// A connection was not greeted. One that somebody else made to pair anew does not speak our protocols: it is
+    /// left alone.
     Ungreeted {
         connection: ConnectionId,
-        unsupported: bool,
+        may_pair: bool,
     },
     /// The documents stream of a connection failed.
     Broken {
@@ -244,9 +245,7 @@ impl Engine {
                 }
             },
             Report::Greeted(stream) => self.greeted(stream, now),
-            Report::Ungreeted {
-                unsupported: true, ..
-            } => {}
+            Report::Ungreeted { may_pair: true, .. } => {}
             Report::Ungreeted { connection, .. } => {
                 self.close(
                     connection,
@@ -340,7 +339,7 @@ impl Engine {
                 Ok(stream) => Report::Greeted(stream),
                 Err(error) => Report::Ungreeted {
                     connection: link.connection,
-                    unsupported: error.kind() == std::io::ErrorKind::Unsupported,
+                    may_pair: !link.dialed && error.kind() == std::io::ErrorKind::Unsupported,
                 },
             };
             drop(reporter.send(report).await);

@@ -233,6 +233,35 @@ async fn a_killed_sender_costs_nothing_that_had_come() {
 }
 
 #[tokio::test]
+async fn a_frozen_partner_is_left_and_found_again() {
+    for (seed, quic) in [(120, true), (122, false)] {
+        let bulk = bulk(seed, quic, 20 * MIB).await;
+        let (node, sink) = (bulk.clinic.node(), bulk.sink.clone());
+        let wanted: Vec<_> = (0..20).map(|slot| whole(slot, 20 * MIB)).collect();
+        let network = bulk.hospital.network.clone();
+        let fetch = tokio::spawn(async move { network.fetch(node, wanted, 4, sink).await });
+        until("some has come", || bulk.sink.bytes() >= 20 * MIB).await;
+        let frozen = bulk.hospital.freeze().await;
+        // The clinic's buffers are full of what the hospital does not take: its goodbye cannot be sent.
+        bulk.clinic
+            .until("noticed", |seen| !seen.disconnected.is_empty())
+            .await;
+        let lost = bulk.clinic.status_of(bulk.hospital.node()).unwrap();
+        assert!(lost.connected.is_none(), "{lost:?}");
+        drop(frozen);
+        let interrupted = timeout(DEADLINE, fetch).await.unwrap().unwrap();
+        assert!(interrupted.is_err(), "{interrupted:?}");
+        bulk.clinic.until_connected_again(&bulk.hospital, 2).await;
+        bulk.hospital.until_connected_again(&bulk.clinic, 2).await;
+        let small =
+            bulk.hospital
+                .network
+                .fetch(node, vec![whole(99, 5)], 1, Arc::new(Checked::default()));
+        assert_eq!(timeout(DEADLINE, small).await.unwrap().unwrap().bytes, 5);
+    }
+}
+
+#[tokio::test]
 async fn a_slow_sink_slows_the_sender() {
     for (seed, quic) in [(114, true), (116, false)] {
         let bulk = bulk(seed, quic, 100 * MIB).await;

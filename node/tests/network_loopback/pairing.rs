@@ -148,3 +148,23 @@ async fn members_may_pair_anew() {
     clinic.network.set_members(vec![hospital.member()]).await;
     clinic.until_connected_again(&hospital, 2).await;
 }
+
+#[tokio::test]
+async fn a_node_that_believes_to_be_a_member_does_not_take_the_seat() {
+    let hospital = Site::start(config(92)).await;
+    let (former, clinic) = (Site::start(config(93)).await, Site::start(config(94)).await);
+    hospital.network.open_pairing(soon()).await;
+    former.network.set_members(vec![hospital.member()]).await;
+    former
+        .until_status(hospital.node(), "turned away", |status| {
+            status.trouble.is_some() && status.next_dial.is_some()
+        })
+        .await;
+    // It dials again and again; between two dials the seat is free, and its visits are no attempts.
+    let mut conversation = None;
+    while conversation.is_none() {
+        conversation = clinic.network.pair(&[hospital.address.into()]).await.ok();
+    }
+    let reply = conversation.unwrap().exchange(b"hello").await;
+    assert_eq!(reply.unwrap(), b"re: hello");
+}

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dokuei_node::network::{
@@ -15,6 +16,9 @@ use zeroize::Zeroizing;
 
 /// No test waits longer for anything.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Threads of one site.
+const WORKERS: usize = 2;
 
 /// What happened at a site, in order.
 #[derive(Default)]
@@ -86,7 +90,7 @@ impl Site {
 
     pub(crate) async fn with_manners(config: NetworkConfig, manners: Manners) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(WORKERS)
             .enable_all()
             .build()
             .unwrap();
@@ -216,6 +220,36 @@ impl Site {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Keeps a site from doing anything.
+pub(crate) struct Frozen {
+    _threads: Vec<std::sync::mpsc::SyncSender<()>>,
+}
+
+impl Site {
+    /// Stops the site without closing anything, as a machine that hangs does. It goes on when the result is dropped.
+    pub(crate) async fn freeze(&self) -> Frozen {
+        let runtime = self.runtime.as_ref().unwrap();
+        let asleep = Arc::new(AtomicUsize::new(0));
+        let hold = |_| {
+            let (thaw, thawed) = std::sync::mpsc::sync_channel::<()>(0);
+            let asleep = asleep.clone();
+            runtime.spawn(async move {
+                asleep.fetch_add(1, Ordering::SeqCst);
+                thawed.recv().ok();
+            });
+            thaw
+        };
+        let frozen = Frozen {
+            _threads: (0..WORKERS).map(hold).collect(),
+        };
+        until("all threads sleep", || {
+            asleep.load(Ordering::SeqCst) == WORKERS
+        })
+        .await;
+        frozen
     }
 }
 

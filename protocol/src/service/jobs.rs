@@ -315,8 +315,8 @@ impl Service {
         };
         for request in self.state.requests.values() {
             for thread in request.threads.values() {
-                if let Some(grant) = thread.phase().grant().filter(|_| !thread.phase().is_over()) {
-                    permit(thread.reader(), grant.manifest.parcel);
+                if let Phase::HandingOver(phase) = thread.phase() {
+                    permit(thread.reader(), phase.grant.manifest.parcel);
                 }
             }
         }

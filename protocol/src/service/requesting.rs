@@ -10,7 +10,7 @@ use dokuei_keys::signed::Signed;
 use crate::case::CaseId;
 use crate::case::event::{Grant, Link, Proposal, ReaderEvent, RequesterEvent, WithdrawalReason};
 use crate::case::phase::{Phase, Standing};
-use crate::case::report::{Reception, ReportIssued};
+use crate::case::report::ReportIssued;
 use crate::case::request::Request;
 use crate::effect::{Answer, CannotDo, DocumentAnswer};
 use crate::input::OpenCase;
@@ -116,16 +116,12 @@ impl Service {
     ) -> Result<Answer, CannotDo> {
         let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
         let thread = request.booked().ok_or(CannotDo::NotNow)?;
-        let delivered = thread
-            .phase()
-            .versions()
-            .and_then(|versions| versions.numbered(version))
-            .map(|version| version.reception);
-        let reader = thread.reader();
-        if delivered != Some(Reception::Delivered) {
+        let (reader, event) = (thread.reader(), RequesterEvent::Acknowledged(version));
+        // What was delivered can be acknowledged once, and until the case is closed.
+        if thread.phase().clone().after_requester(&event).is_err() {
             return Err(CannotDo::NotNow);
         }
-        self.link(turn, case, reader, RequesterEvent::Acknowledged(version));
+        self.link(turn, case, reader, event);
         Ok(Answer::Done)
     }
 

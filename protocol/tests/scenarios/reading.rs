@@ -1,7 +1,7 @@
 //! One study goes out, one signed report comes back.
 
 use dokuei_protocol::case::report::ReportStatus;
-use dokuei_protocol::effect::Answer;
+use dokuei_protocol::effect::{Answer, Effect};
 use dokuei_protocol::service::views::Waiting;
 use dokuei_protocol::time::Span;
 
@@ -127,4 +127,21 @@ fn several_cases_do_not_mix() {
         phases,
         ["delivered", "delivered", "closed", "delivered", "delivered"]
     );
+}
+
+#[test]
+fn a_study_is_handed_out_while_it_is_on_its_way_and_a_report_until_it_is_delivered() {
+    let mut world = World::pair();
+    world.hold = |effect| matches!(effect, Effect::ReceiveStudy { .. });
+    let case = world.open(HOSPITAL);
+    assert_eq!(world.sites[CLINIC].permitted.len(), 1);
+    world.let_go();
+    assert!(world.sites[CLINIC].permitted.is_empty());
+    world.hold = |effect| matches!(effect, Effect::ReceiveReport { .. });
+    let issued = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(issued, Ok(Answer::Done));
+    assert_eq!(world.sites[HOSPITAL].permitted.len(), 1);
+    assert!(world.sites[CLINIC].permitted.is_empty());
+    world.let_go();
+    assert!(world.sites[HOSPITAL].permitted.is_empty());
 }

@@ -266,3 +266,15 @@ fn several_addenda_arrive_in_order() {
     assert_eq!(world.acknowledge(case, 5), Ok(Answer::Done));
     assert_eq!(world.phase(CLINIC, case), "closed");
 }
+
+#[test]
+fn what_was_left_unread_before_the_close_cannot_be_acknowledged_after_it() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    for status in [ReportStatus::Preliminary, ReportStatus::Final] {
+        assert_eq!(world.report(HOSPITAL, case, status), Ok(Answer::Done));
+    }
+    assert_eq!(world.acknowledge(case, 2), Ok(Answer::Done));
+    assert_eq!(world.phase(CLINIC, case), "closed");
+    assert_eq!(world.acknowledge(case, 1), Err(CannotDo::NotNow));
+}

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::unpack::{Open, Progress, Unpacker};
 use super::wire::{
-    ASK_AHEAD, BLOCKS_IN, BUSY, Block, CREDIT, CREDIT_STEP, READY, REQUESTS_MAX, Record,
+    ASK_AHEAD, BLOCKS_IN, BUSY, Block, CREDIT, CREDIT_STEP, LINGER, READY, REQUESTS_MAX, Record,
     SIGN_OF_LIFE, STREAMS_MAX,
 };
 use super::{Fetched, ParcelSink, RangeRequest, Ranges};
@@ -126,12 +126,16 @@ struct Stream {
     block: Option<Block>,
     blocks: mpsc::Sender<Block>,
     empties: mpsc::Receiver<Block>,
+    /// Blocks nobody has; with the one being filled and those away there are at most five.
+    spare: Vec<Block>,
     /// Blocks the unpacker has.
     away: usize,
     progress: watch::Receiver<Progress>,
     unpacker: JoinHandle<()>,
     partner: Arc<Partner>,
     stall: Duration,
+    /// When the block being filled got its first bytes.
+    begun: Instant,
     /// Since when bytes could have come.
     heard: Instant,
     said: Instant,
@@ -197,11 +201,13 @@ impl Stream {
             block: Some(Block::new()),
             blocks,
             empties,
+            spare: Vec::new(),
             away: 0,
             progress,
             unpacker,
             partner,
             stall,
+            begun: now,
             heard: now,
             said: now,
         })
@@ -267,6 +273,9 @@ impl Stream {
     async fn read(&mut self, read: usize) {
         let mut total = read;
         if let Some(block) = &mut self.block {
+            if block.filled == 0 {
+                self.begun = Instant::now();
+            }
             block.filled += read;
             while !block.is_full()
                 && let Some(Ok(more @ 1..)) = self.reader.read(block.room()).now_or_never()
@@ -285,16 +294,23 @@ impl Stream {
         self.away -= 1;
         // The sink had the bytes until now, and the credit with them.
         self.heard = Instant::now();
-        if self.block.is_none() {
-            self.block = Some(block);
+        match self.block {
+            None => self.block = Some(block),
+            Some(_) => self.spare.push(block),
         }
     }
 
-    /// Gives the block away when it is full, or when the unpacker has nothing else to do: so few hand-overs under
-    /// load, and no waiting without.
+    /// When a block that is not full is given away all the same: not while the unpacker is busy, and not before more
+    /// bytes had a moment to come. Waking a thread for each packet costs more than the packet.
+    fn part_due(&self) -> Option<Instant> {
+        let part = self.block.as_ref().is_some_and(|block| block.filled > 0);
+        (part && self.away == 0).then_some(self.begun + LINGER)
+    }
+
     fn hand_over(&mut self) {
-        let ready = |block: &Block| block.is_full() || (block.filled > 0 && self.away == 0);
-        if !self.block.as_ref().is_some_and(ready) {
+        let full = self.block.as_ref().is_some_and(Block::is_full);
+        let due = |at: Instant| self.ended || Instant::now() >= at;
+        if !full && !self.part_due().is_some_and(due) {
             return;
         }
         if let Some(block) = self.block.take() {
@@ -303,13 +319,7 @@ impl Stream {
             self.away += 1;
         }
         if self.away < BLOCKS_IN {
-            self.block = Some(self.empties.try_recv().map_or_else(
-                |_| Block::new(),
-                |block| {
-                    self.away -= 1;
-                    block
-                },
-            ));
+            self.block = Some(self.spare.pop().unwrap_or_else(Block::new));
         }
     }
 
@@ -368,11 +378,9 @@ impl Stream {
 
     fn wake(&self) -> Instant {
         let sign = self.said + SIGN_OF_LIFE;
-        if self.is_waiting() {
-            sign.min(self.heard + self.stall)
-        } else {
-            sign
-        }
+        let stalled = self.is_waiting().then(|| self.heard + self.stall);
+        let needs = [self.part_due(), stalled];
+        needs.into_iter().flatten().fold(sign, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), FetchError> {
