@@ -21,7 +21,10 @@ impl Crates {
         let mut reached: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in metadata["resolve"]["nodes"].as_array()? {
             let name = names.get(node["id"].as_str()?)?;
-            let uses = node["deps"].as_array()?.iter().filter(|dep| is_built_in(dep));
+            let uses = node["deps"]
+                .as_array()?
+                .iter()
+                .filter(|dep| is_built_in(dep));
             let uses = uses.filter_map(|dep| names.get(dep["pkg"].as_str()?));
             let of_this = reached.entry((*name).to_owned()).or_default();
             of_this.extend(uses.map(|name| (*name).to_owned()));
@@ -54,12 +57,17 @@ impl Crates {
     /// begin so.
     pub fn forbidden<'a>(&self, name: &str, forbidden: &[&'a str]) -> Vec<String> {
         let is_forbidden = |reached: &String| {
-            forbidden.iter().any(|pattern: &&'a str| match pattern.strip_suffix('*') {
-                Some(beginning) => reached.starts_with(beginning),
-                None => reached == pattern,
-            })
+            forbidden
+                .iter()
+                .any(|pattern: &&'a str| match pattern.strip_suffix('*') {
+                    Some(beginning) => reached.starts_with(beginning),
+                    None => reached == pattern,
+                })
         };
-        self.reaches(name).into_iter().filter(is_forbidden).collect()
+        self.reaches(name)
+            .into_iter()
+            .filter(is_forbidden)
+            .collect()
     }
 }
 
@@ -77,7 +85,8 @@ mod tests {
     fn planted() -> Crates {
         let package = |name: &str| json!({ "id": format!("{name} 1"), "name": name });
         let dep = |name: &str, kind: Value| json!({ "pkg": format!("{name} 1"), "dep_kinds": [{ "kind": kind }] });
-        let node = |name: &str, deps: Vec<Value>| json!({ "id": format!("{name} 1"), "deps": deps });
+        let node =
+            |name: &str, deps: Vec<Value>| json!({ "id": format!("{name} 1"), "deps": deps });
         let names = ["keys", "sha2", "runtime", "tokio", "dicom-core"];
         let metadata = json!({
             "packages": names.map(package),

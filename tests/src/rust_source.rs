@@ -25,7 +25,11 @@ pub fn code(text: &str) -> String {
             at += 1;
         } else {
             let piece = &letters[at..end];
-            blanked.extend(piece.iter().map(|&letter| if letter == '\n' { '\n' } else { ' ' }));
+            blanked.extend(
+                piece
+                    .iter()
+                    .map(|&letter| if letter == '\n' { '\n' } else { ' ' }),
+            );
             at = end;
         }
     }
@@ -88,7 +92,9 @@ fn raw_string(letters: &[char], from: usize) -> Option<usize> {
     let closes = |at: &usize| {
         letters[*at] == '"'
             && letters.len() > at + hashes
-            && letters[at + 1..=at + hashes].iter().all(|&letter| letter == '#')
+            && letters[at + 1..=at + hashes]
+                .iter()
+                .all(|&letter| letter == '#')
     };
     let close = (open + 1..letters.len()).find(closes);
     Some(close.map_or(letters.len(), |at| at + 1 + hashes))
@@ -112,7 +118,7 @@ fn follows_a_word(letters: &[char], at: usize) -> bool {
     match at {
         0 => false,
         1 => word(0) && letters[0] != 'b',
-        _ => word(at - 1) && !(letters[at - 1] == 'b' && !word(at - 2)),
+        _ => word(at - 1) && (letters[at - 1] != 'b' || word(at - 2)),
     }
 }
 
@@ -122,7 +128,9 @@ pub fn functions(code: &str) -> Vec<Function> {
     let keyword = |&at: &usize| {
         letters[at] == 'f'
             && letters.get(at + 1) == Some(&'n')
-            && letters.get(at + 2).is_some_and(|letter| letter.is_whitespace())
+            && letters
+                .get(at + 2)
+                .is_some_and(|letter| letter.is_whitespace())
             && (at == 0 || !is_of_a_word(letters[at - 1]))
     };
     let found = (0..letters.len()).filter(keyword);
@@ -133,8 +141,14 @@ fn function(letters: &[char], at: usize) -> Option<Function> {
     let name_at = until(letters, at + 2, |letter| !letter.is_whitespace());
     let name_end = until(letters, name_at, |letter| !is_of_a_word(letter));
     let end = body_end(letters, name_end)?;
-    let line = 1 + letters[..at].iter().filter(|&&letter| letter == '\n').count();
-    let lines = 1 + letters[at..end].iter().filter(|&&letter| letter == '\n').count();
+    let line = 1 + letters[..at]
+        .iter()
+        .filter(|&&letter| letter == '\n')
+        .count();
+    let lines = 1 + letters[at..end]
+        .iter()
+        .filter(|&&letter| letter == '\n')
+        .count();
     (name_end > name_at).then(|| Function {
         name: letters[name_at..name_end].iter().collect(),
         line,
@@ -170,7 +184,9 @@ mod tests {
 
     fn names(text: &str) -> Vec<(String, usize, usize)> {
         let found = functions(&code(text)).into_iter();
-        found.map(|function| (function.name, function.line, function.lines)).collect()
+        found
+            .map(|function| (function.name, function.line, function.lines))
+            .collect()
     }
 
     #[test]
@@ -195,19 +211,25 @@ mod tests {
     fn raw_byte_strings_end_where_they_end() {
         let left = code("let x = br##\"a\"# b\"##; let bar\" y\" = r#type;");
         assert!(left.contains("r#type"), "{left}");
-        assert!(!left.contains(" b "), "{left}");
+        assert_eq!(left.matches('b').count(), 2, "{left}");
     }
 
     #[test]
     fn a_function_is_measured_from_its_keyword_to_its_brace() {
         let text = "impl X {\n    pub fn one(\n        a: [u8; 3],\n    ) {\n        if a[0] == b'}' { }\n    }\n    fn declared(&self);\n}\nfn two() {}\n";
-        assert_eq!(names(text), [("one".to_owned(), 2, 5), ("two".to_owned(), 9, 1)]);
+        assert_eq!(
+            names(text),
+            [("one".to_owned(), 2, 5), ("two".to_owned(), 9, 1)]
+        );
     }
 
     #[test]
     fn a_function_in_a_function_counts_for_both() {
         let text = "fn outer() {\n    fn inner() {\n    }\n}\n";
-        assert_eq!(names(text), [("outer".to_owned(), 1, 4), ("inner".to_owned(), 2, 2)]);
+        assert_eq!(
+            names(text),
+            [("outer".to_owned(), 1, 4), ("inner".to_owned(), 2, 2)]
+        );
     }
 
     #[test]
