@@ -1,5 +1,7 @@
 //! A report from its signing to its verification by a file alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use dokuei_keys::delegation::PersonRole;

@@ -1,5 +1,7 @@
 //! Studies on their way into the node: sealed, registered, closed, and found again after a crash.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use dokuei_keys::id::SiteId;

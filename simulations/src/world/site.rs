@@ -180,7 +180,7 @@ impl Site {
     /// # Errors
     /// None: what is signed here keeps its limits.
     pub(crate) fn new(chance: &mut Chance, index: usize, now: Timestamp) -> Result<Site, Refused> {
-        let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(&chance.secret()));
+        let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(chance.secret()));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node.public());
         let from = UnixSeconds(now.seconds().0 - 10 * Span::DAY.0 / 1000);
@@ -234,7 +234,7 @@ impl Site {
             certificate: self.keys.certificate.clone(),
             node: self.keys.delegation.clone(),
             node_id: self.node,
-            key: SigningKey::from_seed(&self.keys.site),
+            key: SigningKey::from_seed(self.keys.site.duplicate()),
         };
         Process::new(Service::new(identity, self.quoting, seed))
     }
