@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 #[derive(Default)]
 pub(crate) struct Pairings {
     invitation: Option<Invitation>,
+    /// The invitation was used; the door stays open until then for its conversation to end.
+    closing: Option<Timestamp>,
     call: Option<Call>,
 }
 
@@ -38,7 +40,8 @@ struct Call {
 
 impl Pairings {
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.invitation.as_ref().map(|invitation| invitation.until)
+        let invited = self.invitation.as_ref().map(|invitation| invitation.until);
+        invited.or(self.closing)
     }
 }
 
@@ -65,6 +68,7 @@ impl Service {
             tries: 0,
             retention_days,
         });
+        self.pairings.closing = None;
         turn.effect(Effect::OpenPairing(until));
         Ok(answer)
     }
@@ -135,7 +139,7 @@ impl Service {
         let introduction = self.introduction()?;
         let answer = PairingAnswer::new(&invitation.secret, &call, introduction, agreement.clone());
         self.pairings.invitation = None;
-        turn.effect(Effect::ClosePairing);
+        self.pairings.closing = Some(turn.now.after(limits::PAIRING_ENDS));
         self.paired(turn, &acquaintance, &call.introduction);
         self.note(turn, Record::AgreementProposed(agreement.into()));
         Some(cbor::encode(&answer))
@@ -233,6 +237,7 @@ impl Service {
             .is_some_and(|until| until <= turn.now)
         {
             self.pairings.invitation = None;
+            self.pairings.closing = None;
             turn.effect(Effect::ClosePairing);
         }
     }
