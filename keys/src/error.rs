@@ -121,6 +121,9 @@ pub enum Why {
     /// More chunks than one object may have.
     #[error("more chunks than one object may have")]
     TooManyChunks,
+    /// The buffer given for the result is too short.
+    #[error("the buffer given for the result is too short")]
+    NoRoom,
     /// An opener was used after it had refused a chunk.
     #[error("opening was already refused: start again from the object's beginning")]
     AlreadyRefused,

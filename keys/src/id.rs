@@ -141,7 +141,13 @@ impl Digest {
     /// The SHA-256 of a label's bytes followed by `bytes`: a digest for one purpose only.
     #[must_use]
     pub fn of_labelled(label: Label, bytes: &[u8]) -> Self {
-        Self(Sha256::new().chain_update(label.as_bytes()).chain_update(bytes).finalize().into())
+        Self(
+            Sha256::new()
+                .chain_update(label.as_bytes())
+                .chain_update(bytes)
+                .finalize()
+                .into(),
+        )
     }
 }
 
@@ -221,6 +227,13 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<ParcelId>(), Err(NotHex), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_labelled_digest_is_that_of_label_and_bytes() {
+        let labelled = Digest::of_labelled(Label::LogEntry, b"entry");
+        assert_eq!(labelled, Digest::of(b"dokuei/v1/log/entryentry"));
+        assert_ne!(labelled, Digest::of_labelled(Label::Pairing, b"entry"));
     }
 
     #[test]

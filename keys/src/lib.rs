@@ -19,6 +19,47 @@
 //! | [`keyfile`] | a site's secrets under a passphrase |
 //! | [`pairing`] | the short code two people exchange before their sites know each other |
 //! | [`error`] | one class of refusal towards a peer, one reason for the operator |
+//!
+//! A study on its way, from one site to another:
+//!
+//! ```
+//! use dokuei_keys::sealed::{commitment, open, seal};
+//! use dokuei_keys::{
+//!     ContentKey, GrantContext, ParcelId, PrekeySecret, RecipientRole, SealContext, SiteId,
+//!     SigningKey, UnixSeconds, Validity, envelope,
+//! };
+//! use rand_chacha::rand_core::{Rng, SeedableRng};
+//! # fn main() -> Result<(), dokuei_keys::Refused> {
+//! let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+//! let clinic = SiteId::of(&SigningKey::generate(&mut rng).public());
+//! let hospital = SiteId::of(&SigningKey::generate(&mut rng).public());
+//!
+//! // The clinic seals an object while it arrives, before anyone is chosen to read it.
+//! let (key, parcel) = (ContentKey::from_rng(&mut rng), ParcelId::from_rng(&mut rng));
+//! let place = SealContext { parcel, site: clinic, slot: 0 };
+//! let mut salt = [0; 24];
+//! rng.fill_bytes(&mut salt);
+//! let sealed = seal(&key, &place, salt, b"an object")?;
+//!
+//! // Later it wraps the key for the hospital's prekey of the day. Grant and prekey travel as signed documents.
+//! let secret = PrekeySecret::generate(&mut rng);
+//! let prekey = secret.prekey(hospital, Validity::starting(UnixSeconds(1_800_000_000), 86_400));
+//! let context = GrantContext {
+//!     case: [7; 32],
+//!     parcel,
+//!     sender: clinic,
+//!     recipient: hospital,
+//!     role: RecipientRole::Reader,
+//!     commitment: commitment(&key, &parcel),
+//! };
+//! let wrapped = envelope::wrap(&key, &prekey, &context, &mut rng)?;
+//!
+//! // The hospital opens both.
+//! let key = envelope::unwrap(&wrapped, &secret, &context)?;
+//! assert_eq!(open(&key, &place, &sealed)?, b"an object");
+//! # Ok(())
+//! # }
+//! ```
 #![warn(missing_docs)]
 
 pub mod cbor;

@@ -117,7 +117,8 @@ impl PairingRole {
 }
 
 /// The proof that `role` knows the code and saw exactly `transcript`:
-/// HMAC-SHA-256(code, label ‖ role ‖ transcript). The transcript must have one reading, such as deterministic CBOR.
+/// HMAC-SHA-256(code, label ‖ role ‖ transcript), the code being 16 bytes, big-endian, and the role one byte: 1 for the
+/// inviter, 2 for the accepter. The transcript must have one reading, such as deterministic CBOR.
 #[must_use]
 pub fn pairing_tag(secret: &PairingSecret, role: PairingRole, transcript: &[u8]) -> [u8; 32] {
     let mut key = secret.0.to_be_bytes();

@@ -19,8 +19,11 @@
 mod commitment;
 mod lengths;
 mod opener;
+mod place;
 mod sealer;
 mod stream;
+#[cfg(test)]
+mod vectors;
 
 pub use commitment::{ObjectHasher, commitment, object_digest_key};
 pub use lengths::{

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Signed<T>`] keeps the exact bytes and can only be made by signing or by verifying, so holding one means that the
-//! signature was checked. What it does not mean: that the key may say this. That is [`crate::delegation`]'s question.
+//! signature was checked. ([`recorded`] gives a content without one, for a site's own records.) What it does not mean: that the key may say this. That is [`crate::delegation`]'s question.
 
 use std::fmt;
 
@@ -91,29 +91,17 @@ impl<T: Document> Signed<T> {
     /// # Errors
     /// One [`Refused`] for all of them; the reason is in [`Refused::why`].
     pub fn verify(bytes: &[u8], key: &PublicKey) -> Result<Self, Refused> {
-        if bytes.len() > T::MAX_BYTES {
-            return Err(Why::TooLong { max: T::MAX_BYTES }.into());
-        }
-        let frame = Frame::read(bytes)?;
-        let header = frame.header()?;
-        if header.kind != T::KIND {
-            return Err(Why::OtherKind.into());
-        }
-        if header.version != T::VERSION {
-            return Err(Why::OtherVersion.into());
-        }
-        if header.key != *key {
+        let (frame, signer) = Frame::of_kind::<T>(bytes)?;
+        if signer != *key {
             return Err(Why::OtherKey.into());
         }
         cbor::check_profile(frame.payload)?;
         let message = to_be_signed(frame.protected, T::LABEL, frame.payload);
         key.verify(&message, frame.signature)?;
-        let content: T = cbor::decode_strict(frame.payload, T::MAX_BYTES)?;
-        content.check()?;
         Ok(Self {
             bytes: bytes.into(),
-            signer: *key,
-            content,
+            signer,
+            content: frame.content()?,
         })
     }
 }
@@ -192,15 +180,8 @@ pub fn peek(bytes: &[u8]) -> Result<Header, Refused> {
 /// # Errors
 /// As [`Signed::verify`], the key and the signature apart.
 pub fn recorded<T: Document>(bytes: &[u8]) -> Result<T, Refused> {
-    let frame = Frame::read(bytes)?;
-    let header = frame.header()?;
-    if header.kind != T::KIND {
-        return Err(Why::OtherKind.into());
-    }
-    if header.version != T::VERSION {
-        return Err(Why::OtherVersion.into());
-    }
-    cbor::decode_strict(frame.payload, T::MAX_BYTES)
+    let (frame, _) = Frame::of_kind::<T>(bytes)?;
+    frame.content()
 }
 
 /// The four parts of a COSE_Sign1.
@@ -234,6 +215,28 @@ impl<'a> Frame<'a> {
             payload,
             signature,
         })
+    }
+
+    /// The frame of a document of kind `T`, and the key that is said to have signed it.
+    fn of_kind<T: Document>(bytes: &'a [u8]) -> Result<(Self, PublicKey), Refused> {
+        if bytes.len() > T::MAX_BYTES {
+            return Err(Why::TooLong { max: T::MAX_BYTES }.into());
+        }
+        let frame = Self::read(bytes)?;
+        let header = frame.header()?;
+        if header.kind != T::KIND {
+            return Err(Why::OtherKind.into());
+        }
+        if header.version != T::VERSION {
+            return Err(Why::OtherVersion.into());
+        }
+        Ok((frame, header.key))
+    }
+
+    fn content<T: Document>(&self) -> Result<T, Refused> {
+        let content: T = cbor::decode_strict(self.payload, T::MAX_BYTES)?;
+        content.check()?;
+        Ok(content)
     }
 
     fn header(&self) -> Result<Header, Refused> {

@@ -26,13 +26,13 @@ pub struct SigningKey(ed25519_dalek::SigningKey);
 impl SigningKey {
     /// The key whose 32-byte seed (RFC 8032 §5.1.5) is `seed`.
     #[must_use]
-    pub fn from_seed(seed: &Secret32) -> Self {
+    pub fn from_seed(seed: Secret32) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed.expose()))
     }
 
     /// A fresh key from `rng`.
     pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        Self::from_seed(&Secret32::from_rng(rng))
+        Self::from_seed(Secret32::from_rng(rng))
     }
 
     /// The public half.

@@ -1,1 +1,22 @@
+//! The node a hospital runs. The only crate that touches the world: network, DICOM, disk, people.
+//! It commits what `dokuei_protocol` decided and does what it is told; no decision about a case is
+//! made in here.
+
+pub mod archive;
+pub mod chance;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod demo;
+pub mod dicom;
+pub mod disk;
+pub mod language;
 pub mod network;
+pub mod outputs;
+pub mod parcels;
+pub mod reports;
+pub mod runtime;
+pub mod site;
+pub mod store;
+pub mod studies;
+pub mod transfer;

@@ -46,7 +46,7 @@ pub const INVITATION: Span = Span::MINUTE.times(15);
 pub const INVITATION_TRIES: u8 = 10;
 /// How long a case is on offer when nothing else was said.
 pub const OFFER: Span = Span::HOUR.times(24);
-/// How long a reader keeps a place for a quoted case.
+/// How long a reader keeps a place for a quoted case, and how long the requester may book it.
 pub const QUOTE_LEASE: Span = Span::HOUR.times(4);
 /// A new prekey is published this often.
 pub const PREKEY_EVERY: Span = Span::DAY;
@@ -64,10 +64,14 @@ pub const CAPACITY_HOLDS: Span = Span::DAY.times(7);
 pub const AGREEMENTS: usize = 32;
 /// How long an agreement made by pairing is in force.
 pub const AGREEMENT_TERM: Span = Span::DAY.times(365);
-/// An agreement starts this long before it is made, so that both clocks are inside it.
-pub const AGREEMENT_BACKDATED: Span = Span::DAY.times(2);
+/// An agreement starts this long before it is made, so that both clocks are inside it: each may be
+/// two days off, in different directions.
+pub const AGREEMENT_BACKDATED: Span = Span::DAY.times(5);
 /// Links kept free in a chain for the requester's own: a reader's proposals never fill it.
 pub const CHAIN_RESERVE: u32 = 32;
+/// Links that must be free in a chain before a case is offered (again): the reserve, a whole
+/// reading, and some addenda.
+pub const CHAIN_READING: u32 = 2 * CHAIN_RESERVE;
 /// Announcements are asked for again this often while a partner is connected.
 pub const SYNC_EVERY: Span = Span::HOUR;
 /// First pause after a failed attempt; it doubles up to [`RETRY_MOST`].

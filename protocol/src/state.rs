@@ -8,7 +8,7 @@ use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signed::{self, Document};
 
 use crate::case::CaseId;
-use crate::case::event::{Link, Proposal};
+use crate::case::event::{Link, Proposal, ReaderEvent};
 use crate::case::reading::Reading;
 use crate::case::request::Request;
 use crate::case::thread::Thread;
@@ -18,6 +18,7 @@ use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Introduction;
 use crate::partner::{AgreementState, Partner};
 use crate::record::Record;
+use crate::time::Timestamp;
 
 /// A document that a partner has not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,11 +89,7 @@ impl State {
     ///
     /// # Errors
     /// [`Contradiction`] when the record does not fit: a bug of the caller; nothing is appended.
-    pub fn commit(
-        &mut self,
-        at: crate::time::Timestamp,
-        record: Record,
-    ) -> Result<Vec<u8>, Contradiction> {
+    pub fn commit(&mut self, at: Timestamp, record: Record) -> Result<Vec<u8>, Contradiction> {
         let mut head = self.head;
         let (entry, bytes) = head.append(at, record);
         self.apply(&entry)?;
@@ -116,12 +113,9 @@ impl State {
     fn apply(&mut self, entry: &Entry) -> Result<(), Contradiction> {
         match &entry.record {
             Record::PartnerPaired(bytes) => self.partner_paired(bytes),
-            Record::PartnerRemoved(site) => {
-                self.outbox.remove(site);
-                self.partners.remove(site).map(drop).ok_or(Contradiction)
-            }
-            Record::AgreementProposed(bytes) => self.agreement_proposed(bytes),
-            Record::AgreementAccepted(bytes) => self.agreement_accepted(bytes),
+            Record::PartnerRemoved(site) => self.partner_removed(site),
+            Record::AgreementProposed(bytes) => self.agreement_proposed(bytes, entry.sequence),
+            Record::AgreementAccepted(bytes) => self.agreement_accepted(bytes, entry.sequence),
             Record::AnnouncementMade(bytes) => self.announcement_made(bytes),
             Record::AnnouncementReceived(bytes) => self.announcement_received(bytes),
             Record::CaseOpened(case, manifest, terms) => {
@@ -143,8 +137,8 @@ impl State {
                 .map(|request| request.checked = true)
                 .ok_or(Contradiction),
             Record::LinkMade(bytes) => self.link_made(bytes),
-            Record::LinkReceived(bytes) => self.link_received(bytes),
-            Record::ProposalMade(bytes) => self.proposal_made(bytes),
+            Record::LinkReceived(bytes) => self.link_received(bytes, entry.at),
+            Record::ProposalMade(bytes) => self.proposal_made(bytes, entry.at),
             Record::ProposalReceived(bytes) => self.proposal_received(bytes),
             Record::DocumentConfirmed(site, id) | Record::DocumentRefused(site, id) => {
                 let queue = self.outbox.get_mut(site).ok_or(Contradiction)?;
@@ -184,7 +178,16 @@ impl State {
         Ok(())
     }
 
-    fn agreement_proposed(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    /// What was agreed goes with the partner. Documents of cases stay: should the two pair again,
+    /// their chains go on without a gap.
+    fn partner_removed(&mut self, site: &SiteId) -> Result<(), Contradiction> {
+        if let Some(queue) = self.outbox.get_mut(site) {
+            queue.retain(|outgoing| is_of_case(&outgoing.bytes));
+        }
+        self.partners.remove(site).map(drop).ok_or(Contradiction)
+    }
+
+    fn agreement_proposed(&mut self, bytes: &[u8], noted: u64) -> Result<(), Contradiction> {
         let (id, agreement) = recorded::<Agreement>(bytes)?;
         let own = agreement.proposer == self.site;
         let other = if own {
@@ -197,6 +200,7 @@ impl State {
             AgreementState {
                 agreement,
                 accepted: false,
+                noted,
             },
         );
         if own {
@@ -205,7 +209,7 @@ impl State {
         Ok(())
     }
 
-    fn agreement_accepted(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn agreement_accepted(&mut self, bytes: &[u8], noted: u64) -> Result<(), Contradiction> {
         let (id, accepted) = recorded::<AgreementAccepted>(bytes)?;
         let own = accepted.accepter == self.site;
         let other = if own {
@@ -218,7 +222,7 @@ impl State {
             .agreements
             .get_mut(&accepted.agreement)
             .ok_or(Contradiction)?;
-        state.accepted = true;
+        (state.accepted, state.noted) = (true, noted);
         if own {
             self.post(other, id, bytes);
         }
@@ -256,30 +260,36 @@ impl State {
         Ok(())
     }
 
-    fn link_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn link_received(&mut self, bytes: &[u8], at: Timestamp) -> Result<(), Contradiction> {
         let (id, link) = recorded::<Link>(bytes)?;
+        let heard = (link.at, at);
         match self.readings.get_mut(&link.case) {
             Some(reading) => {
                 reading
                     .thread
                     .append(id, &link)
                     .map_err(|_| Contradiction)?;
+                reading.heard = heard;
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
                 }
             }
-            None => drop(self.readings.insert(
-                link.case,
-                Reading::new(Thread::open(id, &link).map_err(|_| Contradiction)?),
-            )),
+            None => {
+                let thread = Thread::open(id, &link).map_err(|_| Contradiction)?;
+                self.readings.insert(link.case, Reading::new(thread, heard));
+            }
         }
         Ok(())
     }
 
-    fn proposal_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+    fn proposal_made(&mut self, bytes: &[u8], at: Timestamp) -> Result<(), Contradiction> {
         let (id, proposal) = recorded::<Proposal>(bytes)?;
         let requester = proposal.requester;
-        self.reading(&proposal.case)?.thread.propose(id, proposal);
+        let reading = self.reading(&proposal.case)?;
+        if matches!(proposal.event, ReaderEvent::Quoted(_)) {
+            reading.quoted = Some(at);
+        }
+        reading.thread.propose(id, proposal);
         self.post(requester, id, bytes);
         Ok(())
     }
@@ -294,6 +304,11 @@ impl State {
         thread.propose(id, proposal);
         Ok(())
     }
+}
+
+fn is_of_case(document: &[u8]) -> bool {
+    signed::peek(document)
+        .is_ok_and(|header| header.kind == Link::KIND || header.kind == Proposal::KIND)
 }
 
 /// The content of a document from this site's own log: it was verified, or made, before it was

@@ -3,6 +3,7 @@
 use subtle::ConstantTimeEq;
 
 use super::lengths::{CHUNK, HEADER, SEALED_CHUNK, TAG, plain_len};
+use super::place::{Filling, Place};
 use super::stream::{SALT, SealContext, Stream};
 use crate::error::{Refused, Why};
 use crate::secret::{ContentKey, Secret32};
@@ -54,6 +55,27 @@ impl Opener {
     /// [`Why::Chunk`] for a chunk that was changed, moved or forged; `out` then ends with the last genuine chunk, and
     /// every later call is refused too.
     pub fn push(&mut self, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.push_to(sealed, out)
+    }
+
+    /// As [`Self::push`], but writes to the start of `out`, and gives the number of bytes written: as many as
+    /// [`Self::completed_by`] says are needed.
+    ///
+    /// # Errors
+    /// As [`Self::push`], and [`Why::NoRoom`] when `out` is too short.
+    pub fn push_into(&mut self, sealed: &[u8], out: &mut [u8]) -> Result<usize, Refused> {
+        let mut place = Filling::new(out);
+        self.push_to(sealed, &mut place)?;
+        Ok(place.filled)
+    }
+
+    /// The plaintext bytes that pushing `sealed` more bytes completes.
+    #[must_use]
+    pub fn completed_by(&self, sealed: usize) -> usize {
+        self.pending.len().saturating_add(sealed) / SEALED_CHUNK * CHUNK
+    }
+
+    fn push_to(&mut self, sealed: &[u8], out: &mut impl Place) -> Result<(), Refused> {
         if self.refused {
             return Err(Why::AlreadyRefused.into());
         }
@@ -62,7 +84,7 @@ impl Opener {
         opened
     }
 
-    fn open_full_chunks(&mut self, mut sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+    fn open_full_chunks(&mut self, mut sealed: &[u8], out: &mut impl Place) -> Result<(), Refused> {
         if !self.pending.is_empty() {
             let missing = SEALED_CHUNK - self.pending.len();
             let (fill, rest) = sealed.split_at(missing.min(sealed.len()));
@@ -71,13 +93,17 @@ impl Opener {
             if self.pending.len() < SEALED_CHUNK {
                 return Ok(());
             }
-            self.stream.open(self.index, &self.pending, out)?;
+            out.next(CHUNK, |place| {
+                self.stream.open_into(self.index, &self.pending, place)
+            })?;
             self.index += 1;
             self.pending.clear();
         }
         let (chunks, rest) = sealed.as_chunks::<SEALED_CHUNK>();
         for chunk in chunks {
-            self.stream.open(self.index, chunk, out)?;
+            out.next(CHUNK, |place| {
+                self.stream.open_into(self.index, chunk, place)
+            })?;
             self.index += 1;
         }
         if !rest.is_empty() {
@@ -118,7 +144,9 @@ impl Opener {
         if !right {
             return Err(Why::SealedLength.into());
         }
-        self.stream.open(index, sealed, out)
+        out.next(sealed.len() - TAG, |place| {
+            self.stream.open_into(index, sealed, place)
+        })
     }
 }
 

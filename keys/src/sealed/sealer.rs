@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::lengths::{CHUNK, HEADER, sealed_len};
+use super::lengths::{CHUNK, HEADER, SEALED_CHUNK, TAG, sealed_len};
+use super::place::{Filling, Place};
 use super::stream::{SALT, SealContext, Stream};
 use crate::error::Refused;
 use crate::secret::{ContentKey, Secret32};
@@ -44,7 +45,29 @@ impl Sealer {
     ///
     /// # Errors
     /// [`crate::Why::TooManyChunks`] beyond 4 PiB.
-    pub fn push(&mut self, mut plain: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+    pub fn push(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.seal_full_chunks(plain, out)
+    }
+
+    /// Takes the next plaintext bytes, writes each chunk they complete to the start of `out`, and gives the number of
+    /// bytes written. As many as [`Self::completed_by`] says are needed.
+    ///
+    /// # Errors
+    /// [`crate::Why::NoRoom`] when `out` is too short, [`crate::Why::TooManyChunks`] beyond 4 PiB; the object cannot be
+    /// continued then.
+    pub fn push_into(&mut self, plain: &[u8], out: &mut [u8]) -> Result<usize, Refused> {
+        let mut place = Filling::new(out);
+        self.seal_full_chunks(plain, &mut place)?;
+        Ok(place.filled)
+    }
+
+    /// The sealed bytes that pushing `plain` more bytes completes.
+    #[must_use]
+    pub fn completed_by(&self, plain: usize) -> usize {
+        self.pending.len().saturating_add(plain) / CHUNK * SEALED_CHUNK
+    }
+
+    fn seal_full_chunks(&mut self, mut plain: &[u8], out: &mut impl Place) -> Result<(), Refused> {
         if !self.pending.is_empty() {
             let missing = CHUNK - self.pending.len();
             let (fill, rest) = plain.split_at(missing.min(plain.len()));
@@ -53,13 +76,17 @@ impl Sealer {
             if self.pending.len() < CHUNK {
                 return Ok(());
             }
-            self.stream.seal(self.index, &self.pending, out)?;
+            out.next(SEALED_CHUNK, |place| {
+                self.stream.seal_into(self.index, &self.pending, place)
+            })?;
             self.index += 1;
             self.pending.clear();
         }
         let (chunks, rest) = plain.as_chunks::<CHUNK>();
         for chunk in chunks {
-            self.stream.seal(self.index, chunk, out)?;
+            out.next(SEALED_CHUNK, |place| {
+                self.stream.seal_into(self.index, chunk, place)
+            })?;
             self.index += 1;
         }
         if !rest.is_empty() {
@@ -75,7 +102,10 @@ impl Sealer {
     /// # Errors
     /// [`crate::Why::TooManyChunks`] beyond 4 PiB.
     pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Refused> {
-        self.stream.seal(self.index, &self.pending, out)
+        let length = self.pending.len() + TAG;
+        out.next(length, |place| {
+            self.stream.seal_into(self.index, &self.pending, place)
+        })
     }
 }
 

@@ -90,47 +90,38 @@ impl Stream {
         Ok(Nonce::from(nonce))
     }
 
-    /// Appends chunk `index`, sealed, to `out`: encrypted from `plain` straight into its place there.
-    pub(super) fn seal(&self, index: u64, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+    /// Seals chunk `index` into `place`, which is [`TAG`] bytes longer than `plain`: encrypted straight from one buffer
+    /// into the other.
+    pub(super) fn seal_into(
+        &self,
+        index: u64,
+        plain: &[u8],
+        place: &mut [u8],
+    ) -> Result<(), Refused> {
         let nonce = self.nonce(index)?;
-        let start = out.len();
-        out.resize(start + plain.len() + TAG, 0);
-        let (body, tag_place) = out[start..].split_at_mut(plain.len());
-        let sealed = InOutBuf::new(plain, body)
-            .map_err(|_| Why::Chunk)
-            .and_then(|buffer| {
-                self.cipher
-                    .encrypt_inout_detached(&nonce, &[], buffer)
-                    .map_err(|_| Why::Chunk)
-            });
-        match sealed {
-            Ok(tag) => {
-                tag_place.copy_from_slice(&tag);
-                Ok(())
-            }
-            Err(why) => {
-                out.truncate(start);
-                Err(why.into())
-            }
-        }
+        let (body, tag_place) = place.split_last_chunk_mut::<TAG>().ok_or(Why::NoRoom)?;
+        let buffer = InOutBuf::new(plain, body).map_err(|_| Why::NoRoom)?;
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(&nonce, &[], buffer)
+            .map_err(|_| Why::TooManyChunks)?;
+        tag_place.copy_from_slice(&tag);
+        Ok(())
     }
 
-    /// Appends the plaintext of chunk `index` to `out`, or leaves `out` as it was.
-    pub(super) fn open(&self, index: u64, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+    /// Opens chunk `index` into `place`, which is [`TAG`] bytes shorter than `sealed`. Nothing is written unless the
+    /// chunk is genuine: the cipher checks the tag first.
+    pub(super) fn open_into(
+        &self,
+        index: u64,
+        sealed: &[u8],
+        place: &mut [u8],
+    ) -> Result<(), Refused> {
         let nonce = self.nonce(index)?;
         let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(Why::SealedLength)?;
-        let start = out.len();
-        out.resize(start + body.len(), 0);
-        let opened = InOutBuf::new(body, &mut out[start..])
-            .map_err(|_| Why::Chunk)
-            .and_then(|buffer| {
-                self.cipher
-                    .decrypt_inout_detached(&nonce, &[], buffer, &(*tag).into())
-                    .map_err(|_| Why::Chunk)
-            });
-        opened.map_err(|why| {
-            out.truncate(start);
-            why.into()
-        })
+        let buffer = InOutBuf::new(body, place).map_err(|_| Why::NoRoom)?;
+        self.cipher
+            .decrypt_inout_detached(&nonce, &[], buffer, &(*tag).into())
+            .map_err(|_| Why::Chunk.into())
     }
 }

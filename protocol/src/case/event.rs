@@ -1,5 +1,6 @@
 //! The signed documents of a case, and what each says.
 
+use dokuei_keys::cbor;
 use dokuei_keys::envelope::WrappedKey;
 use dokuei_keys::id::{Digest, DocumentId, PersonId, SiteId};
 use dokuei_keys::labels::Label;
@@ -189,10 +190,10 @@ pub enum ReaderEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Quote {
-    /// The report will be there by then.
+    /// The report will be there by then, by the requester's clock.
     #[n(0)]
     pub due: Timestamp,
-    /// The place is kept until then.
+    /// The place is kept until then, by the requester's clock.
     #[n(1)]
     pub until: Timestamp,
 }
@@ -246,4 +247,20 @@ pub struct CustodyReceipt {
     /// Plaintext bytes verified.
     #[n(2)]
     pub bytes: u64,
+}
+
+impl CustodyReceipt {
+    /// The receipt for a whole study.
+    pub fn of(manifest: &ManifestReference) -> CustodyReceipt {
+        CustodyReceipt {
+            manifest: Digest::of(&cbor::encode(manifest)),
+            objects: manifest.objects,
+            bytes: manifest.bytes,
+        }
+    }
+
+    /// Whether it is the receipt for this study, all of it.
+    pub fn is_for(&self, manifest: &ManifestReference) -> bool {
+        *self == CustodyReceipt::of(manifest)
+    }
 }

@@ -208,7 +208,7 @@ impl Phase {
                 Ok(Phase::Ended(Ending::Declined(*reason)))
             }
             (Phase::HandingOver(handing_over), ReaderEvent::Received(receipt))
-                if receipt.objects == handing_over.grant.manifest.objects =>
+                if receipt.is_for(&handing_over.grant.manifest) =>
             {
                 Ok(Phase::Received(Received {
                     handing_over,

@@ -1,7 +1,7 @@
 //! A case as its reader holds it.
 
-use crate::case::phase::Phase;
 use crate::case::thread::Thread;
+use crate::time::Timestamp;
 
 /// A case that this site was asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,20 +12,28 @@ pub struct Reading {
     pub arrived: bool,
     /// Whether the study is in this site's own archive.
     pub stored: bool,
+    /// The newest link's time, by the requester's clock and by this site's when it arrived.
+    pub heard: (Timestamp, Timestamp),
+    /// When this site last quoted, by its own clock.
+    pub quoted: Option<Timestamp>,
 }
 
 impl Reading {
-    /// A reading at its beginning.
-    pub fn new(thread: Thread) -> Reading {
+    /// A reading at its beginning, from the time of its first link by both clocks.
+    pub fn new(thread: Thread, heard: (Timestamp, Timestamp)) -> Reading {
         Reading {
             thread,
             arrived: false,
             stored: false,
+            heard,
+            quoted: None,
         }
     }
 
-    /// Whether it takes one of the places of the day it was offered: from quote to release.
-    pub fn takes_place(&self) -> bool {
-        !matches!(self.thread.expected(), Phase::Offered(_) | Phase::Ended(_))
+    /// What the requester's clock says by now, at least: a promise is judged by that clock, which
+    /// may be days ahead of this site's.
+    pub fn requester_time(&self, now: Timestamp) -> Timestamp {
+        let (theirs, ours) = self.heard;
+        now.max(theirs.after(now.since(ours)))
     }
 }

@@ -250,6 +250,16 @@ impl Versions {
             .is_some_and(|version| version.issued.status != ReportStatus::Preliminary)
     }
 
+    /// The versions that are still to be delivered, oldest first. A preliminary is no more once a
+    /// final one is issued: whatever comes late, it never replaces a final.
+    pub fn awaited(&self) -> impl Iterator<Item = &Version> {
+        let replaced = self.is_final();
+        self.0.iter().filter(move |version| {
+            let preliminary = version.issued.status == ReportStatus::Preliminary;
+            version.reception == Reception::Issued && !(preliminary && replaced)
+        })
+    }
+
     /// Number and predecessor that the next version must carry.
     pub fn next(&self) -> (u32, Option<DocumentId>) {
         (

@@ -40,10 +40,9 @@ impl Request {
     /// Whether the case can be offered to this site now: checked, nobody booked, and no offer of it
     /// open there.
     pub fn may_offer_to(&self, site: SiteId) -> bool {
-        let free = self
-            .threads
-            .get(&site)
-            .is_none_or(|thread| matches!(thread.phase(), Phase::Ended(_)) && thread.has_room());
+        let free = self.threads.get(&site).is_none_or(|thread| {
+            matches!(thread.phase(), Phase::Ended(_)) && thread.has_room_for_offer()
+        });
         self.checked && self.booked().is_none() && free
     }
 

@@ -40,6 +40,8 @@ pub struct Thread {
     requester: SiteId,
     reader: SiteId,
     chain: Vec<DocumentId>,
+    /// Where in the chain the newest offer lies.
+    round: usize,
     phase: Phase,
     pending: Vec<(DocumentId, Proposal)>,
     answered: BTreeSet<DocumentId>,
@@ -63,6 +65,7 @@ impl Thread {
             requester: link.requester,
             reader: link.reader,
             chain: vec![id],
+            round: 0,
             phase: Phase::Offered(Offered {
                 offer: offer.clone(),
             }),
@@ -115,9 +118,15 @@ impl Thread {
         (self.chain.len() as u32) < limits::CHAIN_LINKS
     }
 
-    /// Whether the chain may grow by an answer to a proposal.
+    /// Whether the chain may grow by an answer to one more proposal.
     pub fn has_room_for_proposal(&self) -> bool {
-        (self.chain.len() as u32) + limits::CHAIN_RESERVE < limits::CHAIN_LINKS
+        let proposed = (self.chain.len() + self.pending.len()) as u32;
+        proposed + limits::CHAIN_RESERVE < limits::CHAIN_LINKS
+    }
+
+    /// Whether the chain may grow by an offer and a whole reading after it.
+    pub fn has_room_for_offer(&self) -> bool {
+        (self.chain.len() as u32) + limits::CHAIN_READING < limits::CHAIN_LINKS
     }
 
     /// Proposals that no link has answered.
@@ -135,6 +144,7 @@ impl Thread {
     pub fn expected(&self) -> Phase {
         self.pending
             .iter()
+            .filter(|(_, proposal)| self.is_of_this_round(proposal))
             .fold(self.phase.clone(), |phase, (id, proposal)| {
                 let kept = phase.clone();
                 phase.after_reader(*id, &proposal.event).unwrap_or(kept)
@@ -143,7 +153,14 @@ impl Thread {
 
     /// Whether a proposal fits the settled phase.
     pub fn admits(&self, id: DocumentId, proposal: &Proposal) -> bool {
-        self.phase.clone().after_reader(id, &proposal.event).is_ok()
+        self.is_of_this_round(proposal)
+            && self.phase.clone().after_reader(id, &proposal.event).is_ok()
+    }
+
+    /// Whether a proposal was made in sight of the newest offer. One that speaks of an earlier offer
+    /// or booking says nothing of this one.
+    fn is_of_this_round(&self, proposal: &Proposal) -> bool {
+        self.chain[self.round..].contains(&proposal.follows)
     }
 
     /// Keeps a proposal until a link answers it.
@@ -185,6 +202,7 @@ impl Thread {
                     .pending
                     .iter()
                     .find(|(pending, _)| pending == document)
+                    .filter(|(_, proposal)| self.is_of_this_round(proposal))
                     .ok_or(OutOfPlace)?;
                 (
                     self.phase
@@ -204,6 +222,9 @@ impl Thread {
         {
             self.pending.retain(|(pending, _)| pending != document);
             self.answered.insert(*document);
+        }
+        if matches!(link.event, RequesterEvent::Offered(_)) {
+            self.round = self.chain.len();
         }
         self.phase = phase;
         self.chain.push(id);

@@ -44,6 +44,8 @@ pub struct AgreementState {
     pub agreement: Agreement,
     /// Whether the other party has accepted.
     pub accepted: bool,
+    /// Where this site's log says so of it last: the position of its proposal, then of its acceptance.
+    pub noted: u64,
 }
 
 impl Partner {
@@ -61,19 +63,22 @@ impl Partner {
         }
     }
 
-    /// The agreement in force at this moment, if there is one.
+    /// The agreement in force at this moment, if there is one. Of several, the one accepted last by
+    /// this site's own log: after pairing again the partner may know of no other.
     pub fn agreement(&self, now: Timestamp) -> Option<(DocumentId, &Agreement)> {
-        self.agreements
-            .iter()
-            .find(|(_, state)| state.accepted && state.agreement.in_force(now))
-            .map(|(id, state)| (*id, &state.agreement))
+        self.newest(|state| state.accepted && state.agreement.in_force(now))
     }
 
-    /// An agreement that this site was proposed and has not answered.
+    /// The newest agreement that this site was proposed and has not answered.
     pub fn proposed_to(&self, site: SiteId) -> Option<(DocumentId, &Agreement)> {
+        self.newest(|state| !state.accepted && state.agreement.accepter == site)
+    }
+
+    fn newest(&self, which: impl Fn(&AgreementState) -> bool) -> Option<(DocumentId, &Agreement)> {
         self.agreements
             .iter()
-            .find(|(_, state)| !state.accepted && state.agreement.accepter == site)
+            .filter(|(_, state)| which(state))
+            .max_by_key(|(_, state)| state.noted)
             .map(|(id, state)| (*id, &state.agreement))
     }
 

@@ -24,11 +24,14 @@ impl Service {
         if bytes.len() > limits::DOCUMENT_BYTES {
             return DocumentAnswer::Refused;
         }
+        // A sender that is no partner, or whose certificate has run out, is not heard now. That is
+        // not for ever: a refusal would tear a hole into a chain that goes on after the two have
+        // paired again.
         let Some(site) = self.site_of(node) else {
-            return DocumentAnswer::Refused;
+            return DocumentAnswer::Later;
         };
         let Some(key) = self.key_in_force(site, turn.now) else {
-            return DocumentAnswer::Refused;
+            return DocumentAnswer::Later;
         };
         let Ok(header) = signed::peek(bytes) else {
             return DocumentAnswer::Refused;

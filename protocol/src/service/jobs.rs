@@ -8,6 +8,7 @@ use dokuei_keys::secret::ContentKey;
 use crate::case::CaseId;
 use crate::case::event::Grant;
 use crate::case::phase::Phase;
+use crate::case::reading::Reading;
 use crate::case::report::Reception;
 use crate::effect::{Effect, Permit};
 use crate::input::{Job, Outcome, Trouble};
@@ -37,6 +38,12 @@ impl Attempt {
         trouble: None,
     };
 
+    /// Whether its moment lies ahead. No pause is longer than [`limits::RETRY_MOST`]: a moment
+    /// further ahead was set before the clock was set back, and does not count.
+    fn waits(&self, now: Timestamp) -> bool {
+        now < self.not_before && self.not_before <= now.after(limits::RETRY_MOST)
+    }
+
     fn failed(self, now: Timestamp, trouble: Trouble) -> Attempt {
         let doubled = limits::RETRY_FIRST
             .0
@@ -52,9 +59,11 @@ impl Attempt {
 }
 
 impl Service {
-    /// Everything that is owed now, whether or not it can be begun.
-    pub(crate) fn owed(&self) -> BTreeSet<Job> {
-        let mut owed = BTreeSet::new();
+    /// Everything that is owed now, whether or not it can be begun. Documents for one partner come
+    /// oldest first: each builds on those before it. Of a case's report versions the oldest one
+    /// that is awaited is owed: they reach the archive in their order.
+    fn owed(&self) -> Vec<Job> {
+        let mut owed = Vec::new();
         for (site, queue) in &self.state.outbox {
             owed.extend(
                 queue
@@ -64,38 +73,54 @@ impl Service {
             );
         }
         for (case, reading) in &self.state.readings {
-            let holds_grant = reading.thread.phase().grant().is_some();
-            if holds_grant
-                && !reading.arrived
-                && matches!(reading.thread.expected(), Phase::HandingOver(_))
-            {
-                owed.insert(Job::ReceiveStudy(*case));
-            }
-            if holds_grant && reading.arrived && !reading.stored {
-                owed.insert(Job::StoreStudy(*case));
-            }
+            owed.extend(reading_job(*case, reading));
         }
         for (case, request) in &self.state.requests {
             let versions = request
                 .booked()
                 .and_then(|thread| thread.phase().versions());
-            for version in versions.into_iter().flat_map(|versions| versions.all()) {
-                if version.reception == Reception::Issued {
-                    owed.insert(Job::ReceiveReport(*case, version.issued.version));
-                }
-            }
+            let awaited = versions.and_then(|versions| versions.awaited().next());
+            owed.extend(awaited.map(|version| Job::ReceiveReport(*case, version.issued.version)));
         }
         owed
     }
 
+    /// Whether the end of a job still means something.
+    fn is_owed(&self, job: Job) -> bool {
+        match job {
+            Job::Send(site, id) => self
+                .state
+                .outbox
+                .get(&site)
+                .is_some_and(|queue| queue.iter().any(|outgoing| outgoing.id == id)),
+            Job::ReceiveStudy(case) | Job::StoreStudy(case) => self
+                .state
+                .readings
+                .get(&case)
+                .is_some_and(|reading| reading_job(case, reading) == Some(job)),
+            Job::ReceiveReport(case, version) => self
+                .state
+                .requests
+                .get(&case)
+                .and_then(|request| request.booked())
+                .and_then(|thread| thread.phase().versions())
+                .and_then(|versions| versions.numbered(version))
+                .is_some_and(|version| version.reception == Reception::Issued),
+        }
+    }
+
     /// Begins what is owed and not under way.
     pub(crate) fn begin_jobs(&mut self, turn: &mut Turn) {
-        let owed = self.owed();
+        let jobs = self.owed();
+        let owed: BTreeSet<Job> = jobs.iter().copied().collect();
         self.attempts
             .retain(|job, attempt| attempt.running || owed.contains(job));
-        for job in owed {
+        for job in jobs {
             let known = self.attempts.get(&job).copied();
-            if known.is_some_and(|attempt| attempt.running || attempt.not_before > turn.now) {
+            if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
+                continue;
+            }
+            if self.another_version_runs(job) {
                 continue;
             }
             let Some(effect) = self.effect_of(job) else {
@@ -108,6 +133,17 @@ impl Service {
             self.attempts.insert(job, attempt);
             turn.effect(effect);
         }
+    }
+
+    /// Whether another version of the same report is being fetched. It may be a preliminary that a
+    /// final has just replaced: the final waits for its end, so that it comes to lie on top.
+    fn another_version_runs(&self, job: Job) -> bool {
+        let Job::ReceiveReport(case, _) = job else {
+            return false;
+        };
+        let versions = Job::ReceiveReport(case, 0)..=Job::ReceiveReport(case, u32::MAX);
+        let mut running = self.attempts.range(versions).filter(|(_, at)| at.running);
+        running.any(|(other, _)| *other != job)
     }
 
     /// The effect that begins a job; none while its partner is not connected or a key is missing.
@@ -178,7 +214,7 @@ impl Service {
         let Some(attempt) = self.attempts.remove(&job) else {
             return;
         };
-        if !self.owed().contains(&job) {
+        if !self.is_owed(job) {
             return;
         }
         match outcome {
@@ -193,7 +229,10 @@ impl Service {
 
     fn job_done(&mut self, turn: &mut Turn, job: Job, well: bool) {
         match (job, well) {
-            (Job::Send(site, id), true) => self.note(turn, Record::DocumentConfirmed(site, id)),
+            (Job::Send(site, id), true) => {
+                self.note(turn, Record::DocumentConfirmed(site, id));
+                self.hurry(site);
+            }
             (Job::Send(site, id), false) => self.note(turn, Record::DocumentRefused(site, id)),
             (Job::ReceiveStudy(case), true) => self.note(turn, Record::StudyArrived(case)),
             (Job::ReceiveStudy(case), false) => self.study_unreadable(turn, case),
@@ -206,6 +245,15 @@ impl Service {
                 self.report_received(turn, case, version, well)
             }
         }
+    }
+
+    /// A document has arrived: what the partner had put off may have waited for it, and is sent
+    /// again at once.
+    fn hurry(&mut self, partner: SiteId) {
+        self.attempts.retain(|job, attempt| {
+            let put_off = !attempt.running && attempt.trouble == Some(Trouble::PartnerBusy);
+            !put_off || !matches!(job, Job::Send(site, _) if *site == partner)
+        });
     }
 
     /// A partner is back: what waited for it is tried at once.
@@ -246,10 +294,12 @@ impl Service {
         }
     }
 
-    pub(crate) fn next_attempt(&self) -> Option<Timestamp> {
+    /// The next moment at which something is tried again. An attempt whose moment has come and that
+    /// was not begun waits for its partner to connect.
+    pub(crate) fn next_attempt(&self, now: Timestamp) -> Option<Timestamp> {
         self.attempts
             .values()
-            .filter(|attempt| !attempt.running)
+            .filter(|attempt| !attempt.running && attempt.waits(now))
             .map(|attempt| attempt.not_before)
             .min()
     }
@@ -265,24 +315,19 @@ impl Service {
         };
         for request in self.state.requests.values() {
             for thread in request.threads.values() {
-                if let Some(grant) = thread.phase().grant().filter(|_| !thread.phase().is_over()) {
-                    permit(thread.reader(), grant.manifest.parcel);
+                if let Phase::HandingOver(phase) = thread.phase() {
+                    permit(thread.reader(), phase.grant.manifest.parcel);
                 }
             }
         }
         for reading in self.state.readings.values() {
             let expected = reading.thread.expected();
-            for version in expected
-                .versions()
-                .into_iter()
-                .flat_map(|versions| versions.all())
-            {
-                if version.reception == Reception::Issued {
-                    permit(
-                        reading.thread.requester(),
-                        version.issued.grant.manifest.parcel,
-                    );
-                }
+            let versions = expected.versions().into_iter();
+            for version in versions.flat_map(|versions| versions.awaited()) {
+                permit(
+                    reading.thread.requester(),
+                    version.issued.grant.manifest.parcel,
+                );
             }
         }
         permits.sort_unstable();
@@ -290,5 +335,16 @@ impl Service {
             self.permitted.clone_from(&permits);
             turn.effect(Effect::Permit(permits));
         }
+    }
+}
+
+/// What is owed for a case that this site reads: first the study, then its place in the archive.
+fn reading_job(case: CaseId, reading: &Reading) -> Option<Job> {
+    reading.thread.phase().grant()?;
+    match (reading.arrived, reading.stored) {
+        (false, _) => matches!(reading.thread.expected(), Phase::HandingOver(_))
+            .then_some(Job::ReceiveStudy(case)),
+        (true, false) => Some(Job::StoreStudy(case)),
+        (true, true) => None,
     }
 }

@@ -11,6 +11,7 @@ mod jobs;
 mod pairing;
 mod partners;
 mod reading;
+pub use reading::NextVersion;
 mod requesting;
 pub mod views;
 
@@ -71,6 +72,9 @@ pub struct Service {
     permitted: Vec<Permit>,
     /// Cases that a person of this site wants to answer by hand.
     quoting: Quoting,
+    /// When something was decided last.
+    now: Timestamp,
+    contradictions: u64,
 }
 
 /// How a reading site answers offers.
@@ -122,6 +126,8 @@ impl Service {
             admitted: Vec::new(),
             permitted: Vec::new(),
             quoting,
+            now: Timestamp::default(),
+            contradictions: 0,
         }
     }
 
@@ -161,6 +167,7 @@ impl Service {
     /// Decides.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Step {
         let mut turn = Turn::new(now);
+        self.now = now;
         match input {
             Input::Command(ticket, command) => self.command(&mut turn, ticket, command),
             Input::PairingCalled {
@@ -208,7 +215,7 @@ impl Service {
         self.permit_parcels(turn);
         self.ask_for_announcements(turn);
         self.begin_jobs(turn);
-        let next = [self.next_attempt(), self.next_deadline(turn.now)]
+        let next = [self.next_attempt(turn.now), self.next_deadline(turn.now)]
             .into_iter()
             .flatten()
             .min();
@@ -217,24 +224,36 @@ impl Service {
         }
     }
 
+    /// The next moment at which something follows from the time alone. What is due already and has
+    /// not been done waits for something else, so waking for it would be in vain.
     fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let prekey = self.state.own.prekey.as_ref().map(|(_, prekey)| {
-            Timestamp(prekey.validity.from.0 * 1000).after(limits::PREKEY_EVERY)
-        });
+        let ahead = |at: &Timestamp| *at > now;
+        let prekey = self
+            .newest_prekey()
+            .map(|at| at.after(limits::PREKEY_EVERY));
+        let destroyed = self
+            .vault
+            .prekeys
+            .values()
+            .map(|(published, _)| published.after(limits::PREKEY_KEPT))
+            .filter(ahead)
+            .min();
         let sync = self
             .synced
             .values()
-            .min()
-            .map(|at| at.after(limits::SYNC_EVERY));
+            .map(|at| at.after(limits::SYNC_EVERY))
+            .filter(ahead)
+            .min();
         [
             self.request_deadline(now),
             self.pairings.deadline(),
             prekey,
+            destroyed,
             sync,
         ]
         .into_iter()
         .flatten()
-        .filter(|at| *at > now)
+        .filter(ahead)
         .min()
     }
 
@@ -243,8 +262,17 @@ impl Service {
     fn note(&mut self, turn: &mut Turn, record: Record) {
         match self.state.commit(turn.now, record) {
             Ok(bytes) => turn.step.records.push(bytes),
-            Err(_) => debug_assert!(false, "a record contradicts the state"),
+            Err(_) => {
+                self.contradictions += 1;
+                debug_assert!(false, "a record contradicts the state");
+            }
         }
+    }
+
+    /// How many records contradicted the state, since the start, and were dropped. Each is a fault
+    /// of this crate.
+    pub fn contradictions(&self) -> u64 {
+        self.contradictions
     }
 
     fn keep_content_key(&mut self, turn: &mut Turn, parcel: ParcelId, key: ContentKey) {

@@ -198,6 +198,8 @@ impl Service {
         introduction: &Introduction,
     ) {
         debug_assert_ne!(acquaintance.site, self.identity.site);
+        // What it said of itself before goes with the old partner: it is asked for anew.
+        self.synced.remove(&acquaintance.node);
         self.note(
             turn,
             Record::PartnerPaired(cbor::encode(introduction).into()),

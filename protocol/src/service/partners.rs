@@ -67,9 +67,7 @@ impl Service {
 
     /// A new prekey every day, old secrets destroyed, the capacity offer renewed with it.
     pub(crate) fn rotate_prekeys(&mut self, turn: &mut Turn) {
-        let newest = self.state.own.prekey.as_ref().map(|(_, prekey)| {
-            Timestamp(prekey.validity.from.0 * 1000).after(limits::PREKEY_BACKDATED)
-        });
+        let newest = self.newest_prekey();
         // A clock that was set back does not stop the rotation: it is due when the newest one lies
         // more than a period away in either direction.
         let due = newest.is_none_or(|at| {
@@ -99,6 +97,12 @@ impl Service {
             self.vault.prekeys.remove(&id);
             turn.step.secrets.push(SecretChange::DestroyPrekey(id));
         }
+    }
+
+    /// When this site's newest prekey was made.
+    pub(crate) fn newest_prekey(&self) -> Option<Timestamp> {
+        let (_, prekey) = self.state.own.prekey.as_ref()?;
+        Some(Timestamp(prekey.validity.from.0.saturating_mul(1000)).after(limits::PREKEY_BACKDATED))
     }
 
     fn publish_prekey(&mut self, turn: &mut Turn) {

@@ -1,8 +1,7 @@
 //! The reader's side: answering offers, receiving studies, issuing reports.
 
-use dokuei_keys::cbor;
 use dokuei_keys::envelope::{GrantContext, RecipientRole, unwrap};
-use dokuei_keys::id::{Digest, DocumentId, PersonId};
+use dokuei_keys::id::{DocumentId, PersonId};
 use dokuei_keys::secret::ContentKey;
 use dokuei_keys::signed::Signed;
 
@@ -12,6 +11,7 @@ use crate::case::event::{
     RequesterEvent,
 };
 use crate::case::phase::Phase;
+use crate::case::reading::Reading;
 use crate::case::report::{ReportIssued, ReportStatus, Versions, WrongVersion};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Position;
@@ -219,12 +219,7 @@ impl Service {
             match self.expected(case) {
                 Some(Phase::Offered(offered)) => self.answer_offer(turn, case, &offered.offer),
                 Some(Phase::HandingOver(handing_over)) if self.state.readings[&case].arrived => {
-                    let manifest = &handing_over.grant.manifest;
-                    let receipt = CustodyReceipt {
-                        manifest: Digest::of(&cbor::encode(manifest)),
-                        objects: manifest.objects,
-                        bytes: manifest.bytes,
-                    };
+                    let receipt = CustodyReceipt::of(&handing_over.grant.manifest);
                     self.propose(turn, case, ReaderEvent::Received(receipt));
                 }
                 _ => {}
@@ -238,24 +233,27 @@ impl Service {
         case: CaseId,
         offer: &crate::case::event::CaseOffer,
     ) {
-        let requester = self.state.readings[&case].thread.requester();
+        let reading = &self.state.readings[&case];
+        let (requester, theirs) = (reading.thread.requester(), reading.requester_time(turn.now));
         let agreed = self
             .state
             .partners
             .get(&requester)
             .and_then(|partner| partner.agreements.get(&offer.agreement));
-        let event =
-            if !agreed.is_some_and(|state| state.accepted && state.agreement.in_force(turn.now)) {
-                ReaderEvent::Declined(DeclineReason::NoAgreement)
-            } else if self.quoting == Quoting::ByHand {
-                return;
-            } else {
-                self.quote(turn.now, &offer.terms)
-            };
+        let event = match agreed {
+            // The requester's acceptance of what this site proposed is still on its way.
+            Some(state) if !state.accepted => return,
+            Some(state) if state.agreement.in_force(turn.now) => match self.quoting {
+                Quoting::Automatic => self.quote(turn.now, theirs, &offer.terms),
+                Quoting::ByHand => return,
+            },
+            _ => ReaderEvent::Declined(DeclineReason::NoAgreement),
+        };
         self.propose(turn, case, event);
     }
 
-    fn quote(&self, now: Timestamp, terms: &CaseTerms) -> ReaderEvent {
+    /// The answer to an offer: places by this site's clock, the promise by the requester's.
+    fn quote(&self, now: Timestamp, theirs: Timestamp, terms: &CaseTerms) -> ReaderEvent {
         let offer = self
             .state
             .own
@@ -270,34 +268,33 @@ impl Service {
         if self.places_taken(slot, now) >= usize::from(slot.per_day) {
             return ReaderEvent::Declined(DeclineReason::Full);
         }
-        let due = now.after(Span::HOUR.times(u64::from(slot.hours)));
         ReaderEvent::Quoted(Quote {
-            due,
-            until: now.after(limits::QUOTE_LEASE),
+            due: theirs.after(Span::HOUR.times(u64::from(slot.hours))),
+            until: theirs.after(limits::QUOTE_LEASE),
         })
     }
 
-    /// Cases of the same kind that were offered today and hold a place.
+    /// Cases of the same kind that this site quoted today and that hold a place, all by its own clock:
+    /// a quote that was not booked holds it for the length of its lease.
     pub(crate) fn places_taken(&self, slot: &OfferSlot, now: Timestamp) -> usize {
-        let today = |at: Timestamp| at.japanese_day() == now.japanese_day();
         let same = |terms: &CaseTerms| {
             terms.modality == slot.modality && terms.specialty == slot.specialty
         };
-        let holds = |phase: &Phase| match phase {
-            Phase::Quoted(quoted) => same(&quoted.offered.offer.terms) && now < quoted.quote.until,
+        let holds = |reading: &Reading, quoted: Timestamp| match &reading.thread.expected() {
+            Phase::Quoted(phase) => {
+                same(&phase.offered.offer.terms) && now < quoted.after(limits::QUOTE_LEASE)
+            }
             phase => phase
                 .booking()
                 .is_some_and(|booked| same(&booked.quoted.offered.offer.terms)),
         };
-        let readings = self.state.readings.values();
-        readings
+        self.state
+            .readings
+            .values()
             .filter(|reading| {
-                reading
-                    .thread
-                    .timeline()
-                    .first()
-                    .is_some_and(|first| today(first.at))
-                    && holds(&reading.thread.expected())
+                reading.quoted.is_some_and(|quoted| {
+                    quoted.japanese_day() == now.japanese_day() && holds(reading, quoted)
+                })
             })
             .count()
     }
@@ -317,6 +314,9 @@ impl Service {
             .is_ok();
         if !fits || reading.thread.pending().len() >= limits::PENDING_PROPOSALS {
             return Err(CannotDo::NotNow);
+        }
+        if !reading.thread.has_room_for_proposal() {
+            return Err(CannotDo::Limit);
         }
         self.propose(turn, case, event);
         Ok(Answer::Done)

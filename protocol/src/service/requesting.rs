@@ -1,14 +1,16 @@
 //! The requester's side: opening, offering, booking, granting, receiving reports.
 
+use std::collections::BTreeMap;
+
 use dokuei_keys::envelope::{GrantContext, RecipientRole, wrap};
-use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
 use dokuei_keys::signed::Signed;
 
 use crate::case::CaseId;
 use crate::case::event::{Grant, Link, Proposal, ReaderEvent, RequesterEvent, WithdrawalReason};
 use crate::case::phase::{Phase, Standing};
-use crate::case::report::{Reception, ReportIssued};
+use crate::case::report::ReportIssued;
 use crate::case::request::Request;
 use crate::effect::{Answer, CannotDo, DocumentAnswer};
 use crate::input::OpenCase;
@@ -27,24 +29,31 @@ impl Service {
         if self.open_cases() >= limits::OPEN_CASES {
             return Err(CannotDo::TooManyCases);
         }
-        self.check_candidates(&open.to, turn.now)?;
+        let to = self.check_candidates(&open.to, turn.now)?;
         let case = CaseId::random(&mut self.rng);
         self.keep_content_key(turn, open.manifest.parcel, open.key);
         self.note(turn, Record::CaseOpened(case, open.manifest, open.terms));
         self.note(turn, Record::CaseChecked(case));
-        self.offer(turn, case, &open.to)?;
+        self.offer_to(turn, case, &to)?;
         Ok(Answer::Opened(case))
     }
 
-    fn check_candidates(&self, to: &[SiteId], now: Timestamp) -> Result<(), CannotDo> {
+    /// Checks whom to ask; gives each once, with the agreement it falls under.
+    fn check_candidates(
+        &self,
+        to: &[SiteId],
+        now: Timestamp,
+    ) -> Result<BTreeMap<SiteId, DocumentId>, CannotDo> {
         if to.is_empty() || to.len() > limits::CANDIDATES {
             return Err(CannotDo::Candidates);
         }
+        let mut candidates = BTreeMap::new();
         for site in to {
             let partner = self.state.partners.get(site).ok_or(CannotDo::NoPartner)?;
-            partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+            let (agreement, _) = partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+            candidates.insert(*site, agreement);
         }
-        Ok(())
+        Ok(candidates)
     }
 
     pub(crate) fn offer(
@@ -53,24 +62,27 @@ impl Service {
         case: CaseId,
         to: &[SiteId],
     ) -> Result<Answer, CannotDo> {
-        self.check_candidates(to, turn.now)?;
+        let to = self.check_candidates(to, turn.now)?;
+        self.offer_to(turn, case, &to)
+    }
+
+    fn offer_to(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        to: &BTreeMap<SiteId, DocumentId>,
+    ) -> Result<Answer, CannotDo> {
         let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
-        if !to.iter().all(|site| request.may_offer_to(*site)) {
+        if !to.keys().all(|site| request.may_offer_to(*site)) {
             return Err(CannotDo::NotNow);
         }
-        for site in to {
-            let agreement = self
-                .state
-                .partners
-                .get(site)
-                .and_then(|partner| partner.agreement(turn.now))
-                .map(|(id, _)| id);
-            let (Some(agreement), Some(request)) = (agreement, self.state.requests.get(&case))
-            else {
-                continue;
-            };
-            let offer = request.offer(agreement, turn.now.after(limits::OFFER));
-            self.link(turn, case, *site, RequesterEvent::Offered(offer));
+        let until = turn.now.after(limits::OFFER);
+        let offers: Vec<_> = to
+            .iter()
+            .map(|(site, agreement)| (*site, request.offer(*agreement, until)))
+            .collect();
+        for (site, offer) in offers {
+            self.link(turn, case, site, RequesterEvent::Offered(offer));
         }
         Ok(Answer::Done)
     }
@@ -104,16 +116,12 @@ impl Service {
     ) -> Result<Answer, CannotDo> {
         let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
         let thread = request.booked().ok_or(CannotDo::NotNow)?;
-        let delivered = thread
-            .phase()
-            .versions()
-            .and_then(|versions| versions.numbered(version))
-            .map(|version| version.reception);
-        let reader = thread.reader();
-        if delivered != Some(Reception::Delivered) {
+        let (reader, event) = (thread.reader(), RequesterEvent::Acknowledged(version));
+        // What was delivered can be acknowledged once, and until the case is closed.
+        if thread.phase().clone().after_requester(&event).is_err() {
             return Err(CannotDo::NotNow);
         }
-        self.link(turn, case, reader, RequesterEvent::Acknowledged(version));
+        self.link(turn, case, reader, event);
         Ok(Answer::Done)
     }
 

@@ -3,8 +3,8 @@
 use dokuei_keys::id::SiteId;
 
 use crate::case::CaseId;
+use crate::case::event::CaseOffer;
 use crate::case::phase::{Phase, Standing};
-use crate::case::report::Reception;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
 use crate::service::Service;
@@ -32,8 +32,12 @@ pub enum Waiting {
     QuoteHere,
     /// The requester's choice.
     Booking,
+    /// An agreement in force between the two sites.
+    Agreement,
     /// The reader's key to seal for.
     Prekey,
+    /// The requester's grant of the study.
+    Grant,
     /// The study is on its way.
     Transfer,
     /// The reader's receipt.
@@ -149,15 +153,14 @@ impl Service {
         let waits = match thread.phase() {
             Phase::Offered(_) => Waiting::Quote,
             Phase::Quoted(_) => Waiting::Booking,
+            Phase::Booked(_) if !self.agrees_with(thread.reader()) => {
+                return Waiting::Agreement;
+            }
             Phase::Booked(_) => Waiting::Prekey,
             Phase::HandingOver(_) => Waiting::Transfer,
             Phase::Received(_) | Phase::Claimed(_) => Waiting::Reading,
             Phase::Reported(reported) => {
-                let arriving = reported
-                    .versions
-                    .all()
-                    .iter()
-                    .find(|version| version.reception == Reception::Issued);
+                let arriving = reported.versions.awaited().next();
                 match (arriving, reported.standing()) {
                     (Some(version), _) => {
                         return self.job_waits(
@@ -184,9 +187,12 @@ impl Service {
 
     fn reader_waits(&self, case: CaseId, thread: &Thread) -> Waiting {
         let waits = match thread.expected() {
+            Phase::Offered(offered) if self.is_unanswered(thread.requester(), &offered.offer) => {
+                Waiting::Agreement
+            }
             Phase::Offered(_) => return Waiting::QuoteHere,
             Phase::Quoted(_) => Waiting::Booking,
-            Phase::Booked(_) => Waiting::Transfer,
+            Phase::Booked(_) => Waiting::Grant,
             Phase::HandingOver(_) => {
                 return self.job_waits(Job::ReceiveStudy(case), Waiting::Transfer);
             }
@@ -207,13 +213,28 @@ impl Service {
                 Standing::Final => Waiting::Delivery,
                 Standing::Delivered | Standing::Acknowledged => Waiting::Acknowledgement,
             },
-            Phase::Closed(_) | Phase::Ended(_) => Waiting::Nothing,
+            Phase::Closed(_) | Phase::Ended(_) if thread.phase().is_over() => Waiting::Nothing,
+            Phase::Closed(_) | Phase::Ended(_) => Waiting::Answer,
         };
         if waits != Waiting::Nothing && self.is_connected(thread.requester()).is_none() {
             Waiting::Connection
         } else {
             waits
         }
+    }
+
+    /// Whether an agreement with a partner is in force.
+    fn agrees_with(&self, site: SiteId) -> bool {
+        let partner = self.state.partners.get(&site);
+        partner.is_some_and(|partner| partner.agreement(self.now).is_some())
+    }
+
+    /// Whether an offer falls under an agreement that the requester has not answered yet.
+    fn is_unanswered(&self, requester: SiteId, offer: &CaseOffer) -> bool {
+        let partner = self.state.partners.get(&requester);
+        partner
+            .and_then(|partner| partner.agreements.get(&offer.agreement))
+            .is_some_and(|state| !state.accepted)
     }
 
     fn job_waits(&self, job: Job, otherwise: Waiting) -> Waiting {

@@ -47,6 +47,13 @@ pub struct Placement {
     count: u32,
 }
 
+impl Placement {
+    /// The object's segments: index of the first, and how many.
+    pub fn segments(&self) -> (u32, u32) {
+        (self.first, self.count)
+    }
+}
+
 /// The plan of one transfer.
 pub struct TransferPlan {
     objects: Vec<Placement>,

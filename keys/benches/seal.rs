@@ -1,0 +1,196 @@
+//! What sealing and opening cost beside the bare cipher, over the same bytes in one run.
+//!
+//! `cargo bench -p dokuei-keys` prints a table: medians, one thread, memory that exists already. "bare" is one
+//! ChaCha20-Poly1305 message over all bytes, from one buffer into another; sealing adds key derivation, the commitment,
+//! and 16 KiB chunks with a key schedule and a tag each. "vec" appends to a vector (`push`), which clears what it grows
+//! by; "slice" fills a buffer (`push_into`). The aim is at most 1.3 times the bare cost.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a benchmark reads the clock, and a failed step ends it"
+)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use chacha20poly1305::aead::inout::InOutBuf;
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, Key, KeyInit, Nonce};
+use dokuei_keys::sealed::{HEADER, sealed_len};
+use dokuei_keys::{ContentKey, Opener, ParcelId, SealContext, Sealer, Secret32, SiteId};
+
+const KIB: usize = 1024;
+const SIZES: [(usize, &str); 3] = [
+    (64 * KIB, "64 KiB"),
+    (KIB * KIB, "1 MiB"),
+    (64 * KIB * KIB, "64 MiB"),
+];
+/// Rounds a median is taken of.
+const ROUNDS: usize = 11;
+/// Each round repeats a small size until this many bytes, so that the clock's own cost does not show.
+const BYTES_A_ROUND: usize = 64 * KIB * KIB;
+
+fn main() {
+    println!("GB/s, median of {ROUNDS}; ratio = time beside the bare cipher's");
+    println!(
+        "{:>7} {:>21} {:>21} {:>13} {:>13}",
+        "", "seal", "open", "both, vec", "both, slice"
+    );
+    println!(
+        "{:>7} {:>6} {:>7} {:>6} {:>6} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6}",
+        "size", "vec", "slice", "bare", "vec", "slice", "bare", "GB/s", "ratio", "GB/s", "ratio"
+    );
+    for (size, name) in SIZES {
+        let [seal, seal_slice, bare_seal, open, open_slice, bare_open] = measure(size);
+        let rate = |time: Duration| size as f64 / time.as_secs_f64() / 1e9;
+        let ratio = |ours: Duration| ours.as_secs_f64() / (bare_seal + bare_open).as_secs_f64();
+        let (vec, slice) = (seal + open, seal_slice + open_slice);
+        println!(
+            "{name:>7} {:>6.2} {:>7.2} {:>6.2} {:>6.2} {:>7.2} {:>6.2} {:>6.2} {:>6.3} {:>6.2} {:>6.3}",
+            rate(seal),
+            rate(seal_slice),
+            rate(bare_seal),
+            rate(open),
+            rate(open_slice),
+            rate(bare_open),
+            rate(vec / 2),
+            ratio(vec),
+            rate(slice / 2),
+            ratio(slice),
+        );
+    }
+}
+
+const STEPS: [fn(&mut Work); 6] = [
+    Work::seal,
+    Work::seal_slice,
+    Work::bare_seal,
+    Work::open,
+    Work::open_slice,
+    Work::bare_open,
+];
+
+/// Median times of [`STEPS`] for `size` bytes, taken in turns within each round.
+fn measure(size: usize) -> [Duration; STEPS.len()] {
+    let mut work = Work::new(size);
+    let repeats = BYTES_A_ROUND / size;
+    let mut times: [Vec<Duration>; STEPS.len()] = Default::default();
+    for _ in 0..ROUNDS {
+        for (step, times) in STEPS.iter().zip(&mut times) {
+            let start = Instant::now();
+            for _ in 0..repeats {
+                step(&mut work);
+            }
+            times.push(start.elapsed() / u32::try_from(repeats).unwrap());
+        }
+    }
+    times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    })
+}
+
+struct Work {
+    key: ContentKey,
+    context: SealContext,
+    cipher: ChaCha20Poly1305,
+    plain: Vec<u8>,
+    sealed: Vec<u8>,
+    opened: Vec<u8>,
+    bare: Vec<u8>,
+    bare_tag: chacha20poly1305::Tag,
+}
+
+impl Work {
+    fn new(size: usize) -> Self {
+        // Any bytes do: neither cipher looks at them.
+        let plain: Vec<u8> = (0..size).map(|i| (i * 31 % 251) as u8).collect();
+        let mut work = Self {
+            key: ContentKey::from_secret(Secret32::from_bytes([1; 32])),
+            context: SealContext {
+                parcel: ParcelId::from_bytes([2; 32]),
+                site: SiteId::from_bytes([3; 32]),
+                slot: 0,
+            },
+            cipher: ChaCha20Poly1305::new(&Key::from([4; 32])),
+            sealed: Vec::with_capacity(usize::try_from(sealed_len(size as u64)).unwrap()),
+            opened: vec![0; size],
+            bare: vec![0; size],
+            bare_tag: chacha20poly1305::Tag::default(),
+            plain,
+        };
+        work.seal();
+        work.bare_seal();
+        for open in [Self::open, Self::open_slice] {
+            work.opened.fill(0);
+            open(&mut work);
+            assert!(work.opened == work.plain);
+        }
+        work.bare_open();
+        assert!(work.opened == work.plain);
+        work
+    }
+
+    fn seal(&mut self) {
+        self.sealed.clear();
+        let (mut sealer, header) = Sealer::new(&self.key, &self.context, [5; 24]);
+        self.sealed.extend_from_slice(&header);
+        sealer
+            .push(black_box(&self.plain), &mut self.sealed)
+            .unwrap();
+        sealer.finish(&mut self.sealed).unwrap();
+        black_box(&self.sealed);
+    }
+
+    fn open(&mut self) {
+        self.opened.clear();
+        let (header, body) = black_box(&self.sealed)
+            .split_first_chunk::<HEADER>()
+            .unwrap();
+        let mut opener = Opener::new(&self.key, &self.context, header).unwrap();
+        opener.push(body, &mut self.opened).unwrap();
+        opener.finish(&mut self.opened).unwrap();
+        black_box(&self.opened);
+    }
+
+    /// Header, whole chunks and the last chunk, into a buffer of the right length.
+    fn seal_slice(&mut self) {
+        let (mut sealer, header) = Sealer::new(&self.key, &self.context, [5; 24]);
+        self.sealed[..HEADER].copy_from_slice(&header);
+        let written = sealer
+            .push_into(black_box(&self.plain), &mut self.sealed[HEADER..])
+            .unwrap();
+        self.sealed.truncate(HEADER + written);
+        sealer.finish(&mut self.sealed).unwrap();
+        black_box(&self.sealed);
+    }
+
+    fn open_slice(&mut self) {
+        let (header, body) = black_box(&self.sealed)
+            .split_first_chunk::<HEADER>()
+            .unwrap();
+        let mut opener = Opener::new(&self.key, &self.context, header).unwrap();
+        let written = opener.push_into(body, &mut self.opened).unwrap();
+        self.opened.truncate(written);
+        opener.finish(&mut self.opened).unwrap();
+        black_box(&self.opened);
+    }
+
+    fn bare_seal(&mut self) {
+        let buffer = InOutBuf::new(black_box(self.plain.as_slice()), &mut self.bare).unwrap();
+        let nonce = Nonce::from([6; 12]);
+        self.bare_tag = self
+            .cipher
+            .encrypt_inout_detached(&nonce, &[], buffer)
+            .unwrap();
+        black_box(&self.bare);
+    }
+
+    fn bare_open(&mut self) {
+        let buffer = InOutBuf::new(black_box(self.bare.as_slice()), &mut self.opened).unwrap();
+        let nonce = Nonce::from([6; 12]);
+        self.cipher
+            .decrypt_inout_detached(&nonce, &[], buffer, &self.bare_tag)
+            .unwrap();
+        black_box(&self.opened);
+    }
+}

@@ -1,0 +1,204 @@
+//! This site's own archive: received studies and reports go there, bytes unchanged.
+
+use std::io::{self, Cursor, Read};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+
+use crate::config::Archive;
+use crate::dicom::pdu::AeTitle;
+use crate::dicom::scu::{self, Delivery, Destination, Ended, Outgoing, ScuFault, Timeouts};
+use crate::parcels::{ObjectHead, OpenedObject, Parcels};
+use crate::studies::study::Study;
+use crate::transfer::progress::Progress;
+
+/// Sends to the archive.
+#[derive(Clone)]
+pub struct Archiver {
+    destination: Destination,
+}
+
+/// The archive did not take everything.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// It cannot be reached, or broke off.
+    #[error(
+        "the archive cannot be reached or broke off ({0}): check that it runs and knows this node's AE title"
+    )]
+    Unreachable(String),
+    /// It refused an object.
+    #[error("the archive refused an object ({0}): check what it accepts")]
+    Refused(String),
+    /// A sealed object here cannot be opened.
+    #[error("a sealed object of this node cannot be opened: check the disk")]
+    Unreadable,
+}
+
+impl Archiver {
+    /// Sends to this archive as `calling_ae`. None when a title is not one.
+    pub fn new(archive: &Archive, calling_ae: &str) -> Option<Archiver> {
+        let destination = Destination {
+            host: archive.host.clone(),
+            port: archive.port,
+            called_ae: archive.ae_title.parse::<AeTitle>().ok()?,
+            calling_ae: calling_ae.parse::<AeTitle>().ok()?,
+            timeouts: Timeouts::default(),
+        };
+        Some(Archiver { destination })
+    }
+
+    /// Sends every object of a study.
+    ///
+    /// # Errors
+    /// [`ArchiveError`]; what was taken by then is taken, and sending it again does no harm.
+    pub fn store_study(
+        &self,
+        parcels: &Parcels,
+        key: &ContentKey,
+        site: SiteId,
+        study: &Study,
+        parcel: ParcelId,
+        progress: &Progress,
+    ) -> Result<(), ArchiveError> {
+        let objects = study.objects.iter().map(|object| {
+            let opened = Sealed::open(parcels, key, parcel, site, object.slot);
+            Box::new(opened) as Box<dyn Outgoing>
+        });
+        self.send(objects, &mut || {
+            progress.stored.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// Sends one object that is at hand.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn store_object(&self, head: ObjectHead, data_set: Vec<u8>) -> Result<(), ArchiveError> {
+        let object = AtHand { head, data_set };
+        self.send(
+            std::iter::once(Box::new(object) as Box<dyn Outgoing>),
+            &mut || {},
+        )
+    }
+
+    fn send<'a>(
+        &self,
+        objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>,
+        stored: &mut dyn FnMut(),
+    ) -> Result<(), ArchiveError> {
+        let mut failure = None;
+        let summary = scu::store(&self.destination, objects, &mut |outcome| {
+            if outcome.delivery.is_stored() {
+                stored();
+            } else if failure.is_none() {
+                failure = Some(failed(&outcome.delivery));
+            }
+            ControlFlow::Continue(())
+        });
+        match (summary.ended, failure) {
+            (Ended::GaveUp(fault), _) => Err(ArchiveError::Unreachable(fault_text(&fault))),
+            (_, Some(failure)) => Err(failure),
+            (Ended::Complete | Ended::Cancelled, None) => Ok(()),
+        }
+    }
+}
+
+fn failed(delivery: &Delivery) -> ArchiveError {
+    match delivery {
+        Delivery::Unreadable { .. } => ArchiveError::Unreadable,
+        other if other.may_retry() => ArchiveError::Unreachable(other.to_string()),
+        other => ArchiveError::Refused(other.to_string()),
+    }
+}
+
+fn fault_text(fault: &ScuFault) -> String {
+    fault.to_string()
+}
+
+/// A sealed object, opened when its turn comes.
+struct Sealed<'a> {
+    parcels: &'a Parcels,
+    key: &'a ContentKey,
+    parcel: ParcelId,
+    site: SiteId,
+    slot: u32,
+    head: ObjectHead,
+}
+
+impl<'a> Sealed<'a> {
+    /// An object whose head cannot be read has no UIDs and fails when it is opened.
+    fn open(
+        parcels: &'a Parcels,
+        key: &'a ContentKey,
+        parcel: ParcelId,
+        site: SiteId,
+        slot: u32,
+    ) -> Sealed<'a> {
+        let head = OpenedObject::open(parcels, key, parcel, site, slot)
+            .ok()
+            .and_then(|mut object| ObjectHead::read(&mut object).ok());
+        let none = ObjectHead {
+            sop_class: String::new(),
+            sop_instance: String::new(),
+            transfer_syntax: String::new(),
+        };
+        Sealed {
+            parcels,
+            key,
+            parcel,
+            site,
+            slot,
+            head: head.unwrap_or(none),
+        }
+    }
+}
+
+impl Outgoing for Sealed<'_> {
+    fn sop_class(&self) -> &str {
+        &self.head.sop_class
+    }
+
+    fn sop_instance(&self) -> &str {
+        &self.head.sop_instance
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        &self.head.transfer_syntax
+    }
+
+    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        let damaged = |error: &dyn std::fmt::Display| {
+            io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+        };
+        let mut object =
+            OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot)
+                .map_err(|error| damaged(&error))?;
+        ObjectHead::read(&mut object).map_err(|error| damaged(&error))?;
+        Ok(Box::new(object))
+    }
+}
+
+struct AtHand {
+    head: ObjectHead,
+    data_set: Vec<u8>,
+}
+
+impl Outgoing for AtHand {
+    fn sop_class(&self) -> &str {
+        &self.head.sop_class
+    }
+
+    fn sop_instance(&self) -> &str {
+        &self.head.sop_instance
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        &self.head.transfer_syntax
+    }
+
+    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Cursor::new(&self.data_set)))
+    }
+}

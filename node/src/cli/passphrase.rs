@@ -1,0 +1,52 @@
+//! Asking a person for their passphrase.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::language::{Failure, Message};
+use crate::say;
+use crate::site::passphrase;
+
+/// The passphrase from a file, from the terminal without echo, or from a line of standard input.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn passphrase(
+    file: Option<&Path>,
+    prompt: &Message,
+) -> Result<Zeroizing<String>, Failure> {
+    if let Some(path) = file {
+        let bytes = passphrase::read(path)?;
+        return String::from_utf8(bytes.to_vec())
+            .map(Zeroizing::new)
+            .map_err(|_| none());
+    }
+    let text = if std::io::stdin().is_terminal() {
+        Zeroizing::new(rpassword::prompt_password(format!("{prompt}: ")).map_err(|_| none())?)
+    } else {
+        let mut line = Zeroizing::new(String::new());
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|_| none())?;
+        line
+    };
+    let trimmed = Zeroizing::new(text.trim().to_owned());
+    if trimmed.is_empty() {
+        Err(none())
+    } else {
+        Ok(trimmed)
+    }
+}
+
+fn none() -> Failure {
+    Failure::new(
+        "no-passphrase",
+        say!(
+            "合言葉が必要です。--passphrase-file で指定するか、入力してください。",
+            "A passphrase is needed. Give --passphrase-file or type it."
+        ),
+    )
+}

@@ -1,0 +1,431 @@
+//! The configuration file: what was typed, checked once into what it means. Unknown keys are
+//! refused with their line.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use dokuei_protocol::case::terms::{Modality, Priority, Specialty};
+use dokuei_protocol::limits;
+use dokuei_protocol::partner::announcement::OfferSlot;
+use dokuei_protocol::service::Quoting;
+use serde::Deserialize;
+
+use crate::language::Failure;
+use crate::say;
+
+/// Name of the file in the data folder.
+pub const FILE: &str = "dokuei.toml";
+/// Form of the file. A higher one is of a later program.
+pub const VERSION: u32 = 1;
+
+/// The checked configuration of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The institution's name.
+    pub site_name: String,
+    /// Where partners connect (QUIC on UDP and TLS on TCP, same port).
+    pub listen: Vec<SocketAddr>,
+    /// Where partners reach this node, `host:port`; empty when it only calls out.
+    pub announce: Vec<String>,
+    /// Where modalities and workstations connect.
+    pub dicom_listen: SocketAddr,
+    /// This node's AE title.
+    pub ae_title: String,
+    /// Calling AE titles that are let in; empty: all.
+    pub callers: Vec<String>,
+    /// A study is complete when nothing has arrived for this many seconds.
+    pub quiet_seconds: u64,
+    /// This site's archive.
+    pub archive: Option<Archive>,
+    /// What this site reads.
+    pub capacity: Vec<OfferSlot>,
+    /// Whether offers are answered by the capacity or by a person.
+    pub quoting: Quoting,
+    /// Days for which a reading side may keep a study after its case is closed.
+    pub retention_days: u16,
+}
+
+/// A DICOM archive that takes what arrives here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Its AE title.
+    pub ae_title: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    version: u32,
+    site: RawSite,
+    #[serde(default)]
+    network: RawNetwork,
+    #[serde(default)]
+    dicom: RawDicom,
+    archive: Option<RawArchive>,
+    #[serde(default)]
+    reading: RawReading,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSite {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawNetwork {
+    listen: Vec<SocketAddr>,
+    announce: Vec<String>,
+}
+
+impl Default for RawNetwork {
+    fn default() -> RawNetwork {
+        RawNetwork {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], 4400))],
+            announce: Vec::new(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawDicom {
+    listen: SocketAddr,
+    ae_title: String,
+    callers: Vec<String>,
+    quiet_seconds: u64,
+}
+
+impl Default for RawDicom {
+    fn default() -> RawDicom {
+        RawDicom {
+            listen: SocketAddr::from(([127, 0, 0, 1], 11112)),
+            ae_title: "DOKUEI".to_owned(),
+            callers: Vec::new(),
+            quiet_seconds: 60,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawArchive {
+    host: String,
+    port: u16,
+    ae_title: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawReading {
+    quoting: String,
+    retention_days: u16,
+    capacity: Vec<RawSlot>,
+}
+
+impl Default for RawReading {
+    fn default() -> RawReading {
+        RawReading {
+            quoting: "automatic".to_owned(),
+            retention_days: 90,
+            capacity: Vec::new(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSlot {
+    modality: String,
+    specialty: String,
+    priority: String,
+    per_day: u16,
+    hours: u16,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// A sentence that names the file, the line or the key, and what is allowed.
+    pub fn read(path: &Path) -> Result<Config, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let file = path.display();
+            Failure::new(
+                "config-unreadable",
+                say!(
+                    "設定ファイル {file} を読めません（{error}）。",
+                    "The configuration file {file} cannot be read ({error})."
+                ),
+            )
+        })?;
+        Config::parse(&text, &path.display().to_string())
+    }
+
+    /// Checks the text of a configuration file; `file` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, file: &str) -> Result<Config, Failure> {
+        let raw: Raw = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| {
+                text[..span.start.min(text.len())].matches('\n').count() + 1
+            });
+            let what = error.message().to_owned();
+            Failure::new(
+                "config-invalid",
+                say!(
+                    "設定ファイル {file} の {line} 行目に誤りがあります: {what}",
+                    "The configuration file {file} is wrong in line {line}: {what}"
+                ),
+            )
+        })?;
+        checked(raw).map_err(|(key, problem)| {
+            Failure::new(
+                "config-invalid",
+                say!(
+                    "設定ファイル {file} の「{key}」が正しくありません: {problem}",
+                    "The configuration file {file} has a wrong value for '{key}': {problem}"
+                ),
+            )
+        })
+    }
+}
+
+type Wrong = (&'static str, String);
+
+fn checked(raw: Raw) -> Result<Config, Wrong> {
+    if raw.version != VERSION {
+        return Err(("version", format!("{} (1)", raw.version)));
+    }
+    let name_is_fine = !raw.site.name.trim().is_empty()
+        && raw.site.name.len() <= 128
+        && !raw.site.name.chars().any(char::is_control);
+    if !name_is_fine {
+        return Err(("site.name", "1–128 bytes".to_owned()));
+    }
+    if raw.network.listen.is_empty() {
+        return Err(("network.listen", "[]".to_owned()));
+    }
+    let addresses_fit = raw.network.announce.len() <= limits::ADDRESSES
+        && raw
+            .network
+            .announce
+            .iter()
+            .all(|address| is_host_and_port(address));
+    if !addresses_fit {
+        return Err((
+            "network.announce",
+            format!("host:port, ≤ {}", limits::ADDRESSES),
+        ));
+    }
+    ae_title("dicom.ae_title", &raw.dicom.ae_title)?;
+    for caller in &raw.dicom.callers {
+        ae_title("dicom.callers", caller)?;
+    }
+    if !(1..=3600).contains(&raw.dicom.quiet_seconds) {
+        return Err(("dicom.quiet_seconds", "1–3600".to_owned()));
+    }
+    if let Some(archive) = &raw.archive {
+        ae_title("archive.ae_title", &archive.ae_title)?;
+    }
+    let capacity = raw
+        .reading
+        .capacity
+        .iter()
+        .map(slot)
+        .collect::<Result<Vec<_>, _>>()?;
+    if capacity.len() > limits::OFFER_SLOTS {
+        return Err(("reading.capacity", format!("≤ {}", limits::OFFER_SLOTS)));
+    }
+    Ok(Config {
+        site_name: raw.site.name.trim().to_owned(),
+        listen: raw.network.listen,
+        announce: raw.network.announce,
+        dicom_listen: raw.dicom.listen,
+        ae_title: raw.dicom.ae_title,
+        callers: raw.dicom.callers,
+        quiet_seconds: raw.dicom.quiet_seconds,
+        archive: raw.archive.map(|archive| Archive {
+            host: archive.host,
+            port: archive.port,
+            ae_title: archive.ae_title,
+        }),
+        capacity,
+        quoting: match raw.reading.quoting.as_str() {
+            "automatic" => Quoting::Automatic,
+            "by-hand" => Quoting::ByHand,
+            other => return Err(("reading.quoting", format!("{other} (automatic, by-hand)"))),
+        },
+        retention_days: raw.reading.retention_days,
+    })
+}
+
+fn slot(raw: &RawSlot) -> Result<OfferSlot, Wrong> {
+    let codes = |all: Vec<&str>| all.join(", ");
+    Ok(OfferSlot {
+        modality: Modality::from_code(&raw.modality).ok_or_else(|| {
+            (
+                "reading.capacity.modality",
+                codes(Modality::ALL.iter().map(|value| value.code()).collect()),
+            )
+        })?,
+        specialty: Specialty::from_code(&raw.specialty).ok_or_else(|| {
+            (
+                "reading.capacity.specialty",
+                codes(Specialty::ALL.iter().map(|value| value.code()).collect()),
+            )
+        })?,
+        priority: Priority::from_code(&raw.priority).ok_or_else(|| {
+            (
+                "reading.capacity.priority",
+                codes(Priority::ALL.iter().map(|value| value.code()).collect()),
+            )
+        })?,
+        per_day: raw.per_day,
+        hours: raw.hours,
+    })
+}
+
+/// AE titles have 1–16 characters of the default repertoire without backslash and control
+/// characters (PS3.5 §6.2).
+fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
+    let fits = (1..=16).contains(&title.trim().len())
+        && title
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte) && byte != b'\\');
+    if fits {
+        Ok(())
+    } else {
+        Err((key, format!("{title:?} (1–16 ASCII)")))
+    }
+}
+
+/// Whether a text is `host:port` with a port from 1 to 65535.
+pub fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && text.len() <= limits::ADDRESS_CHARS
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+/// The configuration that `init` writes, with its explanations.
+pub fn template(site_name: &str) -> String {
+    let name = toml::Value::String(site_name.to_owned());
+    format!(
+        r#"# dokuei の設定 / configuration of dokuei. 未知の項目は起動時に拒否されます / unknown keys are refused at start.
+version = {VERSION}
+
+[site]
+# 施設名（相手施設に表示されます）/ the institution's name as partners see it
+name = {name}
+
+[network]
+# 相手施設からの接続を受ける場所（UDP と TCP の同じ番号）/ where partners connect (UDP and TCP, same port)
+listen = ["0.0.0.0:4400"]
+# 相手施設から見たこのノードの場所 "ホスト:ポート"。空なら発信のみ / where partners reach this node; empty: it only calls out
+announce = []
+
+[dicom]
+# モダリティや PACS からの受信。院内 LAN のアドレスにしてください / where modalities send to; use the LAN address
+listen = "127.0.0.1:11112"
+ae_title = "DOKUEI"
+# 受け入れる送信元 AE タイトル。空ならすべて / calling AE titles that are let in; empty: all
+callers = []
+# この秒数何も届かなければ検査は揃ったとみなす / a study is complete after this many quiet seconds
+quiet_seconds = 60
+
+# 自施設の PACS（届いた検査とレポートの送り先）/ this site's archive: studies and reports go there
+# [archive]
+# host = "192.0.2.10"
+# port = 104
+# ae_title = "PACS"
+
+[reading]
+# automatic: 下の枠に従って自動で引き受ける / answer offers by the lines below; by-hand: 人が答える / a person answers
+quoting = "automatic"
+# 症例終了後に検査を保持してよい日数 / days a reading side may keep a study after its case is closed
+retention_days = 90
+# 読影できる枠 / what this site reads:
+# [[reading.capacity]]
+# modality = "CT"
+# specialty = "general"
+# priority = "urgent"
+# per_day = 10
+# hours = 24
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_valid_configuration() {
+        let config = Config::parse(&template("架空診療所 \"A\""), "dokuei.toml").unwrap();
+        assert_eq!(config.site_name, "架空診療所 \"A\"");
+        assert_eq!(config.quiet_seconds, 60);
+        assert!(config.archive.is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let text = template("A").replace("quiet_seconds", "quite_seconds");
+        let line = text
+            .lines()
+            .position(|line| line.starts_with("quite_seconds"))
+            .unwrap()
+            + 1;
+        let failure = Config::parse(&text, "x.toml").unwrap_err();
+        assert!(
+            failure.message.en.contains(&format!("line {line}")),
+            "{}",
+            failure.message.en
+        );
+        assert!(failure.message.en.contains("quite_seconds"));
+        assert!(failure.message.ja.contains("x.toml"));
+    }
+
+    #[test]
+    fn each_wrong_value_is_named() {
+        for (from, to, key) in [
+            ("version = 1", "version = 2", "version"),
+            (
+                "ae_title = \"DOKUEI\"",
+                "ae_title = \"SEVENTEEN_LETTERS\"",
+                "dicom.ae_title",
+            ),
+            (
+                "quiet_seconds = 60",
+                "quiet_seconds = 0",
+                "dicom.quiet_seconds",
+            ),
+            (
+                "quoting = \"automatic\"",
+                "quoting = \"never\"",
+                "reading.quoting",
+            ),
+            (
+                "announce = []",
+                "announce = [\"nowhere\"]",
+                "network.announce",
+            ),
+            ("name = \"A\"", "name = \" \"", "site.name"),
+        ] {
+            let text = template("A").replace(from, to);
+            let failure = Config::parse(&text, "x.toml").unwrap_err();
+            assert!(
+                failure.message.en.contains(key),
+                "{key}: {}",
+                failure.message.en
+            );
+        }
+    }
+}

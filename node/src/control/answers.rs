@@ -1,0 +1,280 @@
+//! What the answers have in common: finding what a person named, and saying why something waits.
+
+use dokuei_keys::id::SiteId;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::effect::{Answer, CannotDo};
+use dokuei_protocol::input::{Command, Trouble};
+use dokuei_protocol::service::views::{CaseView, Waiting};
+use serde_json::{Value, json};
+
+use crate::language::{Failure, Message};
+use crate::runtime::start::Node;
+use crate::say;
+
+/// Gives a command to the loop.
+pub(super) async fn command(node: &Node, command: Command) -> Result<Answer, Failure> {
+    node.desk
+        .command(command)
+        .await
+        .map_err(|_| stopping())?
+        .map_err(|cannot| cannot_do(&cannot))
+}
+
+pub(super) fn stopping() -> Failure {
+    Failure::new(
+        "stopping",
+        say!("ノードは停止中です。", "The node is stopping."),
+    )
+}
+
+pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
+    let ja = match cannot {
+        CannotDo::NoCase => "その症例はこの施設にありません。",
+        CannotDo::NoPartner => "その施設は登録されていません。",
+        CannotDo::NoAgreement => "その施設との有効な契約がありません。",
+        CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
+        CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
+        CannotDo::TooManyCases => "進行中の症例が多すぎます。",
+        CannotDo::TooManyPartners => "登録施設が多すぎます。",
+        CannotDo::Limit => "プロトコルの上限を超えています。",
+        CannotDo::BadCode => "招待コードの形式が正しくありません。",
+        CannotDo::NotPaired => {
+            "招待した施設が応答しないか、コードが違います。新しいコードを発行してもらってください。"
+        }
+        CannotDo::PairingBusy => "別の登録手続きが進行中です。",
+        CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
+        CannotDo::Version(_) => "その版のレポートは今の版に続けられません。",
+    };
+    Failure::new("cannot", Message::new(ja, sentence(&cannot.to_string())))
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).chain(['.']).collect())
+        .unwrap_or_default()
+}
+
+/// The case whose id begins with this text.
+pub(super) async fn find_case(node: &Node, text: &str) -> Result<CaseView, Failure> {
+    let wanted = text.trim().to_ascii_lowercase();
+    let found = node.desk.ask(move |service| {
+        let cases = service.cases();
+        let mut matching = cases
+            .into_iter()
+            .filter(|view| wanted.len() >= 4 && view.case.to_string().starts_with(&wanted));
+        (matching.next(), matching.next().is_some())
+    });
+    match found.await.map_err(|_| stopping())? {
+        (Some(view), false) => Ok(view),
+        (Some(_), true) => Err(Failure::new(
+            "ambiguous-case",
+            say!(
+                "「{text}」で始まる症例が複数あります。もっと長く指定してください。",
+                "Several cases begin with '{text}'. Give more of the id."
+            ),
+        )),
+        (None, _) => Err(Failure::new(
+            "no-case",
+            say!(
+                "「{text}」で始まる症例はありません（4 文字以上で指定）。",
+                "No case begins with '{text}' (give at least 4 characters)."
+            ),
+        )),
+    }
+}
+
+/// The partner with this name or id.
+pub(super) async fn find_partner(node: &Node, text: &str) -> Result<SiteId, Failure> {
+    let wanted = text.trim().to_owned();
+    let found = node.desk.ask(move |service| {
+        let partners = service.state().partners.iter();
+        let matching: Vec<SiteId> = partners
+            .filter(|(site, partner)| {
+                partner.name == wanted
+                    || (wanted.len() >= 4 && site.to_string().starts_with(&wanted))
+            })
+            .map(|(site, _)| *site)
+            .collect();
+        matching
+    });
+    match found.await.map_err(|_| stopping())?.as_slice() {
+        [site] => Ok(*site),
+        [] => Err(Failure::new(
+            "no-partner",
+            say!(
+                "「{text}」という施設は登録されていません。「dokuei partner list」で確認してください。",
+                "No partner is called '{text}'. See 'dokuei partner list'."
+            ),
+        )),
+        _ => Err(Failure::new(
+            "ambiguous-partner",
+            say!(
+                "「{text}」に当てはまる施設が複数あります。施設 ID で指定してください。",
+                "Several partners are called '{text}'. Give the site id."
+            ),
+        )),
+    }
+}
+
+/// The names of all partners.
+pub(super) async fn partner_name(node: &Node, site: SiteId) -> String {
+    let name = node.desk.ask(move |service| {
+        service
+            .state()
+            .partners
+            .get(&site)
+            .map(|partner| partner.name.clone())
+    });
+    name.await
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| site.to_string())
+}
+
+/// What a case waits for, in words.
+pub(super) fn waiting(waiting: Waiting) -> Message {
+    match waiting {
+        Waiting::Nothing => say!("完了", "done"),
+        Waiting::OfferHere => say!(
+            "依頼先の指定待ち（この施設）",
+            "waits for this site to offer it to somebody"
+        ),
+        Waiting::Quote => say!(
+            "相手施設の回答待ち",
+            "waits for the partner's answer to the offer"
+        ),
+        Waiting::QuoteHere => say!(
+            "引き受けの回答待ち（この施設）",
+            "waits for this site to answer the offer"
+        ),
+        Waiting::Booking => say!("依頼元の決定待ち", "waits for the requester's choice"),
+        Waiting::Prekey => say!(
+            "相手施設の暗号鍵待ち",
+            "waits for the partner's key to seal for"
+        ),
+        Waiting::Agreement => say!("契約の成立待ち", "waits for an agreement with the partner"),
+        Waiting::Grant => say!("検査の鍵待ち", "waits for the key of the study"),
+        Waiting::Transfer => say!("検査を転送中", "the study is on its way"),
+        Waiting::Receipt => say!("受領証待ち", "waits for the custody receipt"),
+        Waiting::Reading => say!(
+            "相手施設で読影待ち・読影中",
+            "waits for the reading at the partner"
+        ),
+        Waiting::ReadingHere => say!("読影待ち（この施設）", "waits to be read here"),
+        Waiting::FinalReport => say!("確定レポート待ち", "waits for the final report"),
+        Waiting::Delivery => say!("レポートを配送中", "the report is on its way"),
+        Waiting::Acknowledgement => say!(
+            "依頼医の既読待ち",
+            "waits until a doctor at the requester has read the report"
+        ),
+        Waiting::AcknowledgementHere => say!(
+            "既読の確認待ち（この施設）",
+            "waits until a doctor here has read the report"
+        ),
+        Waiting::Connection => say!(
+            "相手施設との接続待ち",
+            "waits for a connection to the partner"
+        ),
+        Waiting::Answer => say!("相手施設の確認待ち", "waits for the partner's confirmation"),
+        Waiting::Retry(trouble) => retry(trouble),
+    }
+}
+
+fn retry(trouble: Trouble) -> Message {
+    match trouble {
+        Trouble::PartnerUnreachable => say!(
+            "相手施設に届きません。自動で再試行します",
+            "the partner cannot be reached; tried again automatically"
+        ),
+        Trouble::PartnerBusy => say!(
+            "相手施設が混んでいます。自動で再試行します",
+            "the partner is busy; tried again automatically"
+        ),
+        Trouble::NotPermitted => say!(
+            "相手施設がまだ渡せません。自動で再試行します",
+            "the partner does not hand it out yet; tried again automatically"
+        ),
+        Trouble::ArchiveUnreachable => say!(
+            "自施設の PACS に接続できません。自動で再試行します",
+            "this site's archive cannot be reached; tried again automatically"
+        ),
+        Trouble::ArchiveRefused => say!(
+            "自施設の PACS が受け付けません。PACS の設定を確認してください",
+            "this site's archive refuses it: check what it accepts"
+        ),
+        Trouble::NoArchive => say!(
+            "PACS が設定されていません。dokuei.toml の [archive] を設定してください",
+            "no archive is configured: set [archive] in dokuei.toml"
+        ),
+        Trouble::Disk => say!(
+            "ディスクに書けません。空き容量を確認してください",
+            "the disk cannot be written: check the free space"
+        ),
+    }
+}
+
+/// A message for programs and people.
+pub(super) fn both(message: &Message) -> Value {
+    json!({ "ja": message.ja, "en": message.en })
+}
+
+/// How the node is.
+pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
+    let cases = node
+        .desk
+        .ask(|service| service.cases())
+        .await
+        .map_err(|_| stopping())?;
+    let (queue, log) = node
+        .desk
+        .ask(|service| {
+            (
+                service
+                    .state()
+                    .outbox
+                    .values()
+                    .map(std::collections::VecDeque::len)
+                    .sum::<usize>(),
+                service.state().head().length,
+            )
+        })
+        .await
+        .map_err(|_| stopping())?;
+    let open: Vec<&CaseView> = cases
+        .iter()
+        .filter(|view| view.waiting != Waiting::Nothing)
+        .collect();
+    let oldest = open
+        .iter()
+        .min_by_key(|view| view.since)
+        .map(|view| oldest_json(view));
+    let (free, total) = crate::disk::Room::under(node.folder.path())
+        .free()
+        .unwrap_or_default();
+    Ok(json!({
+        "name": node.config.site_name,
+        "site": node.ports.site.to_string(),
+        "pid": std::process::id(),
+        "listen": node.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "ae_title": node.config.ae_title },
+        "archive": node.config.archive.as_ref().map(|archive| json!({ "host": archive.host, "port": archive.port, "ae_title": archive.ae_title })),
+        "partners": super::partners::list(node).await?,
+        "cases": { "open": open.len(), "all": cases.len() },
+        "documents_waiting": queue,
+        "oldest_waiting": oldest,
+        "log_entries": log,
+        "disk": { "free_bytes": free, "total_bytes": total, "intake": node.intake.is_open() },
+        "memory_bytes": crate::network::resident_bytes(),
+    }))
+}
+
+fn oldest_json(view: &CaseView) -> Value {
+    json!({ "case": view.case.to_string(), "since": view.since.0, "phase": view.phase, "why": both(&waiting(view.waiting)) })
+}
+
+/// A case id as it is shown and typed.
+pub(super) fn short(case: CaseId) -> String {
+    case.to_string()[..8].to_owned()
+}

@@ -1,0 +1,183 @@
+//! Requests about cases.
+
+use dokuei_keys::id::SiteId;
+use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::input::Command;
+use dokuei_protocol::service::views::{CaseView, Side};
+use serde_json::{Value, json};
+
+use crate::control::answers::{
+    both, command, find_case, find_partner, partner_name, short, stopping, waiting,
+};
+use crate::control::people::find_person;
+use crate::language::Failure;
+use crate::runtime::start::Node;
+use crate::say;
+
+pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
+    let views = node
+        .desk
+        .ask(|service| service.cases())
+        .await
+        .map_err(|_| stopping())?;
+    let mut listed = Vec::with_capacity(views.len());
+    for view in views {
+        listed.push(case_json(node, &view).await?);
+    }
+    Ok(Value::Array(listed))
+}
+
+pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    case_json(node, &view).await
+}
+
+/// One case, with what only its own site knows of the study.
+pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Failure> {
+    let case = view.case;
+    let facts = node.desk.ask(move |service| {
+        let state = service.state();
+        let request = state.requests.get(&case);
+        let thread = match request {
+            Some(request) => request.booked().or(request.threads.values().last()),
+            None => state.readings.get(&case).map(|reading| &reading.thread),
+        };
+        let versions = thread.and_then(|thread| thread.expected().versions().cloned());
+        (request.map(|request| request.manifest.parcel), versions)
+    });
+    let (parcel, versions) = facts.await.map_err(|_| stopping())?;
+    let study = match parcel {
+        Some(parcel) => node.ports.register.look(&parcel, |study| study.uid.clone()),
+        None => node.ports.granted.study(case).map(|study| study.uid),
+    };
+    let reports: Vec<Value> = versions
+        .iter()
+        .flat_map(|versions| versions.all())
+        .map(|version| json!({ "version": version.issued.version, "status": version.issued.status.code(), "report": version.issued.report.to_string(), "reception": format!("{:?}", version.reception).to_lowercase() }))
+        .collect();
+    let partner = match view.partner {
+        Some(site) => json!({ "site": site.to_string(), "name": partner_name(node, site).await }),
+        None => Value::Null,
+    };
+    Ok(json!({
+        "case": case.to_string(),
+        "short": short(case),
+        "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" },
+        "partner": partner,
+        "study_uid": study,
+        "phase": view.phase,
+        "waiting": both(&waiting(view.waiting)),
+        "since": view.since.0,
+        "due": view.due.map(|due| due.0),
+        "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),
+        "reports": reports,
+        "transfer": node.ports.transfers.standing(&case),
+    }))
+}
+
+pub(super) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+    let reason = match reason {
+        "not-needed" => WithdrawalReason::NotNeeded,
+        "sent-in-error" => WithdrawalReason::SentInError,
+        "read-elsewhere" => WithdrawalReason::ReadElsewhere,
+        other => {
+            return Err(unknown_reason(
+                other,
+                "not-needed, sent-in-error, read-elsewhere",
+            ));
+        }
+    };
+    let view = find_case(node, case).await?;
+    command(node, Command::Withdraw(view.case, reason)).await?;
+    show(node, &view.case.to_string()).await
+}
+
+pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    let to = sites(node, to).await?;
+    command(
+        node,
+        Command::Offer {
+            case: view.case,
+            to,
+        },
+    )
+    .await?;
+    show(node, &view.case.to_string()).await
+}
+
+pub(super) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    command(node, Command::Decline(view.case)).await?;
+    show(node, &view.case.to_string()).await
+}
+
+pub(super) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    let person = find_person(node, reader)?;
+    command(node, Command::Claim(view.case, person.id)).await?;
+    show(node, &view.case.to_string()).await
+}
+
+pub(super) async fn release(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+    let reason = match reason {
+        "shift-ended" => ReleaseReason::ShiftEnded,
+        "outside-competence" => ReleaseReason::OutsideCompetence,
+        "image-quality" => ReleaseReason::ImageQuality,
+        other => {
+            return Err(unknown_reason(
+                other,
+                "shift-ended, outside-competence, image-quality",
+            ));
+        }
+    };
+    let view = find_case(node, case).await?;
+    command(node, Command::Release(view.case, reason)).await?;
+    show(node, &view.case.to_string()).await
+}
+
+pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    let id = view.case;
+    let newest = node.desk.ask(move |service| {
+        let versions = service
+            .state()
+            .requests
+            .get(&id)?
+            .booked()?
+            .phase()
+            .versions()?;
+        versions.newest().map(|version| version.issued.version)
+    });
+    let none = || {
+        Failure::new(
+            "no-report",
+            say!(
+                "この症例にはまだレポートがありません。",
+                "There is no report for this case yet."
+            ),
+        )
+    };
+    let version = newest.await.map_err(|_| stopping())?.ok_or_else(none)?;
+    command(node, Command::Acknowledge(view.case, version)).await?;
+    show(node, &view.case.to_string()).await
+}
+
+/// The partners with these names or ids.
+pub(super) async fn sites(node: &Node, names: &[String]) -> Result<Vec<SiteId>, Failure> {
+    let mut sites = Vec::with_capacity(names.len());
+    for name in names {
+        sites.push(find_partner(node, name).await?);
+    }
+    Ok(sites)
+}
+
+fn unknown_reason(given: &str, known: &str) -> Failure {
+    Failure::new(
+        "unknown-reason",
+        say!(
+            "理由「{given}」は使えません。使えるもの: {known}",
+            "'{given}' is no reason here. Known: {known}."
+        ),
+    )
+}

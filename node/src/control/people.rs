@@ -1,0 +1,112 @@
+//! Requests about the people of this site.
+
+use dokuei_keys::delegation::PersonRole;
+use dokuei_keys::time::UnixSeconds;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::chance::chance;
+use crate::control::request::AddPerson;
+use crate::language::Failure;
+use crate::runtime::start::Node;
+use crate::say;
+use crate::site::people::{self, NewPerson, Person};
+use crate::studies::intake::now;
+
+const ROLES: [(PersonRole, &str); 4] = [
+    (PersonRole::Reader, "reader"),
+    (PersonRole::AttendingDoctor, "attending-doctor"),
+    (PersonRole::Technologist, "technologist"),
+    (PersonRole::Administrator, "administrator"),
+];
+
+pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure> {
+    let passphrase = Zeroizing::new(person.passphrase);
+    let role = ROLES
+        .iter()
+        .find(|(_, code)| *code == person.role)
+        .map(|(role, _)| *role);
+    let role = role.ok_or_else(|| {
+        let known = ROLES.map(|(_, code)| code).join(", ");
+        Failure::new(
+            "unknown-role",
+            say!(
+                "役割は {known} のいずれかです。",
+                "The role is one of {known}."
+            ),
+        )
+    })?;
+    if passphrase.chars().count() < 8 {
+        return Err(Failure::new(
+            "short-passphrase",
+            say!(
+                "合言葉は 8 文字以上にしてください。",
+                "The passphrase needs at least 8 characters."
+            ),
+        ));
+    }
+    let at = UnixSeconds(now() / 1000);
+    let new = NewPerson {
+        name: &person.name,
+        role,
+        licence: &person.licence,
+    };
+    let enrolled = tokio::task::block_in_place(|| {
+        people::enrol(
+            &node.folder,
+            &node.keys,
+            &new,
+            passphrase.as_bytes(),
+            at,
+            &mut chance(),
+        )
+    })?;
+    Ok(person_json(&enrolled))
+}
+
+pub(super) fn list(node: &Node) -> Result<Value, Failure> {
+    Ok(Value::Array(
+        people::all(&node.folder, node.ports.site)?
+            .iter()
+            .map(person_json)
+            .collect(),
+    ))
+}
+
+/// The person with this name or id.
+pub(super) fn find_person(node: &Node, text: &str) -> Result<Person, Failure> {
+    let wanted = text.trim();
+    let matches = |person: &Person| {
+        person.name == wanted || (wanted.len() >= 4 && person.id.to_string().starts_with(wanted))
+    };
+    let mut found = people::all(&node.folder, node.ports.site)?
+        .into_iter()
+        .filter(matches);
+    match (found.next(), found.next()) {
+        (Some(person), None) => Ok(person),
+        (Some(_), Some(_)) => Err(Failure::new(
+            "ambiguous-person",
+            say!(
+                "「{text}」に当てはまる人が複数います。ID で指定してください。",
+                "Several people are called '{text}'. Give the id."
+            ),
+        )),
+        (None, _) => Err(Failure::new(
+            "no-person",
+            say!(
+                "「{text}」という人は登録されていません。「dokuei person add」で登録してください。",
+                "Nobody is called '{text}'. Add them with 'dokuei person add'."
+            ),
+        )),
+    }
+}
+
+fn person_json(person: &Person) -> Value {
+    json!({
+        "id": person.id.to_string(),
+        "name": person.name,
+        "role": ROLES.iter().find(|(role, _)| *role == person.role).map(|(_, code)| *code),
+        "licence": person.licence,
+        "until": person.until.0 * 1000,
+    })
+}

@@ -1,0 +1,168 @@
+//! Requests about reports.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dokuei_protocol::case::report::ReportStatus;
+use dokuei_protocol::input::Command;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::control::answers::{cannot_do, command, find_case, partner_name, stopping};
+use crate::control::cases::case_json;
+use crate::control::people::find_person;
+use crate::control::request::SignReport;
+use crate::language::Failure;
+use crate::reports::compose::{Composed, Draft, Signers, compose};
+use crate::reports::kept::KeptReport;
+use crate::reports::subject::Subject;
+use crate::runtime::desk::now;
+use crate::runtime::start::Node;
+use crate::say;
+use crate::site::people;
+
+pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure> {
+    let passphrase = Zeroizing::new(sign.passphrase.clone());
+    let person = find_person(node, &sign.reader)?;
+    let draft = draft(node, sign).await?;
+    let case = draft.case;
+    let Composed { issue, kept } = tokio::task::block_in_place(|| {
+        let author = people::unlock(&node.folder, &person.id, passphrase.as_bytes())?;
+        let site = node.keys.site_key();
+        let signers = Signers {
+            author: &author,
+            delegation: &person.delegation,
+            site: &site,
+            certificate: node.keys.certificate(),
+        };
+        compose(draft, &signers, node.ports.register.parcels())
+    })?;
+    let (version, report) = (issue.version, issue.report.to_string());
+    let change = kept.change(case, version, &node.ports.storage)?;
+    node.ports.store.commit(change)?;
+    command(node, Command::IssueReport(Box::new(issue))).await?;
+    let view = find_case(node, &case.to_string()).await?;
+    let shown = case_json(node, &view).await?;
+    Ok(json!({ "case": shown, "version": version, "report": report }))
+}
+
+/// What is to be signed: the text or PDF that came, on the study that is here.
+async fn draft(node: &Node, sign: SignReport) -> Result<Draft, Failure> {
+    let view = find_case(node, &sign.case).await?;
+    let (case, status) = (view.case, status(&sign.status)?);
+    let next = node
+        .desk
+        .ask(move |service| service.next_version(case, status))
+        .await
+        .map_err(|_| stopping())?
+        .map_err(|cannot| cannot_do(&cannot))?;
+    let study = node.ports.granted.study(case).ok_or_else(|| {
+        Failure::new(
+            "no-study",
+            say!(
+                "この症例の検査がまだ届いていません。",
+                "The study of this case is not here yet."
+            ),
+        )
+    })?;
+    let requester = view.partner.ok_or_else(stopping)?;
+    let name = partner_name(node, requester).await;
+    let attachment = sign.pdf.map(|pdf| STANDARD.decode(pdf)).transpose();
+    let attachment = attachment.map_err(|_| {
+        Failure::new(
+            "bad-request",
+            say!("PDF を読めません。", "The PDF cannot be read."),
+        )
+    })?;
+    if sign.text.trim().is_empty() && attachment.is_none() {
+        return Err(Failure::new(
+            "empty-report",
+            say!(
+                "レポートの本文か PDF が必要です。",
+                "A report needs a text or a PDF."
+            ),
+        ));
+    }
+    Ok(Draft {
+        case,
+        status,
+        next,
+        requester,
+        subject: Subject::of(&study, &name, &node.config.site_name),
+        text: sign.text,
+        attachment,
+        at: now(),
+        offset_minutes: local_offset_minutes(),
+    })
+}
+
+fn status(code: &str) -> Result<ReportStatus, Failure> {
+    ReportStatus::from_code(code).ok_or_else(|| {
+        let known: Vec<&str> = ReportStatus::ALL
+            .iter()
+            .map(|status| status.code())
+            .collect();
+        let known = known.join(", ");
+        Failure::new(
+            "unknown-status",
+            say!(
+                "状態は {known} のいずれかです。",
+                "The status is one of {known}."
+            ),
+        )
+    })
+}
+
+pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    let none = || {
+        Failure::new(
+            "no-report",
+            say!(
+                "その版のレポートはこの施設にありません。",
+                "There is no such report version at this site."
+            ),
+        )
+    };
+    let id = view.case;
+    let newest = node.desk.ask(move |service| {
+        let state = service.state();
+        let asked = state
+            .requests
+            .get(&id)
+            .and_then(|request| request.booked())
+            .map(|thread| thread.expected());
+        let phase = asked.or_else(|| {
+            state
+                .readings
+                .get(&id)
+                .map(|reading| reading.thread.expected())
+        })?;
+        phase
+            .versions()?
+            .newest()
+            .map(|version| version.issued.version)
+    });
+    let version = match version {
+        Some(version) => version,
+        None => newest.await.map_err(|_| stopping())?.ok_or_else(none)?,
+    };
+    let kept =
+        KeptReport::find(id, version, &node.ports.store, &node.ports.storage)?.ok_or_else(none)?;
+    let parcel = kept.parcel;
+    let key = node
+        .desk
+        .ask(move |service| service.content_key(parcel).map(|key| key.duplicate()))
+        .await
+        .map_err(|_| stopping())?
+        .ok_or_else(none)?;
+    let bundle = tokio::task::block_in_place(|| kept.bundle(node.ports.register.parcels(), &key))
+        .map_err(|_| none())?;
+    Ok(
+        json!({ "case": id.to_string(), "version": version, "bundle": STANDARD.encode(bundle.to_bytes()) }),
+    )
+}
+
+/// Minutes east of UTC of this machine's time zone, now.
+fn local_offset_minutes() -> i16 {
+    i16::try_from(jiff::Zoned::now().offset().seconds() / 60).unwrap_or(0)
+}

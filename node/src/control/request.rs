@@ -1,0 +1,174 @@
+//! The requests. The command line builds them, the node answers them.
+
+use serde::{Deserialize, Serialize};
+
+/// A request with its token.
+#[derive(Serialize, Deserialize)]
+pub struct Envelope {
+    /// From the control file.
+    pub token: String,
+    /// The request.
+    pub request: Request,
+}
+
+/// What can be asked of a node.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How the node is.
+    Status,
+    /// Open an invitation.
+    PartnerInvite {
+        /// Where the partner reaches this node; empty: as configured.
+        addresses: Vec<String>,
+    },
+    /// Accept an invitation.
+    PartnerAccept {
+        /// The whole code.
+        code: String,
+    },
+    /// Every partner.
+    PartnerList,
+    /// Remove a partner.
+    PartnerRemove {
+        /// Name or id.
+        partner: String,
+    },
+    /// Every study here.
+    StudyList,
+    /// One study.
+    StudyShow {
+        /// Study Instance UID.
+        uid: String,
+    },
+    /// Take files in.
+    StudyImport {
+        /// File or folder on this machine.
+        path: String,
+    },
+    /// Have a study read.
+    StudySend(SendStudy),
+    /// Every case.
+    CaseList,
+    /// One case.
+    CaseShow {
+        /// Id or its beginning.
+        case: String,
+    },
+    /// Take a case back.
+    CaseWithdraw {
+        /// Id or its beginning.
+        case: String,
+        /// `not-needed`, `sent-in-error` or `read-elsewhere`.
+        reason: String,
+    },
+    /// Offer a case again.
+    CaseOffer {
+        /// Id or its beginning.
+        case: String,
+        /// Names or ids of partners.
+        to: Vec<String>,
+    },
+    /// As reader: decline.
+    CaseDecline {
+        /// Id or its beginning.
+        case: String,
+    },
+    /// As reader: begin.
+    CaseClaim {
+        /// Id or its beginning.
+        case: String,
+        /// Name or id of the reader.
+        reader: String,
+    },
+    /// As reader: give the booking back.
+    CaseRelease {
+        /// Id or its beginning.
+        case: String,
+        /// `shift-ended`, `outside-competence` or `image-quality`.
+        reason: String,
+    },
+    /// As requester: a doctor has read the newest report version.
+    CaseAcknowledge {
+        /// Id or its beginning.
+        case: String,
+    },
+    /// Give a person a key.
+    PersonAdd(AddPerson),
+    /// Everybody with a key.
+    PersonList,
+    /// Sign a report version.
+    ReportSign(SignReport),
+    /// The bundle of a report version.
+    ReportShow {
+        /// Id of the case or its beginning.
+        case: String,
+        /// Version; the newest when absent.
+        version: Option<u32>,
+    },
+}
+
+/// A study to have read.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendStudy {
+    /// Study Instance UID, or a file or folder on this machine.
+    pub study: String,
+    /// Names or ids of partners.
+    pub to: Vec<String>,
+    /// `routine`, `urgent` or `stat`.
+    pub priority: String,
+    /// Sub-specialty wanted.
+    pub specialty: String,
+    /// Hours until the report is needed.
+    pub hours: u32,
+}
+
+/// A person to give a key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddPerson {
+    /// Their name.
+    pub name: String,
+    /// `reader`, `attending-doctor`, `technologist` or `administrator`.
+    pub role: String,
+    /// Number of their licence, or empty.
+    pub licence: String,
+    /// Their passphrase.
+    pub passphrase: String,
+}
+
+/// A report version to sign.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignReport {
+    /// Id of the case or its beginning.
+    pub case: String,
+    /// Status code.
+    pub status: String,
+    /// The text.
+    pub text: String,
+    /// The author's own PDF, in base 64.
+    pub pdf: Option<String>,
+    /// Name or id of the author.
+    pub reader: String,
+    /// The author's passphrase.
+    pub passphrase: String,
+}
+
+/// What comes back.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Done; what there is to see.
+    Done(serde_json::Value),
+    /// Not done.
+    Failed {
+        /// A stable word for programs.
+        code: String,
+        /// 日本語.
+        ja: String,
+        /// English.
+        en: String,
+    },
+}

@@ -1,0 +1,298 @@
+//! Requests about studies.
+
+use std::path::{Path, PathBuf};
+
+use dicom_dictionary_std::tags;
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::terms::{CaseTerms, Priority, Specialty};
+use dokuei_protocol::effect::Answer;
+use dokuei_protocol::input::{Command, OpenCase};
+use dokuei_protocol::service::views::Side;
+use dokuei_protocol::time::Span;
+use serde_json::{Value, json};
+
+use crate::control::answers::{both, command, partner_name, short, stopping, waiting};
+use crate::control::cases::{self, case_json};
+use crate::control::request::SendStudy;
+use crate::language::{Failure, Message};
+use crate::runtime::desk::now;
+use crate::runtime::start::Node;
+use crate::say;
+use crate::studies::import::{self, Imported};
+use crate::studies::register::RegisterError;
+use crate::studies::study::Study;
+
+pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
+    let mut listed = Vec::new();
+    for (origin, study) in all(node) {
+        listed.push(study_json(node, origin, &study).await?);
+    }
+    Ok(Value::Array(listed))
+}
+
+pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
+    let found = all(node)
+        .into_iter()
+        .rev()
+        .find(|(_, study)| study.uid == uid.trim());
+    let (origin, study) = found.ok_or_else(|| no_study(uid))?;
+    let mut shown = study_json(node, origin, &study).await?;
+    shown["series"] = study
+        .series
+        .iter()
+        .map(|series| json!({ "uid": series.uid, "modality": series.modality, "number": series.number, "description": study.attributes.decode(&series.description), "objects": series.objects }))
+        .collect();
+    Ok(shown)
+}
+
+pub(super) async fn import(node: &Node, path: String) -> Result<Value, Failure> {
+    Ok(imported_json(&take_in(node, Path::new(&path))?))
+}
+
+pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
+    let to = cases::sites(node, &send.to).await?;
+    let priority = Priority::from_code(&send.priority).ok_or_else(|| {
+        unknown(
+            "priority",
+            &send.priority,
+            &Priority::ALL
+                .iter()
+                .map(|value| value.code())
+                .collect::<Vec<_>>(),
+        )
+    })?;
+    let specialty = Specialty::from_code(&send.specialty).ok_or_else(|| {
+        unknown(
+            "specialty",
+            &send.specialty,
+            &Specialty::ALL
+                .iter()
+                .map(|value| value.code())
+                .collect::<Vec<_>>(),
+        )
+    })?;
+    let path = PathBuf::from(&send.study);
+    let (uids, imported) = if path.exists() {
+        let imported = take_in(node, &path)?;
+        (imported.studies.clone(), Some(imported_json(&imported)))
+    } else {
+        (vec![send.study.trim().to_owned()], None)
+    };
+    let mut opened = Vec::new();
+    for uid in &uids {
+        for parcel in unsent(node, uid).await? {
+            let case = open(node, parcel, &to, priority, specialty, send.hours).await?;
+            let view = crate::control::answers::find_case(node, &case.to_string()).await?;
+            opened.push(case_json(node, &view).await?);
+        }
+    }
+    Ok(json!({ "cases": opened, "imported": imported }))
+}
+
+/// The parcels of a study that are in no case yet, closed now.
+async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
+    let parcels = node.ports.register.parcels_of(uid);
+    if parcels.is_empty() {
+        return Err(no_study(uid));
+    }
+    let sent = node.desk.ask(|service| {
+        service
+            .state()
+            .requests
+            .values()
+            .map(|request| request.manifest.parcel)
+            .collect::<Vec<_>>()
+    });
+    let sent = sent.await.map_err(|_| stopping())?;
+    let unsent: Vec<ParcelId> = parcels
+        .into_iter()
+        .filter(|parcel| !sent.contains(parcel))
+        .collect();
+    if unsent.is_empty() {
+        return Err(Failure::new(
+            "already-sent",
+            say!(
+                "この検査は既に依頼済みです。「dokuei case list」で状態を、「dokuei case offer」で再依頼を確認してください。",
+                "This study is in a case already. See 'dokuei case list'; 'dokuei case offer' offers a case again."
+            ),
+        ));
+    }
+    Ok(unsent)
+}
+
+async fn open(
+    node: &Node,
+    parcel: ParcelId,
+    to: &[SiteId],
+    priority: Priority,
+    specialty: Specialty,
+    hours: u32,
+) -> Result<CaseId, Failure> {
+    let register = node.ports.register.clone();
+    let manifest = tokio::task::block_in_place(|| register.close(&parcel))
+        .map_err(|error| register_failure(&error))?;
+    let modality = register
+        .look(&parcel, Study::modality)
+        .ok_or_else(stopping)?;
+    let key = register.key(&parcel).ok_or_else(stopping)?;
+    let terms = CaseTerms {
+        modality,
+        specialty,
+        priority,
+        objects: manifest.objects,
+        bytes: manifest.bytes,
+        due: now().after(Span::HOUR.times(u64::from(hours))),
+    };
+    match command(
+        node,
+        Command::OpenCase(Box::new(OpenCase {
+            manifest,
+            key,
+            terms,
+            to: to.to_vec(),
+        })),
+    )
+    .await?
+    {
+        Answer::Opened(case) => Ok(case),
+        Answer::Done | Answer::Invited { .. } | Answer::Paired(_) => Err(stopping()),
+    }
+}
+
+fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
+    tokio::task::block_in_place(|| import::import(&node.intake, path)).map_err(|error| {
+        let path = path.display();
+        Failure::new(
+            "import-failed",
+            say!(
+                "{path} を読めません（{error}）。",
+                "{path} cannot be read ({error})."
+            ),
+        )
+    })
+}
+
+fn imported_json(imported: &Imported) -> Value {
+    json!({
+        "taken": imported.taken,
+        "studies": imported.studies,
+        "skipped": imported.skipped.iter().map(|skipped| json!({ "file": skipped.file, "why": both(&skipped.why) })).collect::<Vec<_>>(),
+    })
+}
+
+fn register_failure(error: &RegisterError) -> Failure {
+    match error {
+        RegisterError::Arriving => Failure::new(
+            "arriving",
+            say!(
+                "この検査はまだ受信中です。少し待ってください。",
+                "Objects of this study are arriving at this moment. Wait a little."
+            ),
+        ),
+        RegisterError::Unknown => Failure::new(
+            "no-study",
+            say!("その検査はありません。", "There is no such study."),
+        ),
+        other => Failure::new(
+            "study-failed",
+            say!(
+                "検査を送れません: {other}",
+                "The study cannot be sent: {other}"
+            ),
+        ),
+    }
+}
+
+fn unknown(what: &str, given: &str, known: &[&str]) -> Failure {
+    let known = known.join(", ");
+    Failure::new(
+        "unknown-value",
+        say!(
+            "{what} に「{given}」は使えません。使えるもの: {known}",
+            "'{given}' is no {what}. Known: {known}."
+        ),
+    )
+}
+
+fn no_study(uid: &str) -> Failure {
+    Failure::new(
+        "no-study",
+        say!(
+            "検査「{uid}」はこの施設にありません。「dokuei study list」で確認してください。",
+            "There is no study '{uid}' here. See 'dokuei study list'."
+        ),
+    )
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    Own,
+    Granted(CaseId, SiteId),
+}
+
+fn all(node: &Node) -> Vec<(Origin, Study)> {
+    let mut all = Vec::new();
+    node.ports
+        .register
+        .look_at_all(|study| all.push((Origin::Own, study.clone())));
+    node.ports
+        .granted
+        .look_at_all(|case, from, study| all.push((Origin::Granted(case, from), study.clone())));
+    all.sort_by_key(|(_, study)| study.first_at);
+    all
+}
+
+async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value, Failure> {
+    let (parcel, closed) = (study.parcel, study.manifest.is_some());
+    let views = node.desk.ask(move |service| {
+        let state = service.state();
+        let cases = service.cases();
+        let mine = |case: &CaseId| match origin {
+            Origin::Own => state
+                .requests
+                .get(case)
+                .is_some_and(|request| request.manifest.parcel == parcel),
+            Origin::Granted(own, _) => *case == own,
+        };
+        cases
+            .into_iter()
+            .filter(|view| mine(&view.case))
+            .collect::<Vec<_>>()
+    });
+    let views = views.await.map_err(|_| stopping())?;
+    let why = match (views.last(), origin, closed) {
+        (Some(view), _, _) => waiting(view.waiting),
+        (None, Origin::Own, false) => say!("受信中", "arriving"),
+        (None, Origin::Own, true) => say!(
+            "依頼先の指定待ち（dokuei study send）",
+            "waits to be sent (dokuei study send)"
+        ),
+        (None, Origin::Granted(..), _) => Message::new("", ""),
+    };
+    let from = match origin {
+        Origin::Own => Value::Null,
+        Origin::Granted(_, site) => Value::String(partner_name(node, site).await),
+    };
+    let attributes = &study.attributes;
+    Ok(json!({
+        "uid": study.uid,
+        "from": from,
+        "patient_name": attributes.name(tags::PATIENT_NAME).display(),
+        "patient_id": attributes.text(tags::PATIENT_ID),
+        "birth_date": attributes.text(tags::PATIENT_BIRTH_DATE),
+        "sex": attributes.text(tags::PATIENT_SEX),
+        "accession_number": attributes.text(tags::ACCESSION_NUMBER),
+        "date": attributes.text(tags::STUDY_DATE),
+        "description": attributes.text(tags::STUDY_DESCRIPTION),
+        "modality": study.modality().code(),
+        "series": study.series.len(),
+        "objects": study.objects.len(),
+        "bytes": study.bytes(),
+        "first_at": study.first_at,
+        "last_at": study.last_at,
+        "complete": closed || matches!(origin, Origin::Granted(..)),
+        "waiting": both(&why),
+        "cases": views.iter().map(|view| json!({ "case": view.case.to_string(), "short": short(view.case), "phase": view.phase, "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" } })).collect::<Vec<_>>(),
+    }))
+}

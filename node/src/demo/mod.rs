@@ -1,0 +1,105 @@
+//! `dokuei demo`: a clinic and a university hospital as two processes on loopback, an archive for
+//! each, and one study that goes out and comes back as a verified report.
+
+mod site;
+mod story;
+mod study;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::Demo;
+use crate::demo::site::DemoSite;
+use crate::language::Failure;
+use crate::say;
+use crate::site::unusable;
+
+/// Shows the whole loop.
+///
+/// # Errors
+/// One sentence, when a step does not come off.
+pub fn demo(demo: &Demo) -> Result<(), Failure> {
+    let (place, _removed_at_the_end) = match &demo.dir {
+        Some(dir) => (dir.clone(), None),
+        None => {
+            let temporary = tempfile::Builder::new()
+                .prefix("dokuei-demo-")
+                .tempdir()
+                .map_err(|error| unusable(Path::new("/tmp"), &error))?;
+            (temporary.path().to_owned(), Some(temporary))
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| unusable(&place, &error))?;
+    let _guard = runtime.enter();
+    let mut story = story::Story::begin();
+    let (clinic, hospital) = story.open_sites(&place)?;
+    let study_uid = story.tell(&clinic, &hospital, demo.study.as_deref())?;
+    if let Some(path) = &demo.state {
+        write_state(path, &[&clinic, &hospital], &study_uid)?;
+    }
+    if demo.hold {
+        println!(
+            "\n{}",
+            say!(
+                "動かしたままにします。Ctrl-C で終わります。",
+                "Left running. Ctrl-C ends it."
+            )
+        );
+        hold(&clinic, &hospital);
+        runtime.block_on(interrupted());
+    }
+    Ok(())
+}
+
+fn hold(clinic: &DemoSite, hospital: &DemoSite) {
+    for site in [clinic, hospital] {
+        let (name, dir, dicom) = (&site.name, site.folder.path().display(), &site.dicom);
+        println!("  {name}: DICOM {} --dir {dir}", dicom.describe());
+    }
+}
+
+async fn interrupted() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Written beside and renamed, so that whoever waits for it reads all of it.
+fn write_state(path: &Path, sites: &[&DemoSite], study_uid: &str) -> Result<(), Failure> {
+    let sites: Vec<_> = sites
+        .iter()
+        .map(|site| {
+            json!({
+                "name": site.name,
+                "role": site.role,
+                "pid": site.pid(),
+                "data": absolute(site.folder.path()),
+                "pacs": absolute(&site.pacs_folder),
+                "dimse": { "host": site.dicom.host, "port": site.dicom.port, "ae_title": site.dicom.ae_title },
+                "control": site.control,
+                "study_uid": study_uid,
+                "passphrase_file": absolute(&site.reader_passphrase),
+            })
+        })
+        .collect();
+    let new = path.with_extension("new");
+    let text = format!("{:#}\n", json!({ "sites": sites }));
+    std::fs::write(&new, text)
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(|error| unusable(path, &error))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

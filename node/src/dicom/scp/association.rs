@@ -1,0 +1,267 @@
+//! One association from its request to its end.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::admission::Place;
+use super::negotiation::{Agreement, negotiate};
+use super::shared::Shared;
+use super::{Caller, Notice};
+use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
+use crate::dicom::pdu::associate::AssociateRequest;
+use crate::dicom::pdu::link::TcpLink;
+use crate::dicom::pdu::reader::{Arrival, PduReader};
+use crate::dicom::pdu::watch::Watch;
+use crate::dicom::pdu::writer;
+use crate::dicom::pdu::{LinkFault, PduFault, PduKind, Phase, Rejection, RejectionReason};
+
+/// Fragments of one command set: senders use one; the smallest PDU we agree to needs ten. Bounds
+/// the empty fragments a peer may send.
+const COMMAND_FRAGMENTS: usize = 256;
+
+/// One connection.
+pub(super) struct Association<'s> {
+    pub(super) shared: &'s Shared,
+    pub(super) reader: PduReader<TcpLink>,
+    place: &'s Place,
+    /// An object is under way.
+    pub(super) in_object: bool,
+    address: SocketAddr,
+    command: Vec<u8>,
+}
+
+/// Serve one connection to its end. `crowded`: there is no place, only say so.
+pub(super) fn serve(
+    socket: TcpStream,
+    address: SocketAddr,
+    place: &Place,
+    crowded: bool,
+    shared: &Shared,
+) {
+    let Ok(link) = TcpLink::new(socket) else {
+        // The peer left between connecting and being served: nothing was asked of us.
+        return;
+    };
+    let limits = &shared.config.limits;
+    let patience = if crowded {
+        limits.closing
+    } else {
+        limits.negotiation
+    };
+    let watch = Watch::stoppable(patience, Phase::Negotiation);
+    let mut association = Association {
+        shared,
+        place,
+        reader: PduReader::new(link, watch, Some(Arc::clone(&shared.stopping))),
+        in_object: false,
+        address,
+        command: Vec::new(),
+    };
+    let mut caller = None;
+    if let Err(fault) = association.run(crowded, &mut caller) {
+        association.end(&fault, caller.as_ref());
+    }
+    association.reader.into_source().close(limits.closing);
+}
+
+impl Association<'_> {
+    fn run(&mut self, crowded: bool, caller: &mut Option<Caller>) -> Result<(), LinkFault> {
+        let request = self.request()?;
+        let caller = &*caller.insert(Caller {
+            calling_ae: request.calling.clone(),
+            called_ae: request.called.clone(),
+            address: self.address,
+        });
+        let (called, calling) = (request.called.clone(), request.calling.clone());
+        let decision = if crowded {
+            Err(Rejection::transient(RejectionReason::LocalLimit))
+        } else {
+            negotiate(request, &self.shared.config)
+        };
+        match decision {
+            Err(why) => {
+                // The listener has already said that there is a crowd.
+                if !crowded {
+                    self.shared.announce(&Notice::Rejected { caller, why });
+                }
+                self.send(&why.encode())
+            }
+            Ok(agreement) => {
+                if agreement.contexts.is_empty() {
+                    self.shared
+                        .intake
+                        .notice(&Notice::NothingAccepted { caller });
+                }
+                self.send(&agreement.answer.encode(&called, &calling))?;
+                self.converse(caller, &agreement)
+            }
+        }
+    }
+
+    /// The association request.
+    fn request(&mut self) -> Result<AssociateRequest, LinkFault> {
+        match self.reader.next()? {
+            Arrival::Associate(PduKind::AssociateRequest, body) => {
+                Ok(AssociateRequest::decode(body)?)
+            }
+            other => Err(other.unexpected("before the association")),
+        }
+    }
+
+    /// Messages until the peer releases the association.
+    fn converse(&mut self, caller: &Caller, agreement: &Agreement) -> Result<(), LinkFault> {
+        loop {
+            if self.shared.stopping.load(Ordering::Relaxed) {
+                return Err(LinkFault::Stopping);
+            }
+            self.place.rest();
+            let idle = self.shared.config.limits.idle;
+            self.reader
+                .set_watch(Watch::stoppable(idle, Phase::Message));
+            let Some((context, command)) = self.next_command(agreement)? else {
+                return self.send(&writer::release(PduKind::ReleaseReply));
+            };
+            self.place.work();
+            self.obey(caller, agreement, context, &command)?;
+        }
+    }
+
+    /// The next whole command set and its context; nothing when the peer releases.
+    fn next_command(&mut self, agreement: &Agreement) -> Result<Option<(u8, Command)>, LinkFault> {
+        self.command.clear();
+        let mut begun = None;
+        for _ in 0..COMMAND_FRAGMENTS {
+            let fragment = match self.reader.next()? {
+                Arrival::Fragment(fragment) => fragment,
+                Arrival::ReleaseRequest if begun.is_none() => return Ok(None),
+                other => return Err(other.unexpected("between messages")),
+            };
+            let context = fragment.context;
+            if !fragment.is_command {
+                return Err(LinkFault::Message("a data set came without a command"));
+            }
+            if !agreement.contexts.contains_key(&context) {
+                return Err(LinkFault::Message(
+                    "a command came on a context that is not open",
+                ));
+            }
+            let is_first = begun.is_none();
+            if *begun.get_or_insert(context) != context {
+                return Err(LinkFault::Message(
+                    "a command set changes its context midway",
+                ));
+            }
+            if self.command.len() + fragment.data.len() > COMMAND_LIMIT {
+                return Err(LinkFault::Message("a command set is longer than 16 KiB"));
+            }
+            self.command.extend_from_slice(fragment.data);
+            if fragment.is_last {
+                let command = Command::decode(&self.command).map_err(LinkFault::Message)?;
+                return Ok(Some((context, command)));
+            }
+            if is_first {
+                let rate = self.shared.config.limits.rate;
+                self.reader.set_watch(Watch::flow(rate));
+            }
+        }
+        Err(LinkFault::Message(
+            "a command set comes in more than 256 fragments",
+        ))
+    }
+
+    fn obey(
+        &mut self,
+        caller: &Caller,
+        agreement: &Agreement,
+        context: u8,
+        command: &Command,
+    ) -> Result<(), LinkFault> {
+        const PROCESSING_FAILURE: u16 = 0x0110;
+        const UNRECOGNISED_OPERATION: u16 = 0x0211;
+        match command.field {
+            field::C_STORE_RQ => {
+                let (status, comment) = self.store(caller, agreement, context, command)?;
+                self.respond(agreement, context, command, status, comment)
+            }
+            field::C_ECHO_RQ => {
+                self.pass_over_data_set(context, command)?;
+                let well = self.shared.intake.echo(caller);
+                let status = if well { 0 } else { PROCESSING_FAILURE };
+                self.respond(agreement, context, command, status, None)
+            }
+            // Nothing here takes long enough to be cancelled, and it has no response.
+            field::C_CANCEL_RQ => Ok(()),
+            code if code & field::RESPONSE != 0 => Err(LinkFault::Message(
+                "a response came to a request never made",
+            )),
+            _other_service => {
+                self.pass_over_data_set(context, command)?;
+                self.respond(agreement, context, command, UNRECOGNISED_OPERATION, None)
+            }
+        }
+    }
+
+    /// Answer `command` in one write.
+    fn respond(
+        &mut self,
+        agreement: &Agreement,
+        context: u8,
+        command: &Command,
+        status: u16,
+        comment: Option<&str>,
+    ) -> Result<(), LinkFault> {
+        if command.message_id.is_none() {
+            return Err(LinkFault::Message("a request has no message ID"));
+        }
+        let response = command::response(command, status, comment);
+        let mut pdus = Vec::with_capacity(512);
+        writer::put_command(&mut pdus, context, &response, agreement.largest_pdu);
+        self.send(&pdus)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
+        let mut watch = Watch::flow(self.shared.config.limits.rate);
+        self.reader.source_mut().send(bytes, &mut watch)
+    }
+
+    /// A connection that we cut ourselves reads like one that the peer closed.
+    fn own_doing<'f>(&self, fault: &'f LinkFault) -> &'f LinkFault {
+        match fault {
+            LinkFault::Closed if self.shared.stopping.load(Ordering::Relaxed) => {
+                &LinkFault::Stopping
+            }
+            LinkFault::Closed if self.place.is_lost() => &LinkFault::GaveWay,
+            other => other,
+        }
+    }
+
+    /// Tell the peer and the operator why the association ends.
+    fn end(&mut self, fault: &LinkFault, caller: Option<&Caller>) {
+        if let Some(abort) = fault.abort() {
+            // The peer may be gone already; the operator is told either way.
+            let _gone = self.send(&writer::abort(abort));
+        }
+        // A connection that never said a word is a port check, or was cut in a crowd of such.
+        let silent = matches!(fault, LinkFault::Closed) && !self.reader.has_received();
+        let fault = self.own_doing(fault);
+        // A stop is the operator's own; only what it cost is worth a line.
+        let stopped = matches!(fault, LinkFault::Stopping) && !self.in_object;
+        if !silent && !stopped {
+            self.shared.announce(&Notice::Cut {
+                address: self.address,
+                calling_ae: caller.map(|c| &c.calling_ae),
+                in_object: self.in_object,
+                why: fault,
+            });
+        }
+    }
+}
+
+/// A data set on another context than its command.
+pub(super) fn wrong_context() -> LinkFault {
+    LinkFault::Pdu(PduFault::Malformed {
+        kind: PduKind::Data,
+        what: "a data set comes on another context than its command",
+    })
+}

@@ -1,0 +1,132 @@
+//! What an operator may set, and the bounds with their reasons.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::dicom::pdu::{AeTitle, MinimumRate};
+
+/// Everything the receiving side is told at start.
+#[derive(Debug, Clone)]
+pub struct ScpConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Our application entity title.
+    pub ae_title: AeTitle,
+    /// Who may send what.
+    pub accept: Accept,
+    /// Bounds in number and time.
+    pub limits: Limits,
+}
+
+/// Who may send what.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// Which called AE titles are answered.
+    pub called: Called,
+    /// Which calling AE titles are answered.
+    pub calling: Calling,
+    /// Whether private SOP classes are taken too. Off by default: the archive at the far end
+    /// mostly refuses them, and a study that can never be delivered whole helps nobody. Switched
+    /// on where the sites' archives keep them.
+    pub private_classes: bool,
+}
+
+/// Which called AE titles are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// Whatever the sender wrote there.
+    Any,
+    /// Our own only.
+    Ours,
+}
+
+/// Which calling AE titles are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Calling {
+    /// Any.
+    Any,
+    /// Those listed.
+    Listed(BTreeSet<AeTitle>),
+}
+
+impl Default for Accept {
+    fn default() -> Self {
+        Accept {
+            called: Called::Any,
+            calling: Calling::Any,
+            private_classes: false,
+        }
+    }
+}
+
+/// Bounds in number and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Associations at once. Each costs a thread and a 256 KiB buffer: 64 cost 16 MiB.
+    pub associations: usize,
+    /// Associations at once from one address. A modality opens one to four.
+    pub per_address: usize,
+    /// From the TCP connection to the end of the association request (the ARTIM timer of
+    /// PS3.8 section 9.1.5).
+    pub negotiation: Duration,
+    /// Between two messages. Modalities keep an association open while they acquire.
+    pub idle: Duration,
+    /// How long an association must have been idle before it may be cut to make room for a new one
+    /// where a limit in number is reached. Devices that forget to release would otherwise lock
+    /// themselves out until the idle limit.
+    pub yielding: Duration,
+    /// Inside a message.
+    pub rate: MinimumRate,
+    /// Waiting for the peer to close after a release, rejection or abort.
+    pub closing: Duration,
+    /// What a stop grants to objects under way.
+    pub stopping: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            associations: 64,
+            per_address: 16,
+            negotiation: Duration::from_secs(15),
+            idle: Duration::from_secs(300),
+            yielding: Duration::from_secs(30),
+            rate: MinimumRate::default(),
+            closing: Duration::from_secs(2),
+            stopping: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The receiving side could not start: the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ScpError {
+    /// Another program has the port.
+    #[error(
+        "DICOM port {0} is in use by another program; choose another port or stop that program"
+    )]
+    AddressInUse(SocketAddr),
+    /// Ports below 1024 need a privilege.
+    #[error("no permission to listen on {0}; ports below 1024 need a privilege, 11112 does not")]
+    NotPermitted(SocketAddr),
+    /// The address is not one of this machine's, or the system is out of resources.
+    #[error("cannot listen for DICOM on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl ScpError {
+    /// The failure to listen on `address`, by its cause.
+    pub(super) fn listening(address: SocketAddr, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::AddrInUse => ScpError::AddressInUse(address),
+            std::io::ErrorKind::PermissionDenied => ScpError::NotPermitted(address),
+            _other => ScpError::Listen { address, source },
+        }
+    }
+}

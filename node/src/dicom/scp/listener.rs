@@ -1,0 +1,154 @@
+//! Accepts connections and gives each its thread.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::admission::{Admission, Admissions};
+use super::association::serve;
+use super::shared::Shared;
+use super::{Intake, Notice, ScpConfig, ScpError};
+
+/// Stack of an association's thread. The intake runs on it; only pages touched cost memory.
+const STACK: usize = 2 * 1024 * 1024;
+
+/// Pause after the system refused a connection for lack of descriptors or threads, so that the
+/// listener does not spin until one is free again.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// A running receiving side. Dropping it stops it.
+pub struct Scp {
+    local_addr: SocketAddr,
+    stopping: Arc<AtomicBool>,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Scp {
+    /// Listen and serve associations until stopped; objects go to `intake`.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn start(config: ScpConfig, intake: Arc<dyn Intake>) -> Result<Self, ScpError> {
+        let failed = |source| ScpError::listening(config.address, source);
+        let listener = TcpListener::bind(config.address).map_err(failed)?;
+        let local_addr = listener.local_addr().map_err(failed)?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::new(config.clone(), intake, Arc::clone(&stopping)));
+        let handle = thread::Builder::new()
+            .name("dicom-listener".to_owned())
+            .spawn(move || listen(&listener, &shared))
+            .map_err(failed)?;
+        Ok(Scp {
+            local_addr,
+            stopping,
+            listener: Some(handle),
+        })
+    }
+
+    /// The address listened on, with the port that was taken.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Take no more associations, let objects under way finish within the limit, abort what is
+    /// left and wait for every thread.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        let Some(listener) = self.listener.take() else {
+            return;
+        };
+        // A connection of our own wakes the listener out of `accept`.
+        let wake = SocketAddr::new(reachable(self.local_addr.ip()), self.local_addr.port());
+        while !listener.is_finished() {
+            if TcpStream::connect_timeout(&wake, BREATH).is_err() {
+                thread::sleep(BREATH);
+            } else {
+                break;
+            }
+        }
+        // A panic in there has been reported by its own thread.
+        let _panicked = listener.join();
+    }
+}
+
+impl Drop for Scp {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// An address that reaches a listener on `ip`.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        specific => specific,
+    }
+}
+
+fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
+    let admissions = Admissions::new(shared.config.limits);
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    loop {
+        let accepted = listener.accept();
+        if shared.stopping.load(Ordering::Relaxed) {
+            break;
+        }
+        let served = accepted.and_then(|(socket, peer)| take(socket, peer, &admissions, shared));
+        // Finished threads need not be joined; dropping the handle frees what is left of them.
+        threads.retain(|thread| !thread.is_finished());
+        match served {
+            Ok(Some(thread)) => threads.push(thread),
+            Ok(None) => {}
+            Err(why) if why.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(why) => {
+                shared.announce(&Notice::Exhausted { why: &why });
+                thread::sleep(BREATH);
+            }
+        }
+    }
+    admissions.empty(shared.config.limits.stopping);
+    for thread in threads {
+        // A panic in there has been reported by its own thread.
+        let _panicked = thread.join();
+    }
+}
+
+/// Find a place for a new connection and start its thread.
+fn take(
+    socket: TcpStream,
+    peer: SocketAddr,
+    admissions: &Arc<Admissions>,
+    shared: &Arc<Shared>,
+) -> std::io::Result<Option<JoinHandle<()>>> {
+    let address = peer.ip().to_canonical();
+    let (place, crowded) = match admissions.admit(&socket, address)? {
+        Admission::Served(place) => (place, None),
+        Admission::TurnedAway(place, per_address) => (place, Some(per_address)),
+        Admission::Closed(per_address) => {
+            shared.announce(&Notice::Crowded {
+                address,
+                per_address,
+            });
+            return Ok(None);
+        }
+    };
+    if let Some(per_address) = crowded {
+        shared.announce(&Notice::Crowded {
+            address,
+            per_address,
+        });
+    }
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name("dicom-association".to_owned())
+        .stack_size(STACK)
+        .spawn(move || serve(socket, peer, &place, crowded.is_some(), &shared))
+        .map(Some)
+}

@@ -1,0 +1,206 @@
+//! Answers an association request (PS3.8 section 7.1.1, PS3.7 annex D.3).
+
+use std::collections::BTreeMap;
+
+use super::config::{Accept, Called, Calling, ScpConfig};
+use crate::dicom::dimse::Service;
+use crate::dicom::pdu::associate::{
+    AnsweredContext, AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
+};
+use crate::dicom::pdu::writer::largest_pdu;
+use crate::dicom::pdu::{
+    ADVERTISED_PDU, APPLICATION_CONTEXT, Rejection, RejectionReason, SMALLEST_PEER_PDU,
+};
+
+/// The root of the transfer syntaxes the standard registers.
+const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
+
+/// A context messages may come on.
+pub(super) struct OpenContext {
+    pub(super) abstract_syntax: String,
+    pub(super) transfer_syntax: String,
+}
+
+/// What was agreed.
+pub(super) struct Agreement {
+    /// By presentation context identifier.
+    pub(super) contexts: BTreeMap<u8, OpenContext>,
+    /// Longest P-DATA-TF body to send.
+    pub(super) largest_pdu: u32,
+    /// The answer to send.
+    pub(super) answer: AssociateAccept,
+}
+
+/// Judge `request` by `config`.
+///
+/// # Errors
+/// The rejection to send.
+pub(super) fn negotiate(
+    request: AssociateRequest,
+    config: &ScpConfig,
+) -> Result<Agreement, Rejection> {
+    admit(&request, config)?;
+    let mut contexts = BTreeMap::new();
+    let mut answers = Vec::with_capacity(request.contexts.len());
+    for proposed in request.contexts {
+        let chosen = choose_transfer_syntax(&proposed.transfer_syntaxes);
+        let result = judge_context(&proposed, &config.accept);
+        answers.push(AnsweredContext {
+            id: proposed.id,
+            result,
+            transfer_syntax: chosen.map(str::to_owned),
+        });
+        if let (ContextResult::Accepted, Some(syntax)) = (result, chosen) {
+            let open = OpenContext {
+                transfer_syntax: syntax.to_owned(),
+                abstract_syntax: proposed.abstract_syntax,
+            };
+            contexts.insert(proposed.id, open);
+        }
+    }
+    Ok(Agreement {
+        contexts,
+        largest_pdu: largest_pdu(request.maximum_length),
+        answer: AssociateAccept {
+            contexts: answers,
+            maximum_length: ADVERTISED_PDU,
+        },
+    })
+}
+
+fn admit(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection> {
+    if !request.speaks_version_1() {
+        return Err(Rejection::permanent(RejectionReason::ProtocolVersion));
+    }
+    if request.application_context != APPLICATION_CONTEXT {
+        return Err(Rejection::permanent(RejectionReason::ApplicationContext));
+    }
+    if config.accept.called == Called::Ours && request.called != config.ae_title {
+        return Err(Rejection::permanent(RejectionReason::CalledAeTitle));
+    }
+    match &config.accept.calling {
+        Calling::Listed(titles) if !titles.contains(&request.calling) => {
+            return Err(Rejection::permanent(RejectionReason::CallingAeTitle));
+        }
+        Calling::Listed(_) | Calling::Any => {}
+    }
+    if (1..SMALLEST_PEER_PDU).contains(&request.maximum_length) {
+        return Err(Rejection::permanent(RejectionReason::Other(1, 1)));
+    }
+    Ok(())
+}
+
+fn judge_context(proposed: &ProposedContext, accept: &Accept) -> ContextResult {
+    match Service::of(&proposed.abstract_syntax) {
+        Service::Verification | Service::Storage => ContextResult::Accepted,
+        Service::Private if accept.private_classes => ContextResult::Accepted,
+        Service::Private | Service::Other => ContextResult::AbstractSyntaxNotSupported,
+    }
+}
+
+/// The first offered transfer syntax of the standard; the first of all when every one is private.
+/// The requestor's order is its preference, usually the encoding the object already has.
+fn choose_transfer_syntax(offered: &[String]) -> Option<&str> {
+    let standard = offered
+        .iter()
+        .find(|s| s.starts_with(STANDARD_TRANSFER_SYNTAXES));
+    standard.or(offered.first()).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::scp::Limits;
+
+    const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+    const IMPLICIT: &str = "1.2.840.10008.1.2";
+    const J2K: &str = "1.2.840.10008.1.2.4.90";
+    const GE_PRIVATE: &str = "1.2.840.113619.5.2";
+
+    fn config() -> ScpConfig {
+        ScpConfig {
+            address: ([127, 0, 0, 1], 0).into(),
+            ae_title: "DOKUEI".parse().unwrap(),
+            accept: Accept::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    fn request(contexts: &[(u8, &str, &[&str])]) -> AssociateRequest {
+        let contexts = contexts
+            .iter()
+            .map(|(id, syntax, transfer)| ProposedContext {
+                id: *id,
+                abstract_syntax: (*syntax).to_owned(),
+                transfer_syntaxes: transfer.iter().map(|t| (*t).to_owned()).collect(),
+            });
+        let (called, calling) = ("ANY-SCP".parse().unwrap(), "CT1".parse().unwrap());
+        AssociateRequest::new(called, calling, contexts.collect())
+    }
+
+    #[test]
+    fn every_storage_context_is_accepted_in_its_first_transfer_syntax() {
+        let agreement = negotiate(
+            request(&[
+                (1, CT, &[J2K, IMPLICIT]),
+                (3, "1.2.840.10008.1.1", &[IMPLICIT]),
+                (5, "1.2.840.10008.5.1.4.1.2.2.1", &[IMPLICIT]),
+                (7, "1.3.12.2.1107.5.9.1", &[IMPLICIT]),
+                (9, CT, &[GE_PRIVATE, IMPLICIT]),
+                (11, CT, &[GE_PRIVATE]),
+            ]),
+            &config(),
+        )
+        .ok()
+        .unwrap();
+        let results: Vec<_> = agreement
+            .answer
+            .contexts
+            .iter()
+            .map(|c| c.result as u8)
+            .collect();
+        assert_eq!(results, [0, 0, 3, 3, 0, 0]);
+        assert_eq!(agreement.contexts[&1].transfer_syntax, J2K);
+        assert_eq!(agreement.contexts[&9].transfer_syntax, IMPLICIT);
+        assert_eq!(agreement.contexts[&11].transfer_syntax, GE_PRIVATE);
+        assert!(!agreement.contexts.contains_key(&5));
+    }
+
+    #[test]
+    fn private_classes_are_taken_where_the_site_says_so() {
+        let mut config = config();
+        config.accept.private_classes = true;
+        let agreement = negotiate(request(&[(1, "1.3.12.2.1107.5.9.1", &[IMPLICIT])]), &config);
+        assert!(agreement.ok().unwrap().contexts.contains_key(&1));
+    }
+
+    #[test]
+    fn strangers_are_rejected_with_the_reason() {
+        let reason = |change: &dyn Fn(&mut ScpConfig, &mut AssociateRequest)| {
+            let (mut config, mut request) = (config(), request(&[(1, CT, &[IMPLICIT])]));
+            change(&mut config, &mut request);
+            negotiate(request, &config).err().map(|r| r.reason)
+        };
+        assert_eq!(reason(&|_, _| {}), None);
+        assert_eq!(
+            reason(&|c, _| c.accept.called = Called::Ours),
+            Some(RejectionReason::CalledAeTitle)
+        );
+        assert_eq!(
+            reason(&|c, _| c.accept.calling = Calling::Listed(["MR1".parse().unwrap()].into())),
+            Some(RejectionReason::CallingAeTitle)
+        );
+        assert_eq!(
+            reason(&|_, r| r.application_context = "1.2.3".to_owned()),
+            Some(RejectionReason::ApplicationContext)
+        );
+        assert_eq!(
+            reason(&|_, r| r.protocol_version = 2),
+            Some(RejectionReason::ProtocolVersion)
+        );
+        assert_eq!(
+            reason(&|_, r| r.maximum_length = 100),
+            Some(RejectionReason::Other(1, 1))
+        );
+    }
+}

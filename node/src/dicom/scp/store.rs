@@ -1,0 +1,142 @@
+//! C-STORE: hands a data set over as it arrives and answers once it is kept.
+
+use super::association::{Association, wrong_context};
+use super::negotiation::{Agreement, OpenContext};
+use super::{Caller, Incoming, Notice, ObjectWriter};
+use crate::dicom::dimse::command::{Command, UidElement};
+use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::pdu::LinkFault;
+use crate::dicom::pdu::reader::{Arrival, Fragment};
+use crate::dicom::pdu::watch::Watch;
+
+/// Most of a data set that is read only to be thrown away after a failure. Explicit VR lengths
+/// have 32 bits, so no whole image is longer; a peer that sends more is not sending an image.
+const DRAIN_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
+
+type Writer<'s> = Result<Box<dyn ObjectWriter + 's>, StoreFailure>;
+
+impl<'s> Association<'s> {
+    /// Take one object in; answers the status and error comment to respond with.
+    pub(super) fn store(
+        &mut self,
+        caller: &Caller,
+        agreement: &Agreement,
+        context: u8,
+        command: &Command,
+    ) -> Result<(u16, Option<&'static str>), LinkFault> {
+        let kept = match agreement.contexts.get(&context) {
+            _ if !command.has_data_set => Err(StoreFailure::new(
+                StoreStatus::CannotUnderstand,
+                "C-STORE without a data set",
+            )),
+            Some(open) => {
+                let writer = self.begin(caller, open, command);
+                self.receive(context, writer)?
+            }
+            None => return Err(wrong_context()),
+        };
+        match kept {
+            Ok(()) => Ok((0, None)),
+            Err(failure) => {
+                self.shared.intake.notice(&Notice::ObjectRefused {
+                    caller,
+                    sop_class: command.sop_class.valid(),
+                    failure,
+                });
+                Ok((failure.status().code(), failure.comment()))
+            }
+        }
+    }
+
+    /// Check the command and open a writer.
+    fn begin(&self, caller: &Caller, open: &OpenContext, command: &Command) -> Writer<'s> {
+        let UidElement::Valid(sop_instance) = &command.sop_instance else {
+            return Err(StoreFailure::new(
+                StoreStatus::InvalidInstance,
+                "Affected SOP Instance UID is missing or not a UID",
+            ));
+        };
+        if command.sop_class.valid() != Some(open.abstract_syntax.as_str()) {
+            return Err(StoreFailure::new(
+                StoreStatus::SopClassNotSupported,
+                "Affected SOP Class UID is not that of its context",
+            ));
+        }
+        self.shared.intake.begin(Incoming {
+            caller,
+            sop_class: &open.abstract_syntax,
+            sop_instance,
+            transfer_syntax: &open.transfer_syntax,
+        })
+    }
+
+    /// Read the data set into `writer`, or past it after a failure.
+    fn receive(
+        &mut self,
+        context: u8,
+        mut writer: Writer<'s>,
+    ) -> Result<Result<(), StoreFailure>, LinkFault> {
+        self.in_object = true;
+        let mut drained = 0;
+        self.reader
+            .set_watch(Watch::flow(self.shared.config.limits.rate));
+        loop {
+            let fragment = self.data_fragment(context)?;
+            let is_last = fragment.is_last;
+            match &mut writer {
+                Ok(open) if !fragment.data.is_empty() => {
+                    if let Err(failure) = open.write(fragment.data) {
+                        writer = Err(failure);
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    drained += fragment.data.len() as u64;
+                    if drained > DRAIN_LIMIT {
+                        return Err(LinkFault::Message("a refused data set exceeds 4 GiB"));
+                    }
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.in_object = false;
+        Ok(writer.and_then(|open| open.commit()))
+    }
+
+    /// Read past the data set of a message that has no use for one.
+    pub(super) fn pass_over_data_set(
+        &mut self,
+        context: u8,
+        command: &Command,
+    ) -> Result<(), LinkFault> {
+        /// Identifiers of queries, the only data sets that come here, are far below this.
+        const LIMIT: usize = 1024 * 1024;
+        let mut passed = 0;
+        self.reader
+            .set_watch(Watch::flow(self.shared.config.limits.rate));
+        let mut more = command.has_data_set;
+        while more {
+            let fragment = self.data_fragment(context)?;
+            more = !fragment.is_last;
+            passed += fragment.data.len();
+            if passed > LIMIT {
+                return Err(LinkFault::Message("a data set came where none is used"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next part of the data set on `context`.
+    fn data_fragment(&mut self, context: u8) -> Result<Fragment<'_>, LinkFault> {
+        match self.reader.next()? {
+            Arrival::Fragment(f) if f.is_command => Err(LinkFault::Message(
+                "a command came in the middle of a data set",
+            )),
+            Arrival::Fragment(f) if f.context != context => Err(wrong_context()),
+            Arrival::Fragment(fragment) => Ok(fragment),
+            other => Err(other.unexpected("in the middle of a data set")),
+        }
+    }
+}

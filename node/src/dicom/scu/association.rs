@@ -1,0 +1,209 @@
+//! One association we requested.
+
+use std::collections::BTreeMap;
+
+use super::{Destination, ScuFault, Timeouts};
+use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
+use crate::dicom::pdu::associate::{
+    AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
+};
+use crate::dicom::pdu::link::TcpLink;
+use crate::dicom::pdu::reader::{Arrival, PduReader};
+use crate::dicom::pdu::watch::Watch;
+use crate::dicom::pdu::writer;
+use crate::dicom::pdu::{
+    Abort, CONTEXT_LIMIT, LinkFault, PduFault, PduKind, Phase, Rejection, SMALLEST_PEER_PDU,
+};
+
+/// Fragments of one response: senders use one. Bounds the empty ones.
+const RESPONSE_FRAGMENTS: usize = 256;
+
+/// What one presentation context is proposed for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pair {
+    pub(super) sop_class: String,
+    pub(super) transfer_syntax: String,
+}
+
+/// What the destination answered to a pair.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Accepted, on this context.
+    Accepted(u8),
+    /// Not accepted in this transfer syntax.
+    Refused,
+}
+
+/// An established association. After any `LinkFault` it must be aborted.
+pub(super) struct Association {
+    pub(super) reader: PduReader<TcpLink>,
+    pub(super) timeouts: Timeouts,
+    /// Longest P-DATA-TF body the destination takes.
+    pub(super) largest_pdu: u32,
+    answers: BTreeMap<Pair, Answer>,
+    message_id: u16,
+}
+
+impl Association {
+    /// Connect, and propose `pairs` (at most 128; the rest is not proposed).
+    ///
+    /// # Errors
+    /// No connection, a rejection, or a fault on the way.
+    pub(super) fn open(destination: &Destination, pairs: Vec<Pair>) -> Result<Self, ScuFault> {
+        let timeouts = destination.timeouts;
+        let socket = destination.connect()?;
+        let link = TcpLink::new(socket).map_err(LinkFault::Io)?;
+        let watch = Watch::within(timeouts.negotiation, Phase::Negotiation);
+        let mut association = Association {
+            reader: PduReader::new(link, watch, None),
+            timeouts,
+            largest_pdu: SMALLEST_PEER_PDU,
+            answers: BTreeMap::new(),
+            message_id: 0,
+        };
+        match association.negotiate(destination, pairs) {
+            Ok(None) => Ok(association),
+            Ok(Some(rejection)) => Err(ScuFault::Rejected(rejection)),
+            Err(fault) => {
+                association.abort();
+                Err(fault.into())
+            }
+        }
+    }
+
+    /// Send the request and read the answer; a rejection is an answer.
+    fn negotiate(
+        &mut self,
+        destination: &Destination,
+        pairs: Vec<Pair>,
+    ) -> Result<Option<Rejection>, LinkFault> {
+        let proposed: Vec<(u8, Pair)> = (1..=u8::MAX).step_by(2).zip(pairs).collect();
+        debug_assert!(proposed.len() <= CONTEXT_LIMIT);
+        let contexts = proposed.iter().map(|(id, pair)| ProposedContext {
+            id: *id,
+            abstract_syntax: pair.sop_class.clone(),
+            transfer_syntaxes: vec![pair.transfer_syntax.clone()],
+        });
+        let request = AssociateRequest::new(
+            destination.called_ae.clone(),
+            destination.calling_ae.clone(),
+            contexts.collect(),
+        );
+        self.send(&request.encode())?;
+        let accept = match self.reader.next()? {
+            Arrival::Associate(PduKind::AssociateAccept, body) => AssociateAccept::decode(body)?,
+            Arrival::Associate(PduKind::AssociateReject, body) => {
+                return Ok(Some(Rejection::decode(body)?));
+            }
+            other => return Err(other.unexpected("in answer to the association request")),
+        };
+        if (1..SMALLEST_PEER_PDU).contains(&accept.maximum_length) {
+            return Err(LinkFault::Pdu(PduFault::Malformed {
+                kind: PduKind::AssociateAccept,
+                what: "it takes PDUs of less than 128 bytes only",
+            }));
+        }
+        self.largest_pdu = writer::largest_pdu(accept.maximum_length);
+        for (id, pair) in proposed {
+            let accepted = accept.contexts.iter().any(|c| {
+                c.id == id
+                    && c.result == ContextResult::Accepted
+                    && c.transfer_syntax.as_ref() == Some(&pair.transfer_syntax)
+            });
+            let answer = if accepted {
+                Answer::Accepted(id)
+            } else {
+                Answer::Refused
+            };
+            self.answers.insert(pair, answer);
+        }
+        Ok(None)
+    }
+
+    /// What the destination answered to `pair`; nothing if it was not proposed.
+    pub(super) fn answer(&self, pair: &Pair) -> Option<Answer> {
+        self.answers.get(pair).copied()
+    }
+
+    /// C-ECHO; answers the status.
+    pub(super) fn echo(&mut self, context: u8) -> Result<u16, LinkFault> {
+        let message_id = self.next_message_id();
+        let mut pdus = Vec::new();
+        let request = command::echo_request(message_id);
+        writer::put_command(&mut pdus, context, &request, self.largest_pdu);
+        self.send(&pdus)?;
+        self.response(context, field::C_ECHO_RSP, message_id)
+    }
+
+    pub(super) fn next_message_id(&mut self) -> u16 {
+        self.message_id = self.message_id.checked_add(1).unwrap_or(1);
+        self.message_id
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
+        let mut watch = Watch::flow(self.timeouts.rate);
+        self.reader.source_mut().send(bytes, &mut watch)
+    }
+
+    /// The status of the response to `message_id`.
+    pub(super) fn response(
+        &mut self,
+        context: u8,
+        expected: u16,
+        message_id: u16,
+    ) -> Result<u16, LinkFault> {
+        let watch = Watch::within(self.timeouts.response, Phase::Response);
+        self.reader.set_watch(watch);
+        let mut bytes = Vec::new();
+        for _ in 0..RESPONSE_FRAGMENTS {
+            let fragment = match self.reader.next()? {
+                Arrival::Fragment(fragment) => fragment,
+                other => return Err(other.unexpected("instead of a response")),
+            };
+            if !fragment.is_command || fragment.context != context {
+                return Err(LinkFault::Message("a response came on another context"));
+            }
+            if bytes.len() + fragment.data.len() > COMMAND_LIMIT {
+                return Err(LinkFault::Message("a command set is longer than 16 KiB"));
+            }
+            bytes.extend_from_slice(fragment.data);
+            if fragment.is_last {
+                let command = Command::decode(&bytes).map_err(LinkFault::Message)?;
+                return judge_response(&command, expected, message_id);
+            }
+        }
+        Err(LinkFault::Message(
+            "a response comes in more than 256 fragments",
+        ))
+    }
+
+    /// Release the association. What was answered stands whether or not the reply comes.
+    pub(super) fn release(mut self) {
+        let watch = Watch::within(self.timeouts.release, Phase::Release);
+        self.reader.set_watch(watch);
+        if self.send(&writer::release(PduKind::ReleaseRequest)).is_ok() {
+            let _reply = self.reader.next();
+        }
+    }
+
+    /// Abort the association.
+    pub(super) fn abort(mut self) {
+        let mut watch = Watch::within(self.timeouts.release, Phase::Release);
+        let link = self.reader.source_mut();
+        if link.send(&writer::abort(Abort::USER), &mut watch).is_ok() {
+            self.reader.into_source().close(self.timeouts.release);
+        }
+    }
+}
+
+fn judge_response(command: &Command, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
+    if command.field != expected || command.responded_message_id != Some(message_id) {
+        return Err(LinkFault::Message("a response is to another request"));
+    }
+    if command.has_data_set {
+        return Err(LinkFault::Message("a response announces a data set"));
+    }
+    command
+        .status
+        .ok_or(LinkFault::Message("a response has no status"))
+}

@@ -1,0 +1,83 @@
+//! Where to send, as whom, and how long to wait.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ScuFault;
+use crate::dicom::pdu::{AeTitle, MinimumRate};
+
+/// Addresses of one host name that are tried: an archive has one or two.
+const ADDRESSES_TRIED: usize = 4;
+
+/// An archive.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Its AE title.
+    pub called_ae: AeTitle,
+    /// Ours.
+    pub calling_ae: AeTitle,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// How long to wait for a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the TCP connection. Looking a host name up takes as long as the system's resolver lets
+    /// it; an address needs none.
+    pub connection: Duration,
+    /// For the answer to the association request. Archives start a process for it.
+    pub negotiation: Duration,
+    /// While an object is being taken.
+    pub rate: MinimumRate,
+    /// For the response once an object is sent. Archives write to tape robots' caches.
+    pub response: Duration,
+    /// For the reply to a release, which nothing depends on.
+    pub release: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connection: Duration::from_secs(10),
+            negotiation: Duration::from_secs(30),
+            rate: MinimumRate::default(),
+            response: Duration::from_secs(120),
+            release: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Destination {
+    /// Connect to the first of the host's addresses that answers.
+    pub(super) fn connect(&self) -> Result<TcpStream, ScuFault> {
+        let unreachable = |source: io::Error| ScuFault::Unreachable {
+            host: self.host.clone(),
+            port: self.port,
+            source: Arc::new(source),
+        };
+        let begun = Instant::now();
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let addresses: Vec<SocketAddr> =
+            found.map_err(unreachable)?.take(ADDRESSES_TRIED).collect();
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in addresses {
+            let left = self.timeouts.connection.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                last = io::ErrorKind::TimedOut.into();
+                break;
+            }
+            match TcpStream::connect_timeout(&address, left) {
+                Ok(socket) => return Ok(socket),
+                Err(why) => last = why,
+            }
+        }
+        Err(unreachable(last))
+    }
+}

@@ -1,0 +1,56 @@
+//! The sending side: C-ECHO and C-STORE to an archive.
+//!
+//! One presentation context is proposed for each pair of SOP class and transfer syntax that the
+//! objects at hand need, and nothing is re-encoded: what the destination does not accept is
+//! reported per object. Data sets are streamed in constant memory, one C-STORE outstanding at a
+//! time. Every wait has a deadline; after any fault the association is aborted and never used
+//! again.
+
+mod association;
+mod destination;
+mod outcome;
+mod sending;
+mod store;
+
+use association::{Answer, Association, Pair};
+pub use destination::{Destination, Timeouts};
+pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
+pub use store::{Outgoing, store};
+
+use super::dimse::VERIFICATION;
+
+/// Implicit VR Little Endian, which every implementation accepts (PS3.5 section 10.1).
+const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
+
+/// Ask `destination` whether it is there (C-ECHO).
+///
+/// # Errors
+/// Why not: no connection, the association rejected, the service not offered, a failure status, or
+/// an answer that broke the protocol or did not come in time.
+pub fn echo(destination: &Destination) -> Result<(), ScuFault> {
+    let pair = Pair {
+        sop_class: VERIFICATION.to_owned(),
+        transfer_syntax: IMPLICIT_VR_LITTLE_ENDIAN.to_owned(),
+    };
+    let mut association = Association::open(destination, vec![pair.clone()])?;
+    let answered = match association.answer(&pair) {
+        Some(Answer::Accepted(context)) => association.echo(context),
+        Some(Answer::Refused) | None => {
+            association.release();
+            return Err(ScuFault::EchoNotOffered);
+        }
+    };
+    match answered {
+        Ok(status) => {
+            association.release();
+            match status {
+                0 => Ok(()),
+                failure => Err(ScuFault::EchoFailed(failure)),
+            }
+        }
+        Err(fault) => {
+            association.abort();
+            Err(fault.into())
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Sealed objects on disk. A parcel is a folder named by its id; each object is one file named by
+//! its slot, holding exactly what goes over the wire. Nothing readable lies here.
+
+mod object;
+mod opened;
+mod sealing;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::{ObjectDigest, ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+use dokuei_protocol::limits;
+use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
+use rand_core::CryptoRng;
+
+pub use object::{BadObject, ObjectHead};
+pub use opened::{OpenError, OpenedObject};
+pub use sealing::{SealedObject, SealingObject};
+
+/// Where sealed objects lie. Clones share the place.
+#[derive(Clone, Debug)]
+pub struct Parcels {
+    folder: PathBuf,
+}
+
+impl Parcels {
+    /// The parcels in a folder, which is made when there is none.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn open(folder: PathBuf) -> io::Result<Parcels> {
+        std::fs::create_dir_all(&folder)?;
+        Ok(Parcels { folder })
+    }
+
+    /// The folder of one parcel.
+    pub fn folder_of(&self, parcel: &ParcelId) -> PathBuf {
+        let name = parcel.to_string();
+        self.folder.join(&name[..2]).join(name)
+    }
+
+    /// The file of one sealed object.
+    pub fn file_of(&self, parcel: &ParcelId, slot: u32) -> PathBuf {
+        self.folder_of(parcel).join(slot.to_string())
+    }
+
+    /// Makes the folder of a new parcel, durably.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn create(&self, parcel: &ParcelId) -> io::Result<()> {
+        let folder = self.folder_of(parcel);
+        std::fs::create_dir_all(&folder)?;
+        if let Some(above) = folder.parent() {
+            sync_folder(above)?;
+        }
+        sync_folder(&self.folder)
+    }
+
+    /// Removes a parcel's files.
+    ///
+    /// # Errors
+    /// As the file system says; a parcel that is not there is no error.
+    pub fn remove(&self, parcel: &ParcelId) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.folder_of(parcel)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The slots of the objects that lie in a parcel's folder, the manifest apart.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn slots(&self, parcel: &ParcelId) -> io::Result<Vec<u32>> {
+        let mut slots = Vec::new();
+        for entry in std::fs::read_dir(self.folder_of(parcel))? {
+            let name = entry?.file_name();
+            slots.extend(
+                name.to_str()
+                    .and_then(|name| name.parse::<u32>().ok())
+                    .filter(|slot| *slot != MANIFEST_SLOT),
+            );
+        }
+        slots.sort_unstable();
+        Ok(slots)
+    }
+
+    /// Seals a manifest into its parcel. Returns what a grant says of it.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn seal_manifest(
+        &self,
+        key: &ContentKey,
+        manifest: &Manifest,
+        rng: &mut impl CryptoRng,
+    ) -> io::Result<ManifestReference> {
+        let bytes = cbor::encode(manifest);
+        let mut sealing = SealingObject::begin(
+            self,
+            key,
+            manifest.parcel,
+            manifest.site,
+            MANIFEST_SLOT,
+            rng,
+        )?;
+        sealing.write(&bytes)?;
+        let sealed = sealing.finish()?;
+        Ok(ManifestReference {
+            parcel: manifest.parcel,
+            commitment: manifest.commitment,
+            digest: sealed.digest,
+            length: sealed.length,
+            objects: u32::try_from(manifest.objects.len()).unwrap_or(u32::MAX),
+            bytes: manifest.bytes(),
+        })
+    }
+
+    /// Opens the manifest of a parcel and checks it against what was granted by `site`.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is missing, damaged or not what was granted.
+    pub fn open_manifest(
+        &self,
+        key: &ContentKey,
+        granted: &ManifestReference,
+        site: SiteId,
+    ) -> Result<Manifest, OpenError> {
+        if granted.length > limits::MANIFEST_BYTES as u64 {
+            return Err(OpenError::Damaged);
+        }
+        let bytes = self.open_whole(
+            key,
+            granted.parcel,
+            site,
+            MANIFEST_SLOT,
+            granted.length,
+            granted.digest,
+        )?;
+        let manifest: Manifest =
+            cbor::decode_strict(&bytes, limits::MANIFEST_BYTES).map_err(|_| OpenError::Damaged)?;
+        manifest
+            .check(granted, site)
+            .map_err(|_| OpenError::Damaged)?;
+        Ok(manifest)
+    }
+
+    /// Opens an object of `length` plaintext bytes whole.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is missing or damaged, or its digest differs.
+    pub fn open_whole(
+        &self,
+        key: &ContentKey,
+        parcel: ParcelId,
+        site: SiteId,
+        slot: u32,
+        length: u64,
+        digest: ObjectDigest,
+    ) -> Result<Vec<u8>, OpenError> {
+        let mut opened = OpenedObject::open(self, key, parcel, site, slot)?;
+        if opened.length() != length {
+            return Err(OpenError::Damaged);
+        }
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut opened, &mut bytes).map_err(OpenError::from)?;
+        if opened.digest() == Some(digest) {
+            Ok(bytes)
+        } else {
+            Err(OpenError::Damaged)
+        }
+    }
+}
+
+/// Makes a folder's entries durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,192 @@
+//! Verifying a file: a bundle, or the DICOM object of a report as an archive gives it back.
+
+use std::io;
+use std::path::Path;
+
+use dokuei_keys::id::Digest;
+
+use crate::dicom::part10::{file_head, scan_file};
+use crate::dicom::uid::{
+    ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
+};
+use crate::language::Message;
+use crate::outputs::encapsulated::read_encapsulated;
+use crate::reports::bundle::{Bundle, MAGIC};
+use crate::reports::rendering::encapsulated;
+use crate::reports::verify::{Authentic, NotAuthentic, verify as verify_bundle};
+use crate::say;
+use crate::studies::study::images_digest;
+
+/// What was found out about a file.
+pub struct Verdict {
+    /// The report, if it is authentic.
+    pub authentic: Option<Authentic>,
+    /// What does not hold, or was changed around an authentic report. Empty: all is as it was signed.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The report itself.
+    NotAuthentic(NotAuthentic),
+    /// The DICOM object differs from the one that was delivered, beginning at this byte.
+    ObjectChanged(usize),
+    /// The head of the file (not the object) was written by another program, as archives do when
+    /// they export.
+    HeadRewritten,
+    /// The images are not those that were read.
+    OtherImages,
+}
+
+impl Finding {
+    /// Whether something is wrong, rather than worth knowing.
+    pub fn is_wrong(&self) -> bool {
+        *self != Finding::HeadRewritten
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> Message {
+        match self {
+            Finding::NotAuthentic(why) => why.message(),
+            Finding::ObjectChanged(at) => say!(
+                "DICOM ファイルが配送時と異なります（{at} バイト目から）。署名された内容は上のとおりですが、周りの情報（患者情報など）は信用しないでください。",
+                "The DICOM file differs from the one that was delivered (from byte {at}). What was signed is as shown above; do not trust the attributes around it."
+            ),
+            Finding::HeadRewritten => say!(
+                "ファイルの先頭部分（File Meta）は別のプログラムが書いたものです。アーカイブから書き出した場合は正常です。",
+                "The head of the file (file meta information) was written by another program. That is normal for a file that an archive exported."
+            ),
+            Finding::OtherImages => say!(
+                "指定された画像は、このレポートの対象画像と一致しません。",
+                "The given images are not those that were read for this report."
+            ),
+        }
+    }
+}
+
+/// Verifies a file's bytes.
+pub fn verify(bytes: &[u8]) -> Verdict {
+    let outcome = if bytes.starts_with(MAGIC) {
+        bundle(bytes)
+    } else {
+        object(bytes)
+    };
+    outcome.unwrap_or_else(|why| Verdict {
+        authentic: None,
+        findings: vec![Finding::NotAuthentic(why)],
+    })
+}
+
+/// Verifies a file's bytes and compares the images it names with those at a path.
+///
+/// # Errors
+/// When the path cannot be read.
+pub fn verify_with_images(bytes: &[u8], images: &Path) -> io::Result<Verdict> {
+    let mut verdict = verify(bytes);
+    if let Some(authentic) = &verdict.authentic {
+        let mut found = Vec::new();
+        collect(images, &mut found)?;
+        let digest = images_digest(
+            found
+                .iter()
+                .map(|(instance, content)| (instance.as_str(), *content)),
+        );
+        if digest != authentic.subject.images {
+            verdict.findings.push(Finding::OtherImages);
+        }
+    }
+    Ok(verdict)
+}
+
+fn bundle(bytes: &[u8]) -> Result<Verdict, NotAuthentic> {
+    let bundle = Bundle::read(bytes).ok_or(NotAuthentic::Form)?;
+    if bundle.pdf.is_none() || !bundle.predecessors.is_empty() {
+        return Err(NotAuthentic::Form);
+    }
+    Ok(Verdict {
+        authentic: Some(verify_bundle(&bundle, None)?),
+        findings: Vec::new(),
+    })
+}
+
+/// A DICOM object: what it holds is verified, then the object is made again and compared.
+fn object(bytes: &[u8]) -> Result<Verdict, NotAuthentic> {
+    let content = read_encapsulated(bytes).map_err(|_| NotAuthentic::Form)?;
+    let bundle = Bundle::read(content.bundle).ok_or(NotAuthentic::Form)?;
+    let authentic = verify_bundle(&bundle, Some(content.pdf))?;
+    let again = encapsulated(
+        &authentic.report,
+        authentic.id,
+        &authentic.subject,
+        &bundle,
+        content.pdf,
+    )
+    .map_err(|_| NotAuthentic::Form)?;
+    let instance = Uid::parse(again.sop_instance_uid.as_bytes()).map_err(|_| NotAuthentic::Form)?;
+    let head = file_head(
+        &ENCAPSULATED_PDF_STORAGE,
+        &instance,
+        &EXPLICIT_VR_LITTLE_ENDIAN,
+    );
+    let (found_head, found) = match bytes.get(128..132) {
+        Some(b"DICM") => bytes.split_at(data_set_offset(bytes).ok_or(NotAuthentic::Form)?),
+        _ => (&[][..], bytes),
+    };
+    let mut findings = Vec::new();
+    if !found_head.is_empty() && found_head != head {
+        let foreign = !holds(found_head, IMPLEMENTATION_CLASS.as_str().as_bytes());
+        let clean = found_head.iter().take(128).all(|byte| *byte == 0);
+        findings.push(if foreign && clean {
+            Finding::HeadRewritten
+        } else {
+            Finding::ObjectChanged(first_difference(&head, found_head))
+        });
+    }
+    if found != again.data_set {
+        let at = found_head.len() + first_difference(&again.data_set, found);
+        findings.push(Finding::ObjectChanged(at));
+    }
+    Ok(Verdict {
+        authentic: Some(authentic),
+        findings,
+    })
+}
+
+fn data_set_offset(bytes: &[u8]) -> Option<usize> {
+    let scanned = scan_file(bytes, Some(bytes.len() as u64)).ok()?;
+    usize::try_from(scanned.data_set_offset).ok()
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+fn first_difference(expected: &[u8], found: &[u8]) -> usize {
+    let at = expected
+        .iter()
+        .zip(found)
+        .position(|(expected, found)| expected != found);
+    at.unwrap_or_else(|| expected.len().min(found.len()))
+}
+
+fn collect(path: &Path, found: &mut Vec<(String, Digest)>) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            collect(&entry?.path(), found)?;
+        }
+        return Ok(());
+    }
+    let bytes = std::fs::read(path)?;
+    // What is no DICOM object (a DICOMDIR, a note) is no image either.
+    if let Ok(scanned) = scan_file(bytes.as_slice(), Some(bytes.len() as u64)) {
+        let data_set = bytes
+            .get(scanned.data_set_offset as usize..)
+            .unwrap_or_default();
+        found.push((
+            scanned.header.sop_instance().as_str().to_owned(),
+            Digest::from_bytes(*blake3::hash(data_set).as_bytes()),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Receiving a report version at the requesting site: fetched, verified against the case and this
+//! site's own study, put into its archive.
+
+use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::secret::ContentKey;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::report::ReportIssued;
+
+use crate::archive::ArchiveError;
+use crate::parcels::ObjectHead;
+use crate::reports::bundle::{BYTES, Predecessor};
+use crate::reports::kept::{BUNDLE_SLOT, KeptReport};
+use crate::reports::rendering;
+use crate::reports::verify::{Authentic, NotAuthentic, verify};
+use crate::runtime::ports::Ports;
+use crate::transfer::Content;
+use crate::transfer::receive::{ReceiveError, Receiving};
+
+/// A report version could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceptionError {
+    /// It did not arrive.
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    /// It is not authentic, or about something else.
+    #[error("the report is not taken: {0}")]
+    NotAuthentic(#[from] NotAuthentic),
+    /// The archive did not take it.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// No archive is configured.
+    #[error("no archive is configured to put the report into")]
+    NoArchive,
+    /// It could not be kept here.
+    #[error("the report cannot be kept here: {0}")]
+    Disk(String),
+}
+
+/// Receives one version.
+///
+/// # Errors
+/// [`ReceptionError`].
+pub async fn receive(
+    ports: &Ports,
+    case: CaseId,
+    from: SiteId,
+    node: NodeId,
+    issued: &ReportIssued,
+    key: ContentKey,
+) -> Result<(), ReceptionError> {
+    let manifest = issued.grant.manifest.clone();
+    if manifest.objects != 1 || manifest.bytes > BYTES as u64 {
+        return Err(NotAuthentic::Form.into());
+    }
+    let receiving = Receiving {
+        network: ports.network.clone(),
+        parcels: ports.register.parcels().clone(),
+        from,
+        node,
+        manifest,
+        content: Content::Opaque,
+        key: key.duplicate(),
+        progress: Default::default(),
+    };
+    let received = receiving.run().await?;
+    let entry = received
+        .manifest
+        .objects
+        .first()
+        .filter(|entry| entry.slot == BUNDLE_SLOT)
+        .ok_or(NotAuthentic::Form)?;
+    let mut kept = KeptReport {
+        parcel: received.manifest.parcel,
+        site: from,
+        length: entry.length,
+        digest: entry.digest,
+        object: None,
+    };
+    let mut bundle = kept
+        .bundle(ports.register.parcels(), &key)
+        .map_err(|_| NotAuthentic::Form)?;
+    let authentic = verify(&bundle, None)?;
+    check_belongs(ports, case, from, issued, &authentic)?;
+    bundle.predecessors = earlier(ports, case, issued.version)?;
+    let object = rendering::encapsulated(
+        &authentic.report,
+        authentic.id,
+        &authentic.subject,
+        &bundle,
+        &authentic.pdf,
+    )
+    .map_err(|_| NotAuthentic::Form)?;
+    kept.object = Some(Predecessor {
+        series: object.series_instance_uid,
+        instance: object.sop_instance_uid.clone(),
+    });
+    let change = kept
+        .change(case, issued.version, &ports.storage)
+        .map_err(|error| ReceptionError::Disk(error.to_string()))?;
+    ports
+        .store
+        .commit(change)
+        .map_err(|error| ReceptionError::Disk(error.to_string()))?;
+    deliver(ports, object.sop_instance_uid, object.data_set).await
+}
+
+async fn deliver(
+    ports: &Ports,
+    sop_instance: String,
+    data_set: Vec<u8>,
+) -> Result<(), ReceptionError> {
+    let archiver = ports.archiver.clone().ok_or(ReceptionError::NoArchive)?;
+    let head = ObjectHead {
+        sop_class: crate::dicom::uid::ENCAPSULATED_PDF_STORAGE
+            .as_str()
+            .to_owned(),
+        sop_instance,
+        transfer_syntax: crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN
+            .as_str()
+            .to_owned(),
+    };
+    let stored = tokio::task::spawn_blocking(move || archiver.store_object(head, data_set)).await;
+    stored
+        .map_err(|_| ReceptionError::Disk("a worker of this node failed".to_owned()))?
+        .map_err(Into::into)
+}
+
+/// Whether an authentic report is this version of this case, about exactly the images that were sent.
+fn check_belongs(
+    ports: &Ports,
+    case: CaseId,
+    from: SiteId,
+    issued: &ReportIssued,
+    authentic: &Authentic,
+) -> Result<(), NotAuthentic> {
+    let report = &authentic.report;
+    let same = report.case == case
+        && report.version == issued.version
+        && report.status == issued.status
+        && report.predecessor == issued.predecessor
+        && authentic.id == issued.report
+        && report.author == issued.author
+        && report.reader == from
+        && report.requester == ports.site;
+    let own = ports.register.look(&report.images.parcel, |study| {
+        study.manifest.as_ref() == Some(&report.images)
+            && study.images_digest() == authentic.subject.images
+            && study.uid == authentic.subject.study
+            && study.attributes == authentic.subject.attributes
+    });
+    if same && own == Some(true) {
+        Ok(())
+    } else {
+        Err(NotAuthentic::Elsewhere)
+    }
+}
+
+fn earlier(ports: &Ports, case: CaseId, version: u32) -> Result<Vec<Predecessor>, ReceptionError> {
+    let mut objects = Vec::new();
+    for earlier in 1..version {
+        let kept = KeptReport::find(case, earlier, &ports.store, &ports.storage)
+            .map_err(|error| ReceptionError::Disk(error.to_string()))?;
+        objects.extend(kept.and_then(|kept| kept.object));
+    }
+    Ok(objects)
+}

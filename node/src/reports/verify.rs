@@ -1,0 +1,138 @@
+//! Verifying a report: from one file, without network, without a node.
+
+use dokuei_keys::delegation::{CheckedPerson, SiteCertificate, SiteIdentity};
+use dokuei_keys::id::{Digest, DocumentId};
+use dokuei_keys::signed::Signed;
+use dokuei_protocol::case::report::{Countersignature, Report};
+
+use crate::language::Message;
+use crate::reports::bundle::Bundle;
+use crate::reports::subject::Subject;
+use crate::say;
+
+/// A report that is authentic: every signature and relation holds. Holds patient data: no `Debug`.
+pub struct Authentic {
+    /// The report.
+    pub report: Report,
+    /// Its id.
+    pub id: DocumentId,
+    /// Whom and which study it is about.
+    pub subject: Subject,
+    /// Its author.
+    pub author: CheckedPerson,
+    /// The reading site.
+    pub site: SiteCertificate,
+    /// The printed form.
+    pub pdf: Vec<u8>,
+}
+
+/// What does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAuthentic {
+    /// The file is no report, or its form was damaged.
+    #[error("the file is not a signed report, or its form is damaged")]
+    Form,
+    /// The site certificate.
+    #[error("the certificate of the reading site is not valid")]
+    Certificate,
+    /// The author's delegation.
+    #[error("the reading site did not authorise the author")]
+    Author,
+    /// The report.
+    #[error("the report was changed, or is not signed by its author")]
+    Report,
+    /// The countersignature.
+    #[error("the countersignature of the reading site does not belong to this report")]
+    Countersignature,
+    /// The printed form.
+    #[error("the printed form (PDF) was changed")]
+    Pdf,
+    /// Report and issue, or report and study, differ.
+    #[error("the report is about something else")]
+    Elsewhere,
+}
+
+impl NotAuthentic {
+    /// The sentence for people.
+    pub fn message(self) -> Message {
+        match self {
+            NotAuthentic::Form => say!(
+                "署名済みレポートのファイルではないか、ファイルが壊れています。",
+                "This is not a signed report, or the file is damaged."
+            ),
+            NotAuthentic::Certificate => say!(
+                "読影施設の証明書が正しくありません。",
+                "The certificate of the reading site is not valid."
+            ),
+            NotAuthentic::Author => say!(
+                "読影医が読影施設に認証されていません。",
+                "The reading site did not authorise the author."
+            ),
+            NotAuthentic::Report => say!(
+                "レポートの内容が署名後に変更されたか、署名が正しくありません。",
+                "The report was changed after signing, or its signature is not valid."
+            ),
+            NotAuthentic::Countersignature => say!(
+                "読影施設の署名がこのレポートのものではありません。",
+                "The signature of the reading site does not belong to this report."
+            ),
+            NotAuthentic::Pdf => say!(
+                "PDF が署名後に変更されています。",
+                "The PDF was changed after signing."
+            ),
+            NotAuthentic::Elsewhere => say!(
+                "このレポートは別の検査または別の版のものです。",
+                "The report is about another study or is another version."
+            ),
+        }
+    }
+}
+
+/// Verifies a bundle. `pdf` is the printed form when the bundle does not hold it itself.
+///
+/// # Errors
+/// [`NotAuthentic`] says the first thing that does not hold.
+pub fn verify(bundle: &Bundle, pdf: Option<&[u8]>) -> Result<Authentic, NotAuthentic> {
+    let key = dokuei_keys::signed::peek(&bundle.report)
+        .map_err(|_| NotAuthentic::Report)?
+        .key;
+    let report =
+        Signed::<Report>::verify(&bundle.report, &key).map_err(|_| NotAuthentic::Report)?;
+    let (id, content) = (report.id(), report.content().clone());
+    let at = content.at.seconds();
+    let site =
+        SiteIdentity::check(&bundle.certificate, at).map_err(|_| NotAuthentic::Certificate)?;
+    let author = site
+        .person(&bundle.delegation, at)
+        .map_err(|_| NotAuthentic::Author)?;
+    if author.id != content.author
+        || *author.id.as_bytes() != *key.as_bytes()
+        || site.site() != content.reader
+    {
+        return Err(NotAuthentic::Author);
+    }
+    let countersignature: Signed<Countersignature> = site
+        .verify(&bundle.countersignature)
+        .map_err(|_| NotAuthentic::Countersignature)?;
+    let countersigned = countersignature.content();
+    if countersigned.report != id || countersigned.delegation != author.document {
+        return Err(NotAuthentic::Countersignature);
+    }
+    let pdf = match (&bundle.pdf, pdf) {
+        (Some(own), None) => own.to_vec(),
+        (None, Some(given)) => given.to_vec(),
+        (Some(_), Some(_)) | (None, None) => return Err(NotAuthentic::Form),
+    };
+    if countersigned.pdf != Digest::of(&pdf) || countersigned.pdf_length != pdf.len() as u64 {
+        return Err(NotAuthentic::Pdf);
+    }
+    let subject = Subject::read(&content.subject).ok_or(NotAuthentic::Report)?;
+    Ok(Authentic {
+        report: content,
+        id,
+        subject,
+        author,
+        site: site.certificate().content().clone(),
+        pdf,
+    })
+}

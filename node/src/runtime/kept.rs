@@ -1,0 +1,100 @@
+//! Secrets that the store keeps for the service, and giving them back at start.
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::{ParcelId, PrekeyId};
+use dokuei_keys::secret::{Secret32, StorageKey};
+use dokuei_protocol::effect::KeptPrekey;
+use dokuei_protocol::service::Service;
+use dokuei_protocol::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+use crate::language::Failure;
+use crate::say;
+use crate::store::{Rows, Store, StoreError};
+
+/// The private half of a prekey as it is stored, sealed.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+pub struct KeptSecret {
+    #[n(0)]
+    published: Timestamp,
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    seed: [u8; 32],
+}
+
+impl Drop for KeptSecret {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.seed);
+    }
+}
+
+impl KeptSecret {
+    /// The stored form of a prekey secret.
+    pub fn of(kept: &KeptPrekey) -> KeptSecret {
+        KeptSecret {
+            published: kept.published,
+            seed: *kept.secret.expose(),
+        }
+    }
+}
+
+/// Brings a service to where it was: replays the log, gives the secrets back.
+///
+/// # Errors
+/// When the log or a secret is damaged; the node must not go on with it.
+pub fn restore(service: &mut Service, store: &Store, storage: &StorageKey) -> Result<(), Failure> {
+    store.entries::<Failure>(0, |_, bytes| {
+        service.replay(bytes).map_err(|broken| {
+            Failure::new(
+                "log-damaged",
+                say!(
+                    "記録が壊れています（{broken}）。バックアップから復元してください。",
+                    "The records are damaged ({broken}). Restore the data folder from a backup."
+                ),
+            )
+        })
+    })?;
+    for (key, row) in store.rows(Rows::Prekeys)? {
+        let plain = storage
+            .open_row(Rows::Prekeys.name(), &key, &row)
+            .map_err(|_| damaged())?;
+        let kept: KeptSecret = cbor::decode_strict(&plain, 256).map_err(|_| damaged())?;
+        let id = PrekeyId::from_bytes(key.try_into().map_err(|_| damaged())?);
+        service.restore_prekey(KeptPrekey {
+            id,
+            published: kept.published,
+            secret: Secret32::from_bytes(kept.seed),
+        });
+    }
+    for (key, row) in store.rows(Rows::ContentKeys)? {
+        let parcel = ParcelId::from_bytes(key.try_into().map_err(|_| damaged())?);
+        let content = storage
+            .unwrap_content_key(&parcel, &row)
+            .map_err(|_| damaged())?;
+        service.restore_content_key(parcel, content);
+    }
+    Ok(())
+}
+
+fn damaged() -> Failure {
+    Failure::new(
+        "store-damaged",
+        say!(
+            "データベースの鍵の行が壊れています。バックアップから復元してください。",
+            "A row of keys in the database is damaged. Restore the data folder from a backup."
+        ),
+    )
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::new(
+            "store-failed",
+            say!(
+                "データベースが使えません（{error}）。",
+                "The database cannot be used ({error})."
+            ),
+        )
+    }
+}

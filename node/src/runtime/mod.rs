@@ -1,0 +1,7 @@
+//! The running node: the loop, what it performs, and how it starts and stops.
+
+pub mod desk;
+pub mod dispatch;
+pub mod kept;
+pub mod ports;
+pub mod start;

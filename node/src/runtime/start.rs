@@ -1,0 +1,323 @@
+//! Starting a node, and stopping it.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dokuei_keys::secret::Secret32;
+use dokuei_protocol::input::{Command, Input};
+use dokuei_protocol::service::Service;
+use tokio::runtime::Handle;
+use zeroize::Zeroizing;
+
+use crate::archive::Archiver;
+use crate::chance::chance;
+use crate::config::Config;
+use crate::dicom::pdu::AeTitle;
+use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
+use crate::disk::Room;
+use crate::language::Failure;
+use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
+use crate::parcels::Parcels;
+use crate::runtime::desk::{Desk, Loop, desk};
+use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
+use crate::runtime::kept::restore;
+use crate::runtime::ports::Ports;
+use crate::say;
+use crate::site::keys::SiteKeys;
+use crate::site::{SiteFolder, passphrase};
+use crate::store::Store;
+use crate::studies::granted::GrantedStudies;
+use crate::studies::intake::{StudyIntake, now};
+use crate::studies::register::Register;
+use crate::transfer::progress::Transfers;
+use crate::transfer::serve::ParcelShelf;
+
+/// How often the quiet period of arriving studies is looked at.
+const QUIET_LOOK: Duration = Duration::from_millis(500);
+
+/// A running node.
+pub struct Node {
+    /// Its folder.
+    pub folder: SiteFolder,
+    /// Its configuration.
+    pub config: Config,
+    /// Its keys.
+    pub keys: SiteKeys,
+    /// The loop.
+    pub desk: Desk,
+    /// What jobs work with.
+    pub ports: Arc<Ports>,
+    /// Where partners connect.
+    pub listening: Vec<SocketAddr>,
+    /// Where modalities connect.
+    pub dicom: SocketAddr,
+    /// Takes studies in.
+    pub intake: Arc<StudyIntake>,
+    scp: Mutex<Option<Scp>>,
+    _lock: File,
+}
+
+/// Starts the node of a data folder. Needs a tokio runtime.
+///
+/// # Errors
+/// One sentence: what is wrong, with what, and what to do.
+pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<Node>, Failure> {
+    let lock = folder.lock()?;
+    let config = Config::read(&folder.config())?;
+    let passphrase = passphrase::find(&folder, passphrase_file)?;
+    let keys = SiteKeys::open(&folder, &passphrase)?;
+    let store = Store::open(&folder.database())?;
+    let seed = Secret32::from_rng(&mut chance());
+    let mut service = Service::new(keys.identity()?, config.quoting, &seed);
+    restore(&mut service, &store, keys.storage())?;
+
+    let permits = Permits::default();
+    let parcels = Parcels::open(folder.parcels())
+        .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
+    let started = start_network(&config, &keys, &parcels, &permits)?;
+    let ports = Arc::new(open_ports(
+        &config,
+        &keys,
+        &store,
+        parcels,
+        started.network.clone(),
+    )?);
+    let room = Room::under(folder.path());
+    let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
+    let scp = start_scp(&config, Arc::clone(&intake))?;
+
+    let (desk, inbox) = desk();
+    let tickets = Tickets::default();
+    let dispatch = Dispatch {
+        desk: desk.clone(),
+        runtime: Handle::current(),
+        tickets: tickets.clone(),
+        permits,
+        network: started.network,
+        ports: Arc::clone(&ports),
+    };
+    let storage = keys.storage().duplicate();
+    let work = Loop {
+        service,
+        store,
+        storage,
+        dispatch,
+        inbox,
+    };
+    work.start().map_err(|error| failed(&error))?;
+    tokio::spawn(network_events(started.events, desk.clone(), tickets));
+    let quiet = close_quiet_studies(Arc::clone(&ports), config.quiet_seconds);
+    tokio::spawn(quiet);
+    Ok(Arc::new(Node {
+        dicom: scp.local_addr(),
+        folder,
+        config,
+        keys,
+        desk,
+        ports,
+        listening: started.listening,
+        intake,
+        scp: Mutex::new(Some(scp)),
+        _lock: lock,
+    }))
+}
+
+fn start_network(
+    config: &Config,
+    keys: &SiteKeys,
+    parcels: &Parcels,
+    permits: &Permits,
+) -> Result<Started, Failure> {
+    let seed = Zeroizing::new(*keys.node_seed().expose());
+    let mut network = NetworkConfig::new(seed, config.listen.clone());
+    network.parcels = Some(Arc::new(ParcelShelf {
+        parcels: parcels.clone(),
+        permits: permits.clone(),
+    }));
+    Network::start(network).map_err(|error| failed(&error))
+}
+
+fn open_ports(
+    config: &Config,
+    keys: &SiteKeys,
+    store: &Store,
+    parcels: Parcels,
+    network: Network,
+) -> Result<Ports, Failure> {
+    let site = keys.site_certificate()?.site;
+    let storage = || keys.storage().duplicate();
+    let register = Register::open(site, parcels, store.clone(), storage());
+    let granted = GrantedStudies::open(store.clone(), storage());
+    let archive = config.archive.as_ref();
+    Ok(Ports {
+        site,
+        register: register.map_err(|error| failed(&error))?,
+        granted: granted.map_err(|error| failed(&error))?,
+        store: store.clone(),
+        storage: storage(),
+        network,
+        archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        transfers: Transfers::default(),
+    })
+}
+
+impl Node {
+    /// Says what the configuration says: where this node is reached, and what it reads.
+    ///
+    /// # Errors
+    /// When the node is stopping.
+    pub async fn announce(&self) -> Result<(), Failure> {
+        for command in [
+            Command::AnnounceAddresses(self.addresses()),
+            Command::AnnounceCapacity(self.config.capacity.clone()),
+        ] {
+            let answer = self
+                .desk
+                .command(command)
+                .await
+                .map_err(|error| failed(&error))?;
+            answer.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Where partners reach this node: as configured, else where it listens, unless that is every
+    /// address of the machine.
+    pub fn addresses(&self) -> Vec<String> {
+        if !self.config.announce.is_empty() {
+            return self.config.announce.clone();
+        }
+        self.listening
+            .iter()
+            .filter(|address| !address.ip().is_unspecified())
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Stops: connections closed, associations ended. Whatever is under way continues at the next
+    /// start: every step was committed before it took effect.
+    pub async fn stop(&self) {
+        self.ports.network.stop().await;
+        let scp = self
+            .scp
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(scp) = scp {
+            // A worker that failed has nothing left to stop.
+            let _ = tokio::task::spawn_blocking(move || scp.stop()).await;
+        }
+    }
+}
+
+fn start_scp(config: &Config, intake: Arc<StudyIntake>) -> Result<Scp, Failure> {
+    let title = |text: &str| {
+        text.parse::<AeTitle>().map_err(|_| {
+            Failure::new(
+                "config-invalid",
+                say!(
+                    "AE タイトル「{text}」が正しくありません。",
+                    "The AE title '{text}' is not one."
+                ),
+            )
+        })
+    };
+    let calling = if config.callers.is_empty() {
+        Calling::Any
+    } else {
+        Calling::Listed(
+            config
+                .callers
+                .iter()
+                .map(|caller| title(caller))
+                .collect::<Result<_, _>>()?,
+        )
+    };
+    let scp = ScpConfig {
+        address: config.dicom_listen,
+        ae_title: title(&config.ae_title)?,
+        accept: Accept {
+            called: Called::Any,
+            calling,
+            ..Accept::default()
+        },
+        limits: Default::default(),
+    };
+    Scp::start(scp, intake).map_err(|error| failed(&error))
+}
+
+async fn network_events(
+    mut events: tokio::sync::mpsc::Receiver<NetworkEvent>,
+    desk: Desk,
+    tickets: Tickets,
+) {
+    while let Some(event) = events.recv().await {
+        let input = match event {
+            NetworkEvent::Connected { node, path } => {
+                tracing::info!(target: "dokuei::network", ?node, %path, "connected");
+                Input::Connected(node)
+            }
+            NetworkEvent::Disconnected { node, why } => {
+                tracing::info!(target: "dokuei::network", ?node, why, "disconnected");
+                Input::Disconnected(node)
+            }
+            NetworkEvent::Document {
+                from,
+                bytes,
+                answer,
+                ..
+            } => Input::DocumentArrived {
+                ticket: tickets.document(answer),
+                node: from,
+                bytes,
+            },
+            NetworkEvent::Sync {
+                from,
+                request,
+                answer,
+            } => Input::SyncAsked {
+                ticket: tickets.frame(answer),
+                node: from,
+                bytes: request,
+            },
+            NetworkEvent::Pairing {
+                from, frame, reply, ..
+            } => Input::PairingCalled {
+                ticket: tickets.frame(reply),
+                node: from,
+                frame,
+            },
+        };
+        desk.tell(input).await;
+    }
+}
+
+async fn close_quiet_studies(ports: Arc<Ports>, quiet_seconds: u64) {
+    let mut look = tokio::time::interval(QUIET_LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let register = ports.register.clone();
+        let since = now().saturating_sub(quiet_seconds.saturating_mul(1000));
+        match tokio::task::spawn_blocking(move || register.close_quiet(since)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::error!(target: "dokuei::studies", "a study cannot be closed: {error}")
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        "start-failed",
+        say!(
+            "ノードを開始できません: {error}",
+            "The node cannot be started: {error}"
+        ),
+    )
+}

@@ -1,0 +1,170 @@
+//! The people of a site who sign: each has an own key file under an own passphrase, and a delegation
+//! from the site.
+
+use std::path::PathBuf;
+
+use dokuei_keys::delegation::{Delegation, PersonRole, Subject};
+use dokuei_keys::id::{PersonId, SiteId};
+use dokuei_keys::keyfile::{self, Cost};
+use dokuei_keys::secret::Secret32;
+use dokuei_keys::signed::{Signed, recorded};
+use dokuei_keys::signing::SigningKey;
+use dokuei_keys::time::{UnixSeconds, Validity};
+use rand_core::CryptoRng;
+
+use crate::language::Failure;
+use crate::say;
+use crate::site::keys::{SiteKeys, key_file};
+use crate::site::{SiteFolder, unusable, write_private};
+
+/// Seconds for which a person's key is certified.
+const LIFE: u64 = 365 * 86_400;
+/// Delegations start this many seconds early, for partners whose clocks are behind.
+const BACKDATED: u64 = 2 * 86_400;
+
+/// A person with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their key.
+    pub id: PersonId,
+    /// Their name.
+    pub name: String,
+    /// What they do.
+    pub role: PersonRole,
+    /// Number of their licence, when they have one.
+    pub licence: String,
+    /// Until when the key is certified.
+    pub until: UnixSeconds,
+    /// The delegation, as signed by the site.
+    pub delegation: Vec<u8>,
+}
+
+/// Who is to be given a key.
+pub struct NewPerson<'a> {
+    /// Their name.
+    pub name: &'a str,
+    /// What they do.
+    pub role: PersonRole,
+    /// Number of their licence, or empty.
+    pub licence: &'a str,
+}
+
+/// Makes a key for a person, seals it under their passphrase, and certifies it.
+///
+/// # Errors
+/// When the fields do not fit a delegation, or a file cannot be written.
+pub fn enrol(
+    folder: &SiteFolder,
+    keys: &SiteKeys,
+    person: &NewPerson<'_>,
+    passphrase: &[u8],
+    now: UnixSeconds,
+    rng: &mut impl CryptoRng,
+) -> Result<Person, Failure> {
+    let seed = Secret32::from_rng(rng);
+    let id = PersonId::from(SigningKey::from_seed(seed.duplicate()).public());
+    let site = keys.site_certificate()?.site;
+    let delegation = Delegation {
+        site,
+        subject: Subject::Person {
+            id,
+            name: person.name.to_owned(),
+            role: person.role,
+            licence: person.licence.to_owned(),
+            licence_until: None,
+        },
+        validity: Validity::starting(UnixSeconds(now.0.saturating_sub(BACKDATED)), LIFE),
+        serial: now.0,
+    };
+    let signed = Signed::sign(delegation, &keys.site_key()).map_err(|refused| {
+        let why = refused.why();
+        Failure::new(
+            "person-unfit",
+            say!(
+                "この人の情報では鍵を発行できません（{why}）。",
+                "No key can be issued with these particulars ({why})."
+            ),
+        )
+    })?;
+    let path = folder.person(&id);
+    let sealed = keyfile::seal_secrets(seed.expose(), passphrase, Cost::default(), rng)
+        .map_err(|error| key_file(&path, &error))?;
+    write_private(&path, &sealed).map_err(|error| unusable(&path, &error))?;
+    let certificate = certificate_path(folder, &id);
+    write_private(&certificate, signed.bytes()).map_err(|error| unusable(&certificate, &error))?;
+    read(signed.bytes(), site).ok_or_else(|| damaged(&certificate))
+}
+
+/// Everybody with a key, in order of name.
+///
+/// # Errors
+/// When the folder cannot be read, or a delegation is damaged.
+pub fn all(folder: &SiteFolder, site: SiteId) -> Result<Vec<Person>, Failure> {
+    let keys = folder.keys_folder();
+    let mut people = Vec::new();
+    for entry in std::fs::read_dir(&keys).map_err(|error| unusable(&keys, &error))? {
+        let path = entry.map_err(|error| unusable(&keys, &error))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "person")
+        {
+            let bytes = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
+            people.push(read(&bytes, site).ok_or_else(|| damaged(&path))?);
+        }
+    }
+    people.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    Ok(people)
+}
+
+/// Opens a person's key.
+///
+/// # Errors
+/// When the passphrase is wrong or the file damaged.
+pub fn unlock(
+    folder: &SiteFolder,
+    id: &PersonId,
+    passphrase: &[u8],
+) -> Result<SigningKey, Failure> {
+    let path = folder.person(id);
+    let sealed = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
+    let plain =
+        keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
+    let seed: [u8; 32] = plain.as_slice().try_into().map_err(|_| damaged(&path))?;
+    Ok(SigningKey::from_seed(Secret32::from_bytes(seed)))
+}
+
+fn certificate_path(folder: &SiteFolder, id: &PersonId) -> PathBuf {
+    folder.keys_folder().join(format!("{id}.person"))
+}
+
+fn read(bytes: &[u8], site: SiteId) -> Option<Person> {
+    let delegation: Delegation = recorded(bytes).ok()?;
+    match delegation.subject {
+        Subject::Person {
+            id,
+            name,
+            role,
+            licence,
+            ..
+        } if delegation.site == site => Some(Person {
+            id,
+            name,
+            role,
+            licence,
+            until: delegation.validity.until,
+            delegation: bytes.to_vec(),
+        }),
+        Subject::Person { .. } | Subject::Node(_) | Subject::Log(_) => None,
+    }
+}
+
+fn damaged(path: &std::path::Path) -> Failure {
+    let file = path.display();
+    Failure::new(
+        "person-damaged",
+        say!(
+            "{file} は壊れています。バックアップから復元してください。",
+            "{file} is damaged. Restore it from a backup."
+        ),
+    )
+}

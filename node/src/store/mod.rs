@@ -1,0 +1,108 @@
+//! The store: one database file, one thread that writes it. Facts are rows; sealed objects are files
+//! beside it. Every row that says anything of a person is sealed under the storage key.
+
+mod tables;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+use crate::language::Failure;
+use crate::say;
+
+pub use tables::Rows;
+pub use writer::{Change, StoreError};
+
+/// The open store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<Database>,
+    writer: Arc<writer::Writer>,
+}
+
+/// A row with its key.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+impl Store {
+    /// Opens the store, making it when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is damaged, or of a later program.
+    pub fn open(path: &Path) -> Result<Store, Failure> {
+        let file = path.display().to_string();
+        let unusable = |error: &dyn std::fmt::Display| {
+            Failure::new(
+                "store-unusable",
+                say!(
+                    "データベース {file} を開けません（{error}）。空き容量と権限を確認し、壊れている場合はバックアップから復元してください。",
+                    "The database {file} cannot be opened ({error}). Check free space and permissions; if it is damaged, restore it from a backup."
+                ),
+            )
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
+        }
+        let database = Arc::new(Database::create(path).map_err(|error| unusable(&error))?);
+        tables::create(&database).map_err(|error| unusable(&error))?;
+        let writer =
+            writer::Writer::start(Arc::clone(&database)).map_err(|error| unusable(&error))?;
+        Ok(Store {
+            database,
+            writer: Arc::new(writer),
+        })
+    }
+
+    /// Commits a change durably. Returns when it is on disk; what others commit at the same time
+    /// shares the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the change is stored then.
+    pub fn commit(&self, change: Change) -> Result<(), StoreError> {
+        self.writer.commit(change)
+    }
+
+    /// All log entries from `first` on, in order, each handed to `each` until it returns an error.
+    ///
+    /// # Errors
+    /// What `each` returned, or that the store cannot be read.
+    pub fn entries<E: From<StoreError>>(
+        &self,
+        first: u64,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = self.database.begin_read().map_err(StoreError::from)?;
+        let table = read.open_table(tables::RECORDS).map_err(StoreError::from)?;
+        for row in table.range(first..).map_err(StoreError::from)? {
+            let (sequence, bytes) = row.map_err(StoreError::from)?;
+            each(sequence.value(), bytes.value())?;
+        }
+        Ok(())
+    }
+
+    /// All rows of one kind.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows(&self, rows: Rows) -> Result<Vec<Row>, StoreError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(rows.table())?;
+        let mut all = Vec::new();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            all.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(all)
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn row(&self, rows: Rows, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read()?;
+        let table = read.open_table(rows.table())?;
+        Ok(table.get(key)?.map(|value| value.value().to_vec()))
+    }
+}

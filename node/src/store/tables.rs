@@ -1,0 +1,59 @@
+//! The tables. Each name carries its version; a changed form is a new table and a migration.
+
+use redb::{Database, TableDefinition};
+
+use crate::store::StoreError;
+
+/// The site's log: sequence number → encoded entry.
+pub(crate) const RECORDS: TableDefinition<'static, u64, &'static [u8]> =
+    TableDefinition::new("records-1");
+
+/// Kinds of rows beside the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Private halves of prekeys, sealed; destroyed when they are old.
+    Prekeys,
+    /// Content keys of parcels, wrapped.
+    ContentKeys,
+    /// Studies that arrived here from modalities, sealed.
+    Studies,
+    /// Studies that were granted to this site, sealed.
+    Granted,
+    /// Report versions as they were signed or received, sealed.
+    Reports,
+}
+
+impl Rows {
+    pub(crate) const ALL: [Rows; 5] = [
+        Rows::Prekeys,
+        Rows::ContentKeys,
+        Rows::Studies,
+        Rows::Granted,
+        Rows::Reports,
+    ];
+
+    /// The table's name, which also binds its sealed rows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rows::Prekeys => "prekeys-1",
+            Rows::ContentKeys => "content-keys-1",
+            Rows::Studies => "studies-1",
+            Rows::Granted => "granted-1",
+            Rows::Reports => "reports-1",
+        }
+    }
+
+    pub(crate) fn table(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+        TableDefinition::new(self.name())
+    }
+}
+
+pub(crate) fn create(database: &Database) -> Result<(), StoreError> {
+    let write = database.begin_write()?;
+    write.open_table(RECORDS)?;
+    for rows in Rows::ALL {
+        write.open_table(rows.table())?;
+    }
+    write.commit()?;
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! The one thread that writes. Whatever waits is committed together: one durable transaction in two
+//! phases, so that a crash at any moment leaves it wholly there or wholly absent.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use redb::{Database, Durability, WriteTransaction};
+
+use crate::store::tables::{RECORDS, Rows};
+
+/// Changes that may wait for the writer. More callers wait in `commit`.
+const QUEUE: usize = 256;
+
+/// Something to commit.
+#[derive(Default)]
+pub struct Change {
+    /// Log entries: sequence number and bytes.
+    pub entries: Vec<(u64, Vec<u8>)>,
+    /// Rows to put: kind, key, value.
+    pub puts: Vec<(Rows, Vec<u8>, Vec<u8>)>,
+    /// Rows to remove: kind, key.
+    pub removals: Vec<(Rows, Vec<u8>)>,
+}
+
+impl Change {
+    /// A change that puts one row.
+    pub fn put(rows: Rows, key: &[u8], value: Vec<u8>) -> Change {
+        Change {
+            puts: vec![(rows, key.to_vec(), value)],
+            ..Change::default()
+        }
+    }
+
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.puts.is_empty() && self.removals.is_empty()
+    }
+}
+
+/// The store could not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database or the disk under it failed; a full disk is the usual reason.
+    #[error("the store failed ({0}): check free space and the disk")]
+    Failed(String),
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+macro_rules! from_redb {
+    ($($error:ty),+) => {$(
+        impl From<$error> for StoreError {
+            fn from(error: $error) -> StoreError {
+                StoreError::Failed(error.to_string())
+            }
+        }
+    )+};
+}
+
+from_redb!(
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);
+
+struct Request {
+    change: Change,
+    done: SyncSender<Result<(), StoreError>>,
+}
+
+pub(crate) struct Writer {
+    requests: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(database: Arc<Database>) -> std::io::Result<Writer> {
+        let (requests, waiting) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write(&database, &waiting))?;
+        Ok(Writer {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) fn commit(&self, change: Change) -> Result<(), StoreError> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let (done, answer) = sync_channel(1);
+        let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
+        requests
+            .send(Request { change, done })
+            .map_err(|_| StoreError::Closed)?;
+        answer.recv().map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write(database: &Database, waiting: &Receiver<Request>) {
+    while let Ok(first) = waiting.recv() {
+        let batch: Vec<Request> = std::iter::once(first)
+            .chain(waiting.try_iter())
+            .take(QUEUE)
+            .collect();
+        let outcome = commit(database, &batch);
+        for request in batch {
+            let _ = request.done.send(outcome.clone());
+        }
+    }
+}
+
+fn commit(database: &Database, batch: &[Request]) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_two_phase_commit(true);
+    for request in batch {
+        apply(&transaction, &request.change)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn apply(transaction: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
+    let mut records = transaction.open_table(RECORDS)?;
+    for (sequence, bytes) in &change.entries {
+        records.insert(sequence, bytes.as_slice())?;
+    }
+    for (rows, key, value) in &change.puts {
+        transaction
+            .open_table(rows.table())?
+            .insert(key.as_slice(), value.as_slice())?;
+    }
+    for (rows, key) in &change.removals {
+        transaction
+            .open_table(rows.table())?
+            .remove(key.as_slice())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{Change, Rows, Store, StoreError};
+
+    #[test]
+    fn what_was_committed_is_there_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store").join("x.redb");
+        let store = Store::open(&path).unwrap();
+        let threads: Vec<_> = (0..8u64)
+            .map(|at| {
+                let store = store.clone();
+                std::thread::spawn(move || {
+                    let mut change =
+                        Change::put(Rows::Studies, &at.to_be_bytes(), vec![at as u8; 3]);
+                    change.entries.push((at, vec![at as u8]));
+                    store.commit(change)
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+        drop(store);
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.rows(Rows::Studies).unwrap().len(), 8);
+        assert_eq!(
+            store.row(Rows::Studies, &5u64.to_be_bytes()).unwrap(),
+            Some(vec![5; 3])
+        );
+        let mut seen = Vec::new();
+        store
+            .entries::<StoreError>(3, |sequence, bytes| {
+                seen.push((sequence, bytes.to_vec()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(
+            seen,
+            (3..8).map(|at| (at, vec![at as u8])).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn an_unusable_place_is_one_sentence() {
+        let failure = Store::open(std::path::Path::new("/proc/nowhere/x.redb"))
+            .err()
+            .unwrap();
+        assert_eq!(failure.code, "store-unusable");
+    }
+}

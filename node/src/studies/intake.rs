@@ -1,0 +1,249 @@
+//! Taking objects in: each is scanned, hashed and sealed while it arrives, and confirmed to its
+//! sender only when it is durable.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dicom_dictionary_std::tags;
+use dokuei_keys::id::Digest;
+
+use crate::chance::chance;
+use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::scanner::{Limits, Malformed, Scanner, TransferSyntax};
+use crate::dicom::scp::{Caller, Incoming, Intake, ObjectWriter};
+use crate::dicom::uid::Uid;
+use crate::disk::Room;
+use crate::parcels::{ObjectHead, SealingObject};
+use crate::studies::register::{Added, Place, Register, RegisterError};
+
+/// Bytes of a data set that are held in memory until its Study Instance UID has gone by. Headers
+/// before it are a few kilobytes; private ones of old scanners reach some hundred.
+const HELD_BYTES: usize = 4 * 1024 * 1024;
+
+const FULL: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "disk full: make room on the node",
+);
+const FAILED: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "the node cannot write to its disk",
+);
+const BUSY: StoreFailure =
+    StoreFailure::new(StoreStatus::OutOfResources, "too many studies at once");
+const CONFLICT: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same SOP Instance UID, other content",
+);
+const MALFORMED: StoreFailure = StoreFailure::new(
+    StoreStatus::CannotUnderstand,
+    "data set is malformed: see the node's log",
+);
+const MISMATCH: StoreFailure = StoreFailure::new(
+    StoreStatus::DataSetMismatch,
+    "data set is not the announced object",
+);
+const NO_STUDY: StoreFailure = StoreFailure::new(
+    StoreStatus::CannotUnderstand,
+    "no Study Instance UID near the beginning",
+);
+
+/// Takes objects into the register.
+pub struct StudyIntake {
+    register: Register,
+    room: Room,
+}
+
+impl StudyIntake {
+    /// An intake into this register, as long as the disk has room.
+    pub fn new(register: Register, room: Room) -> StudyIntake {
+        StudyIntake { register, room }
+    }
+
+    /// Whether objects are taken: the disk has room beyond its reserve.
+    pub fn is_open(&self) -> bool {
+        self.room.is_left()
+    }
+
+    /// Begins an object.
+    ///
+    /// # Errors
+    /// The status for the sender.
+    pub fn object(&self, head: ObjectHead) -> Result<ArrivingObject<'_>, StoreFailure> {
+        if !self.room.is_left() {
+            return Err(FULL);
+        }
+        let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes()).map_err(|_| MALFORMED)?;
+        Ok(ArrivingObject {
+            register: &self.register,
+            scanner: Some(Scanner::new(
+                TransferSyntax::from(syntax),
+                Limits::default(),
+            )),
+            content: blake3::Hasher::new(),
+            held: head.to_bytes(),
+            head,
+            sealing: None,
+        })
+    }
+}
+
+impl Intake for StudyIntake {
+    fn begin(&self, object: Incoming<'_>) -> Result<Box<dyn ObjectWriter + '_>, StoreFailure> {
+        let head = ObjectHead {
+            sop_class: object.sop_class.to_owned(),
+            sop_instance: object.sop_instance.to_owned(),
+            transfer_syntax: object.transfer_syntax.to_owned(),
+        };
+        Ok(Box::new(self.object(head)?))
+    }
+
+    fn echo(&self, _: &Caller) -> bool {
+        true
+    }
+}
+
+/// An object on its way in. Dropped without `commit`, it has never been here.
+pub struct ArrivingObject<'a> {
+    register: &'a Register,
+    head: ObjectHead,
+    scanner: Option<Scanner>,
+    content: blake3::Hasher,
+    held: Vec<u8>,
+    sealing: Option<(Place, Option<SealingObject>)>,
+}
+
+impl ArrivingObject<'_> {
+    /// Begins to seal, once it is known which study the object belongs to.
+    fn begin_sealing(&mut self) -> Result<(), StoreFailure> {
+        let study = self
+            .scanner
+            .as_ref()
+            .and_then(|scanner| scanner.seen(tags::STUDY_INSTANCE_UID))
+            .and_then(|value| Uid::parse_lenient(value).ok());
+        let Some(study) = study else {
+            return if self.held.len() > HELD_BYTES {
+                Err(NO_STUDY)
+            } else {
+                Ok(())
+            };
+        };
+        let place = self
+            .register
+            .place(&study, now())
+            .map_err(|error| failure(&error))?;
+        let begun = SealingObject::begin(
+            self.register.parcels(),
+            &place.key,
+            place.parcel,
+            self.register.site(),
+            place.slot,
+            &mut chance(),
+        );
+        let sealing = match begun {
+            Ok(mut sealing) => sealing.write(&self.held).map(|()| sealing),
+            Err(error) => Err(error),
+        };
+        self.held = Vec::new();
+        match sealing {
+            Ok(sealing) => {
+                self.sealing = Some((place, Some(sealing)));
+                Ok(())
+            }
+            Err(error) => {
+                self.register.give_back(&place);
+                Err(disk(&error))
+            }
+        }
+    }
+
+    fn refuse(&self, malformed: &Malformed) -> StoreFailure {
+        tracing::warn!(target: "dokuei::intake", sop_class = self.head.sop_class, "{malformed}");
+        MALFORMED
+    }
+}
+
+impl ObjectWriter for ArrivingObject<'_> {
+    fn write(&mut self, data: &[u8]) -> Result<(), StoreFailure> {
+        if let Some(Err(malformed)) = self.scanner.as_mut().map(|scanner| scanner.push(data)) {
+            return Err(self.refuse(&malformed));
+        }
+        self.content.update(data);
+        match &mut self.sealing {
+            Some((_, Some(sealing))) => sealing.write(data).map_err(|error| disk(&error)),
+            Some((_, None)) => Err(FAILED),
+            None => {
+                self.held.extend_from_slice(data);
+                self.begin_sealing()
+            }
+        }
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), StoreFailure> {
+        let scanned = self.scanner.take().ok_or(FAILED)?.finish();
+        let header = scanned.map_err(|malformed| self.refuse(&malformed))?;
+        let announced = [&self.head.sop_class, &self.head.sop_instance];
+        if announced != [header.sop_class().as_str(), header.sop_instance().as_str()] {
+            return Err(MISMATCH);
+        }
+        let Some((_, sealing)) = &mut self.sealing else {
+            return Err(NO_STUDY);
+        };
+        let sealed = sealing
+            .take()
+            .ok_or(FAILED)?
+            .finish()
+            .map_err(|error| disk(&error))?;
+        let Some((place, _)) = self.sealing.take() else {
+            return Err(FAILED);
+        };
+        let content = Digest::from_bytes(*self.content.finalize().as_bytes());
+        match self.register.add(&place, &header, sealed, content, now()) {
+            Added::New => Ok(()),
+            outcome => {
+                let file = self.register.parcels().file_of(&place.parcel, place.slot);
+                std::fs::remove_file(file).map_err(|error| disk(&error))?;
+                if outcome == Added::Same {
+                    Ok(())
+                } else {
+                    Err(CONFLICT)
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ArrivingObject<'_> {
+    fn drop(&mut self) {
+        if let Some((place, sealing)) = self.sealing.take() {
+            drop(sealing);
+            self.register.give_back(&place);
+        }
+    }
+}
+
+fn failure(error: &RegisterError) -> StoreFailure {
+    tracing::error!(target: "dokuei::intake", "{error}");
+    match error {
+        RegisterError::Full => BUSY,
+        RegisterError::Disk(error) => disk(error),
+        RegisterError::Store(_)
+        | RegisterError::Unknown
+        | RegisterError::Arriving
+        | RegisterError::Damaged => FAILED,
+    }
+}
+
+fn disk(error: &std::io::Error) -> StoreFailure {
+    tracing::error!(target: "dokuei::intake", "an object cannot be stored: {error}");
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        FULL
+    } else {
+        FAILED
+    }
+}
+
+/// Milliseconds since the epoch.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}

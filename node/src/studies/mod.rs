@@ -1,0 +1,9 @@
+//! The studies that lie here: those that modalities sent, and those that partners granted. What
+//! search needs is in memory, opened at start from sealed rows; the objects are parcels.
+
+pub mod attributes;
+pub mod granted;
+pub mod import;
+pub mod intake;
+pub mod register;
+pub mod study;

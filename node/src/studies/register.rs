@@ -1,0 +1,422 @@
+//! The register of studies that modalities sent: which are arriving, which are complete, which were
+//! sent to whom.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::{Digest, ParcelId, SiteId};
+use dokuei_keys::sealed::commitment;
+use dokuei_keys::secret::{ContentKey, StorageKey};
+use dokuei_protocol::limits;
+use dokuei_protocol::study::manifest::ManifestReference;
+
+use crate::chance::chance;
+use crate::dicom::header::Header;
+use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
+use crate::dicom::uid::Uid;
+use crate::parcels::{ObjectHead, OpenedObject, Parcels, SealedObject};
+use crate::store::{Change, Rows, Store, StoreError};
+use crate::studies::study::{STUDY_VERSION, Study};
+
+/// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
+const ARRIVING: usize = 1_000;
+
+/// The studies of this node. Clones share them.
+#[derive(Clone)]
+pub struct Register {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    site: SiteId,
+    parcels: Parcels,
+    store: Store,
+    storage: StorageKey,
+    held: Mutex<BTreeMap<ParcelId, Held>>,
+}
+
+struct Held {
+    study: Study,
+    key: ContentKey,
+    next_slot: u32,
+    writing: u32,
+}
+
+/// Where an arriving object is to be sealed.
+pub struct Place {
+    /// The parcel.
+    pub parcel: ParcelId,
+    /// Its content key.
+    pub key: ContentKey,
+    /// The object's slot.
+    pub slot: u32,
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is registered.
+    New,
+    /// The same object was here already.
+    Same,
+    /// Another object with its SOP Instance UID is here.
+    Conflict,
+}
+
+/// The register could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The disk failed or is full.
+    #[error("the disk failed or is full ({0}): make room, nothing that was confirmed is lost")]
+    Disk(#[from] std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Too many studies are arriving, or one has too many objects.
+    #[error(
+        "too many studies are arriving at once, or one has more than {} objects",
+        limits::OBJECTS
+    )]
+    Full,
+    /// No such study.
+    #[error("there is no such study here")]
+    Unknown,
+    /// Objects of the study are still arriving.
+    #[error("objects of the study are arriving at this moment")]
+    Arriving,
+    /// A stored row or parcel cannot be opened.
+    #[error("a stored study cannot be opened: restore the data folder from a backup")]
+    Damaged,
+}
+
+impl Register {
+    /// Opens the register: reads every study, and finishes what a crash interrupted.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when a row cannot be opened or the disk fails.
+    pub fn open(
+        site: SiteId,
+        parcels: Parcels,
+        store: Store,
+        storage: StorageKey,
+    ) -> Result<Register, RegisterError> {
+        let mut held = BTreeMap::new();
+        for (key, row) in store.rows(Rows::Studies)? {
+            let plain = storage
+                .open_row(Rows::Studies.name(), &key, &row)
+                .map_err(|_| RegisterError::Damaged)?;
+            let mut study: Study = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+            if study.version != STUDY_VERSION {
+                return Err(RegisterError::Damaged);
+            }
+            let wrapped = store
+                .row(Rows::ContentKeys, study.parcel.as_bytes())?
+                .ok_or(RegisterError::Damaged)?;
+            let content = storage
+                .unwrap_content_key(&study.parcel, &wrapped)
+                .map_err(|_| RegisterError::Damaged)?;
+            if study.manifest.is_none() {
+                recover(&parcels, &mut study, &content, site)?;
+            }
+            let next_slot = parcels
+                .slots(&study.parcel)?
+                .last()
+                .map_or(1, |last| last + 1);
+            held.insert(
+                study.parcel,
+                Held {
+                    study,
+                    key: content,
+                    next_slot,
+                    writing: 0,
+                },
+            );
+        }
+        Ok(Register {
+            shared: Arc::new(Shared {
+                site,
+                parcels,
+                store,
+                storage,
+                held: Mutex::new(held),
+            }),
+        })
+    }
+
+    /// The sealed objects.
+    pub fn parcels(&self) -> &Parcels {
+        &self.shared.parcels
+    }
+
+    /// The site that seals here.
+    pub fn site(&self) -> SiteId {
+        self.shared.site
+    }
+
+    /// A place for an object of this study: in its arriving parcel, or in a new one.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn place(&self, study: &Uid, at: u64) -> Result<Place, RegisterError> {
+        let mut held = self.lock();
+        let arriving = held
+            .values_mut()
+            .find(|held| held.study.uid == study.as_str() && held.study.manifest.is_none());
+        if let Some(held) = arriving {
+            if held.next_slot as usize > limits::OBJECTS {
+                return Err(RegisterError::Full);
+            }
+            let slot = held.next_slot;
+            held.next_slot += 1;
+            held.writing += 1;
+            return Ok(Place {
+                parcel: held.study.parcel,
+                key: held.key.duplicate(),
+                slot,
+            });
+        }
+        if held
+            .values()
+            .filter(|held| held.study.manifest.is_none())
+            .count()
+            >= ARRIVING
+        {
+            return Err(RegisterError::Full);
+        }
+        let new = self.begin(study, at)?;
+        let place = Place {
+            parcel: new.study.parcel,
+            key: new.key.duplicate(),
+            slot: 1,
+        };
+        held.insert(place.parcel, new);
+        Ok(place)
+    }
+
+    fn begin(&self, uid: &Uid, at: u64) -> Result<Held, RegisterError> {
+        let shared = &self.shared;
+        let mut chance = chance();
+        let parcel = ParcelId::from_rng(&mut chance);
+        let key = ContentKey::from_rng(&mut chance);
+        let study = Study::begun(parcel, uid.as_str(), at);
+        shared.parcels.create(&parcel)?;
+        let mut change = self.row(&study)?;
+        let wrapped = shared
+            .storage
+            .wrap_content_key(&parcel, &key, &mut chance)
+            .map_err(|_| RegisterError::Damaged)?;
+        change
+            .puts
+            .push((Rows::ContentKeys, parcel.as_bytes().to_vec(), wrapped));
+        shared.store.commit(change)?;
+        Ok(Held {
+            study,
+            key,
+            next_slot: 2,
+            writing: 1,
+        })
+    }
+
+    /// Registers an object that is sealed and durable.
+    pub fn add(
+        &self,
+        place: &Place,
+        header: &Header,
+        sealed: SealedObject,
+        content: Digest,
+        at: u64,
+    ) -> Added {
+        let mut held = self.lock();
+        let instance = header.sop_instance().as_str();
+        let twin = held
+            .values()
+            .filter(|held| held.study.uid == header.study().as_str())
+            .find_map(|held| {
+                held.study
+                    .object(instance)
+                    .map(|object| object.content == content)
+            });
+        let Some(arriving) = held.get_mut(&place.parcel) else {
+            return Added::Conflict;
+        };
+        arriving.writing -= 1;
+        match twin {
+            Some(true) => Added::Same,
+            Some(false) => Added::Conflict,
+            None => {
+                arriving.study.add(header, place.slot, sealed, content, at);
+                Added::New
+            }
+        }
+    }
+
+    /// Gives a place back unused.
+    pub fn give_back(&self, place: &Place) {
+        if let Some(held) = self.lock().get_mut(&place.parcel) {
+            held.writing -= 1;
+        }
+    }
+
+    /// Closes every study that has been quiet since before `since`. Returns how many.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when the disk fails.
+    pub fn close_quiet(&self, since: u64) -> Result<usize, RegisterError> {
+        let quiet: Vec<ParcelId> = self
+            .lock()
+            .values()
+            .filter(|held| {
+                held.study.manifest.is_none()
+                    && held.writing == 0
+                    && held.study.last_at <= since
+                    && !held.study.objects.is_empty()
+            })
+            .map(|held| held.study.parcel)
+            .collect();
+        for parcel in &quiet {
+            self.close(parcel)?;
+        }
+        Ok(quiet.len())
+    }
+
+    /// Closes the list of a study's objects: its manifest is sealed, later objects begin another parcel.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn close(&self, parcel: &ParcelId) -> Result<ManifestReference, RegisterError> {
+        let (mut study, key) = {
+            let held = self.lock();
+            let held = held.get(parcel).ok_or(RegisterError::Unknown)?;
+            if let Some(manifest) = &held.study.manifest {
+                return Ok(manifest.clone());
+            }
+            if held.writing > 0 {
+                return Err(RegisterError::Arriving);
+            }
+            if held.study.objects.is_empty() {
+                return Err(RegisterError::Unknown);
+            }
+            (held.study.clone(), held.key.duplicate())
+        };
+        let manifest = study.manifest(self.shared.site, commitment(&key, parcel));
+        let reference = self
+            .shared
+            .parcels
+            .seal_manifest(&key, &manifest, &mut chance())?;
+        study.manifest = Some(reference.clone());
+        self.shared.store.commit(self.row(&study)?)?;
+        if let Some(held) = self.lock().get_mut(parcel) {
+            held.study = study;
+        }
+        Ok(reference)
+    }
+
+    /// The parcels of a study, oldest first.
+    pub fn parcels_of(&self, uid: &str) -> Vec<ParcelId> {
+        let held = self.lock();
+        let mut found: Vec<(u64, ParcelId)> = held
+            .values()
+            .filter(|held| held.study.uid == uid)
+            .map(|held| (held.study.first_at, held.study.parcel))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, parcel)| parcel).collect()
+    }
+
+    /// Looks at one study.
+    pub fn look<T>(&self, parcel: &ParcelId, look: impl FnOnce(&Study) -> T) -> Option<T> {
+        self.lock().get(parcel).map(|held| look(&held.study))
+    }
+
+    /// Looks at every study, oldest first.
+    pub fn look_at_all(&self, mut look: impl FnMut(&Study)) {
+        let held = self.lock();
+        let mut all: Vec<&Study> = held.values().map(|held| &held.study).collect();
+        all.sort_by_key(|study| study.first_at);
+        all.into_iter().for_each(&mut look);
+    }
+
+    /// The content key of a study.
+    pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
+        self.lock().get(parcel).map(|held| held.key.duplicate())
+    }
+
+    fn row(&self, study: &Study) -> Result<Change, RegisterError> {
+        let key = study.parcel.as_bytes();
+        let sealed = self.shared.storage.seal_row(
+            Rows::Studies.name(),
+            key,
+            &cbor::encode(study),
+            &mut chance(),
+        );
+        sealed
+            .map(|row| Change::put(Rows::Studies, key, row))
+            .map_err(|_| RegisterError::Damaged)
+    }
+
+    /// A panic of another thread leaves the register as it was before the change it was making.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParcelId, Held>> {
+        self.shared
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rebuilds the list of an arriving study from its sealed objects. One that is not whole was never
+/// confirmed to its sender, and goes.
+fn recover(
+    parcels: &Parcels,
+    study: &mut Study,
+    key: &ContentKey,
+    site: SiteId,
+) -> Result<(), RegisterError> {
+    let at = study.last_at;
+    for slot in parcels.slots(&study.parcel)? {
+        match reopen(parcels, study, key, site, slot) {
+            Some((header, sealed, content))
+                if study.object(header.sop_instance().as_str()).is_none() =>
+            {
+                study.add(&header, slot, sealed, content, at);
+            }
+            Some(_) | None => std::fs::remove_file(parcels.file_of(&study.parcel, slot))?,
+        }
+    }
+    Ok(())
+}
+
+fn reopen(
+    parcels: &Parcels,
+    study: &Study,
+    key: &ContentKey,
+    site: SiteId,
+    slot: u32,
+) -> Option<(Header, SealedObject, Digest)> {
+    let mut opened = OpenedObject::open(parcels, key, study.parcel, site, slot).ok()?;
+    let length = opened.length();
+    let (header, content) = scan_object(&mut opened)?;
+    let digest = opened.digest()?;
+    Some((header, SealedObject { length, digest }, content))
+}
+
+/// Scans an object as it is sealed: its head, then its data set. Gives the BLAKE3 of the data set.
+pub fn scan_object(object: &mut impl std::io::Read) -> Option<(Header, Digest)> {
+    let head = ObjectHead::read(object).ok()?;
+    let syntax = TransferSyntax::from(Uid::parse(head.transfer_syntax.as_bytes()).ok()?);
+    let mut scanner = Scanner::new(syntax, Limits::default());
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        let count = object.read(&mut piece).ok()?;
+        if count == 0 {
+            break;
+        }
+        scanner.push(&piece[..count]).ok()?;
+        hasher.update(&piece[..count]);
+    }
+    Some((
+        scanner.finish().ok()?,
+        Digest::from_bytes(*hasher.finalize().as_bytes()),
+    ))
+}

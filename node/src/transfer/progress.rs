@@ -1,0 +1,75 @@
+//! How far each transfer is, for whoever looks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dokuei_protocol::case::CaseId;
+
+/// How far one transfer is.
+#[derive(Default)]
+pub struct Progress {
+    /// Sealed bytes that are here.
+    pub bytes: AtomicU64,
+    /// Sealed bytes of the whole.
+    pub total: AtomicU64,
+    /// Objects that are here and verified.
+    pub objects: AtomicUsize,
+    /// Objects of the whole.
+    pub objects_total: AtomicUsize,
+    /// Objects that the archive holds.
+    pub stored: AtomicUsize,
+}
+
+/// A look at a [`Progress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    /// Sealed bytes that are here.
+    pub bytes: u64,
+    /// Sealed bytes of the whole.
+    pub bytes_total: u64,
+    /// Objects that are here and verified.
+    pub objects: usize,
+    /// Objects of the whole.
+    pub objects_total: usize,
+    /// Objects that the archive holds.
+    pub stored: usize,
+}
+
+/// Every transfer of this run. Clones share it.
+#[derive(Clone, Default)]
+pub struct Transfers(Arc<Mutex<BTreeMap<CaseId, Arc<Progress>>>>);
+
+impl Transfers {
+    /// A transfer begins.
+    pub fn begin(&self, case: CaseId) -> Arc<Progress> {
+        let progress = Arc::new(Progress::default());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(case, Arc::clone(&progress));
+        progress
+    }
+
+    /// A received study goes to the archive.
+    pub fn begin_storing(&self, case: CaseId, objects: usize) -> Arc<Progress> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = all.entry(case).or_default();
+        progress.objects.store(objects, Ordering::Relaxed);
+        progress.objects_total.store(objects, Ordering::Relaxed);
+        progress.stored.store(0, Ordering::Relaxed);
+        Arc::clone(progress)
+    }
+
+    /// How far a transfer is, if it ran since the start.
+    pub fn standing(&self, case: &CaseId) -> Option<Standing> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(case).map(|progress| Standing {
+            bytes: progress.bytes.load(Ordering::Relaxed),
+            bytes_total: progress.total.load(Ordering::Relaxed),
+            objects: progress.objects.load(Ordering::Relaxed),
+            objects_total: progress.objects_total.load(Ordering::Relaxed),
+            stored: progress.stored.load(Ordering::Relaxed),
+        })
+    }
+}

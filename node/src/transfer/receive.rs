@@ -1,0 +1,218 @@
+//! Receiving one parcel: the manifest first, then whatever is missing of its objects, until every
+//! one is here, verified and durable.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use dokuei_keys::id::{NodeId, ParcelId, SiteId};
+use dokuei_keys::sealed::sealed_len;
+use dokuei_keys::secret::ContentKey;
+use dokuei_protocol::limits;
+use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
+
+use crate::network::{FetchError, Network, RangeRequest};
+use crate::parcels::{OpenError, Parcels};
+use crate::transfer::marks::Marks;
+use crate::transfer::progress::Progress;
+use crate::transfer::sink::{Content, TransferSink, Verified};
+
+/// Streams of one transfer.
+const STREAMS: usize = 4;
+/// Rounds in which damaged or refused objects are asked for again before the transfer is given up
+/// for this time.
+const ROUNDS: usize = 3;
+
+/// A parcel to receive.
+pub struct Receiving {
+    /// The network.
+    pub network: Network,
+    /// Where parcels lie.
+    pub parcels: Parcels,
+    /// Who sealed it.
+    pub from: SiteId,
+    /// Who has it.
+    pub node: NodeId,
+    /// What was granted.
+    pub manifest: ManifestReference,
+    /// What it holds.
+    pub content: Content,
+    /// Its content key.
+    pub key: ContentKey,
+    /// Where progress is shown.
+    pub progress: Arc<Progress>,
+}
+
+/// A parcel that was received whole.
+pub struct Received {
+    /// Its manifest.
+    pub manifest: Manifest,
+    pub(crate) verified: BTreeMap<u32, Verified>,
+}
+
+/// A parcel could not be received.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// What the partner hands out is not what it granted.
+    #[error("what arrived is not what was granted ({0}): ask the partner to send the study again")]
+    Damaged(&'static str),
+    /// The partner does not hand it out.
+    #[error("the partner does not hand the parcel out (yet)")]
+    NotPermitted,
+    /// The connection failed.
+    #[error("{0}")]
+    Network(FetchError),
+    /// Something is still missing.
+    #[error("some of it did not arrive")]
+    Incomplete,
+    /// This node's disk failed.
+    #[error("this node's disk failed or is full: {0}")]
+    Disk(#[from] io::Error),
+}
+
+impl Receiving {
+    /// Receives the parcel, continuing where an earlier run stopped.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]; what arrived by then stays for the next time.
+    pub async fn run(self) -> Result<Received, ReceiveError> {
+        let parcel = self.manifest.parcel;
+        self.parcels.create(&parcel)?;
+        let manifest = self.manifest().await?;
+        let folder = self.parcels.folder_of(&parcel);
+        let (parcels, from, key, content) = (
+            self.parcels.clone(),
+            self.from,
+            self.key.duplicate(),
+            self.content,
+        );
+        let progress = Arc::clone(&self.progress);
+        let sink = blocking(move || {
+            let segments = dokuei_protocol::study::plan::TransferPlan::new(&manifest).segments();
+            let marks = Marks::open(&folder, segments)?;
+            let sink = TransferSink::new(parcels, from, key, manifest, content, marks, progress);
+            sink.take_up().map(|()| sink)
+        })
+        .await?;
+        let sink = Arc::new(sink);
+        self.fetch(&sink).await?;
+        let folder = self.parcels.folder_of(&parcel);
+        blocking(move || {
+            make_durable(&folder)?;
+            Marks::remove(&folder)
+        })
+        .await?;
+        let manifest = sink.manifest.clone();
+        let sink = Arc::into_inner(sink).ok_or(ReceiveError::Incomplete)?;
+        let verified = sink.into_verified().ok_or(ReceiveError::Incomplete)?;
+        Ok(Received { manifest, verified })
+    }
+
+    async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
+        for _ in 0..ROUNDS {
+            let missing = sink.missing();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let fetched = self
+                .network
+                .fetch(self.node, missing, STREAMS, Arc::clone(sink) as _)
+                .await;
+            if sink.not_permitted() {
+                return Err(ReceiveError::NotPermitted);
+            }
+            fetched.map_err(ReceiveError::Network)?;
+        }
+        match (sink.missing().is_empty(), sink.damaged()) {
+            (true, _) => Ok(()),
+            (false, Some(_)) => Err(ReceiveError::Damaged("an object differs from the manifest")),
+            (false, None) => Err(ReceiveError::Incomplete),
+        }
+    }
+
+    /// The manifest, from disk when an earlier run left it there.
+    async fn manifest(&self) -> Result<Manifest, ReceiveError> {
+        if let Ok(manifest) = self.open_manifest() {
+            return Ok(manifest);
+        }
+        if self.manifest.length > limits::MANIFEST_BYTES as u64 {
+            return Err(ReceiveError::Damaged("its list of objects is too long"));
+        }
+        let range = RangeRequest {
+            parcel: self.manifest.parcel.to_bytes(),
+            slot: MANIFEST_SLOT,
+            offset: 0,
+            length: sealed_len(self.manifest.length),
+        };
+        let sink = Arc::new(ManifestSink::new(&self.parcels, &self.manifest.parcel)?);
+        let fetched = self
+            .network
+            .fetch(self.node, vec![range], 1, Arc::clone(&sink) as _)
+            .await;
+        if sink.refused.load(Ordering::Relaxed) {
+            return Err(ReceiveError::NotPermitted);
+        }
+        fetched.map_err(ReceiveError::Network)?;
+        self.open_manifest().map_err(|error| match error {
+            OpenError::Disk(error) => ReceiveError::Disk(error),
+            OpenError::Damaged => {
+                ReceiveError::Damaged("its list of objects differs from the grant")
+            }
+        })
+    }
+
+    fn open_manifest(&self) -> Result<Manifest, OpenError> {
+        self.parcels
+            .open_manifest(&self.key, &self.manifest, self.from)
+    }
+}
+
+struct ManifestSink {
+    file: File,
+    refused: std::sync::atomic::AtomicBool,
+}
+
+impl ManifestSink {
+    fn new(parcels: &Parcels, parcel: &ParcelId) -> io::Result<ManifestSink> {
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(parcels.file_of(parcel, MANIFEST_SLOT))?;
+        Ok(ManifestSink {
+            file,
+            refused: std::sync::atomic::AtomicBool::new(false),
+        })
+    }
+}
+
+impl crate::network::ParcelSink for ManifestSink {
+    fn write(&self, _: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, at)
+    }
+
+    fn finished(&self, _: &RangeRequest, outcome: crate::network::RangeOutcome) -> io::Result<()> {
+        if matches!(outcome, crate::network::RangeOutcome::Refused(_)) {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Makes everything in a folder durable, with one call for the whole file system: it costs less than
+/// one for each of a thousand files.
+fn make_durable(folder: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(folder)?)?;
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("a worker of this node failed")))
+}

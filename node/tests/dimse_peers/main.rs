@@ -1,0 +1,19 @@
+//! The receiving and sending sides against each other, dcmtk, dicom-ul and hostile peers.
+//! Loopback only.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod dcmtk;
+mod folder;
+mod memory;
+mod object;
+mod raw;
+
+mod archive;
+mod crowd;
+mod hostile;
+mod library;
+mod receive;
+mod send;
+mod send_to_dcmtk;
+mod trouble;

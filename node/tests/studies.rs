@@ -1,0 +1,196 @@
+//! Studies on their way into the node: sealed, registered, closed, and found again after a crash.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use dokuei_keys::id::SiteId;
+use dokuei_keys::secret::{Secret32, StorageKey};
+use dokuei_node::disk::Room;
+use dokuei_node::parcels::{OpenedObject, Parcels};
+use dokuei_node::store::{Rows, Store};
+use dokuei_node::studies::import::import;
+use dokuei_node::studies::intake::StudyIntake;
+use dokuei_node::studies::register::Register;
+
+const SITE: SiteId = SiteId::from_bytes([7; 32]);
+const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
+
+fn storage() -> StorageKey {
+    StorageKey::from_secret(Secret32::from_bytes([9; 32]))
+}
+
+fn open(folder: &Path) -> Register {
+    let store = Store::open(&folder.join("store.redb")).unwrap();
+    let parcels = Parcels::open(folder.join("parcels")).unwrap();
+    Register::open(SITE, parcels, store, storage()).unwrap()
+}
+
+fn take_in(register: &Register, folder: &Path, path: &str) -> (usize, usize, String) {
+    let intake = StudyIntake::new(register.clone(), Room::under(folder));
+    let imported = import(&intake, Path::new(path)).unwrap();
+    let study = imported.studies.first().cloned().unwrap_or_default();
+    (imported.taken, imported.skipped.len(), study)
+}
+
+#[test]
+fn files_become_a_sealed_study_and_what_is_no_image_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (taken, skipped, uid) = take_in(&register, folder.path(), SERIES);
+    assert_eq!(
+        (taken, skipped),
+        (3, 1),
+        "three slices and the notice beside them"
+    );
+    let parcels = register.parcels_of(&uid);
+    assert_eq!(parcels.len(), 1);
+    let reference = register.close(&parcels[0]).unwrap();
+    assert_eq!(reference.objects, 3);
+    let key = register.key(&parcels[0]).unwrap();
+    let manifest = register
+        .parcels()
+        .open_manifest(&key, &reference, SITE)
+        .unwrap();
+    for entry in &manifest.objects {
+        let opened =
+            OpenedObject::open(register.parcels(), &key, parcels[0], SITE, entry.slot).unwrap();
+        assert_eq!(opened.length(), entry.length);
+        assert_eq!(opened.verify().unwrap(), entry.digest);
+    }
+}
+
+#[test]
+fn the_same_files_again_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let (taken, _, _) = take_in(&register, folder.path(), SERIES);
+    assert_eq!(taken, 3, "each is here");
+    let parcel = register.parcels_of(&uid)[0];
+    assert_eq!(register.look(&parcel, |study| study.objects.len()), Some(3));
+    assert_eq!(
+        register.parcels().slots(&parcel).unwrap().len(),
+        3,
+        "no second copy is left"
+    );
+}
+
+#[test]
+fn an_arriving_study_survives_a_crash_and_half_an_object_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    let before = register
+        .look(&parcel, |study| study.images_digest())
+        .unwrap();
+    // What a crash leaves of a fourth object: a file that ends early.
+    let whole = std::fs::read(register.parcels().file_of(&parcel, 3)).unwrap();
+    std::fs::write(
+        register.parcels().file_of(&parcel, 4),
+        &whole[..whole.len() / 2],
+    )
+    .unwrap();
+    drop(register);
+    let register = open(folder.path());
+    assert_eq!(
+        register.look(&parcel, |study| study.images_digest()),
+        Some(before)
+    );
+    assert_eq!(register.parcels().slots(&parcel).unwrap(), [1, 2, 3]);
+    assert_eq!(register.close(&parcel).unwrap().objects, 3);
+}
+
+#[test]
+fn late_images_begin_a_parcel_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let one = format!("{SERIES}/01.dcm");
+    let (_, _, uid) = take_in(&register, folder.path(), &one);
+    register.close(&register.parcels_of(&uid)[0]).unwrap();
+    take_in(&register, folder.path(), SERIES);
+    let parcels = register.parcels_of(&uid);
+    assert_eq!(parcels.len(), 2);
+    let counts: Vec<_> = parcels
+        .iter()
+        .map(|parcel| register.look(parcel, |study| study.objects.len()).unwrap())
+        .collect();
+    assert_eq!(counts, [1, 2], "the first slice is not taken twice");
+}
+
+#[test]
+fn a_flipped_bit_in_a_sealed_object_is_never_served_as_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    let key = register.key(&parcel).unwrap();
+    let path = register.parcels().file_of(&parcel, 1);
+    let good = std::fs::read(&path).unwrap();
+    for at in (0..good.len()).step_by(good.len() / 40) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&path, &bad).unwrap();
+        let opened = OpenedObject::open(register.parcels(), &key, parcel, SITE, 1)
+            .and_then(OpenedObject::verify);
+        assert!(opened.is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn nothing_readable_lies_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    register.close(&parcel).unwrap();
+    let name = register
+        .look(&parcel, |study| {
+            study
+                .attributes
+                .value(dicom_dictionary_std::tags::PATIENT_ID)
+                .map(<[u8]>::to_vec)
+        })
+        .flatten()
+        .unwrap();
+    let secrets = [uid.as_bytes(), name.trim_ascii()];
+    let mut files = vec![folder.path().to_owned()];
+    let mut looked_at = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        looked_at += 1;
+        for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+            assert!(
+                !bytes.windows(secret.len()).any(|window| window == *secret),
+                "{}",
+                path.display()
+            );
+        }
+    }
+    assert!(looked_at >= 5, "database, manifest and three objects");
+}
+
+#[test]
+fn a_row_moved_to_another_place_does_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    take_in(&register, folder.path(), SERIES);
+    drop(register);
+    let store = Store::open(&folder.path().join("store.redb")).unwrap();
+    let (key, row) = store.rows(Rows::Studies).unwrap().remove(0);
+    assert!(storage().open_row(Rows::Studies.name(), &key, &row).is_ok());
+    assert!(
+        storage()
+            .open_row(Rows::Granted.name(), &key, &row)
+            .is_err()
+    );
+}

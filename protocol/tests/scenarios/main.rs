@@ -1,0 +1,25 @@
+//! Scenarios: what two or three sites live through together, told with a small kit on a virtual
+//! clock and a perfect wire.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a scenario that cannot go on stops and says where"
+)]
+
+mod kit;
+
+mod candidates;
+mod declining;
+mod documents;
+mod formats;
+mod pairing;
+mod partners;
+mod phases;
+mod prekeys;
+mod reading;
+mod reporting;
+mod restarting;
+mod returning;
+mod waiting;
+mod withdrawing;

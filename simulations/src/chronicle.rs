@@ -1,0 +1,131 @@
+//! What committed entries say happened, taken apart for the checkers. They build their own picture from
+//! it, so that a fault of the protocol's own bookkeeping does not hide itself.
+
+use dokuei_keys::id::{DocumentId, SiteId};
+use dokuei_keys::signed::{self, Document};
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::{Link, Proposal};
+use dokuei_protocol::log::entry::Entry;
+use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted};
+use dokuei_protocol::partner::introduction::Introduction;
+use dokuei_protocol::record::Record;
+
+use crate::checks::Violation;
+
+/// Something that happened at a site and is committed there.
+#[derive(Clone)]
+pub(crate) enum Fact {
+    /// Another site became a partner.
+    Paired(SiteId),
+    /// A partner was removed.
+    Removed(SiteId),
+    /// An agreement was proposed.
+    Proposed(DocumentId, Agreement),
+    /// An agreement was accepted.
+    Accepted(DocumentId, AgreementAccepted),
+    /// A case was opened.
+    Opened(CaseId),
+    /// A link was made.
+    LinkMade(DocumentId, Box<Link>),
+    /// A link arrived.
+    LinkReceived(DocumentId, Box<Link>),
+    /// A proposal was made.
+    ProposalMade(DocumentId, Box<Proposal>),
+    /// A proposal arrived.
+    ProposalReceived(DocumentId, Box<Proposal>),
+    /// A partner confirmed a document.
+    Confirmed(SiteId, DocumentId),
+    /// A partner refused a document.
+    Refused(SiteId, DocumentId),
+    /// A study arrived.
+    StudyArrived(CaseId),
+    /// A study is in the archive.
+    StudyStored(CaseId),
+    /// What says nothing about partners and cases.
+    Other,
+}
+
+impl Fact {
+    /// What a committed entry says.
+    ///
+    /// # Errors
+    /// [`Violation`] when the entry cannot be read.
+    pub(crate) fn of(entry: &[u8]) -> Result<Fact, Violation> {
+        let entry: Entry = minicbor::decode(entry)
+            .map_err(|error| Violation::new("log", format!("an entry cannot be read: {error}")))?;
+        Ok(match &entry.record {
+            Record::PartnerPaired(bytes) => {
+                let introduction: Introduction = minicbor::decode(bytes)
+                    .map_err(|error| Violation::new("log", format!("introduction: {error}")))?;
+                let acquaintance = introduction
+                    .recorded()
+                    .map_err(|error| Violation::new("log", format!("introduction: {error}")))?;
+                Fact::Paired(acquaintance.site)
+            }
+            Record::PartnerRemoved(site) => Fact::Removed(*site),
+            Record::AgreementProposed(bytes) => Fact::Proposed(id(bytes), content(bytes)?),
+            Record::AgreementAccepted(bytes) => Fact::Accepted(id(bytes), content(bytes)?),
+            Record::CaseOpened(case, ..) => Fact::Opened(*case),
+            Record::LinkMade(bytes) => Fact::LinkMade(id(bytes), Box::new(content(bytes)?)),
+            Record::LinkReceived(bytes) => Fact::LinkReceived(id(bytes), Box::new(content(bytes)?)),
+            Record::ProposalMade(bytes) => Fact::ProposalMade(id(bytes), Box::new(content(bytes)?)),
+            Record::ProposalReceived(bytes) => {
+                Fact::ProposalReceived(id(bytes), Box::new(content(bytes)?))
+            }
+            Record::DocumentConfirmed(site, document) => Fact::Confirmed(*site, *document),
+            Record::DocumentRefused(site, document) => Fact::Refused(*site, *document),
+            Record::StudyArrived(case) => Fact::StudyArrived(*case),
+            Record::StudyStored(case) => Fact::StudyStored(*case),
+            Record::AnnouncementMade(_)
+            | Record::AnnouncementReceived(_)
+            | Record::CaseChecked(_) => Fact::Other,
+        })
+    }
+
+    /// The document that this site holds from now on because it came from another.
+    pub(crate) fn taken(&self) -> Option<DocumentId> {
+        match self {
+            Fact::Proposed(id, _)
+            | Fact::Accepted(id, _)
+            | Fact::LinkReceived(id, _)
+            | Fact::ProposalReceived(id, _) => Some(*id),
+            Fact::Paired(_)
+            | Fact::Removed(_)
+            | Fact::Opened(_)
+            | Fact::LinkMade(..)
+            | Fact::ProposalMade(..)
+            | Fact::Confirmed(..)
+            | Fact::Refused(..)
+            | Fact::StudyArrived(_)
+            | Fact::StudyStored(_)
+            | Fact::Other => None,
+        }
+    }
+
+    /// The case it is about.
+    pub(crate) fn case(&self) -> Option<CaseId> {
+        match self {
+            Fact::LinkMade(_, link) | Fact::LinkReceived(_, link) => Some(link.case),
+            Fact::ProposalMade(_, proposal) | Fact::ProposalReceived(_, proposal) => {
+                Some(proposal.case)
+            }
+            Fact::Opened(case) | Fact::StudyArrived(case) | Fact::StudyStored(case) => Some(*case),
+            Fact::Paired(_)
+            | Fact::Removed(_)
+            | Fact::Proposed(..)
+            | Fact::Accepted(..)
+            | Fact::Confirmed(..)
+            | Fact::Refused(..)
+            | Fact::Other => None,
+        }
+    }
+}
+
+fn id(bytes: &[u8]) -> DocumentId {
+    DocumentId::of(bytes)
+}
+
+fn content<T: Document>(bytes: &[u8]) -> Result<T, Violation> {
+    signed::recorded(bytes)
+        .map_err(|error| Violation::new("log", format!("a {} in it: {error}", T::KIND)))
+}

@@ -1,0 +1,128 @@
+//! Faults that come by themselves, and their end.
+
+use dokuei_protocol::time::Span;
+
+use super::World;
+use super::agenda::Event;
+use crate::tally::Group;
+use crate::weather::{CLOCK_OFF_MOST, Weather};
+
+impl World {
+    /// Puts down what goes wrong until the weather clears.
+    pub(super) fn plan_faults(&mut self) {
+        let (weather, count) = (self.weather.clone(), self.sites.len());
+        let lasts = weather.lasts.0;
+        for a in 0..count {
+            for b in a + 1..count {
+                for _ in 0..self.chance.below(weather.cuts + 1) {
+                    let at = self.chance.below(lasts);
+                    let long = self.outage();
+                    self.put(Span(at), Event::Cut(a, b));
+                    self.put(Span(at + long), Event::Mend(a, b));
+                }
+            }
+        }
+        for site in 0..count {
+            if weather.jumps > 0 {
+                self.sites[site].ahead = self.draw_clock();
+            }
+            for _ in 0..self.chance.below(weather.jumps + 1) {
+                let at = self.chance.below(lasts);
+                self.put(Span(at), Event::Jump(site));
+            }
+            for _ in 0..self.chance.below(weather.stops + 1) {
+                let at = self.chance.below(lasts);
+                self.put(Span(at), Event::Stop(site));
+            }
+            for _ in 0..self.chance.below(weather.outages + 1) {
+                let at = self.chance.below(lasts);
+                let long = self.outage();
+                self.put(Span(at), Event::ArchiveDown(site));
+                self.put(Span(at + long), Event::ArchiveUp(site));
+            }
+        }
+        self.plan_work(lasts);
+        self.put(Span(lasts), Event::Calm);
+    }
+
+    /// Studies that are to be read, and partners that are removed.
+    fn plan_work(&mut self, lasts: u64) {
+        for site in 0..self.sites.len() {
+            if !self.sites[site].asks {
+                continue;
+            }
+            for _ in 0..self.chance.between(1, 7) {
+                let at = self.chance.between(lasts / 20, lasts);
+                self.put(Span(at), Event::Open(site));
+            }
+        }
+        let sites = self.sites.len() as u64;
+        if self.chance.percent(35) {
+            for _ in 0..self.chance.between(1, 2) {
+                let site = self.chance.below(sites) as usize;
+                let partners: Vec<usize> = self.sites[site].wanted.iter().copied().collect();
+                if let Some(partner) = self.chance.pick(&partners) {
+                    let at = self.chance.between(lasts / 5, lasts);
+                    self.put(Span(at), Event::Remove { site, partner });
+                }
+            }
+        }
+    }
+
+    fn outage(&mut self) -> u64 {
+        match self.chance.below(3) {
+            0 => Span::SECOND.times(self.chance.between(1, 120)).0,
+            1 => Span::MINUTE.times(self.chance.between(2, 60)).0,
+            _ => Span::MINUTE.times(self.chance.between(60, 720)).0,
+        }
+    }
+
+    /// Half of the clocks are nearly right; the others are off by up to two days.
+    fn draw_clock(&mut self) -> i64 {
+        let most = match self.chance.below(4) {
+            0 | 1 => 30_000,
+            2 => 3_600_000,
+            _ => CLOCK_OFF_MOST,
+        };
+        let off = self.chance.below(2 * most as u64 + 1) as i64;
+        off - most
+    }
+
+    pub(super) fn jump(&mut self, site: usize) {
+        if self.is_calm() {
+            return;
+        }
+        self.tally.count(Group::Faults, "clock jumps");
+        self.sites[site].ahead = self.draw_clock();
+        let ahead = self.sites[site].ahead;
+        self.say(|| format!("site {site}: its clock is {} s ahead", ahead / 1000));
+    }
+
+    pub(super) fn archive_goes(&mut self, site: usize, down: bool) {
+        if down && self.is_calm() {
+            return;
+        }
+        if down {
+            self.tally.count(Group::Faults, "archive outages");
+        }
+        self.sites[site].archive.down = down;
+    }
+
+    /// Everything that was wrong is right from now on.
+    pub(super) fn becalm(&mut self) {
+        self.say(|| "faults stop".to_owned());
+        self.calm_since = Some(self.now);
+        self.weather = Weather::calm();
+        for site in 0..self.sites.len() {
+            self.sites[site].ahead = 0;
+            self.sites[site].archive.down = false;
+            self.put(Span::SECOND, Event::Start(site));
+        }
+        for a in 0..self.sites.len() {
+            for b in a + 1..self.sites.len() {
+                self.cut(a, b, false);
+            }
+        }
+        self.put(Span::HOUR, Event::Review);
+    }
+}

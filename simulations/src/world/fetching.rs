@@ -1,0 +1,301 @@
+//! Bulk transfer and archives: studies by their real transfer plan, over streams that break.
+
+use dokuei_keys::id::{NodeId, ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::Grant;
+use dokuei_protocol::effect::Permit;
+use dokuei_protocol::input::{Outcome, Trouble};
+use dokuei_protocol::study::manifest::Manifest;
+use dokuei_protocol::study::plan::TransferPlan;
+use dokuei_protocol::time::Span;
+
+use super::World;
+use super::agenda::{Event, Token};
+use super::site::Work;
+use crate::checks::Violation;
+use crate::parcel;
+use crate::tally::Group;
+
+/// Streams that a study is fetched over.
+const STREAMS: u16 = 2;
+/// Segments that are written before they are flushed together.
+const FLUSH_EVERY: usize = 3;
+
+/// A study on its way.
+pub(crate) struct Fetch {
+    /// The case.
+    pub(crate) case: CaseId,
+    /// Where it lies.
+    pub(crate) peer: usize,
+    from: SiteId,
+    grant: Grant,
+    key: ContentKey,
+    plan: Option<TransferPlan>,
+}
+
+impl World {
+    pub(super) fn fetch_study(
+        &mut self,
+        site: usize,
+        case: CaseId,
+        node: NodeId,
+        from: SiteId,
+        grant: Grant,
+        key: ContentKey,
+    ) -> Result<(), Violation> {
+        let Some(peer) = self.site_at(node) else {
+            return Err(Violation::new("grants", "a study is fetched from nowhere"));
+        };
+        let fetch = Fetch {
+            case,
+            peer,
+            from,
+            grant,
+            key,
+            plan: None,
+        };
+        let token = self.work(site, Work::Study(Box::new(fetch)));
+        let takes = self.chance.between(20, 2_000);
+        self.put(Span(takes), Event::Begin { site, token });
+        Ok(())
+    }
+
+    fn fetch(&mut self, site: usize, token: Token) -> Option<&mut Fetch> {
+        let process = self.sites[site].process.as_mut()?;
+        match process.work.get_mut(&token)? {
+            Work::Study(fetch) => Some(fetch),
+            _ => None,
+        }
+    }
+
+    /// Whether a parcel can be fetched from a peer now; if not, why.
+    fn may_fetch(&self, site: usize, peer: usize, parcel: ParcelId) -> Result<(), Trouble> {
+        if self.connection(site, peer).is_none() {
+            return Err(Trouble::PartnerUnreachable);
+        }
+        let permit = Permit {
+            node: self.sites[site].node,
+            parcel,
+        };
+        let process = self.sites[peer].process.as_ref();
+        if process.is_some_and(|process| process.permits.contains(&permit)) {
+            Ok(())
+        } else {
+            Err(Trouble::NotPermitted)
+        }
+    }
+
+    /// The manifest has arrived, or not: what is missing is asked for.
+    pub(super) fn begin_fetch(&mut self, site: usize, token: Token) -> Result<(), Violation> {
+        let Some(fetch) = self.fetch(site, token) else {
+            return Ok(());
+        };
+        let (peer, parcel) = (fetch.peer, fetch.grant.manifest.parcel);
+        if let Err(trouble) = self.may_fetch(site, peer, parcel) {
+            return self.end(site, token, Outcome::Failed(trouble));
+        }
+        let manifest = self.sites[peer].store.studies.get(&parcel).cloned();
+        let marks = self.sites[site].store.marks(parcel);
+        let spoilt = self.chance.per_mille(self.weather.damaged / 10);
+        let Some(manifest) = manifest else {
+            return Err(Violation::new(
+                "custody",
+                "a study is gone from who sealed it",
+            ));
+        };
+        let Some(fetch) = self.fetch(site, token) else {
+            return Ok(());
+        };
+        if spoilt || !is_granted(&manifest, fetch) {
+            self.tally.count(Group::Faults, "studies unreadable");
+            return self.end(site, token, Outcome::Impossible);
+        }
+        let mut plan = TransferPlan::new(&manifest);
+        for index in marks {
+            plan.hold(index);
+        }
+        fetch.plan = Some(plan);
+        for stream in 0..STREAMS {
+            self.ask_segment(site, token, stream);
+        }
+        self.check_complete(site, token)
+    }
+
+    fn ask_segment(&mut self, site: usize, token: Token, stream: u16) {
+        let lost = self.chance.percent(self.weather.loss / 2);
+        let takes = self.chance.between(20, 800);
+        let Some(plan) = self
+            .fetch(site, token)
+            .and_then(|fetch| fetch.plan.as_mut())
+        else {
+            return;
+        };
+        let index = plan.ask(stream).map(|segment| segment.index);
+        if index.is_some() {
+            self.put(
+                Span(takes),
+                Event::Segment {
+                    site,
+                    token,
+                    stream,
+                    index,
+                    lost,
+                },
+            );
+        }
+    }
+
+    /// A segment has arrived, or its stream broke.
+    pub(super) fn segment(
+        &mut self,
+        site: usize,
+        token: Token,
+        stream: u16,
+        index: Option<u32>,
+        lost: bool,
+    ) -> Result<(), Violation> {
+        let Some(fetch) = self.fetch(site, token) else {
+            return Ok(());
+        };
+        let (peer, parcel) = (fetch.peer, fetch.grant.manifest.parcel);
+        if let Err(trouble) = self.may_fetch(site, peer, parcel) {
+            self.tally.count(Group::Faults, "transfers broken");
+            return self.end(site, token, Outcome::Failed(trouble));
+        }
+        let damaged = self.chance.per_mille(self.weather.damaged);
+        let Some(plan) = self
+            .fetch(site, token)
+            .and_then(|fetch| fetch.plan.as_mut())
+        else {
+            return Ok(());
+        };
+        match index {
+            Some(_) if lost => {
+                plan.stream_lost(stream);
+                self.tally.count(Group::Faults, "streams broken");
+            }
+            Some(index) => {
+                let object = plan.hold(index);
+                let store = &mut self.sites[site].store;
+                store.write_segment(parcel, index);
+                self.tally.count(Group::Traffic, "segments");
+                match object {
+                    Some(object) if damaged => self.spoil(site, token, parcel, object.slot),
+                    Some(_) => self.sites[site].store.flush(parcel),
+                    None if self.sites[site].store.unflushed(parcel) >= FLUSH_EVERY => {
+                        self.sites[site].store.flush(parcel);
+                    }
+                    None => {}
+                }
+            }
+            None => {}
+        }
+        self.ask_segment(site, token, stream);
+        self.check_complete(site, token)
+    }
+
+    /// An object does not match its digest: all of it is fetched again.
+    fn spoil(&mut self, site: usize, token: Token, parcel: ParcelId, slot: u32) {
+        self.tally.count(Group::Faults, "objects damaged");
+        let Some(plan) = self
+            .fetch(site, token)
+            .and_then(|fetch| fetch.plan.as_mut())
+        else {
+            return;
+        };
+        plan.discard_object(slot);
+        let indices: Vec<u32> = (0..plan.segments())
+            .filter(|index| {
+                plan.segment(*index)
+                    .is_some_and(|segment| segment.slot == slot)
+            })
+            .collect();
+        let store = &mut self.sites[site].store;
+        store.forget_segments(parcel, indices.into_iter());
+    }
+
+    fn check_complete(&mut self, site: usize, token: Token) -> Result<(), Violation> {
+        let Some(fetch) = self.fetch(site, token) else {
+            return Ok(());
+        };
+        let parcel = fetch.grant.manifest.parcel;
+        if fetch.plan.as_ref().is_none_or(|plan| !plan.is_complete()) {
+            return Ok(());
+        }
+        self.sites[site].store.whole(parcel);
+        self.tally.count(Group::Traffic, "studies fetched");
+        self.end(site, token, Outcome::Done)
+    }
+
+    /// A report has arrived, is verified and put into the archive; or not.
+    pub(super) fn fetch_report(&mut self, site: usize, token: Token) -> Result<(), Violation> {
+        let process = self.sites[site].process.as_ref();
+        let Some(Work::Report { peer, case, issued }) =
+            process.and_then(|process| process.work.get(&token))
+        else {
+            return Ok(());
+        };
+        let (peer, case, issued) = (*peer, *case, issued.clone());
+        let parcel = issued.grant.manifest.parcel;
+        if let Err(trouble) = self.may_fetch(site, peer, parcel) {
+            return self.end(site, token, Outcome::Failed(trouble));
+        }
+        let Some(report) = self.sites[peer].store.reports.get(&parcel).cloned() else {
+            return Err(Violation::new(
+                "custody",
+                "a report is gone from who sealed it",
+            ));
+        };
+        if self.chance.per_mille(self.weather.damaged) {
+            self.tally
+                .count(Group::Faults, "reports that do not verify");
+            return self.end(site, token, Outcome::Impossible);
+        }
+        let said = (report.case, report.version, report.status, report.report);
+        if said != (case, issued.version, issued.status, issued.report) {
+            return Err(Violation::new(
+                "reports",
+                "another report than was issued is fetched",
+            ));
+        }
+        if let Some(trouble) = self.archive_trouble(site) {
+            return self.end(site, token, Outcome::Failed(trouble));
+        }
+        let archive = &mut self.sites[site].archive;
+        archive.store_report(case, issued.version, issued.status)?;
+        self.tally.count(Group::Traffic, "reports fetched");
+        self.end(site, token, Outcome::Done)
+    }
+
+    /// The archive takes a study; or not.
+    pub(super) fn shelve(&mut self, site: usize, token: Token) -> Result<(), Violation> {
+        let process = self.sites[site].process.as_ref();
+        let Some(Work::Shelve(case)) = process.and_then(|process| process.work.get(&token)) else {
+            return Ok(());
+        };
+        let case = *case;
+        if let Some(trouble) = self.archive_trouble(site) {
+            return self.end(site, token, Outcome::Failed(trouble));
+        }
+        self.sites[site].archive.store_study(case);
+        self.end(site, token, Outcome::Done)
+    }
+
+    fn archive_trouble(&mut self, site: usize) -> Option<Trouble> {
+        if self.sites[site].archive.down {
+            return Some(Trouble::ArchiveUnreachable);
+        }
+        if self.chance.per_mille(self.weather.refused) {
+            self.tally.count(Group::Faults, "archive refusals");
+            return Some(Trouble::ArchiveRefused);
+        }
+        None
+    }
+}
+
+/// Whether a manifest is the one that was granted, as a node checks it.
+fn is_granted(manifest: &Manifest, fetch: &Fetch) -> bool {
+    manifest.check(&fetch.grant.manifest, fetch.from).is_ok()
+        && parcel::digest(&fetch.key, manifest) == fetch.grant.manifest.digest
+}

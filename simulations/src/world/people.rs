@@ -1,0 +1,289 @@
+//! The people of a site: who sends studies, who reads them, who reads the reports. They look at their
+//! lists now and then and do what is next, sometimes something else, sometimes what cannot be done.
+
+use dokuei_keys::id::{DocumentId, SiteId};
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::phase::Phase;
+use dokuei_protocol::case::report::{Reception, ReportStatus};
+use dokuei_protocol::case::terms::{CaseTerms, Modality, Priority, Specialty};
+use dokuei_protocol::input::{Command, IssueReport, OpenCase};
+use dokuei_protocol::service::Quoting;
+use dokuei_protocol::service::views::{CaseView, Side, Waiting};
+use dokuei_protocol::time::Span;
+
+use super::World;
+use super::agenda::Event;
+use super::site::Asker;
+use crate::checks::{Violation, waiting};
+use crate::parcel::{self, SealedReport};
+use crate::tally::Group;
+
+impl World {
+    /// People look at their lists and act.
+    pub(super) fn look(&mut self, site: usize) -> Result<(), Violation> {
+        let again = match self.is_calm() {
+            true => self.chance.between(10, 20),
+            false => self.chance.between(15, 60),
+        };
+        self.put(Span::MINUTE.times(again), Event::Look(site));
+        self.tidy_up(site);
+        let views = self.sites[site].service().map(|service| service.cases());
+        for view in views.into_iter().flatten() {
+            if let Some(situation) = self.situation(site, &view) {
+                waiting::connection(&situation)?;
+            }
+            match view.side {
+                Side::Requester => self.act_as_requester(site, &view)?,
+                Side::Reader => self.act_as_reader(site, &view)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn person(
+        &mut self,
+        site: usize,
+        what: &'static str,
+        command: Command,
+    ) -> Result<(), Violation> {
+        self.tally.count(Group::People, what);
+        self.command(site, what, Asker::Person, command)
+    }
+
+    /// Whether somebody does something now: with this chance, and surely once it is calm.
+    fn does(&mut self, percent: u32) -> bool {
+        self.is_calm() || self.chance.percent(percent)
+    }
+
+    /// Something that people do only before it is calm.
+    fn fancies(&mut self, percent: u32) -> bool {
+        !self.is_calm() && self.chance.percent(percent)
+    }
+
+    fn act_as_reader(&mut self, site: usize, view: &CaseView) -> Result<(), Violation> {
+        if self.is_calm() && self.sites[site].staff.reader_leaves {
+            return Ok(());
+        }
+        let case = view.case;
+        let by_hand = self.sites[site].quoting == Quoting::ByHand;
+        match (view.waiting, view.phase) {
+            (Waiting::QuoteHere, _) if by_hand && self.does(20) => {
+                self.person(site, "declines", Command::Decline(case))
+            }
+            (Waiting::ReadingHere, "received") if self.fancies(6) => self.give_back(site, case),
+            (Waiting::ReadingHere, "received") if self.chance.percent(70) => {
+                let reader = self.sites[site].staff.reader;
+                self.person(site, "claims", Command::Claim(case, reader))
+            }
+            (Waiting::ReadingHere, "claimed") if self.fancies(4) => self.give_back(site, case),
+            (Waiting::ReadingHere, "received" | "claimed" | "preliminary" | "report-rejected") => {
+                let status = match (self.fancies(40), view.phase) {
+                    (true, phase) if phase != "report-rejected" => ReportStatus::Preliminary,
+                    _ => ReportStatus::Final,
+                };
+                if self.does(40) {
+                    self.issue(site, case, status)?;
+                }
+                Ok(())
+            }
+            (_, "final" | "delivered" | "acknowledged" | "closed") if self.fancies(3) => {
+                let statuses = [
+                    ReportStatus::Addendum,
+                    ReportStatus::Amended,
+                    ReportStatus::Corrected,
+                    ReportStatus::Retracted,
+                    ReportStatus::Preliminary,
+                    ReportStatus::Final,
+                ];
+                let status = self
+                    .chance
+                    .pick(&statuses)
+                    .unwrap_or(ReportStatus::Addendum);
+                self.issue(site, case, status)
+            }
+            _ if self.fancies(2) => self.do_nonsense(site, case),
+            _ => Ok(()),
+        }
+    }
+
+    fn give_back(&mut self, site: usize, case: CaseId) -> Result<(), Violation> {
+        let reasons = [
+            ReleaseReason::ShiftEnded,
+            ReleaseReason::OutsideCompetence,
+            ReleaseReason::ImageQuality,
+        ];
+        let reason = self
+            .chance
+            .pick(&reasons)
+            .unwrap_or(ReleaseReason::ShiftEnded);
+        self.person(site, "gives back", Command::Release(case, reason))
+    }
+
+    /// A report version is signed, sealed on the disk, and issued.
+    fn issue(&mut self, site: usize, case: CaseId, status: ReportStatus) -> Result<(), Violation> {
+        let Some(service) = self.sites[site].service() else {
+            return Ok(());
+        };
+        let Ok(next) = service.next_version(case, status) else {
+            return Ok(());
+        };
+        let (id, report) = (self.sites[site].id, DocumentId::of(&self.chance.bytes()));
+        let (manifest, key) = parcel::report(&mut self.chance, id);
+        let sealed = SealedReport {
+            case,
+            version: next.version,
+            status,
+            report,
+        };
+        self.sites[site]
+            .store
+            .reports
+            .insert(manifest.parcel, sealed);
+        let issue = IssueReport {
+            case,
+            version: next.version,
+            status,
+            predecessor: next.predecessor,
+            report,
+            author: self.sites[site].staff.reader,
+            manifest,
+            key,
+        };
+        self.person(site, "reports", Command::IssueReport(Box::new(issue)))
+    }
+
+    fn act_as_requester(&mut self, site: usize, view: &CaseView) -> Result<(), Violation> {
+        let case = view.case;
+        if self.fancies(2) {
+            let reason = WithdrawalReason::NotNeeded;
+            return self.person(site, "withdraws", Command::Withdraw(case, reason));
+        }
+        if view.waiting == Waiting::OfferHere && self.fancies(20) {
+            let to = self.candidates(site);
+            return self.person(site, "offers again", Command::Offer { case, to });
+        }
+        if self.fancies(2) {
+            return self.do_nonsense(site, case);
+        }
+        let doctor_is_here = !(self.is_calm() && self.sites[site].staff.doctor_leaves);
+        if doctor_is_here && self.does(50) {
+            return self.acknowledge(site, case);
+        }
+        Ok(())
+    }
+
+    /// A doctor reads the newest report that has been delivered.
+    fn acknowledge(&mut self, site: usize, case: CaseId) -> Result<(), Violation> {
+        let request = self.sites[site]
+            .service()
+            .and_then(|service| service.state().requests.get(&case));
+        let open = request.and_then(|request| request.booked());
+        let versions = open
+            .filter(|thread| !thread.phase().is_over())
+            .and_then(|thread| thread.phase().versions());
+        let delivered = versions.into_iter().flat_map(|versions| versions.all());
+        let newest = delivered
+            .filter(|version| version.reception == Reception::Delivered)
+            .map(|version| version.issued.version)
+            .max();
+        match newest {
+            Some(version) => self.person(site, "acknowledges", Command::Acknowledge(case, version)),
+            None => Ok(()),
+        }
+    }
+
+    /// What people try that cannot be done, mostly.
+    fn do_nonsense(&mut self, site: usize, case: CaseId) -> Result<(), Violation> {
+        let other = (site + 1) % self.sites.len();
+        let (reader, partner) = (self.sites[site].staff.reader, self.sites[other].id);
+        let command = match self.chance.below(6) {
+            0 => Command::Claim(case, reader),
+            1 => Command::Acknowledge(case, self.chance.between(0, 4) as u32),
+            2 => Command::Decline(case),
+            3 => Command::AcceptAgreement(partner),
+            4 => Command::Withdraw(
+                CaseId::from_bytes(self.chance.bytes()),
+                WithdrawalReason::NotNeeded,
+            ),
+            _ => Command::Offer {
+                case,
+                to: vec![partner, partner],
+            },
+        };
+        self.person(site, "tries something", command)
+    }
+
+    /// One to three partners to ask.
+    fn candidates(&mut self, site: usize) -> Vec<SiteId> {
+        let Some(service) = self.sites[site].service() else {
+            return Vec::new();
+        };
+        let mut partners: Vec<SiteId> = service.state().partners.keys().copied().collect();
+        let count = self.chance.between(1, 3);
+        let mut candidates = Vec::new();
+        for _ in 0..count {
+            if partners.is_empty() {
+                break;
+            }
+            let at = self.chance.below(partners.len() as u64) as usize;
+            candidates.push(partners.swap_remove(at));
+        }
+        candidates
+    }
+
+    /// A study is ready to be read.
+    pub(super) fn open(&mut self, site: usize) -> Result<(), Violation> {
+        let to = self.candidates(site);
+        if to.is_empty() {
+            if !self.is_calm() {
+                self.put(Span::MINUTE.times(40), Event::Open(site));
+            }
+            return Ok(());
+        }
+        let id = self.sites[site].id;
+        let (manifest, reference, key) = parcel::study(&mut self.chance, id);
+        let terms = CaseTerms {
+            modality: match self.chance.below(10) {
+                0..7 => Modality::Ct,
+                7..9 => Modality::Mr,
+                _ => Modality::Us,
+            },
+            specialty: Specialty::Chest,
+            priority: Priority::Routine,
+            objects: reference.objects,
+            bytes: reference.bytes,
+            due: self.clock(site).after(Span::DAY),
+        };
+        self.sites[site]
+            .store
+            .studies
+            .insert(reference.parcel, manifest);
+        let open = OpenCase {
+            manifest: reference,
+            key,
+            terms,
+            to,
+        };
+        self.person(site, "opens", Command::OpenCase(Box::new(open)))
+    }
+
+    /// The node throws away studies whose reading is over without a report.
+    fn tidy_up(&mut self, site: usize) {
+        let Some(process) = &self.sites[site].process else {
+            return;
+        };
+        let fetching = |case: CaseId| {
+            let mut jobs = process.work.values().filter_map(|work| work.job());
+            jobs.any(|job| job == dokuei_protocol::input::Job::ReceiveStudy(case))
+        };
+        let readings = process.service.state().readings.iter();
+        let over = readings.filter(|(case, reading)| {
+            matches!(reading.thread.phase(), Phase::Ended(_)) && !fetching(**case)
+        });
+        let cases: Vec<CaseId> = over.map(|(case, _)| *case).collect();
+        for case in cases {
+            self.discard_study(site, case);
+        }
+    }
+}

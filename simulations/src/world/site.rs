@@ -1,0 +1,251 @@
+//! A site: its keys, its people, its disk and archive, and its node while that runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dokuei_keys::delegation::{Delegation, SiteCertificate, Subject};
+use dokuei_keys::error::Refused;
+use dokuei_keys::id::{NodeId, PersonId, SiteId};
+use dokuei_keys::secret::Secret32;
+use dokuei_keys::signed::Signed;
+use dokuei_keys::signing::SigningKey;
+use dokuei_keys::time::{UnixSeconds, Validity};
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::report::ReportIssued;
+use dokuei_protocol::effect::Permit;
+use dokuei_protocol::input::{Job, Ticket};
+use dokuei_protocol::partner::announcement::OfferSlot;
+use dokuei_protocol::service::{Identity, Quoting, Service};
+use dokuei_protocol::state::State;
+use dokuei_protocol::time::{Span, Timestamp};
+
+use super::agenda::Token;
+use super::fetching::Fetch;
+use crate::archive::Archive;
+use crate::chance::Chance;
+use crate::store::Store;
+
+/// A site.
+pub(crate) struct Site {
+    /// What it is called.
+    pub(crate) name: String,
+    /// Its name among sites.
+    pub(crate) id: SiteId,
+    /// Its node.
+    pub(crate) node: NodeId,
+    /// Whom it wants as partners.
+    pub(crate) wanted: BTreeSet<usize>,
+    /// Whether it asks for readings.
+    pub(crate) asks: bool,
+    /// What it reads; nothing when it does not.
+    pub(crate) slots: Vec<OfferSlot>,
+    /// How it answers offers.
+    pub(crate) quoting: Quoting,
+    /// Milliseconds that its clock is ahead.
+    pub(crate) ahead: i64,
+    /// Its disk.
+    pub(crate) store: Store,
+    /// Its archive.
+    pub(crate) archive: Archive,
+    /// Its node, while it runs.
+    pub(crate) process: Option<Process>,
+    /// What the state must be after the next start.
+    pub(crate) expected: Option<State>,
+    /// Its people.
+    pub(crate) staff: Staff,
+    keys: Keys,
+}
+
+/// The people of a site.
+pub(crate) struct Staff {
+    /// Who reads.
+    pub(crate) reader: PersonId,
+    /// Whether nobody reads any more once it is calm.
+    pub(crate) reader_leaves: bool,
+    /// Whether no doctor reads reports any more once it is calm.
+    pub(crate) doctor_leaves: bool,
+}
+
+struct Keys {
+    site: Secret32,
+    certificate: Vec<u8>,
+    delegation: Vec<u8>,
+}
+
+/// A running node: everything in here is gone when it stops.
+pub(crate) struct Process {
+    /// The service.
+    pub(crate) service: Service,
+    /// Who may connect.
+    pub(crate) admitted: BTreeSet<NodeId>,
+    /// Who may fetch what.
+    pub(crate) permits: BTreeSet<Permit>,
+    /// Until when strangers may call, by the site's clock.
+    pub(crate) pairing_until: Option<Timestamp>,
+    /// What is under way.
+    pub(crate) work: BTreeMap<Token, Work>,
+    /// Who waits for the answer to a ticket.
+    pub(crate) askers: BTreeMap<Ticket, Asker>,
+    /// With whom it believes to be connected, over which connection.
+    pub(crate) believes: BTreeMap<usize, u32>,
+    /// Which wake-up counts.
+    pub(crate) generation: u64,
+}
+
+/// Something under way in a node.
+pub(crate) enum Work {
+    /// A document is on its way.
+    Send { peer: usize, job: Job },
+    /// Announcements are asked for.
+    Sync { peer: usize },
+    /// An inviter is called.
+    Call,
+    /// A study is fetched.
+    Study(Box<Fetch>),
+    /// A study is put into the archive.
+    Shelve(CaseId),
+    /// A report is fetched.
+    Report {
+        peer: usize,
+        case: CaseId,
+        issued: Box<ReportIssued>,
+    },
+}
+
+/// Who waits for the answer to a ticket.
+#[derive(Clone, Copy)]
+pub(crate) enum Asker {
+    /// A sender of a document.
+    Sender {
+        peer: usize,
+        token: Token,
+        epoch: Option<u32>,
+        forged: bool,
+    },
+    /// Somebody who asks for announcements.
+    Sync {
+        peer: usize,
+        token: Token,
+        epoch: Option<u32>,
+    },
+    /// A stranger.
+    Caller { peer: usize, token: Token },
+    /// A person who invites another site.
+    Inviter { accepter: usize },
+    /// A person.
+    Person,
+}
+
+impl Work {
+    /// The job that ends with it.
+    pub(crate) fn job(&self) -> Option<Job> {
+        match self {
+            Work::Send { job, .. } => Some(*job),
+            Work::Study(fetch) => Some(Job::ReceiveStudy(fetch.case)),
+            Work::Shelve(case) => Some(Job::StoreStudy(*case)),
+            Work::Report { case, issued, .. } => Some(Job::ReceiveReport(*case, issued.version)),
+            Work::Sync { .. } | Work::Call => None,
+        }
+    }
+
+    /// The peer it needs.
+    pub(crate) fn peer(&self) -> Option<usize> {
+        match self {
+            Work::Send { peer, .. } | Work::Sync { peer } | Work::Report { peer, .. } => {
+                Some(*peer)
+            }
+            Work::Study(fetch) => Some(fetch.peer),
+            Work::Call | Work::Shelve(_) => None,
+        }
+    }
+}
+
+impl Process {
+    fn new(service: Service) -> Process {
+        Process {
+            service,
+            admitted: BTreeSet::new(),
+            permits: BTreeSet::new(),
+            pairing_until: None,
+            work: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            believes: BTreeMap::new(),
+            generation: 0,
+        }
+    }
+}
+
+impl Site {
+    /// A site with fresh keys, certified at `now` for most of a year.
+    ///
+    /// # Errors
+    /// None: what is signed here keeps its limits.
+    pub(crate) fn new(chance: &mut Chance, index: usize, now: Timestamp) -> Result<Site, Refused> {
+        let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(chance.secret()));
+        let id = SiteId::of(&root.public());
+        let node = NodeId::from(node.public());
+        let from = UnixSeconds(now.seconds().0 - 10 * Span::DAY.0 / 1000);
+        let validity = Validity::starting(from, 360 * Span::DAY.0 / 1000);
+        let name = format!("site {index}");
+        let certificate = SiteCertificate {
+            site: id,
+            root: root.public(),
+            name: name.clone(),
+            key: site.public(),
+            validity,
+            serial: 1,
+        };
+        let delegation = Delegation {
+            site: id,
+            subject: Subject::Node(node),
+            validity,
+            serial: 1,
+        };
+        let keys = Keys {
+            site: site.seed(),
+            certificate: Signed::sign(certificate, &root)?.bytes().to_vec(),
+            delegation: Signed::sign(delegation, &site)?.bytes().to_vec(),
+        };
+        Ok(Site {
+            name,
+            id,
+            node,
+            wanted: BTreeSet::new(),
+            asks: false,
+            slots: Vec::new(),
+            quoting: Quoting::Automatic,
+            ahead: 0,
+            store: Store::default(),
+            archive: Archive::default(),
+            process: None,
+            expected: None,
+            staff: Staff {
+                reader: PersonId::from_bytes(chance.bytes()),
+                reader_leaves: chance.percent(15),
+                doctor_leaves: chance.percent(15),
+            },
+            keys,
+        })
+    }
+
+    /// A node that has just been started: its service knows nothing yet.
+    pub(crate) fn boot(&self, seed: &Secret32) -> Process {
+        let identity = Identity {
+            site: self.id,
+            certificate: self.keys.certificate.clone(),
+            node: self.keys.delegation.clone(),
+            node_id: self.node,
+            key: SigningKey::from_seed(self.keys.site.duplicate()),
+        };
+        Process::new(Service::new(identity, self.quoting, seed))
+    }
+
+    /// Where its node is reached.
+    pub(crate) fn address(&self) -> String {
+        self.name.clone()
+    }
+
+    /// The service, while the node runs.
+    pub(crate) fn service(&self) -> Option<&Service> {
+        self.process.as_ref().map(|process| &process.service)
+    }
+}

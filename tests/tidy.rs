@@ -1,0 +1,186 @@
+//! The house rules, applied to this repository.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use dokuei_tests::crates::Crates;
+use dokuei_tests::rules::{self, File};
+
+/// Functions that may be longer than the rule, each with its reason.
+const LONG_FUNCTIONS: &[(&str, &str)] = &[];
+
+/// What touches the world: clocks, sockets, disks, runtimes, and DICOM.
+const WORLDLY: &[&str] = &[
+    "tokio",
+    "tokio-*",
+    "async-*",
+    "smol",
+    "futures-executor",
+    "mio",
+    "socket2",
+    "rustix",
+    "libp2p",
+    "libp2p-*",
+    "quinn",
+    "quinn-*",
+    "rustls",
+    "hyper",
+    "axum",
+    "redb",
+    "dicom-*",
+    "jiff",
+    "tempfile",
+    "dokuei-node",
+];
+/// Sources of chance that a crate would take from the system by itself.
+const SYSTEM_CHANCE: &[&str] = &["getrandom", "rand"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The repository's files that are text. Without version control it is all that is not built.
+fn files() -> Vec<(String, String)> {
+    let listed = output(
+        "git",
+        &[
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
+    );
+    let paths = listed.split('\0').filter(|path| !path.is_empty());
+    let text = |path: &str| Some((path.to_owned(), fs::read_to_string(root().join(path)).ok()?));
+    let files: Vec<_> = paths.filter_map(text).collect();
+    assert!(files.len() > 100, "only {} files were found", files.len());
+    files
+}
+
+fn every(rust_only: bool, rule: impl Fn(&File<'_>) -> Vec<String>) {
+    let files = files();
+    let chosen = files
+        .iter()
+        .filter(|(path, _)| !rust_only || path.ends_with(".rs"));
+    let wrong: Vec<_> = chosen
+        .flat_map(|(path, text)| rule(&File { path, text }))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn crates() -> Crates {
+    let version = output("rustc", &["-vV"]);
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .unwrap();
+    let arguments = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--offline",
+        "--filter-platform",
+        host,
+    ];
+    let answer = output(env!("CARGO"), &arguments);
+    let crates = Crates::read(&serde_json::from_str(&answer).unwrap()).unwrap();
+    for name in [
+        "dokuei-keys",
+        "dokuei-protocol",
+        "dokuei-node",
+        "dokuei-simulations",
+    ] {
+        assert!(crates.has(name), "{name} is not in the workspace");
+    }
+    crates
+}
+
+#[test]
+fn keys_and_protocol_do_not_reach_the_world() {
+    let crates = crates();
+    for name in ["dokuei-keys", "dokuei-protocol"] {
+        assert_eq!(
+            crates.forbidden(name, WORLDLY),
+            Vec::<String>::new(),
+            "{name}"
+        );
+        let uses = crates.uses(name);
+        let chance: Vec<_> = SYSTEM_CHANCE
+            .iter()
+            .filter(|source| uses.contains(**source))
+            .collect();
+        assert!(
+            chance.is_empty(),
+            "{name} takes chance from the system: {chance:?}"
+        );
+    }
+    assert!(!crates.reaches("dokuei-keys").contains("dokuei-protocol"));
+    // The rule can see: the node does reach them.
+    assert!(crates.forbidden("dokuei-node", WORLDLY).len() > 5);
+}
+
+#[test]
+fn simulations_never_reach_the_node() {
+    let forbidden = crates().forbidden(
+        "dokuei-simulations",
+        &["dokuei-node", "libp2p", "redb", "dicom-*"],
+    );
+    assert_eq!(forbidden, Vec::<String>::new());
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    every(true, |file| rules::sizes(file, LONG_FUNCTIONS));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    every(true, rules::unfinished);
+}
+
+#[test]
+fn peer_ids_stay_in_the_network() {
+    every(true, rules::peer_ids);
+}
+
+#[test]
+fn no_file_names_a_folder_of_one_machine() {
+    every(false, rules::absolute_paths);
+}
+
+#[test]
+fn bytes_between_sites_and_at_rest_have_snapshots() {
+    let files = files();
+    for room in ["keys/tests/", "protocol/tests/"] {
+        let of_room = |path: &str| path.starts_with(room) && path.ends_with(".snap");
+        let kept: Vec<_> = files.iter().filter(|(path, _)| of_room(path)).collect();
+        assert!(!kept.is_empty(), "{room} holds no snapshot");
+        for (path, text) in kept {
+            let shown = text.splitn(3, "---\n").nth(2).unwrap_or_default();
+            assert!(!shown.trim().is_empty(), "{path} shows nothing");
+        }
+    }
+    let undecided: Vec<_> = files
+        .iter()
+        .filter(|(path, _)| path.ends_with(".snap.new"))
+        .collect();
+    assert!(
+        undecided.is_empty(),
+        "snapshots changed and nobody decided: {undecided:?}"
+    );
+}
