@@ -266,7 +266,10 @@ impl Dispatch {
         self.spawn_network(move |network| async move {
             match network.sync(node, &request).await {
                 Ok(bytes) => desk.tell(Input::SyncAnswered { node, bytes }).await,
-                Err(error) => tracing::debug!(target: "dokuei::network", "a partner's announcements could not be asked for: {error}"),
+                Err(error) => {
+                    tracing::debug!(target: "dokuei::network", "a partner's announcements could not be asked for: {error}");
+                    desk.tell(Input::SyncFailed(node)).await;
+                }
             }
         });
     }
