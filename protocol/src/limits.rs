@@ -42,9 +42,6 @@ pub const SYNC_BYTES: usize = 64 * 1024;
 pub const CLOCK_AHEAD: Span = Span::DAY.times(5);
 /// How long an invitation is open. The two people are on the telephone.
 pub const INVITATION: Span = Span::MINUTE.times(15);
-/// The answer to a call is on its way for at most this long; the door is closed only then, so that
-/// closing it does not cut the answer off.
-pub const PAIRING_ENDS: Span = Span::SECOND.times(35);
 /// Wrong answers to one invitation before it closes.
 pub const INVITATION_TRIES: u8 = 10;
 /// How long a case is on offer when nothing else was said.

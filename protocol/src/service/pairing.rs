@@ -20,8 +20,6 @@ use crate::time::Timestamp;
 #[derive(Default)]
 pub(crate) struct Pairings {
     invitation: Option<Invitation>,
-    /// The invitation was used; the door stays open until then for its conversation to end.
-    closing: Option<Timestamp>,
     call: Option<Call>,
 }
 
@@ -40,8 +38,7 @@ struct Call {
 
 impl Pairings {
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        let invited = self.invitation.as_ref().map(|invitation| invitation.until);
-        invited.or(self.closing)
+        self.invitation.as_ref().map(|invitation| invitation.until)
     }
 }
 
@@ -68,7 +65,6 @@ impl Service {
             tries: 0,
             retention_days,
         });
-        self.pairings.closing = None;
         turn.effect(Effect::OpenPairing(until));
         Ok(answer)
     }
@@ -139,7 +135,7 @@ impl Service {
         let introduction = self.introduction()?;
         let answer = PairingAnswer::new(&invitation.secret, &call, introduction, agreement.clone());
         self.pairings.invitation = None;
-        self.pairings.closing = Some(turn.now.after(limits::PAIRING_ENDS));
+        turn.effect(Effect::ClosePairing);
         self.paired(turn, &acquaintance, &call.introduction);
         self.note(turn, Record::AgreementProposed(agreement.into()));
         Some(cbor::encode(&answer))
@@ -237,7 +233,6 @@ impl Service {
             .is_some_and(|until| until <= turn.now)
         {
             self.pairings.invitation = None;
-            self.pairings.closing = None;
             turn.effect(Effect::ClosePairing);
         }
     }
