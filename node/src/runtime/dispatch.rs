@@ -17,6 +17,14 @@ use crate::runtime::ports::Ports;
 
 /// Seconds after which a partner may send a document again that could not be taken yet.
 const LATER_SECONDS: u32 = 2;
+/// Pauses before a partner is asked again for its announcements: an answer is lost when of two
+/// connections made at once the one it comes over is closed. Later asking is the service's matter.
+const SYNC_PAUSES: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(25),
+];
 
 /// Somebody who waits for the service's answer.
 enum Waiting {
@@ -268,9 +276,17 @@ impl Dispatch {
     fn ask_sync(&self, node: NodeId, request: Vec<u8>) {
         let desk = self.desk.clone();
         self.spawn_network(move |network| async move {
-            match network.sync(node, &request).await {
-                Ok(bytes) => desk.tell(Input::SyncAnswered { node, bytes }).await,
-                Err(error) => tracing::debug!(target: "dokuei::network", "a partner's announcements could not be asked for: {error}"),
+            let mut pauses = SYNC_PAUSES.into_iter();
+            loop {
+                let error = match network.sync(node, &request).await {
+                    Ok(bytes) => return desk.tell(Input::SyncAnswered { node, bytes }).await,
+                    Err(error) => error,
+                };
+                tracing::debug!(target: "dokuei::network", "a partner's announcements could not be asked for: {error}");
+                match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return,
+                }
             }
         });
     }
