@@ -19,27 +19,36 @@ use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
 use crate::site::people;
-use crate::store::StoreError;
 
 pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure> {
-    let passphrase = Zeroizing::new(sign.passphrase);
-    let view = find_case(node, &sign.case).await?;
+    let passphrase = Zeroizing::new(sign.passphrase.clone());
     let person = find_person(node, &sign.reader)?;
-    let known = ReportStatus::ALL
-        .iter()
-        .map(|status| status.code())
-        .collect::<Vec<_>>()
-        .join(", ");
-    let status = ReportStatus::from_code(&sign.status).ok_or_else(|| {
-        Failure::new(
-            "unknown-status",
-            say!(
-                "状態は {known} のいずれかです。",
-                "The status is one of {known}."
-            ),
-        )
+    let draft = draft(node, sign).await?;
+    let case = draft.case;
+    let Composed { issue, kept } = tokio::task::block_in_place(|| {
+        let author = people::unlock(&node.folder, &person.id, passphrase.as_bytes())?;
+        let site = node.keys.site_key();
+        let signers = Signers {
+            author: &author,
+            delegation: &person.delegation,
+            site: &site,
+            certificate: node.keys.certificate(),
+        };
+        compose(draft, &signers, node.ports.register.parcels())
     })?;
-    let case = view.case;
+    let (version, report) = (issue.version, issue.report.to_string());
+    let change = kept.change(case, version, &node.ports.storage)?;
+    node.ports.store.commit(change)?;
+    command(node, Command::IssueReport(Box::new(issue))).await?;
+    let view = find_case(node, &case.to_string()).await?;
+    let shown = case_json(node, &view).await?;
+    Ok(json!({ "case": shown, "version": version, "report": report }))
+}
+
+/// What is to be signed: the text or PDF that came, on the study that is here.
+async fn draft(node: &Node, sign: SignReport) -> Result<Draft, Failure> {
+    let view = find_case(node, &sign.case).await?;
+    let (case, status) = (view.case, status(&sign.status)?);
     let next = node
         .desk
         .ask(move |service| service.next_version(case, status))
@@ -56,21 +65,14 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
         )
     })?;
     let requester = view.partner.ok_or_else(stopping)?;
-    let subject = Subject::of(
-        &study,
-        &partner_name(node, requester).await,
-        &node.config.site_name,
-    );
-    let attachment = sign
-        .pdf
-        .map(|pdf| STANDARD.decode(pdf))
-        .transpose()
-        .map_err(|_| {
-            Failure::new(
-                "bad-request",
-                say!("PDF を読めません。", "The PDF cannot be read."),
-            )
-        })?;
+    let name = partner_name(node, requester).await;
+    let attachment = sign.pdf.map(|pdf| STANDARD.decode(pdf)).transpose();
+    let attachment = attachment.map_err(|_| {
+        Failure::new(
+            "bad-request",
+            say!("PDF を読めません。", "The PDF cannot be read."),
+        )
+    })?;
     if sign.text.trim().is_empty() && attachment.is_none() {
         return Err(Failure::new(
             "empty-report",
@@ -80,39 +82,34 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
             ),
         ));
     }
-    let at = now();
-    let draft = Draft {
+    Ok(Draft {
         case,
         status,
         next,
         requester,
-        subject,
+        subject: Subject::of(&study, &name, &node.config.site_name),
         text: sign.text,
         attachment,
-        at,
+        at: now(),
         offset_minutes: local_offset_minutes(),
-    };
-    let Composed { issue, kept } = tokio::task::block_in_place(|| {
-        let author = people::unlock(&node.folder, &person.id, passphrase.as_bytes())?;
-        let site = node.keys.site_key();
-        let signers = Signers {
-            author: &author,
-            delegation: &person.delegation,
-            site: &site,
-            certificate: node.keys.certificate(),
-        };
-        compose(draft, &signers, node.ports.register.parcels())
-    })?;
-    let (version, report) = (issue.version, issue.report);
-    let keep = kept
-        .change(case, version, &node.ports.storage)
-        .and_then(|change| node.ports.store.commit(change));
-    keep.map_err(|error: StoreError| Failure::from(error))?;
-    command(node, Command::IssueReport(Box::new(issue))).await?;
-    let view = find_case(node, &case.to_string()).await?;
-    Ok(
-        json!({ "case": case_json(node, &view).await?, "version": version, "report": report.to_string() }),
-    )
+    })
+}
+
+fn status(code: &str) -> Result<ReportStatus, Failure> {
+    ReportStatus::from_code(code).ok_or_else(|| {
+        let known: Vec<&str> = ReportStatus::ALL
+            .iter()
+            .map(|status| status.code())
+            .collect();
+        let known = known.join(", ");
+        Failure::new(
+            "unknown-status",
+            say!(
+                "状態は {known} のいずれかです。",
+                "The status is one of {known}."
+            ),
+        )
+    })
 }
 
 pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Result<Value, Failure> {

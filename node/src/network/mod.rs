@@ -19,6 +19,8 @@ mod error;
 mod events;
 mod frames;
 mod gate;
+#[cfg(test)]
+mod hostile;
 pub mod limits;
 mod listen;
 mod memory;

@@ -30,6 +30,8 @@ use std::sync::Mutex;
 use dokuei_keys::id::NodeId;
 use tokio::sync::mpsc;
 
+#[cfg(test)]
+pub(super) use self::fetch::OpenBulk;
 pub(super) use self::fetch::fetch;
 pub(super) use self::serve::Service;
 use super::lock;

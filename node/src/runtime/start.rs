@@ -69,56 +69,24 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let config = Config::read(&folder.config())?;
     let passphrase = passphrase::find(&folder, passphrase_file)?;
     let keys = SiteKeys::open(&folder, &passphrase)?;
-    let site = keys.site_certificate()?.site;
     let store = Store::open(&folder.database())?;
-    let parcels = Parcels::open(folder.parcels())
-        .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
-    let register = Register::open(
-        site,
-        parcels.clone(),
-        store.clone(),
-        keys.storage().duplicate(),
-    )
-    .map_err(|error| failed(&error))?;
-    let granted = GrantedStudies::open(store.clone(), keys.storage().duplicate())
-        .map_err(|error| failed(&error))?;
-    let mut service = Service::new(
-        keys.identity()?,
-        config.quoting,
-        &Secret32::from_rng(&mut chance()),
-    );
+    let seed = Secret32::from_rng(&mut chance());
+    let mut service = Service::new(keys.identity()?, config.quoting, &seed);
     restore(&mut service, &store, keys.storage())?;
 
     let permits = Permits::default();
-    let mut network = NetworkConfig::new(
-        Zeroizing::new(*keys.node_seed().expose()),
-        config.listen.clone(),
-    );
-    network.parcels = Some(Arc::new(ParcelShelf {
+    let parcels = Parcels::open(folder.parcels())
+        .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
+    let started = start_network(&config, &keys, &parcels, &permits)?;
+    let ports = Arc::new(open_ports(
+        &config,
+        &keys,
+        &store,
         parcels,
-        permits: permits.clone(),
-    }));
-    let Started {
-        network,
-        events,
-        listening,
-    } = Network::start(network).map_err(|error| failed(&error))?;
-
-    let archiver = config
-        .archive
-        .as_ref()
-        .and_then(|archive| Archiver::new(archive, &config.ae_title));
-    let ports = Arc::new(Ports {
-        site,
-        register: register.clone(),
-        granted,
-        store: store.clone(),
-        storage: keys.storage().duplicate(),
-        network: network.clone(),
-        archiver,
-        transfers: Transfers::default(),
-    });
-    let intake = Arc::new(StudyIntake::new(register, Room::under(folder.path())));
+        started.network.clone(),
+    )?);
+    let room = Room::under(folder.path());
+    let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
     let scp = start_scp(&config, Arc::clone(&intake))?;
 
     let (desk, inbox) = desk();
@@ -128,36 +96,72 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         runtime: Handle::current(),
         tickets: tickets.clone(),
         permits,
-        network,
+        network: started.network,
         ports: Arc::clone(&ports),
     };
-    Loop {
+    let storage = keys.storage().duplicate();
+    let work = Loop {
         service,
         store,
-        storage: keys.storage().duplicate(),
+        storage,
         dispatch,
         inbox,
-    }
-    .start()
-    .map_err(|error| failed(&error))?;
-    tokio::spawn(network_events(events, desk.clone(), tickets));
-    tokio::spawn(close_quiet_studies(
-        Arc::clone(&ports),
-        config.quiet_seconds,
-    ));
-    let node = Node {
+    };
+    work.start().map_err(|error| failed(&error))?;
+    tokio::spawn(network_events(started.events, desk.clone(), tickets));
+    let quiet = close_quiet_studies(Arc::clone(&ports), config.quiet_seconds);
+    tokio::spawn(quiet);
+    Ok(Arc::new(Node {
         dicom: scp.local_addr(),
         folder,
         config,
         keys,
         desk,
         ports,
-        listening,
+        listening: started.listening,
         intake,
         scp: Mutex::new(Some(scp)),
         _lock: lock,
-    };
-    Ok(Arc::new(node))
+    }))
+}
+
+fn start_network(
+    config: &Config,
+    keys: &SiteKeys,
+    parcels: &Parcels,
+    permits: &Permits,
+) -> Result<Started, Failure> {
+    let seed = Zeroizing::new(*keys.node_seed().expose());
+    let mut network = NetworkConfig::new(seed, config.listen.clone());
+    network.parcels = Some(Arc::new(ParcelShelf {
+        parcels: parcels.clone(),
+        permits: permits.clone(),
+    }));
+    Network::start(network).map_err(|error| failed(&error))
+}
+
+fn open_ports(
+    config: &Config,
+    keys: &SiteKeys,
+    store: &Store,
+    parcels: Parcels,
+    network: Network,
+) -> Result<Ports, Failure> {
+    let site = keys.site_certificate()?.site;
+    let storage = || keys.storage().duplicate();
+    let register = Register::open(site, parcels, store.clone(), storage());
+    let granted = GrantedStudies::open(store.clone(), storage());
+    let archive = config.archive.as_ref();
+    Ok(Ports {
+        site,
+        register: register.map_err(|error| failed(&error))?,
+        granted: granted.map_err(|error| failed(&error))?,
+        store: store.clone(),
+        storage: storage(),
+        network,
+        archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        transfers: Transfers::default(),
+    })
 }
 
 impl Node {

@@ -310,14 +310,8 @@ impl World {
             }
             Body::Answer(answer) => self.document_answered(to, token, answer),
             Body::SyncAsk(bytes) => {
-                let ticket = self.asked_by(
-                    to,
-                    Asker::Sync {
-                        peer: from,
-                        token,
-                        epoch,
-                    },
-                );
+                let peer = from;
+                let ticket = self.asked_by(to, Asker::Sync { peer, token, epoch });
                 let input = Input::SyncAsked {
                     ticket,
                     node,

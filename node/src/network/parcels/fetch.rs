@@ -1,6 +1,6 @@
 //! The fetching side: a few streams that share one list of ranges.
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +11,7 @@ use futures::{AsyncReadExt, FutureExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::unpack::{Open, Progress, Unpacker};
 use super::wire::{
@@ -33,36 +34,65 @@ struct Ended {
     outcome: Result<(), FetchError>,
 }
 
-/// Fetches `ranges` over `streams` streams (1 to 8) of `link`.
+/// Where bulk streams come from: a libp2p connection, or whatever else reaches the same node.
+pub(in crate::network) trait OpenBulk: Clone + Send + Sync + 'static {
+    /// Opens one stream that speaks `/dokuei/parcels/1`.
+    fn open_bulk(&self) -> impl Future<Output = io::Result<BoxStream>> + Send;
+}
+
+impl OpenBulk for Link {
+    async fn open_bulk(&self) -> io::Result<BoxStream> {
+        self.open(Protocol::Parcels).await
+    }
+}
+
+/// What the streams of one fetch share.
+#[derive(Clone)]
+struct Order {
+    partner: Arc<Partner>,
+    ranges: Arc<Ranges>,
+    sink: Arc<dyn ParcelSink>,
+    stall: Duration,
+    /// Our own disk is in trouble: the other streams would only find the same.
+    stop: CancellationToken,
+}
+
+/// Fetches `ranges` over `streams` streams (1 to 8) from `opener`.
 pub(in crate::network) async fn fetch(
-    link: Link,
+    opener: impl OpenBulk,
     partner: Arc<Partner>,
     ranges: Ranges,
     streams: usize,
     sink: Arc<dyn ParcelSink>,
     stall: Duration,
 ) -> Result<Fetched, FetchError> {
-    let ranges = Arc::new(ranges);
+    let order = Order {
+        partner,
+        ranges: Arc::new(ranges),
+        sink,
+        stall,
+        stop: CancellationToken::new(),
+    };
     let mut tasks = JoinSet::new();
     for _ in 0..streams.clamp(1, STREAMS_MAX) {
-        let (link, partner) = (link.clone(), partner.clone());
-        let (ranges, sink) = (ranges.clone(), sink.clone());
-        tasks.spawn(async move { run(&link, partner, ranges, sink, stall).await });
+        tasks.spawn(run(opener.clone(), order.clone()));
     }
     let mut total = Fetched::default();
     let (mut whole, mut lost, mut useless) = (false, None, None);
     while let Some(ended) = tasks.join_next().await {
         let Ok(ended) = ended else {
-            lost = Some(FetchError::Interrupted);
+            lost = lost.or(Some(FetchError::Interrupted));
             continue;
         };
         total.ranges += ended.brought.ranges;
         total.bytes += ended.brought.bytes;
         match ended.outcome {
             Ok(()) => whole = true,
-            // Our own disk is in trouble: the other streams would only find the same.
-            Err(error @ FetchError::Sink(_)) => return Err(error),
-            Err(error) if ended.lost => lost = Some(error),
+            Err(error @ FetchError::Sink(_)) => {
+                order.stop.cancel();
+                lost = Some(error);
+            }
+            Err(error) if ended.lost => lost = lost.or(Some(error)),
             Err(error) => useless = Some(error),
         }
     }
@@ -74,14 +104,9 @@ pub(in crate::network) async fn fetch(
     }
 }
 
-async fn run(
-    link: &Link,
-    partner: Arc<Partner>,
-    ranges: Arc<Ranges>,
-    sink: Arc<dyn ParcelSink>,
-    stall: Duration,
-) -> Ended {
-    let mut stream = match Stream::open(link, partner, ranges, sink, stall).await {
+async fn run(opener: impl OpenBulk, order: Order) -> Ended {
+    let stop = order.stop.clone();
+    let mut stream = match Stream::open(opener, order).await {
         Ok(stream) => stream,
         Err(error) => {
             return Ended {
@@ -91,7 +116,7 @@ async fn run(
             };
         }
     };
-    let outcome = stream.run().await;
+    let outcome = stop.run_until_cancelled(stream.run()).await;
     let (asked, open) = (stream.asked, stream.open.clone());
     let progress = stream.finish().await;
     Ended {
@@ -100,7 +125,7 @@ async fn run(
             bytes: progress.written,
         },
         lost: asked > progress.settled || !lock(&open).is_empty(),
-        outcome,
+        outcome: outcome.unwrap_or(Err(FetchError::Interrupted)),
     }
 }
 
@@ -108,7 +133,7 @@ async fn run(
 struct Stream {
     reader: ReadHalf<BoxStream>,
     writer: FrameWriter<WriteHalf<BoxStream>>,
-    ranges: Arc<Ranges>,
+    order: Order,
     /// There are no more ranges.
     exhausted: bool,
     /// We said so.
@@ -132,8 +157,6 @@ struct Stream {
     away: usize,
     progress: watch::Receiver<Progress>,
     unpacker: JoinHandle<()>,
-    partner: Arc<Partner>,
-    stall: Duration,
     /// When the block being filled got its first bytes.
     begun: Instant,
     /// Since when bytes could have come.
@@ -151,19 +174,10 @@ enum Turn {
 }
 
 impl Stream {
-    async fn open(
-        link: &Link,
-        partner: Arc<Partner>,
-        ranges: Arc<Ranges>,
-        sink: Arc<dyn ParcelSink>,
-        stall: Duration,
-    ) -> Result<Self, FetchError> {
+    async fn open(opener: impl OpenBulk, order: Order) -> Result<Self, FetchError> {
         let interrupted = |_| FetchError::Interrupted;
-        let (mut reader, write) = link
-            .open(Protocol::Parcels)
-            .await
-            .map_err(interrupted)?
-            .split();
+        let stream = opener.open_bulk().await.map_err(interrupted)?;
+        let (mut reader, write) = stream.split();
         let mut writer = FrameWriter::new(write);
         push(&mut writer, Record::Open { credit: CREDIT });
         let mut word = [0];
@@ -184,13 +198,13 @@ impl Stream {
         let (blocks, unpacked) = mpsc::channel(BLOCKS_IN);
         let (emptied, empties) = mpsc::channel(BLOCKS_IN);
         let (told, progress) = watch::channel(Progress::default());
-        let unpacker = Unpacker::new(open.clone(), sink);
+        let unpacker = Unpacker::new(open.clone(), order.sink.clone());
         let unpacker = tokio::task::spawn_blocking(move || unpacker.run(unpacked, &emptied, &told));
         let now = Instant::now();
         Ok(Self {
             reader,
             writer,
-            ranges,
+            order,
             exhausted: false,
             done: false,
             ended: false,
@@ -205,8 +219,6 @@ impl Stream {
             away: 0,
             progress,
             unpacker,
-            partner,
-            stall,
             begun: now,
             heard: now,
             said: now,
@@ -264,7 +276,7 @@ impl Stream {
             block = self.empties.recv(), if self.away > 0 => Ok(Turn::Empty(block)),
             changed = self.progress.changed() => Ok(Turn::Progress(changed.is_ok())),
             written = self.writer.drive(), if writing => Ok(Turn::Written(written.is_ok())),
-            range = self.ranges.next(), if asking => Ok(Turn::Range(range)),
+            range = self.order.ranges.next(), if asking => Ok(Turn::Range(range)),
             () = sleep_until(wake) => Ok(Turn::Tick),
         }
     }
@@ -285,7 +297,8 @@ impl Stream {
             }
         }
         self.heard = Instant::now();
-        self.partner
+        self.order
+            .partner
             .bulk_received
             .fetch_add(total as u64, Ordering::Relaxed);
     }
@@ -378,14 +391,14 @@ impl Stream {
 
     fn wake(&self) -> Instant {
         let sign = self.said + SIGN_OF_LIFE;
-        let stalled = self.is_waiting().then(|| self.heard + self.stall);
+        let stalled = self.is_waiting().then(|| self.heard + self.order.stall);
         let needs = [self.part_due(), stalled];
         needs.into_iter().flatten().fold(sign, Instant::min)
     }
 
     fn tick(&mut self) -> Result<(), FetchError> {
         let now = Instant::now();
-        if self.is_waiting() && now >= self.heard + self.stall {
+        if self.is_waiting() && now >= self.heard + self.order.stall {
             return Err(FetchError::Stalled);
         }
         if now >= self.said + SIGN_OF_LIFE {

@@ -170,6 +170,7 @@ pub(super) struct RecordReader<R> {
     inner: R,
     buffer: Vec<u8>,
     used: usize,
+    chunk: Box<[u8]>,
 }
 
 /// Bytes of records read at a time.
@@ -181,6 +182,7 @@ impl<R: AsyncRead + Unpin> RecordReader<R> {
             inner,
             buffer: Vec::with_capacity(READ),
             used: 0,
+            chunk: vec![0; READ].into(),
         }
     }
 
@@ -193,8 +195,7 @@ impl<R: AsyncRead + Unpin> RecordReader<R> {
             }
             self.buffer.drain(..self.used);
             self.used = 0;
-            let mut chunk = [0; READ];
-            let read = self.inner.read(&mut chunk).await?;
+            let read = self.inner.read(&mut self.chunk).await?;
             if read == 0 {
                 return if self.buffer.is_empty() {
                     Ok(None)
@@ -202,7 +203,7 @@ impl<R: AsyncRead + Unpin> RecordReader<R> {
                     Err(io::ErrorKind::UnexpectedEof.into())
                 };
             }
-            self.buffer.extend_from_slice(&chunk[..read]);
+            self.buffer.extend_from_slice(&self.chunk[..read]);
         }
     }
 }
