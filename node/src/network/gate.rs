@@ -88,10 +88,13 @@ impl Gate {
         });
     }
 
-    /// Closes the window; returns the guests, whose connections are to be closed.
+    /// Closes the window; returns the guests whose connections are to be closed. Not whoever is speaking: the reply
+    /// that closes the window is still to be said, and probation ends that connection.
     pub(super) fn close_window(&mut self) -> Vec<ConnectionId> {
-        self.window = None;
-        self.guests.keys().copied().collect()
+        let seat = self.window.take().and_then(|window| window.seat);
+        let speaking = |guest: &ConnectionId| seat == Some((*guest, true));
+        let guests = self.guests.keys().copied();
+        guests.filter(|guest| !speaking(guest)).collect()
     }
 
     /// When the window closes by itself.
@@ -275,11 +278,23 @@ mod tests {
             gate.admit_inbound(id(98), node(2), now),
             Ok(Standing::Guest)
         );
-        assert_eq!(gate.close_window(), [id(98)]);
+        assert_eq!(gate.close_window(), [id(98)], "it said nothing");
+        gate.departed(id(98));
         assert_eq!(
             gate.admit_inbound(id(97), node(2), now),
             Err(Closed::NotAMember)
         );
+    }
+
+    #[test]
+    fn a_closing_window_lets_the_last_word_be_said() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.open_window(now + Duration::from_secs(60));
+        assert_eq!(gate.admit_inbound(id(1), node(2), now), Ok(Standing::Guest));
+        assert_eq!(gate.begin_conversation(id(1), now), Ok(()));
+        assert_eq!(gate.close_window(), []);
+        assert!(!gate.is_speaking(id(1), now), "nothing more is heard");
     }
 
     #[test]

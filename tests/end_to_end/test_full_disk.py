@@ -1,0 +1,66 @@
+"""A data folder without room: intake says so by DICOM's word for it, and goes on when there is room again."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import READS
+from modality import send
+from studies import Study
+from world import Site, hand_over, pair, until
+
+OUT_OF_RESOURCES = 0xA700
+WITHOUT = "DOKUEI_TESTS_WITHOUT_MOUNT"
+
+
+def mount(*arguments):
+    return subprocess.run(["mount", "-t", "tmpfs", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A clinic whose data folder is a file system of 64 MiB, and a hospital."""
+    data = tmp_path / "clinic" / "data"
+    data.mkdir(parents=True)
+    mounted = mount("-o", "size=64m,mode=700", "tmpfs", data)
+    if mounted.returncode != 0:
+        why = f"a small tmpfs cannot be mounted ({mounted.stderr.strip()}); {WITHOUT}=1 leaves this test out"
+        pytest.skip(why) if os.environ.get(WITHOUT) else pytest.fail(why)
+    clinic = hospital = None
+    try:
+        clinic = Site(tmp_path / "clinic", "架空診療所", "CLINIC")
+        hospital = Site(tmp_path / "hospital", "架空大学病院", "HOSPITAL", READS)
+        clinic.start()
+        hospital.start()
+        pair(clinic, hospital)
+        yield clinic, hospital
+    finally:
+        for site in (clinic, hospital):
+            if site is not None:
+                site.close()
+        subprocess.run(["umount", "-l", data], check=True)
+
+
+def test_a_full_disk_refuses_studies_and_nothing_else(small):
+    clinic, hospital = small
+    taken, refused = [], None
+    while refused is None:
+        assert len(taken) < 40, "a file system of 64 MiB took more than 80 MiB"
+        study = Study(count=4, side=512, name="FULL^DISK")
+        statuses = send(clinic, study.objects)
+        taken.append((study, statuses))
+        refused = next((status for status in statuses if status != 0), None)
+    assert refused == OUT_OF_RESOURCES
+    whole = [study for study, statuses in taken if statuses == [0] * 4]
+    assert whole
+    # What is there can still be seen and sent.
+    assert {study.uid for study in whole} <= {study["uid"] for study in clinic.ask("study", "list")}
+    case = hand_over(clinic, hospital, whole[0].uid)
+    clinic.reach(case, "received")
+    until("the hospital's archive has it", lambda: whole[0].delivered_to(hospital.archive))
+    assert mount("-o", "remount,size=256m", "tmpfs", clinic.data).returncode == 0
+    after = Study(count=4, side=512, name="ROOM^AGAIN")
+    until("the node takes studies again", lambda: send(clinic, after.objects) == [0] * 4)
+    for study in (whole[-1], after):
+        clinic.reach(hand_over(clinic, hospital, study.uid), "received")
+        until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))

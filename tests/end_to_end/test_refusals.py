@@ -1,0 +1,91 @@
+"""What an operator can get wrong: one sentence that says what, and a non-zero exit."""
+
+import socket
+import subprocess
+
+from world import DEADLINE, ENVIRONMENT, PROGRAM, Site, dokuei, one_sentence
+
+
+def refused(*arguments):
+    return one_sentence(dokuei(*arguments, ok=False))
+
+
+def test_a_wrong_passphrase(tmp_path):
+    site = Site(tmp_path, "架空診療所", "CLINIC")
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-passphrase\n")
+    assert "passphrase" in refused("run", site.data, "--passphrase-file", wrong)
+    (site.data / "passphrase").unlink()
+    assert "--passphrase-file" in refused("run", site.data)
+    site.archive.close()
+
+
+def test_a_configuration_with_an_unknown_key(tmp_path):
+    site = Site(tmp_path, "架空診療所", "CLINIC")
+    config = site.data / "dokuei.toml"
+    text = config.read_text().replace("quiet_seconds", "quite_seconds")
+    config.write_text(text)
+    line = 1 + next(number for number, line in enumerate(text.splitlines()) if line.startswith("quite_seconds"))
+    said = refused("run", site.data)
+    assert f"line {line}" in said and "quite_seconds" in said
+    config.write_text(text.replace("quite_seconds = 3600", "quiet_seconds = 0"))
+    assert "dicom.quiet_seconds" in refused("run", site.data)
+    site.archive.close()
+
+
+def test_a_port_in_use(tmp_path):
+    site = Site(tmp_path, "架空診療所", "CLINIC")
+    for port in (site.dicom, site.network):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            assert str(port) in refused("run", site.data)
+    site.start()
+    site.close()
+
+
+def test_a_second_node_on_one_folder(clinic):
+    refused("run", clinic.data)
+    assert clinic.ask("status")["pid"] == clinic.node.pid
+
+
+def test_init_overwrites_nothing(tmp_path):
+    site = Site(tmp_path, "架空診療所", "CLINIC")
+    site.archive.close()
+    before = {path: path.read_bytes() for path in site.data.rglob("*") if path.is_file()}
+    assert "overwritten" in refused("init", site.data, "--name", "B")
+    assert {path: path.read_bytes() for path in site.data.rglob("*") if path.is_file()} == before
+
+
+def test_no_node_and_no_folder(tmp_path):
+    assert "dokuei run" in refused("study", "list", "--dir", tmp_path)
+    assert "--dir" in refused("study", "list")
+    refused("run", tmp_path / "nowhere")
+    refused("report", "verify", tmp_path / "nowhere")
+
+
+def test_what_is_not_there_is_said(clinic):
+    assert "study list" in refused("study", "show", "1.2.3", "--dir", clinic.data)
+    assert "partner list" in refused("study", "send", "1.2.3", "--to", "nobody", "--dir", clinic.data)
+    refused("case", "show", "0123456789", "--dir", clinic.data)
+    refused("partner", "accept", "no-code", "--dir", clinic.data)
+
+
+def test_a_wrong_code_and_a_wrong_reader(sites):
+    clinic, hospital = sites
+    code = hospital.ask("partner", "invite")["code"]
+    place, secret = code.split("/")
+    other = secret.translate(str.maketrans("0123456789", "1234567890"))
+    refused("partner", "accept", f"{place}/{other}", "--dir", clinic.data)
+    wrong = hospital.home / "wrong"
+    wrong.write_text("wrong-passphrase\n")
+    words = ["--name", "架空 読影", "--passphrase-file", wrong]
+    dokuei("person", "add", *words, "--dir", hospital.data, ok=False)
+
+
+def test_messages_are_japanese_too(tmp_path):
+    environment = {**ENVIRONMENT, "DOKUEI_LANG": "ja"}
+    ran = subprocess.run(
+        [PROGRAM, "study", "list", "--dir", tmp_path], capture_output=True, text=True, timeout=DEADLINE, env=environment
+    )
+    assert ran.returncode == 1 and "動いていません" in ran.stderr
