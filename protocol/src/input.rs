@@ -61,6 +61,8 @@ pub enum Input {
         /// The answer.
         bytes: Vec<u8>,
     },
+    /// A question for announcements was not answered.
+    SyncFailed(NodeId),
     /// A member's node is connected.
     Connected(NodeId),
     /// It is not any more.

@@ -179,7 +179,7 @@ impl Loop {
         for effect in step.effects {
             match effect {
                 Effect::Wake(at) => wake = Some(at),
-                other => self.dispatch.perform(other),
+                other => self.dispatch.perform(other).await,
             }
         }
         Ok(wake)

@@ -17,14 +17,6 @@ use crate::runtime::ports::Ports;
 
 /// Seconds after which a partner may send a document again that could not be taken yet.
 const LATER_SECONDS: u32 = 2;
-/// Pauses before a partner is asked again for its announcements: an answer is lost when of two
-/// connections made at once the one it comes over is closed. Later asking is the service's matter.
-const SYNC_PAUSES: [Duration; 4] = [
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(25),
-];
 
 /// Somebody who waits for the service's answer.
 enum Waiting {
@@ -105,17 +97,19 @@ impl Dispatch {
         self.tickets.put(Waiting::Command(reply))
     }
 
-    /// Performs one effect, without waiting for it.
-    pub fn perform(&self, effect: Effect) {
+    /// Performs one effect. Who may connect is in force when this returns, so that whatever follows
+    /// can count on it: an invitation's code is read out only when the door is open. Everything that
+    /// takes longer goes on by itself.
+    pub async fn perform(&self, effect: Effect) {
         match effect {
-            Effect::Admit(members) => self.admit(members),
+            Effect::Admit(members) => self.admit(members).await,
             Effect::Permit(permits) => self.permits.replace(permits),
             Effect::OpenPairing(until) => {
-                self.open_pairing(Duration::from_millis(until.0.saturating_sub(now().0)))
+                let open_for = Duration::from_millis(until.0.saturating_sub(now().0));
+                self.network.open_pairing(Instant::now() + open_for).await;
             }
-            Effect::ClosePairing => {
-                self.spawn_network(|network| async move { network.close_pairing().await })
-            }
+            Effect::ClosePairing => self.network.close_pairing().await,
+
             Effect::AnswerPairing(ticket, frame) | Effect::AnswerSync(ticket, frame) => {
                 self.answer_frame(ticket, frame)
             }
@@ -187,7 +181,7 @@ impl Dispatch {
         });
     }
 
-    fn admit(&self, members: Vec<Member>) {
+    async fn admit(&self, members: Vec<Member>) {
         let members: Vec<network::Member> = members
             .into_iter()
             .map(|member| {
@@ -203,13 +197,7 @@ impl Dispatch {
                 }
             })
             .collect();
-        self.spawn_network(|network| async move { network.set_members(members).await });
-    }
-
-    fn open_pairing(&self, open_for: Duration) {
-        self.spawn_network(move |network| async move {
-            network.open_pairing(Instant::now() + open_for).await
-        });
+        self.network.set_members(members).await;
     }
 
     fn answer_frame(&self, ticket: Ticket, frame: Option<Vec<u8>>) {
@@ -276,16 +264,11 @@ impl Dispatch {
     fn ask_sync(&self, node: NodeId, request: Vec<u8>) {
         let desk = self.desk.clone();
         self.spawn_network(move |network| async move {
-            let mut pauses = SYNC_PAUSES.into_iter();
-            loop {
-                let error = match network.sync(node, &request).await {
-                    Ok(bytes) => return desk.tell(Input::SyncAnswered { node, bytes }).await,
-                    Err(error) => error,
-                };
-                tracing::debug!(target: "dokuei::network", "a partner's announcements could not be asked for: {error}");
-                match pauses.next() {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return,
+            match network.sync(node, &request).await {
+                Ok(bytes) => desk.tell(Input::SyncAnswered { node, bytes }).await,
+                Err(error) => {
+                    tracing::debug!(target: "dokuei::network", "a partner's announcements could not be asked for: {error}");
+                    desk.tell(Input::SyncFailed(node)).await;
                 }
             }
         });

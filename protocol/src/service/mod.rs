@@ -193,6 +193,7 @@ impl Service {
                 bytes,
             } => self.sync_asked(&mut turn, ticket, node, &bytes),
             Input::SyncAnswered { node, bytes } => self.sync_answered(&mut turn, node, &bytes),
+            Input::SyncFailed(node) => self.sync_failed(now, node),
             Input::Connected(node) => self.connected(node),
             Input::Disconnected(node) => {
                 self.connected.remove(&node);

@@ -188,6 +188,14 @@ impl Service {
         }
     }
 
+    /// A question that was lost is asked again soon, not only after the usual time.
+    pub(crate) fn sync_failed(&mut self, now: Timestamp, node: NodeId) {
+        let early = limits::SYNC_EVERY.0 - limits::SYNC_AGAIN.0;
+        if let Some(asked) = self.synced.get_mut(&node) {
+            *asked = Timestamp(now.0.saturating_sub(early));
+        }
+    }
+
     pub(crate) fn sync_asked(
         &mut self,
         turn: &mut Turn,
