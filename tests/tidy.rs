@@ -1,7 +1,8 @@
 //! The house rules, applied to this repository.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -183,4 +184,19 @@ fn bytes_between_sites_and_at_rest_have_snapshots() {
         undecided.is_empty(),
         "snapshots changed and nobody decided: {undecided:?}"
     );
+}
+
+#[test]
+fn every_module_is_on_the_map() {
+    let files = files();
+    let map = files
+        .iter()
+        .find(|(path, _)| path == "docs/ARCHITECTURE.md");
+    let (_, map) = map.expect("docs/ARCHITECTURE.md is the map of the modules");
+    let modules: BTreeSet<_> = files
+        .iter()
+        .filter_map(|(path, _)| rules::module(path))
+        .collect();
+    let wrong = rules::map(map, &Vec::from_iter(modules));
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
