@@ -22,6 +22,7 @@ pub(crate) struct Chains {
     made: BTreeMap<Pair, Vec<DocumentId>>,
     received: BTreeMap<Pair, usize>,
     proposed: BTreeMap<DocumentId, SiteId>,
+    links: BTreeSet<DocumentId>,
     answered: BTreeSet<DocumentId>,
 }
 
@@ -46,6 +47,12 @@ impl Chains {
                     format!("{site:?} holds a proposal that its reader has not committed")
                 })
             }
+            Fact::Refused(by, id) => {
+                let of_case = self.proposed.contains_key(id) || self.links.contains(id);
+                holds(!of_case, || {
+                    format!("{by:?} refuses what {site:?} says in a case: the chain is torn")
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -56,6 +63,7 @@ impl Chains {
             && link.sequence as usize == chain.len()
             && link.previous == chain.last().copied();
         chain.push(id);
+        self.links.insert(id);
         holds(fits, || {
             format!("a link of {:?} is out of its place", link.case)
         })?;
@@ -188,6 +196,19 @@ mod tests {
         assert!(told(&[offer.clone(), heard]).is_err());
         assert!(told(&[offer, admit(2, 1, 1)]).is_err());
         assert!(told(&[(OTHER, made(7, READER, quote()))]).is_err());
+    }
+
+    #[test]
+    fn a_refusal_that_tears_a_chain_is_noticed() {
+        let offer = (CLINIC, placed(1, 0, None, READER, offered()));
+        let propose = (READER, made(7, READER, quote()));
+        let refused = |id| Fact::Refused(READER, document(id));
+        assert!(told(&[offer.clone(), (CLINIC, refused(1))]).is_err());
+        assert!(told(&[propose, (READER, refused(7))]).is_err());
+        assert!(
+            told(&[offer, (CLINIC, refused(200))]).is_ok(),
+            "an agreement"
+        );
     }
 
     #[test]
