@@ -129,7 +129,7 @@ fn proposed(reader: SiteId, event: ReaderEvent) -> Proposal {
         case: case(),
         requester: CLINIC,
         reader,
-        follows: document(0),
+        follows: document(1),
         at: Timestamp(0),
         event,
     }

@@ -157,7 +157,12 @@ impl World {
         let case = view.case;
         if self.fancies(2) {
             let reason = WithdrawalReason::NotNeeded;
-            return self.person(site, "withdraws", Command::Withdraw(case, reason));
+            self.person(site, "withdraws", Command::Withdraw(case, reason))?;
+            if self.fancies(50) {
+                let to = view.partner.into_iter().collect();
+                return self.person(site, "thinks again", Command::Offer { case, to });
+            }
+            return Ok(());
         }
         if view.waiting == Waiting::OfferHere && self.fancies(20) {
             let to = self.candidates(site);
