@@ -68,18 +68,19 @@ impl Places {
                 }
             }
             RequesterEvent::NotAdmitted(id) => {
-                if self
-                    .promises
-                    .get(&place)
-                    .is_some_and(|promise| promise.quote == *id)
-                {
-                    self.promises.remove(&place);
-                }
+                let void = |promise: &Promise| promise.quote == *id;
+                self.give_up(place, void);
             }
             RequesterEvent::Withdrawn(_) | RequesterEvent::Expired | RequesterEvent::NotChosen => {
-                drop(self.promises.remove(&place))
+                self.give_up(place, |_| true);
             }
             _ => {}
+        }
+    }
+
+    fn give_up(&mut self, place: (SiteId, CaseId), which: impl Fn(&Promise) -> bool) {
+        if self.promises.get(&place).is_some_and(which) {
+            self.promises.remove(&place);
         }
     }
 
@@ -106,7 +107,7 @@ impl Places {
                 self.count(site, modality, at)
             }
             ReaderEvent::Released(_) | ReaderEvent::Declined(_) => {
-                self.promises.remove(&place);
+                self.give_up(place, |_| true);
                 Ok(())
             }
             ReaderEvent::Received(_) | ReaderEvent::Claimed(_) | ReaderEvent::Reported(_) => Ok(()),
