@@ -33,6 +33,11 @@ pub(crate) struct Weather {
     pub(crate) outages: u64,
     /// How long it lasts.
     pub(crate) lasts: Span,
+    /// How long one outage may last, at most.
+    pub(crate) outage: Span,
+    /// How long nodes sleep at most, whatever they were told: their wall clocks may jump. Some trust
+    /// their service entirely.
+    pub(crate) sleep: Span,
 }
 
 impl Weather {
@@ -45,6 +50,9 @@ impl Weather {
                 0
             }
         };
+        // Now and then weeks pass, in which keys run out and are destroyed.
+        let long = rate(8, 1) == 1;
+        let trusting = rate(50, 1) == 1;
         Weather {
             loss: rate(75, 40),
             doubled: rate(75, 200),
@@ -57,12 +65,23 @@ impl Weather {
             stops: u64::from(rate(50, 3)),
             jumps: u64::from(rate(60, 3)),
             outages: u64::from(rate(60, 3)),
-            lasts: Span::HOUR.times(u64::from(rate(100, 60)) + 12),
+            lasts: match long {
+                true => Span::DAY.times(u64::from(rate(100, 6)) + 14),
+                false => Span::HOUR.times(u64::from(rate(100, 60)) + 12),
+            },
+            outage: match long {
+                true => Span::DAY.times(16),
+                false => Span::HOUR.times(12),
+            },
+            sleep: match trusting {
+                true => Span::DAY.times(30),
+                false => Span::HOUR,
+            },
         }
     }
 
     /// Nothing goes wrong any more.
-    pub(crate) fn calm() -> Weather {
+    pub(crate) fn calm(&self) -> Weather {
         Weather {
             loss: 0,
             doubled: 0,
@@ -76,6 +95,8 @@ impl Weather {
             jumps: 0,
             outages: 0,
             lasts: Span(0),
+            outage: Span(0),
+            sleep: self.sleep,
         }
     }
 }

@@ -8,9 +8,9 @@ use super::Violation;
 /// Documents that may wait for one partner. A case makes about a dozen; with the few cases that a run
 /// has, more mean that a site says the same again and again.
 const OUTBOX_MOST: usize = 400;
-/// Links that one of a run's cases may have: offered a few times, with some addenda. Far more mean
-/// that two sites contradict each other in circles.
-const CHAIN_MOST: usize = 250;
+/// Proposals of one case that may come too late or not fit, in a run. They do when both sides act at the
+/// same time; far more mean that two sites contradict each other in circles.
+const VAIN_MOST: usize = 60;
 
 /// What a site holds and does, as its node counts it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,8 +19,8 @@ pub(crate) struct Load {
     pub(crate) outbox: usize,
     /// Proposals that wait for an answer in one case, the most of all cases.
     pub(crate) pending: usize,
-    /// Links of one chain, the most of all.
-    pub(crate) chain: usize,
+    /// Proposals of one case that were not admitted, the most of all cases.
+    pub(crate) vain: usize,
     /// Documents on the way to one partner, the most of all partners.
     pub(crate) sending: usize,
     /// Records that contradicted the state.
@@ -40,7 +40,7 @@ pub(crate) fn check(load: &Load) -> Result<(), Violation> {
             limits::PENDING_PROPOSALS + 1,
             "proposals of one case wait for an answer",
         ),
-        (load.chain, CHAIN_MOST, "links are in one chain"),
+        (load.vain, VAIN_MOST, "proposals of one case were in vain"),
         // What was agreed is dropped with its partner while it is on its way.
         (
             load.sending,
@@ -83,7 +83,7 @@ mod tests {
         let good = Load {
             outbox: OUTBOX_MOST,
             pending: limits::PENDING_PROPOSALS,
-            chain: CHAIN_MOST,
+            vain: VAIN_MOST,
             sending: limits::SENDING_WINDOW,
             contradictions: 0,
         };
@@ -98,7 +98,7 @@ mod tests {
                 ..good
             },
             Load {
-                chain: CHAIN_MOST + 1,
+                vain: VAIN_MOST + 1,
                 ..good
             },
             Load {

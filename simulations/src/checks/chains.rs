@@ -19,10 +19,24 @@ type Pair = (CaseId, SiteId, SiteId);
 /// The chains, from what was committed.
 #[derive(Default)]
 pub(crate) struct Chains {
-    made: BTreeMap<Pair, Vec<DocumentId>>,
+    made: BTreeMap<Pair, Made>,
     received: BTreeMap<Pair, usize>,
-    proposed: BTreeMap<DocumentId, SiteId>,
+    proposed: BTreeMap<DocumentId, Proposed>,
+    links: BTreeSet<DocumentId>,
     answered: BTreeSet<DocumentId>,
+}
+
+#[derive(Default)]
+struct Made {
+    links: Vec<DocumentId>,
+    /// Where the newest offer lies.
+    round: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Proposed {
+    by: SiteId,
+    follows: DocumentId,
 }
 
 impl Chains {
@@ -35,15 +49,22 @@ impl Chains {
             Fact::LinkMade(id, link) => self.made(site, *id, link),
             Fact::LinkReceived(id, link) => self.received(site, *id, link),
             Fact::ProposalMade(id, proposal) => {
-                self.proposed.insert(*id, site);
+                let follows = proposal.follows;
+                self.proposed.insert(*id, Proposed { by: site, follows });
                 holds(proposal.reader == site, || {
                     format!("{site:?} proposes as another")
                 })
             }
             Fact::ProposalReceived(id, proposal) => {
-                let by = self.proposed.get(id);
-                holds(by == Some(&proposal.reader), || {
+                let by = self.proposed.get(id).map(|proposed| proposed.by);
+                holds(by == Some(proposal.reader), || {
                     format!("{site:?} holds a proposal that its reader has not committed")
+                })
+            }
+            Fact::Refused(by, id) => {
+                let of_case = self.proposed.contains_key(id) || self.links.contains(id);
+                holds(!of_case, || {
+                    format!("{by:?} refuses what {site:?} says in a case: the chain is torn")
                 })
             }
             _ => Ok(()),
@@ -53,18 +74,32 @@ impl Chains {
     fn made(&mut self, site: SiteId, id: DocumentId, link: &Link) -> Result<(), Violation> {
         let chain = self.made.entry(pair(link)).or_default();
         let fits = link.requester == site
-            && link.sequence as usize == chain.len()
-            && link.previous == chain.last().copied();
-        chain.push(id);
+            && link.sequence as usize == chain.links.len()
+            && link.previous == chain.links.last().copied();
+        if matches!(link.event, RequesterEvent::Offered(_)) {
+            chain.round = chain.links.len();
+        }
+        chain.links.push(id);
+        self.links.insert(id);
         holds(fits, || {
             format!("a link of {:?} is out of its place", link.case)
         })?;
         if let RequesterEvent::Admitted(answered) | RequesterEvent::NotAdmitted(answered) =
             &link.event
         {
-            let by_reader = self.proposed.get(answered) == Some(&link.reader);
-            holds(by_reader, || {
+            let proposed = self.proposed.get(answered).copied();
+            let proposed = proposed.filter(|proposed| proposed.by == link.reader);
+            holds(proposed.is_some(), || {
                 format!("a link of {:?} answers nothing", link.case)
+            })?;
+            let round = &chain.links[chain.round..];
+            let timely = proposed.is_some_and(|proposed| round.contains(&proposed.follows));
+            let admitted = matches!(link.event, RequesterEvent::Admitted(_));
+            holds(timely || !admitted, || {
+                format!(
+                    "what {:?} said of an earlier offer of {:?} counts",
+                    link.reader, link.case
+                )
             })?;
             let first = self.answered.insert(*answered);
             holds(first, || {
@@ -76,7 +111,8 @@ impl Chains {
 
     fn received(&mut self, site: SiteId, id: DocumentId, link: &Link) -> Result<(), Violation> {
         let at = self.received.entry(pair(link)).or_default();
-        let made = self.made.get(&pair(link)).and_then(|chain| chain.get(*at));
+        let chain = self.made.get(&pair(link));
+        let made = chain.and_then(|chain| chain.links.get(*at));
         let fits =
             link.reader == site && link.sequence as usize == *at && made.copied() == Some(id);
         *at += 1;
@@ -188,6 +224,30 @@ mod tests {
         assert!(told(&[offer.clone(), heard]).is_err());
         assert!(told(&[offer, admit(2, 1, 1)]).is_err());
         assert!(told(&[(OTHER, made(7, READER, quote()))]).is_err());
+        let again = |number, sequence, previous, event| {
+            (
+                CLINIC,
+                placed(number, sequence, Some(previous), READER, event),
+            )
+        };
+        let mut late = good[..3].to_vec();
+        late.push(again(2, 1, 1, RequesterEvent::Expired));
+        late.push(again(3, 2, 2, offered()));
+        late.push(admit(4, 3, 3));
+        assert!(told(&late).is_err(), "it spoke of the offer before");
+    }
+
+    #[test]
+    fn a_refusal_that_tears_a_chain_is_noticed() {
+        let offer = (CLINIC, placed(1, 0, None, READER, offered()));
+        let propose = (READER, made(7, READER, quote()));
+        let refused = |id| Fact::Refused(READER, document(id));
+        assert!(told(&[offer.clone(), (CLINIC, refused(1))]).is_err());
+        assert!(told(&[propose, (READER, refused(7))]).is_err());
+        assert!(
+            told(&[offer, (CLINIC, refused(200))]).is_ok(),
+            "an agreement"
+        );
     }
 
     #[test]

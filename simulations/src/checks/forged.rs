@@ -129,8 +129,24 @@ fn proposed(reader: SiteId, event: ReaderEvent) -> Proposal {
         case: case(),
         requester: CLINIC,
         reader,
-        follows: document(0),
+        follows: document(1),
         at: Timestamp(0),
         event,
     }
+}
+
+/// A link of one of several cases, as it reached its reader.
+pub(crate) fn link_of(case: u8, sequence: u32, event: RequesterEvent) -> Fact {
+    let Fact::LinkMade(id, mut link) = placed(0, sequence, None, READER, event) else {
+        unreachable!("a link was placed");
+    };
+    link.case = CaseId::from_bytes([case; 32]);
+    Fact::LinkReceived(id, link)
+}
+
+/// A proposal in one of several cases, as its reader made it.
+pub(crate) fn made_of(case: u8, number: u8, event: ReaderEvent) -> Fact {
+    let mut proposal = proposed(READER, event);
+    proposal.case = CaseId::from_bytes([case; 32]);
+    Fact::ProposalMade(document(number), Box::new(proposal))
 }

@@ -1,11 +1,11 @@
-//! No grant without an agreement in force and membership; and nothing is sent, admitted or handed out
-//! to who is no partner.
+//! No grant without an agreement in force and membership; nothing is sent, admitted or handed out to who
+//! is no partner; and an offer goes under the agreement that both sides know.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_protocol::case::CaseId;
-use dokuei_protocol::case::event::{Link, ReaderEvent, RequesterEvent};
+use dokuei_protocol::case::event::{DeclineReason, Link, Proposal, ReaderEvent, RequesterEvent};
 use dokuei_protocol::partner::agreement::Agreement;
 use dokuei_protocol::time::Timestamp;
 
@@ -18,9 +18,18 @@ const RULE: &str = "grants";
 #[derive(Default)]
 pub(crate) struct Grants {
     partners: BTreeSet<(SiteId, SiteId)>,
-    agreements: BTreeMap<SiteId, BTreeMap<DocumentId, (Agreement, bool)>>,
+    agreements: BTreeMap<SiteId, Vec<Agreed>>,
     given: BTreeMap<(SiteId, SiteId, ParcelId), CaseId>,
     released: BTreeSet<DocumentId>,
+    /// Under which agreement a reader was asked last.
+    asked: BTreeMap<(SiteId, CaseId), DocumentId>,
+}
+
+/// An agreement as one site knows it, in the order in which it was signed by both, then proposed.
+struct Agreed {
+    id: DocumentId,
+    terms: Agreement,
+    signed: bool,
 }
 
 impl Grants {
@@ -41,25 +50,34 @@ impl Grants {
             Fact::Removed(other) => {
                 self.partners.remove(&(site, *other));
                 let agreements = self.agreements.entry(site).or_default();
-                agreements.retain(|_, (terms, _)| !is_party(terms, *other));
+                agreements.retain(|agreed| !is_party(&agreed.terms, *other));
             }
             Fact::Proposed(id, agreement) => {
                 let agreements = self.agreements.entry(site).or_default();
-                agreements.insert(*id, (agreement.clone(), false));
+                agreements.push(Agreed {
+                    id: *id,
+                    terms: agreement.clone(),
+                    signed: false,
+                });
             }
             Fact::Accepted(_, accepted) => {
                 let agreements = self.agreements.entry(site).or_default();
-                if let Some((_, signed)) = agreements.get_mut(&accepted.agreement) {
-                    *signed = true;
+                let place = agreements
+                    .iter()
+                    .position(|agreed| agreed.id == accepted.agreement);
+                if let Some(place) = place {
+                    let mut agreed = agreements.remove(place);
+                    agreed.signed = true;
+                    agreements.push(agreed);
+                }
+            }
+            Fact::LinkReceived(_, link) => {
+                if let RequesterEvent::Offered(offer) = &link.event {
+                    self.asked.insert((site, link.case), offer.agreement);
                 }
             }
             Fact::LinkMade(_, link) => return self.link(site, at, link),
-            Fact::ProposalMade(_, proposal) => {
-                if let ReaderEvent::Reported(issued) = &proposal.event {
-                    let parcel = issued.grant.manifest.parcel;
-                    return self.grant(site, at, proposal.requester, parcel, proposal.case);
-                }
-            }
+            Fact::ProposalMade(_, proposal) => return self.proposal(site, at, proposal),
             Fact::ProposalReceived(id, proposal) => {
                 if matches!(proposal.event, ReaderEvent::Released(_)) {
                     self.released.insert(*id);
@@ -72,6 +90,13 @@ impl Grants {
 
     fn link(&mut self, site: SiteId, at: Timestamp, link: &Link) -> Result<(), Violation> {
         let ends = match &link.event {
+            RequesterEvent::Offered(offer) => {
+                let known = self.in_force(site, link.reader, at).last();
+                return holds(
+                    known.is_some_and(|agreed| agreed.id == offer.agreement),
+                    || format!("{site:?} offers under another agreement than the last"),
+                );
+            }
             RequesterEvent::Granted(grant) => {
                 return self.grant(site, at, link.reader, grant.manifest.parcel, link.case);
             }
@@ -87,6 +112,42 @@ impl Grants {
         Ok(())
     }
 
+    fn proposal(
+        &mut self,
+        site: SiteId,
+        at: Timestamp,
+        proposal: &Proposal,
+    ) -> Result<(), Violation> {
+        match &proposal.event {
+            ReaderEvent::Reported(issued) => {
+                let parcel = issued.grant.manifest.parcel;
+                self.grant(site, at, proposal.requester, parcel, proposal.case)
+            }
+            ReaderEvent::Declined(DeclineReason::NoAgreement) => {
+                let asked = self.asked.get(&(site, proposal.case));
+                let all = self.agreements.get(&site).into_iter().flatten();
+                let mut known = all.filter(|agreed| Some(&agreed.id) == asked);
+                holds(!known.any(|agreed| agreed.terms.in_force(at)), || {
+                    format!("{site:?} declines for want of an agreement that it knows")
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Agreements of `site` with `other` that both have signed and that are in force, oldest first.
+    fn in_force(
+        &self,
+        site: SiteId,
+        other: SiteId,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &Agreed> {
+        let all = self.agreements.get(&site).into_iter().flatten();
+        all.filter(move |agreed| {
+            agreed.signed && is_party(&agreed.terms, other) && agreed.terms.in_force(at)
+        })
+    }
+
     fn grant(
         &mut self,
         site: SiteId,
@@ -95,21 +156,11 @@ impl Grants {
         parcel: ParcelId,
         case: CaseId,
     ) -> Result<(), Violation> {
-        let agreed = self.agreements.get(&site).is_some_and(|agreements| {
-            agreements
-                .values()
-                .any(|(terms, signed)| *signed && is_party(terms, to) && terms.in_force(at))
-        });
         self.is_partner(site, to, "grants to")?;
         self.given.insert((site, to, parcel), case);
-        if agreed {
-            Ok(())
-        } else {
-            Err(Violation::new(
-                RULE,
-                format!("{site:?} grants to {to:?} without an agreement in force"),
-            ))
-        }
+        holds(self.in_force(site, to, at).next().is_some(), || {
+            format!("{site:?} grants to {to:?} without an agreement in force")
+        })
     }
 
     /// Whether `site` may have to do with `other`.
@@ -122,14 +173,9 @@ impl Grants {
         other: SiteId,
         does: &str,
     ) -> Result<(), Violation> {
-        if self.partners.contains(&(site, other)) {
-            Ok(())
-        } else {
-            Err(Violation::new(
-                RULE,
-                format!("{site:?} {does} {other:?}, who is no partner"),
-            ))
-        }
+        holds(self.partners.contains(&(site, other)), || {
+            format!("{site:?} {does} {other:?}, who is no partner")
+        })
     }
 
     /// Whether `site` may hand a parcel out to `other`.
@@ -143,14 +189,17 @@ impl Grants {
         parcel: ParcelId,
     ) -> Result<(), Violation> {
         self.is_partner(site, other, "hands a parcel out to")?;
-        if self.given.contains_key(&(site, other, parcel)) {
-            Ok(())
-        } else {
-            Err(Violation::new(
-                RULE,
-                format!("{site:?} hands {parcel:?} out to {other:?}, who has no grant for it"),
-            ))
-        }
+        holds(self.given.contains_key(&(site, other, parcel)), || {
+            format!("{site:?} hands {parcel:?} out to {other:?}, who has no grant for it")
+        })
+    }
+}
+
+fn holds(rule: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
+    if rule {
+        Ok(())
+    } else {
+        Err(Violation::new(RULE, what()))
     }
 }
 
@@ -162,7 +211,7 @@ fn is_party(terms: &Agreement, site: SiteId) -> bool {
 mod tests {
     use super::*;
     use crate::checks::forged::{
-        CLINIC, OTHER, READER, document, granted, issued, link, made, manifest, proposal,
+        CLINIC, OTHER, READER, document, granted, issued, link, made, manifest, offered, proposal,
     };
     use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
     use dokuei_protocol::case::report::ReportStatus;
@@ -266,5 +315,56 @@ mod tests {
         assert!(may(&facts));
         facts.push(link(READER, RequesterEvent::Admitted(document(3))));
         assert!(!may(&facts));
+    }
+
+    #[test]
+    fn an_offer_under_an_older_or_foreign_agreement_is_noticed() {
+        let offer = |agreement| {
+            let RequesterEvent::Offered(mut offer) = offered() else {
+                panic!("an offer");
+            };
+            offer.agreement = document(agreement);
+            link(READER, RequesterEvent::Offered(offer))
+        };
+        let [paired, proposed, accepted] = agreed(CLINIC, READER);
+        let Fact::Proposed(_, mut terms) = proposed.clone() else {
+            panic!("an agreement");
+        };
+        terms.sequence = 1;
+        let newer = Fact::Proposed(document(9), terms);
+        let Fact::Accepted(_, mut acceptance) = accepted.clone() else {
+            panic!("an acceptance");
+        };
+        acceptance.agreement = document(9);
+        let signed = Fact::Accepted(document(10), acceptance);
+        let mut facts = vec![paired, proposed, accepted, newer];
+        let under = |facts: &[Fact], agreement| {
+            let all = [facts, &[offer(agreement)]].concat();
+            told(CLINIC, NOON, &all).is_ok()
+        };
+        assert!(under(&facts, 1));
+        assert!(!under(&facts, 9), "not signed");
+        assert!(!under(&facts, 77), "unknown");
+        facts.push(signed);
+        assert!(under(&facts, 9));
+        assert!(!under(&facts, 1), "older");
+    }
+
+    #[test]
+    fn a_decline_for_want_of_an_agreement_that_is_there_is_noticed() {
+        let declined = made(4, READER, ReaderEvent::Declined(DeclineReason::NoAgreement));
+        let RequesterEvent::Offered(mut offer) = offered() else {
+            panic!("an offer");
+        };
+        offer.agreement = document(1);
+        let Fact::LinkMade(id, asked) = link(READER, RequesterEvent::Offered(offer)) else {
+            panic!("a link");
+        };
+        let asked = Fact::LinkReceived(id, asked);
+        let [paired, proposed, _] = agreed(READER, CLINIC);
+        let untrue = [paired, proposed, asked.clone(), declined.clone()];
+        assert!(told(READER, NOON, &untrue).is_err());
+        assert!(told(READER, Timestamp(200), &untrue).is_ok(), "run out");
+        assert!(told(READER, NOON, &[asked, declined]).is_ok(), "unknown");
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod forged;
 pub(crate) mod grants;
 pub(crate) mod liveness;
 pub(crate) mod logs;
+pub(crate) mod places;
 pub(crate) mod reports;
 pub(crate) mod secrets;
 pub(crate) mod waiting;
@@ -57,6 +58,8 @@ pub(crate) struct Checks {
     /// Who may be given what.
     pub(crate) grants: grants::Grants,
     logs: logs::Logs,
+    /// What sites offer and promise.
+    pub(crate) places: places::Places,
     reports: reports::Reports,
 }
 
@@ -75,6 +78,7 @@ impl Checks {
         self.booking.observe(site, fact)?;
         self.grants.observe(site, at, fact)?;
         self.reports.observe(site, fact)?;
+        self.places.observe(site, at, fact)?;
         self.custody.observe(site, fact)
     }
 

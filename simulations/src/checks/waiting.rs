@@ -99,12 +99,13 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
 /// Between sites that are partners no more a case stands still: it is over, waits for a person here,
 /// or for a connection that does not come.
 fn parted_at_rest(situation: &Situation) -> Result<(), Violation> {
-    let here = match situation.side {
-        Side::Requester => [Waiting::OfferHere, Waiting::AcknowledgementHere],
-        Side::Reader => [Waiting::QuoteHere, Waiting::ReadingHere],
+    let stands = match (situation.side, situation.waiting) {
+        (_, Waiting::Nothing | Waiting::Connection)
+        | (Side::Requester, Waiting::OfferHere | Waiting::AcknowledgementHere)
+        | (Side::Reader, Waiting::QuoteHere | Waiting::ReadingHere) => true,
+        (Side::Requester, Waiting::Agreement) => !situation.agreed,
+        _ => false,
     };
-    let stands = [Waiting::Nothing, Waiting::Connection].contains(&situation.waiting)
-        || here.contains(&situation.waiting);
     if stands && !situation.connected {
         Ok(())
     } else {

@@ -5,7 +5,7 @@ use dokuei_protocol::time::Span;
 use super::World;
 use super::agenda::Event;
 use crate::tally::Group;
-use crate::weather::{CLOCK_OFF_MOST, Weather};
+use crate::weather::CLOCK_OFF_MOST;
 
 impl World {
     /// Puts down what goes wrong until the weather clears.
@@ -73,7 +73,7 @@ impl World {
         match self.chance.below(3) {
             0 => Span::SECOND.times(self.chance.between(1, 120)).0,
             1 => Span::MINUTE.times(self.chance.between(2, 60)).0,
-            _ => Span::MINUTE.times(self.chance.between(60, 720)).0,
+            _ => self.chance.between(Span::HOUR.0, self.weather.outage.0),
         }
     }
 
@@ -112,7 +112,7 @@ impl World {
     pub(super) fn becalm(&mut self) {
         self.say(|| "faults stop".to_owned());
         self.calm_since = Some(self.now);
-        self.weather = Weather::calm();
+        self.weather = self.weather.calm();
         for site in 0..self.sites.len() {
             self.sites[site].ahead = 0;
             self.sites[site].archive.down = false;

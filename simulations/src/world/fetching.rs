@@ -32,6 +32,8 @@ pub(crate) struct Fetch {
     grant: Grant,
     key: ContentKey,
     plan: Option<TransferPlan>,
+    /// Milliseconds that a segment takes, at most.
+    pace: u64,
 }
 
 impl World {
@@ -54,11 +56,21 @@ impl World {
             grant,
             key,
             plan: None,
+            pace: self.pace(),
         };
         let token = self.work(site, Work::Study(Box::new(fetch)));
         let takes = self.chance.between(20, 2_000);
         self.put(Span(takes), Event::Begin { site, token });
         Ok(())
+    }
+
+    /// A few lines are so slow that a study takes the better part of an hour.
+    fn pace(&mut self) -> u64 {
+        match self.chance.below(6) {
+            0 if !self.is_calm() => 300_000,
+            1 => 20_000,
+            _ => 800,
+        }
     }
 
     fn fetch(&mut self, site: usize, token: Token) -> Option<&mut Fetch> {
@@ -124,7 +136,8 @@ impl World {
 
     fn ask_segment(&mut self, site: usize, token: Token, stream: u16) {
         let lost = self.chance.percent(self.weather.loss / 2);
-        let takes = self.chance.between(20, 800);
+        let pace = self.fetch(site, token).map_or(0, |fetch| fetch.pace);
+        let takes = self.chance.between(20, pace.max(20));
         let Some(plan) = self
             .fetch(site, token)
             .and_then(|fetch| fetch.plan.as_mut())
@@ -247,11 +260,6 @@ impl World {
                 "a report is gone from who sealed it",
             ));
         };
-        if self.chance.per_mille(self.weather.damaged) {
-            self.tally
-                .count(Group::Faults, "reports that do not verify");
-            return self.end(site, token, Outcome::Impossible);
-        }
         let said = (report.case, report.version, report.status, report.report);
         if said != (case, issued.version, issued.status, issued.report) {
             return Err(Violation::new(
@@ -261,6 +269,11 @@ impl World {
         }
         if let Some(trouble) = self.archive_trouble(site) {
             return self.end(site, token, Outcome::Failed(trouble));
+        }
+        if self.chance.per_mille(self.weather.damaged) {
+            self.tally
+                .count(Group::Faults, "reports that do not verify");
+            return self.end(site, token, Outcome::Impossible);
         }
         let archive = &mut self.sites[site].archive;
         archive.store_report(case, issued.version, issued.status)?;

@@ -3,7 +3,7 @@
 
 use dokuei_protocol::effect::DocumentAnswer;
 use dokuei_protocol::input::{Input, Outcome, Ticket, Trouble};
-use dokuei_protocol::time::Span;
+use dokuei_protocol::time::{Span, Timestamp};
 
 use super::World;
 use super::agenda::{Body, Copy, Event, Message, Token};
@@ -13,6 +13,8 @@ use crate::tally::Group;
 
 /// How long a node waits for an answer.
 const PATIENCE: Span = Span::SECOND.times(30);
+/// What was received before a connection ended may reach the service this much later.
+const LINGERS: Span = Span::SECOND;
 
 /// The line between two sites.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Line {
     up: bool,
     /// Counts connections.
     epoch: u32,
+    /// When the last one ended.
+    ended: Timestamp,
     dialing: bool,
 }
 
@@ -65,11 +69,12 @@ impl World {
     /// Takes a connection apart that may not be, and tries to make one that may.
     fn relink(&mut self, a: usize, b: usize) {
         let admitted = self.admits(a, b) && self.admits(b, a);
+        let now = self.now;
         let line = self.line(a, b);
         let may = admitted && !line.broken;
         let epoch = line.epoch;
         if line.up && !may {
-            line.up = false;
+            (line.up, line.ended) = (false, now);
             self.tell_both(a, b, epoch, false);
         } else if !line.up && may && !line.dialing {
             line.dialing = true;
@@ -280,12 +285,15 @@ impl World {
             body,
         } = message;
         let stranger = matches!(body, Body::Call(_) | Body::CallAnswer(_));
-        let broken = self.line(from, to).broken;
+        let now = self.now;
+        let line = self.line(from, to);
+        let (broken, over) = (line.broken, line.epoch);
+        let there = line.up || now.since(line.ended) < LINGERS;
         let copied = matches!(&body, Body::Document { copy, .. } if *copy != Copy::Original);
         let reached = match epoch {
             _ if copied => true,
             None => stranger && !broken,
-            epoch => self.connection(from, to) == epoch,
+            epoch => there && epoch == Some(over),
         };
         if !reached || self.sites[to].process.is_none() {
             return Ok(());

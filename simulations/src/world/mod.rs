@@ -116,7 +116,11 @@ impl World {
             let part = part.unwrap_or(2);
             self.sites[index].asks = part != 1;
             if part != 0 {
-                self.sites[index].slots = self.draw_slots();
+                let slots = self.draw_slots();
+                self.checks
+                    .places
+                    .offers(self.sites[index].id, slots.clone());
+                self.sites[index].slots = slots;
             }
             if self.chance.percent(15) {
                 self.sites[index].quoting = Quoting::ByHand;

@@ -157,7 +157,12 @@ impl World {
         let case = view.case;
         if self.fancies(2) {
             let reason = WithdrawalReason::NotNeeded;
-            return self.person(site, "withdraws", Command::Withdraw(case, reason));
+            self.person(site, "withdraws", Command::Withdraw(case, reason))?;
+            if self.fancies(50) {
+                let to = view.partner.into_iter().collect();
+                return self.person(site, "thinks again", Command::Offer { case, to });
+            }
+            return Ok(());
         }
         if view.waiting == Waiting::OfferHere && self.fancies(20) {
             let to = self.candidates(site);
@@ -219,7 +224,16 @@ impl World {
         let Some(service) = self.sites[site].service() else {
             return Vec::new();
         };
-        let mut partners: Vec<SiteId> = service.state().partners.keys().copied().collect();
+        // Mostly those that say they read something; now and then just anybody.
+        let known = service.state().partners.iter();
+        let (readers, all): (Vec<_>, Vec<_>) = known
+            .map(|(site, partner)| (partner.capacity.as_ref().map(|_| *site), *site))
+            .unzip();
+        let readers: Vec<SiteId> = readers.into_iter().flatten().collect();
+        let mut partners = match self.chance.percent(15) || readers.is_empty() {
+            true => all,
+            false => readers,
+        };
         let count = self.chance.between(1, 3);
         let mut candidates = Vec::new();
         for _ in 0..count {

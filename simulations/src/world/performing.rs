@@ -11,9 +11,6 @@ use super::site::{Asker, Work};
 use crate::checks::{Violation, bounds};
 use crate::tally::Group;
 
-/// A node does not sleep longer than this, whatever it was told: its wall clock may jump.
-const SLEEP_MOST: Span = Span::HOUR;
-
 impl World {
     /// Performs one effect. The node may not run any more when an effect before has ended it.
     pub(super) fn perform(&mut self, site: usize, effect: Effect) -> Result<(), Violation> {
@@ -175,10 +172,8 @@ impl World {
         };
         process.generation += 1;
         let generation = process.generation;
-        self.put(
-            at.since(now).min(SLEEP_MOST),
-            Event::Wake { site, generation },
-        );
+        let sleeps = at.since(now).min(self.weather.sleep);
+        self.put(sleeps, Event::Wake { site, generation });
         Ok(())
     }
 

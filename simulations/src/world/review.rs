@@ -3,6 +3,7 @@
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{ReaderEvent, RequesterEvent};
 use dokuei_protocol::case::phase::Phase;
+use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::service::Quoting;
 use dokuei_protocol::service::views::{CaseView, Side, Waiting};
 use dokuei_protocol::time::Span;
@@ -34,15 +35,10 @@ impl World {
         Load {
             outbox: queues.max().unwrap_or_default(),
             pending: readings
-                .clone()
                 .map(|thread| thread.pending().len())
                 .max()
                 .unwrap_or_default(),
-            chain: readings
-                .chain(asked)
-                .map(|thread| thread.chain().len())
-                .max()
-                .unwrap_or_default(),
+            vain: asked.map(in_vain).max().unwrap_or_default(),
             sending: sending.into_iter().max().unwrap_or_default(),
             contradictions: process.service.contradictions(),
         }
@@ -257,4 +253,10 @@ impl World {
             self.sites[site].store.discard(parcel);
         }
     }
+}
+
+/// Proposals of a thread that were not admitted.
+fn in_vain(thread: &Thread) -> usize {
+    let told = thread.timeline().iter();
+    told.filter(|line| line.what == "not-admitted").count()
 }
