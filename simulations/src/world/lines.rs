@@ -337,17 +337,26 @@ impl World {
                 }
             }
             Body::Call(frame) => self.called(from, to, token, frame),
-            Body::CallAnswer(frame) => {
-                if !self.finish(to, token) {
-                    return Ok(());
-                }
-                let input = frame.map_or(Input::PairingFailed, |frame| Input::PairingAnswered {
-                    node,
-                    frame,
-                });
-                self.feed(to, "pairing answered", input)
-            }
+            Body::CallAnswer(frame) => self.call_answered(from, to, token, frame),
         }
+    }
+
+    fn call_answered(
+        &mut self,
+        from: usize,
+        to: usize,
+        token: u64,
+        frame: Option<Vec<u8>>,
+    ) -> Result<(), Violation> {
+        if !self.finish(to, token) {
+            return Ok(());
+        }
+        let node = self.sites[from].node;
+        let input = frame.map_or(Input::PairingFailed, |frame| Input::PairingAnswered {
+            node,
+            frame,
+        });
+        self.feed(to, "pairing answered", input)
     }
 
     fn called(
