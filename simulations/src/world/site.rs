@@ -175,16 +175,21 @@ impl Process {
 }
 
 impl Site {
-    /// A site with fresh keys, certified at `now` for most of a year.
+    /// A site with fresh keys, certified `before` now for a year and a day.
     ///
     /// # Errors
     /// None: what is signed here keeps its limits.
-    pub(crate) fn new(chance: &mut Chance, index: usize, now: Timestamp) -> Result<Site, Refused> {
+    pub(crate) fn new(
+        chance: &mut Chance,
+        index: usize,
+        now: Timestamp,
+        before: Span,
+    ) -> Result<Site, Refused> {
         let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(&chance.secret()));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node.public());
-        let from = UnixSeconds(now.seconds().0 - 10 * Span::DAY.0 / 1000);
-        let validity = Validity::starting(from, 360 * Span::DAY.0 / 1000);
+        let from = UnixSeconds((now.0 - before.0) / 1000);
+        let validity = Validity::starting(from, 366 * Span::DAY.0 / 1000);
         let name = format!("site {index}");
         let certificate = SiteCertificate {
             site: id,
