@@ -6,10 +6,11 @@ use dokuei_keys::delegation::{Delegation, SiteCertificate, Subject};
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{NodeId, PersonId, SiteId};
 use dokuei_keys::secret::Secret32;
-use dokuei_keys::signed::Signed;
+use dokuei_keys::signed::{self, Signed};
 use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::{UnixSeconds, Validity};
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::{Link, Proposal};
 use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::effect::Permit;
 use dokuei_protocol::input::{Job, Ticket};
@@ -242,6 +243,16 @@ impl Site {
             key: SigningKey::from_seed(&self.keys.site),
         };
         Process::new(Service::new(identity, self.quoting, seed))
+    }
+
+    /// The same link or proposal, signed by this site instead; none for other documents.
+    pub(crate) fn sign_again(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let key = SigningKey::from_seed(&self.keys.site);
+        if let Ok(link) = signed::recorded::<Link>(bytes) {
+            return Some(Signed::sign(link, &key).ok()?.bytes().to_vec());
+        }
+        let proposal = signed::recorded::<Proposal>(bytes).ok()?;
+        Some(Signed::sign(proposal, &key).ok()?.bytes().to_vec())
     }
 
     /// Where its node is reached.
