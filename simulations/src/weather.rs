@@ -31,6 +31,8 @@ pub(crate) struct Weather {
     pub(crate) jumps: u64,
     /// Outages of each archive.
     pub(crate) outages: u64,
+    /// When it begins: at once, or when the year of the agreements is nearly over.
+    pub(crate) begins: Span,
     /// How long it lasts.
     pub(crate) lasts: Span,
     /// How long one outage may last, at most.
@@ -65,6 +67,7 @@ impl Weather {
             stops: u64::from(rate(50, 3)),
             jumps: u64::from(rate(60, 3)),
             outages: u64::from(rate(60, 3)),
+            begins: Span(0),
             lasts: match long {
                 true => Span::DAY.times(u64::from(rate(100, 6)) + 14),
                 false => Span::HOUR.times(u64::from(rate(100, 60)) + 12),
@@ -77,6 +80,18 @@ impl Weather {
                 true => Span::DAY.times(30),
                 false => Span::HOUR,
             },
+        }
+    }
+
+    /// The same weather about the moment at which agreements made at the beginning run out: a few
+    /// hours before certificates do.
+    pub(crate) fn at_the_end_of_the_year(self) -> Weather {
+        Weather {
+            begins: Span(Span::DAY.times(364).0 + Span::HOUR.times(6).0),
+            lasts: Span::HOUR.times(20),
+            outage: Span::HOUR.times(4),
+            sleep: Span::DAY.times(30),
+            ..self
         }
     }
 
@@ -94,6 +109,7 @@ impl Weather {
             stops: 0,
             jumps: 0,
             outages: 0,
+            begins: self.begins,
             lasts: Span(0),
             outage: Span(0),
             sleep: self.sleep,

@@ -174,13 +174,14 @@ impl Service {
             .ok_or(CannotDo::NoCase)?
             .thread
             .requester();
-        self.keep_content_key(turn, issue.manifest.parcel, issue.key);
+        let (parcel, role) = (issue.manifest.parcel, RecipientRole::Requester);
         let grant = self.wrap_for(
             turn.now,
             issue.case,
             requester,
-            RecipientRole::Requester,
+            role,
             issue.manifest,
+            &issue.key,
         )?;
         if matches!(self.expected(issue.case), Some(Phase::Received(_))) {
             self.try_propose(turn, issue.case, ReaderEvent::Claimed(issue.author))?;
@@ -193,7 +194,9 @@ impl Service {
             author: issue.author,
             grant,
         };
-        self.try_propose(turn, issue.case, ReaderEvent::Reported(Box::new(issued)))
+        self.try_propose(turn, issue.case, ReaderEvent::Reported(Box::new(issued)))?;
+        self.keep_content_key(turn, parcel, issue.key);
+        Ok(Answer::Done)
     }
 
     fn expected(&self, case: CaseId) -> Option<Phase> {

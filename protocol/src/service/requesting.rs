@@ -306,8 +306,11 @@ impl Service {
             return;
         };
         let (reader, manifest) = (thread.reader(), request.manifest.clone());
-        let Ok(grant) = self.wrap_for(turn.now, case, reader, RecipientRole::Reader, manifest)
-        else {
+        let Some(key) = self.vault.content.get(&manifest.parcel) else {
+            return;
+        };
+        let (key, role) = (key.duplicate(), RecipientRole::Reader);
+        let Ok(grant) = self.wrap_for(turn.now, case, reader, role, manifest, &key) else {
             return;
         };
         self.link(turn, case, reader, RequesterEvent::Granted(Box::new(grant)));
@@ -332,6 +335,7 @@ impl Service {
         recipient: SiteId,
         role: RecipientRole,
         manifest: ManifestReference,
+        key: &ContentKey,
     ) -> Result<Grant, CannotDo> {
         let partner = self
             .state
@@ -343,11 +347,6 @@ impl Service {
         if !prekey.validity.contains(now.seconds()) {
             return Err(CannotDo::NoPrekey);
         }
-        let key = self
-            .vault
-            .content
-            .get(&manifest.parcel)
-            .ok_or(CannotDo::NotNow)?;
         let context = GrantContext {
             case: *case.as_bytes(),
             parcel: manifest.parcel,

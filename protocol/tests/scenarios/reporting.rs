@@ -278,3 +278,25 @@ fn what_was_left_unread_before_the_close_cannot_be_acknowledged_after_it() {
     assert_eq!(world.phase(CLINIC, case), "closed");
     assert_eq!(world.acknowledge(case, 1), Err(CannotDo::NotNow));
 }
+
+#[test]
+fn a_report_that_cannot_be_sealed_for_the_requester_leaves_nothing_behind() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    world.cut(CLINIC, HOSPITAL);
+    world.sleep(Span::DAY.times(8));
+    let (entries, keys) = (
+        world.sites[HOSPITAL].entries.len(),
+        world.sites[HOSPITAL].content.len(),
+    );
+    let refused = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(refused, Err(CannotDo::NoPrekey));
+    assert_eq!(world.sites[HOSPITAL].entries.len(), entries);
+    assert_eq!(world.sites[HOSPITAL].content.len(), keys);
+    world.mend(CLINIC, HOSPITAL);
+    world.settle();
+    assert_eq!(
+        world.report(HOSPITAL, case, ReportStatus::Final),
+        Ok(Answer::Done)
+    );
+}

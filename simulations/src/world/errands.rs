@@ -1,21 +1,24 @@
 //! People who make partners of their sites, and part.
 
 use dokuei_protocol::input::Command;
+use dokuei_protocol::limits;
 use dokuei_protocol::time::Span;
 
-use super::World;
 use super::agenda::Event;
 use super::site::Asker;
+use super::{START, World};
 use crate::checks::Violation;
 use crate::tally::Group;
 
+/// By then the agreements that were made in the first hours of a run have run out.
+const RUN_OUT: Span = Span(limits::AGREEMENT_TERM.0 + Span::HOUR.times(4).0);
+
 impl World {
-    /// Whether a site has another as a partner, and an agreement that both have signed.
+    /// Whether a site has another as a partner, and an agreement with it in force.
     fn knows(&self, a: usize, b: usize) -> (bool, bool) {
         let service = self.sites[a].service();
         let partner = service.and_then(|service| service.state().partners.get(&self.sites[b].id));
-        let agreed =
-            partner.is_some_and(|partner| partner.agreements.values().any(|state| state.accepted));
+        let agreed = partner.is_some_and(|partner| partner.agreement(self.clock(a)).is_some());
         (partner.is_some(), agreed)
     }
 
@@ -32,13 +35,24 @@ impl World {
     /// One person invites, in order to tell the other the code; again until it has worked.
     pub(super) fn pair(&mut self, inviter: usize, accepter: usize) -> Result<(), Violation> {
         let wanted = self.sites[inviter].wanted.contains(&accepter);
-        if !wanted || self.are_paired(inviter, accepter) {
+        let (paired, year) = (
+            self.are_paired(inviter, accepter),
+            self.weather.begins.0 > 0,
+        );
+        // In a run that sees agreements run out, people keep an eye on them until they have.
+        if !wanted || paired && !(year && self.now < START.after(RUN_OUT)) {
             return Ok(());
         }
-        let again = Span::MINUTE.times(self.chance.between(20, 40));
+        // While nobody can be reached for months, people try twice a day.
+        let quiet = self.now < START.after(self.weather.begins);
+        let again = match quiet && self.now > START.after(Span::HOUR.times(3)) {
+            true => Span::HOUR.times(12),
+            false => Span::MINUTE.times(self.chance.between(20, 40)),
+        };
         self.put(again, Event::Pair { inviter, accepter });
         // The acceptance may still be on its way: people give it some time.
-        if self.are_partners(inviter, accepter) && !self.chance.percent(10) {
+        let hurry = if self.is_calm() { 50 } else { 10 };
+        if paired || self.are_partners(inviter, accepter) && !self.chance.percent(hurry) {
             return Ok(());
         }
         let command = Command::Invite {

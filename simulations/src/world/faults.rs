@@ -11,11 +11,14 @@ impl World {
     /// Puts down what goes wrong until the weather clears.
     pub(super) fn plan_faults(&mut self) {
         let (weather, count) = (self.weather.clone(), self.sites.len());
-        let lasts = weather.lasts.0;
+        let (begins, lasts) = (weather.begins.0, weather.lasts.0);
+        if begins > 0 {
+            self.plan_year(begins);
+        }
         for a in 0..count {
             for b in a + 1..count {
                 for _ in 0..self.chance.below(weather.cuts + 1) {
-                    let at = self.chance.below(lasts);
+                    let at = begins + self.chance.below(lasts);
                     let long = self.outage();
                     self.put(Span(at), Event::Cut(a, b));
                     self.put(Span(at + long), Event::Mend(a, b));
@@ -23,46 +26,56 @@ impl World {
             }
         }
         for site in 0..count {
-            if weather.jumps > 0 {
+            if weather.jumps > 0 && begins == 0 {
                 self.sites[site].ahead = self.draw_clock();
             }
             for _ in 0..self.chance.below(weather.jumps + 1) {
-                let at = self.chance.below(lasts);
+                let at = begins + self.chance.below(lasts);
                 self.put(Span(at), Event::Jump(site));
             }
             for _ in 0..self.chance.below(weather.stops + 1) {
-                let at = self.chance.below(lasts);
+                let at = begins + self.chance.below(lasts);
                 self.put(Span(at), Event::Stop(site));
             }
             for _ in 0..self.chance.below(weather.outages + 1) {
-                let at = self.chance.below(lasts);
+                let at = begins + self.chance.below(lasts);
                 let long = self.outage();
                 self.put(Span(at), Event::ArchiveDown(site));
                 self.put(Span(at + long), Event::ArchiveUp(site));
             }
         }
-        self.plan_work(lasts);
-        self.put(Span(lasts), Event::Calm);
+        self.plan_work(begins, lasts);
+        self.put(Span(begins + lasts), Event::Calm);
+    }
+
+    /// Everybody is alone for most of a year.
+    fn plan_year(&mut self, begins: u64) {
+        for a in 0..self.sites.len() {
+            for b in a + 1..self.sites.len() {
+                self.put(Span::HOUR.times(3), Event::Cut(a, b));
+                self.put(Span(begins), Event::Mend(a, b));
+            }
+        }
     }
 
     /// Studies that are to be read, and partners that are removed.
-    fn plan_work(&mut self, lasts: u64) {
+    fn plan_work(&mut self, begins: u64, lasts: u64) {
         for site in 0..self.sites.len() {
             if !self.sites[site].asks {
                 continue;
             }
             for _ in 0..self.chance.between(1, 7) {
-                let at = self.chance.between(lasts / 20, lasts);
+                let at = begins + self.chance.between(lasts / 20, lasts);
                 self.put(Span(at), Event::Open(site));
             }
         }
         let sites = self.sites.len() as u64;
-        if self.chance.percent(35) {
-            for _ in 0..self.chance.between(1, 2) {
+        if self.chance.percent(45) {
+            for _ in 0..self.chance.between(1, 3) {
                 let site = self.chance.below(sites) as usize;
                 let partners: Vec<usize> = self.sites[site].wanted.iter().copied().collect();
                 if let Some(partner) = self.chance.pick(&partners) {
-                    let at = self.chance.between(lasts / 5, lasts);
+                    let at = begins + self.chance.between(lasts / 5, lasts);
                     self.put(Span(at), Event::Remove { site, partner });
                 }
             }

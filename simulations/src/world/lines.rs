@@ -258,6 +258,10 @@ impl World {
             if other != message.from && other != message.to {
                 copies.push((other, bytes.clone(), Copy::Forged));
             }
+            if other != message.from {
+                let signed = self.sites[other].sign_again(bytes);
+                copies.extend(signed.map(|bytes| (message.from, bytes, Copy::Forged)));
+            }
         }
         for (from, bytes, copy) in copies {
             let after = match self.chance.below(3) {

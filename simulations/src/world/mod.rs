@@ -75,13 +75,19 @@ impl World {
     pub(crate) fn new(seed: u64, loud: bool) -> Result<World, Violation> {
         let mut chance = Chance::new(seed);
         let count = chance.between(2, 6) as usize;
+        let mut weather = Weather::draw(&mut chance);
+        // Certificates were made long ago, or just now, so that they outlast the agreements.
+        let mut certified = Span::DAY.times(10);
+        if chance.percent(5) {
+            weather = weather.at_the_end_of_the_year();
+            certified = Span::HOUR;
+        }
         let mut sites = Vec::new();
         for index in 0..count {
-            let site = Site::new(&mut chance, index, START)
+            let site = Site::new(&mut chance, index, START, certified)
                 .map_err(|refused| Violation::new("setup", refused.to_string()))?;
             sites.push(site);
         }
-        let weather = Weather::draw(&mut chance);
         let mut world = World {
             now: START,
             chance,
@@ -127,8 +133,8 @@ impl World {
             }
             let start = self.chance.below(10_000);
             self.put(Span(start), Event::Start(index));
-            let look = self.chance.between(30, 60);
-            self.put(Span::MINUTE.times(look), Event::Look(index));
+            let look = self.weather.begins.0 + Span::MINUTE.times(self.chance.between(30, 60)).0;
+            self.put(Span(look), Event::Look(index));
         }
         for a in 0..count {
             for b in a + 1..count {

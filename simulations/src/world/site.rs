@@ -6,10 +6,11 @@ use dokuei_keys::delegation::{Delegation, SiteCertificate, Subject};
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{NodeId, PersonId, SiteId};
 use dokuei_keys::secret::Secret32;
-use dokuei_keys::signed::Signed;
+use dokuei_keys::signed::{self, Signed};
 use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::{UnixSeconds, Validity};
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::{Link, Proposal};
 use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::effect::Permit;
 use dokuei_protocol::input::{Job, Ticket};
@@ -175,16 +176,21 @@ impl Process {
 }
 
 impl Site {
-    /// A site with fresh keys, certified at `now` for most of a year.
+    /// A site with fresh keys, certified `before` now for a year and a day.
     ///
     /// # Errors
     /// None: what is signed here keeps its limits.
-    pub(crate) fn new(chance: &mut Chance, index: usize, now: Timestamp) -> Result<Site, Refused> {
+    pub(crate) fn new(
+        chance: &mut Chance,
+        index: usize,
+        now: Timestamp,
+        before: Span,
+    ) -> Result<Site, Refused> {
         let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(chance.secret()));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node.public());
-        let from = UnixSeconds(now.seconds().0 - 10 * Span::DAY.0 / 1000);
-        let validity = Validity::starting(from, 360 * Span::DAY.0 / 1000);
+        let from = UnixSeconds((now.0 - before.0) / 1000);
+        let validity = Validity::starting(from, 366 * Span::DAY.0 / 1000);
         let name = format!("site {index}");
         let certificate = SiteCertificate {
             site: id,
@@ -237,6 +243,16 @@ impl Site {
             key: SigningKey::from_seed(self.keys.site.duplicate()),
         };
         Process::new(Service::new(identity, self.quoting, seed))
+    }
+
+    /// The same link or proposal, signed by this site instead; none for other documents.
+    pub(crate) fn sign_again(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let key = SigningKey::from_seed(self.keys.site.duplicate());
+        if let Ok(link) = signed::recorded::<Link>(bytes) {
+            return Some(Signed::sign(link, &key).ok()?.bytes().to_vec());
+        }
+        let proposal = signed::recorded::<Proposal>(bytes).ok()?;
+        Some(Signed::sign(proposal, &key).ok()?.bytes().to_vec())
     }
 
     /// Where its node is reached.
