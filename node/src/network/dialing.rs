@@ -1,4 +1,7 @@
 //! When to dial whom, and how: QUIC first, TCP if that fails, then wait longer each time. No I/O, no clock.
+//!
+//! A partner that was connected a moment ago, or calls, is most likely starting again: the waits for it stay short for
+//! a stated time. One that stays away costs one dial a minute.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +12,7 @@ use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::address::Address;
-use super::limits::Limits;
+use super::limits::{BACKOFF_RECENT, Limits, RECENT};
 use super::status::Transport;
 
 /// Doublings after which the longest wait is reached whatever the first one was.
@@ -27,6 +30,10 @@ struct Target {
     addresses: Vec<Address>,
     failures: u32,
     phase: Phase,
+    /// Until when the waits stay short.
+    recent_until: Option<Instant>,
+    /// Before this, another call of the partner brings no dial forward.
+    unheeded_until: Option<Instant>,
 }
 
 enum Phase {
@@ -91,6 +98,8 @@ impl Dialing {
                 addresses,
                 failures: 0,
                 phase,
+                recent_until: None,
+                unheeded_until: None,
             };
             self.targets.insert(node, target);
         }
@@ -219,11 +228,29 @@ impl Dialing {
         }
     }
 
-    /// The last greeted connection with `node` ended: it is dialed again soon.
+    /// The last greeted connection with `node` ended: it is dialed again soon, and for a while often.
     pub(super) fn lost(&mut self, node: NodeId, now: Instant, chance: u32) {
         if let Some(target) = self.targets.get_mut(&node) {
             target.failures = 0;
+            target.recent_until = Some(now + RECENT);
             self.wait(node, now, chance);
+        }
+    }
+
+    /// A connection that `node` made ended without a greeting. It is there, so it is dialed soon; once in [`RECENT`],
+    /// for two nodes that cannot greet each other would else call back and forth without end.
+    pub(super) fn called(&mut self, node: &NodeId, now: Instant) {
+        let Some(target) = self.targets.get_mut(node) else {
+            return;
+        };
+        let soon = now + self.backoff_first;
+        let heeded = target.unheeded_until.is_none_or(|until| until <= now);
+        if let Phase::Waiting(at) = target.phase
+            && at > soon
+            && heeded
+        {
+            target.phase = Phase::Waiting(soon);
+            target.unheeded_until = Some(now + RECENT);
         }
     }
 
@@ -250,17 +277,18 @@ impl Dialing {
         }
     }
 
-    /// The wait after the n-th failure: first × 2ⁿ, at most last, of which a random half to whole, so that nodes
-    /// cut off together do not come back together.
+    /// The wait after the n-th failure: first × 2ⁿ, at most last ([`BACKOFF_RECENT`] for a while), of which a random
+    /// half to whole, so that nodes cut off together do not come back together.
     fn wait(&mut self, node: NodeId, now: Instant, chance: u32) {
         let Some(target) = self.targets.get_mut(&node) else {
             return;
         };
         let doublings = target.failures.min(DOUBLINGS_MAX);
-        let whole = self
-            .backoff_first
-            .saturating_mul(1 << doublings)
-            .min(self.backoff_last);
+        let most = match target.recent_until {
+            Some(until) if now < until => self.backoff_last.min(BACKOFF_RECENT),
+            Some(_) | None => self.backoff_last,
+        };
+        let whole = self.backoff_first.saturating_mul(1 << doublings).min(most);
         let share = 0.5 + 0.5 * f64::from(chance) / f64::from(u32::MAX);
         target.failures = target.failures.saturating_add(1);
         target.phase = Phase::Waiting(now + whole.mul_f64(share));
@@ -317,6 +345,58 @@ mod tests {
             now = next;
         }
         assert_eq!(waits, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+    }
+
+    /// Lets every dial fail until `end`; the waits, in seconds.
+    fn waits(dialing: &mut Dialing, mut now: Instant, end: Instant) -> Vec<f64> {
+        let mut waits = Vec::new();
+        while now < end {
+            let next = dialing.next_due().unwrap();
+            waits.push((next - now).as_secs_f64());
+            now = next;
+            dialing.due(now);
+            dialing.unreachable(node(1), now, u32::MAX);
+        }
+        waits
+    }
+
+    #[test]
+    fn a_partner_lost_a_moment_ago_is_dialed_often_and_one_that_stays_away_is_not() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        dialing.due(now);
+        dialing.connected(&node(1));
+        dialing.lost(node(1), now, u32::MAX);
+        let recent = waits(&mut dialing, now, now + RECENT);
+        assert!(recent.iter().all(|wait| *wait <= 2.0), "{recent:?}");
+        assert!(recent.len() <= 33, "{} dials", recent.len());
+        let later = waits(&mut dialing, now + RECENT, now + 20 * RECENT);
+        assert!(later[1..].iter().all(|wait| *wait == 60.0), "{later:?}");
+    }
+
+    #[test]
+    fn a_call_brings_the_dial_forward_once() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        for _ in 0..9 {
+            dialing.due(dialing.next_due().unwrap());
+            dialing.unreachable(node(1), now, u32::MAX);
+        }
+        let late = now + Duration::from_secs(60);
+        assert_eq!(dialing.waits_until(&node(1)), Some(late));
+        dialing.called(&node(1), now);
+        let soon = now + Duration::from_millis(500);
+        assert_eq!(dialing.waits_until(&node(1)), Some(soon));
+        dialing.due(soon);
+        dialing.unreachable(node(1), soon, u32::MAX);
+        dialing.called(&node(1), soon);
+        let again = Duration::from_secs(60);
+        assert_eq!(dialing.waits_until(&node(1)), Some(soon + again));
+        dialing.due(soon + again);
+        dialing.unreachable(node(1), soon + again, u32::MAX);
+        dialing.called(&node(1), soon + again);
+        let third = soon + again + Duration::from_millis(500);
+        assert_eq!(dialing.waits_until(&node(1)), Some(third));
     }
 
     #[test]

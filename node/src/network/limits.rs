@@ -82,9 +82,16 @@ pub(super) const STREAM_TIMEOUT: Duration = Duration::from_secs(10);
 /// pairing conversation, which lives on such a connection.
 pub(super) const PROBATION: Duration = Duration::from_secs(35);
 
-/// How long the node with the higher id leaves a second connection open, so that the one with the lower id
-/// chooses alone; afterwards it is stale.
-pub(super) const SETTLE: Duration = Duration::from_secs(10);
+/// Two greetings that lie further apart come in the same order on both sides: each takes two round trips, and a lost
+/// packet is sent again after a second. So long the node with the higher id leaves the older of two connections to the
+/// one with the lower, which chooses alone. While a dead connection waits for it, so do its streams.
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
+
+/// A partner that was connected within this time is restarting rather than gone for good.
+pub(super) const RECENT: Duration = Duration::from_secs(60);
+
+/// The longest wait between dials of a partner that was connected recently: some thirty dials, then it counts as absent.
+pub(super) const BACKOFF_RECENT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for connections to say goodbye and for the ports to be free again.
 pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(3);

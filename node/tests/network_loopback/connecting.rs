@@ -2,7 +2,7 @@
 
 use dokuei_node::network::{Network, NetworkConfig, SendError, StartError, SyncError, Transport};
 
-use crate::site::{Site, config, pair_of_sites, restart};
+use crate::site::{DEADLINE, Site, config, pair_of_sites, restart};
 
 #[tokio::test]
 async fn quic_comes_first() {
@@ -162,6 +162,40 @@ async fn a_node_that_was_killed_is_found_again_on_its_port() {
     assert_eq!(hospital.node(), node);
     hospital.network.set_members(vec![clinic.caller()]).await;
     clinic.until_connected_again(&hospital, 2).await;
+}
+
+/// The survivor never notices by itself that its partner died: only the partner's return tells. Both orders of their
+/// ids, because the two sides choose differently among several connections.
+#[tokio::test]
+async fn a_node_killed_again_and_again_is_let_in_each_time() {
+    for (survivor, killed) in [(48, 49), (49, 48)] {
+        let patient = |seed| {
+            let mut config = config(seed);
+            config.limits.idle = 10 * DEADLINE;
+            config
+        };
+        let (clinic, mut hospital) = pair_of_sites(patient(survivor), patient(killed)).await;
+        let address = hospital.address;
+        // More often than connections with one node are let in.
+        for times in 2..8 {
+            hospital.kill();
+            let mut again = patient(killed);
+            again.listen = vec![address];
+            hospital = restart(again).await;
+            hospital.network.set_members(vec![clinic.member()]).await;
+            hospital.until_connected(&clinic).await;
+            clinic.until_connected_again(&hospital, times).await;
+            clinic
+                .until_status(hospital.node(), "the dead connection is gone", |status| {
+                    status.connections == 1
+                })
+                .await;
+            let answer = clinic
+                .network
+                .send_document(hospital.node(), [times as u8; 32], vec![1]);
+            assert!(answer.await.is_ok());
+        }
+    }
 }
 
 #[tokio::test]

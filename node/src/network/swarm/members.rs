@@ -146,6 +146,9 @@ impl Engine {
                     self.dialing.lost(node, now, chance());
                 } else {
                     self.dialing.unwelcome(node, connection, now, chance());
+                    if !closed.link.dialed {
+                        self.dialing.called(&node, now);
+                    }
                 }
                 self.note_next_dial(node);
             }
