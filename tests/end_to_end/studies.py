@@ -24,7 +24,8 @@ NAMES = {
 class Study:
     """Its UID, its objects as they go over the wire, and their files when asked for."""
 
-    def __init__(self, count=3, side=64, name="TEST^PATIENT", charset=None, **attributes):
+    def __init__(self, count=3, side=64, name="TEST^PATIENT", charset=None, syntax=EXPLICIT_LITTLE, **attributes):
+        self.syntax = syntax
         self.uid, self.series = generate_uid(), generate_uid()
         self.datasets = [self.image(number, side, name, charset, attributes) for number in range(1, count + 1)]
         self.objects = [wire(dataset) for dataset in self.datasets]
@@ -32,6 +33,7 @@ class Study:
 
     def image(self, number, side, name, charset, attributes):
         image = dcmread(TEMPLATE)
+        image.file_meta.TransferSyntaxUID = self.syntax
         if charset is not None:
             image.SpecificCharacterSet = charset
         image.StudyInstanceUID, image.SeriesInstanceUID = self.uid, self.series
@@ -63,9 +65,8 @@ class Study:
 
 def wire(dataset):
     buffer = BytesIO()
-    buffer_meta = dataset.file_meta
-    assert buffer_meta.TransferSyntaxUID == EXPLICIT_LITTLE
     dcmwrite(buffer, dataset, enforce_file_format=True)
     raw = buffer.getvalue()
     length = int.from_bytes(raw[140:144], "little")
-    return Object(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), EXPLICIT_LITTLE, raw[144 + length :])
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    return Object(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), syntax, raw[144 + length :])

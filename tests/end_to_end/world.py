@@ -86,10 +86,13 @@ def one_sentence(ran):
 
 
 class Archive:
-    """A PACS that keeps what it is sent, byte for byte, and counts how often."""
+    """A PACS that keeps what it is sent, byte for byte, and counts how often. `syntaxes` is what it takes; `answer`,
+    when a test sets it, is asked first and may give another status than success."""
 
-    def __init__(self):
+    def __init__(self, syntaxes=TRANSFER_SYNTAXES):
         self.port = free_port()
+        self.syntaxes = syntaxes
+        self.answer = lambda event: 0x0000
         self.objects = {}
         self.times = {}
         self.lock = threading.Lock()
@@ -100,7 +103,7 @@ class Archive:
         entity = AE("PACS")
         entity.maximum_pdu_size = 0
         for context in AllStoragePresentationContexts:
-            entity.add_supported_context(context.abstract_syntax, TRANSFER_SYNTAXES)
+            entity.add_supported_context(context.abstract_syntax, self.syntaxes)
         entity.add_supported_context("1.2.840.10008.1.1")
         handlers = [(evt.EVT_C_STORE, self.store), (evt.EVT_CONN_OPEN, quick)]
         self.server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
@@ -111,6 +114,9 @@ class Archive:
     def store(self, event):
         uid = str(event.request.AffectedSOPInstanceUID)
         data = event.request.DataSet.getvalue()
+        status = self.answer(event)
+        if status != 0x0000:
+            return status
         with self.lock:
             self.objects.setdefault(uid, (event.context.transfer_syntax, data))
             assert self.objects[uid][1] == data, "one instance, two contents"
