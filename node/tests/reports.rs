@@ -9,6 +9,10 @@ use dokuei_keys::id::{PersonId, SiteId};
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_keys::time::UnixSeconds;
 use dokuei_node::chance::chance;
+use dokuei_node::dicom::part10::{IMPLEMENTATION_VERSION, file_head};
+use dokuei_node::dicom::uid::{
+    ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
+};
 use dokuei_node::disk::Room;
 use dokuei_node::parcels::Parcels;
 use dokuei_node::reports::bundle::Bundle;
@@ -107,20 +111,6 @@ fn a_report_verifies_by_itself_and_says_what_it_is_about() {
 }
 
 #[test]
-fn a_changed_byte_anywhere_is_found() {
-    let bytes = bundle().to_bytes();
-    for at in (0..bytes.len()).step_by(bytes.len() / 400) {
-        let mut changed = bytes.clone();
-        changed[at] ^= 1;
-        let verdict = file::verify(&changed);
-        assert!(verdict.authentic.is_none(), "byte {at} of {}", bytes.len());
-        assert!(verdict.findings.iter().any(Finding::is_wrong), "byte {at}");
-    }
-    assert!(file::verify(&bytes[..bytes.len() - 1]).authentic.is_none());
-    assert!(file::verify(b"").authentic.is_none());
-}
-
-#[test]
 fn each_part_is_bound_to_the_others() {
     let (one, other) = (bundle(), bundle());
     let swapped = |change: &dyn Fn(&mut Bundle)| {
@@ -197,6 +187,125 @@ fn the_dicom_object_of_a_report_verifies_and_shows_what_was_changed_around_it() 
         "what was signed is still what was signed"
     );
     assert_eq!(verdict.findings, [Finding::ObjectChanged(at)]);
+}
+
+/// The positions of all that has structure, and a sample of the printed form, of which one digest is signed.
+fn sample(bytes: &[u8], pdf: &[u8]) -> Vec<usize> {
+    let begin = bytes
+        .windows(64)
+        .position(|window| window == &pdf[..64])
+        .unwrap();
+    let end = begin + pdf.len();
+    let inside = (begin + 64..end - 64).step_by(pdf.len() / 150);
+    (0..begin + 64)
+        .chain(inside)
+        .chain(end - 64..bytes.len())
+        .collect()
+}
+
+/// Changes each of these bytes in turn, one bit or the case of a letter, and has the file judged.
+fn change_each(bytes: &[u8], positions: &[usize], judge: impl Fn(usize, &file::Verdict)) {
+    let mut changed = bytes.to_vec();
+    for &at in positions {
+        for mask in [1 << (at % 8), 0x20] {
+            changed[at] ^= mask;
+            judge(at, &file::verify(&changed));
+            changed[at] ^= mask;
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_anywhere_in_a_bundle_is_found() {
+    let bundle = bundle();
+    let bytes = bundle.to_bytes();
+    let positions = sample(&bytes, bundle.pdf.as_deref().unwrap());
+    assert!(positions.len() > 1000);
+    change_each(&bytes, &positions, |at, verdict| {
+        assert!(verdict.authentic.is_none(), "byte {at}");
+        assert!(verdict.findings.iter().any(Finding::is_wrong), "byte {at}");
+    });
+    assert!(file::verify(&bytes[..bytes.len() - 1]).authentic.is_none());
+    assert!(
+        file::verify(&[&bytes[..], &[0]].concat())
+            .authentic
+            .is_none()
+    );
+    assert!(file::verify(b"").authentic.is_none());
+}
+
+/// The DICOM file of a report, and its PDF.
+fn dicom_file() -> (Vec<u8>, Vec<u8>) {
+    let bundle = bundle();
+    let authentic = verify(&bundle, None).unwrap();
+    let object = encapsulated(
+        &authentic.report,
+        authentic.id,
+        &authentic.subject,
+        &bundle,
+        &authentic.pdf,
+    )
+    .unwrap();
+    let instance = Uid::parse(object.sop_instance_uid.as_bytes()).unwrap();
+    let mut bytes = file_head(
+        &ENCAPSULATED_PDF_STORAGE,
+        &instance,
+        &EXPLICIT_VR_LITTLE_ENDIAN,
+    );
+    bytes.extend_from_slice(&object.data_set);
+    (bytes, authentic.pdf)
+}
+
+#[test]
+fn a_changed_byte_anywhere_in_a_dicom_file_is_found() {
+    let (bytes, pdf) = dicom_file();
+    assert_eq!(file::verify(&bytes).findings, []);
+    let positions = sample(&bytes, &pdf);
+    assert!(positions.len() > 2000);
+    change_each(&bytes, &positions, |at, verdict| {
+        assert!(verdict.findings.iter().any(Finding::is_wrong), "byte {at}");
+    });
+    for changed in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0; 2]].concat()] {
+        let verdict = file::verify(changed);
+        assert!(verdict.findings.iter().any(Finding::is_wrong));
+    }
+}
+
+#[test]
+fn a_head_is_believed_to_be_exported_only_when_it_is_whole_and_right() {
+    let (bytes, _) = dicom_file();
+    let replaced = |pairs: &[(&[u8], &[u8])]| {
+        let mut changed = bytes.clone();
+        for (from, to) in pairs {
+            assert_eq!(from.len(), to.len());
+            let at = changed
+                .windows(from.len())
+                .position(|window| window == *from)
+                .unwrap();
+            changed[at..at + to.len()].copy_from_slice(to);
+        }
+        file::verify(&changed)
+    };
+    let class = IMPLEMENTATION_CLASS;
+    let class = class.as_str().as_bytes();
+    let other_class = [b"1.2", vec![b'3'; class.len() - 3].as_slice()].concat();
+    let name = IMPLEMENTATION_VERSION.trim_end().as_bytes();
+    let other_name = vec![b'X'; name.len()];
+    let exported = [(class, &other_class[..]), (name, &other_name[..])];
+    let verdict = replaced(&exported);
+    assert_eq!(verdict.findings, [Finding::HeadRewritten]);
+    assert!(verdict.authentic.is_some());
+    // One of the two alone no program writes.
+    assert!(replaced(&exported[..1]).findings[0].is_wrong());
+    assert!(replaced(&exported[1..]).findings[0].is_wrong());
+    // Another object's name in it.
+    let begin = bytes.windows(4).position(|w| w == b"\x02\0\x03\0").unwrap() + 8;
+    let length = usize::from(bytes[begin - 2]);
+    let instance = &bytes[begin..begin + length];
+    let mut other = instance.to_vec();
+    other[length - 2] ^= 1;
+    let foreign = [exported[0], exported[1], (instance, &other[..])];
+    assert!(replaced(&foreign).findings[0].is_wrong());
 }
 
 #[test]

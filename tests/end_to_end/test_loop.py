@@ -1,5 +1,6 @@
 """The whole loop with dcmtk and pynetdicom as the outside world."""
 
+import json
 import subprocess
 
 import pytest
@@ -110,17 +111,39 @@ def test_other_images_are_told_apart(signed, tmp_path):
     assert ran.returncode == 1 and "✗" in ran.stdout
 
 
-def test_every_changed_byte_of_a_bundle_is_found(signed, tmp_path):
-    bundle, _, _ = signed
-    raw = bundle.read_bytes()
+def positions(raw, count):
+    """A sample of a file's bytes, with all of its beginning and end."""
+    return sorted({*range(0, len(raw), max(1, len(raw) // count)), *range(16), *range(len(raw) - 16, len(raw))})
+
+
+def assert_refused(path, raw, position=None):
+    path.write_bytes(raw)
+    ran = dokuei("report", "verify", path, ok=False)
+    assert ran.returncode == 1 and ran.stdout.startswith("✗"), (position, ran.stdout, ran.stderr)
+    assert "✓" not in ran.stdout, (position, ran.stdout)
+    # What is wrong, and not only that something is.
+    assert len(ran.stdout.splitlines()) >= 2, (position, ran.stdout)
+    answer = json.loads(dokuei("report", "verify", path, "--json", ok=False).stdout) if position is None else None
+    assert answer is None or not (answer["authentic"] or answer["unchanged"])
+
+
+@pytest.mark.parametrize("form", ["bundle", "dicom"])
+def test_every_changed_byte_of_a_report_is_found(signed, tmp_path, form):
+    """A sample through the command; every byte with structure is changed in node/tests/reports.rs."""
+    raw = signed[form == "dicom"].read_bytes()
     changed = tmp_path / "changed"
-    positions = {*range(0, len(raw), max(1, len(raw) // 160)), *range(16), *range(len(raw) - 16, len(raw))}
-    for position in sorted(positions):
-        changed.write_bytes(raw[:position] + bytes([raw[position] ^ 1 << position % 8]) + raw[position + 1 :])
-        ran = dokuei("report", "verify", changed, ok=False)
-        assert ran.returncode == 1 and "✗" in ran.stdout, (position, ran.stdout, ran.stderr)
+    for position in positions(raw, 120):
+        assert_refused(changed, raw[:position] + bytes([raw[position] ^ 1 << position % 8]) + raw[position + 1 :], position)
     for length in (0, 1, len(raw) // 2, len(raw) - 1):
-        changed.write_bytes(raw[:length])
-        assert dokuei("report", "verify", changed, ok=False).returncode == 1
-    changed.write_bytes(raw + b"\0")
-    assert dokuei("report", "verify", changed, ok=False).returncode == 1
+        assert_refused(changed, raw[:length])
+    assert_refused(changed, raw + b"\0")
+
+
+def test_another_patient_around_an_intact_report_is_said(signed, tmp_path):
+    _, dicom, _ = signed
+    changed = tmp_path / "changed"
+    raw = dicom.read_bytes()
+    assert b"VERIFY^REPORT" in raw[:2000]
+    assert_refused(changed, raw.replace(b"VERIFY^REPORT", b"VERIFY^PERSON", 1))
+    said = dokuei("report", "verify", changed, ok=False).stdout
+    assert "was changed" in said and "do not trust the attributes" in said and "signed by" in said, said

@@ -13,7 +13,7 @@ use crate::cli::case;
 use crate::cli::passphrase::passphrase;
 use crate::cli::show::text;
 use crate::control::request::{Request, SignReport};
-use crate::language::Failure;
+use crate::language::{Failure, Message};
 use crate::reports::bundle::Bundle;
 use crate::reports::file::{self, Finding, Verdict};
 use crate::reports::rendering::signed_at;
@@ -55,7 +55,10 @@ pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
                     std::fs::write(&path, content).map_err(|error| unusable(&path, &error))?;
                 }
             }
-            at.print(&authentic_json(&authentic), |_| print_authentic(&authentic));
+            at.print(&authentic_json(&authentic), |_| {
+                println!("{}", headline(false));
+                print_authentic(&authentic);
+            });
             if !at.json {
                 println!("\n{}", authentic.report.text);
             }
@@ -118,6 +121,9 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
         findings,
     } = verdict;
     let sound = !findings.iter().any(Finding::is_wrong);
+    let changed = findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::ObjectChanged(_)));
     if json {
         let found: Vec<Value> = findings
             .iter()
@@ -128,11 +134,14 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
             .collect();
         println!(
             "{:#}",
-            json!({ "authentic": authentic.is_some(), "unchanged": sound, "report": authentic.as_ref().map(authentic_json), "findings": found })
+            json!({ "authentic": authentic.is_some() && !changed, "unchanged": sound, "report": authentic.as_ref().map(authentic_json), "findings": found })
         );
     } else {
         match &authentic {
-            Some(authentic) => print_authentic(authentic),
+            Some(authentic) => {
+                println!("{}", headline(changed));
+                print_authentic(authentic);
+            }
             None => println!(
                 "{}",
                 say!(
@@ -153,6 +162,21 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
     })
 }
 
+/// What is said first. A report that is intact in a file that is not must not look as if all were well.
+fn headline(changed: bool) -> Message {
+    if changed {
+        say!(
+            "✗ ファイルが変更されています。中の署名済みレポートは次のとおりです。",
+            "✗ This file was changed. The signed report in it:"
+        )
+    } else {
+        say!(
+            "✓ 真正です（authentic）。署名後に変更されていません。",
+            "✓ Authentic. Not changed since it was signed."
+        )
+    }
+}
+
 fn print_authentic(authentic: &Authentic) {
     let report = &authentic.report;
     let (name, licence, site) = (
@@ -165,13 +189,6 @@ fn print_authentic(authentic: &Authentic) {
         authentic.subject.series,
         authentic.subject.objects,
         &authentic.subject.study,
-    );
-    println!(
-        "{}",
-        say!(
-            "✓ 真正です（authentic）。署名後に変更されていません。",
-            "✓ Authentic. Not changed since it was signed."
-        )
     );
     println!(
         "{}",

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use dokuei_keys::id::Digest;
 
-use crate::dicom::part10::{file_head, scan_file};
+use crate::dicom::part10::{
+    FileMeta, IMPLEMENTATION_VERSION, PREAMBLE_BYTES, file_head, scan_file,
+};
 use crate::dicom::uid::{
     ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
 };
@@ -129,15 +131,12 @@ fn object(bytes: &[u8]) -> Result<Verdict, NotAuthentic> {
         &instance,
         &EXPLICIT_VR_LITTLE_ENDIAN,
     );
-    let (found_head, found) = match bytes.get(128..132) {
-        Some(b"DICM") => bytes.split_at(data_set_offset(bytes).ok_or(NotAuthentic::Form)?),
-        _ => (&[][..], bytes),
-    };
+    let scanned = scan_file(bytes, Some(bytes.len() as u64)).map_err(|_| NotAuthentic::Form)?;
+    let offset = usize::try_from(scanned.data_set_offset).map_err(|_| NotAuthentic::Form)?;
+    let (found_head, found) = bytes.split_at_checked(offset).ok_or(NotAuthentic::Form)?;
     let mut findings = Vec::new();
     if !found_head.is_empty() && found_head != head {
-        let foreign = !holds(found_head, IMPLEMENTATION_CLASS.as_str().as_bytes());
-        let clean = found_head.iter().take(128).all(|byte| *byte == 0);
-        findings.push(if foreign && clean {
+        findings.push(if is_rewritten(found_head, &scanned.meta, &instance) {
             Finding::HeadRewritten
         } else {
             Finding::ObjectChanged(first_difference(&head, found_head))
@@ -153,9 +152,17 @@ fn object(bytes: &[u8]) -> Result<Verdict, NotAuthentic> {
     })
 }
 
-fn data_set_offset(bytes: &[u8]) -> Option<usize> {
-    let scanned = scan_file(bytes, Some(bytes.len() as u64)).ok()?;
-    usize::try_from(scanned.data_set_offset).ok()
+/// Whether another program wrote the head, as it must when it exports. Nothing of a head is signed, so little of it is
+/// believed: what it says of the object must be right, it must hide nothing in the preamble, and name no program of ours. A head
+/// of ours with a changed byte is none of these, whichever byte it is.
+fn is_rewritten(head: &[u8], meta: &FileMeta, instance: &Uid) -> bool {
+    let class = meta.sop_class.as_ref();
+    let says_rightly = class.is_none_or(|class| *class == ENCAPSULATED_PDF_STORAGE)
+        && meta.sop_instance.as_ref().is_none_or(|own| own == instance);
+    let names = |name: &str| holds(head, name.as_bytes());
+    let names_us = names(IMPLEMENTATION_CLASS.as_str()) || names(IMPLEMENTATION_VERSION.trim_end());
+    let clean = head.iter().take(PREAMBLE_BYTES).all(|byte| *byte == 0);
+    says_rightly && clean && !names_us
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {

@@ -16,7 +16,7 @@ use meta::{MetaReader, ReadMeta};
 use std::io::Read;
 
 /// Bytes of the preamble.
-const PREAMBLE_BYTES: usize = 128;
+pub const PREAMBLE_BYTES: usize = 128;
 /// What follows the preamble.
 const PREFIX: &[u8; 4] = b"DICM";
 /// Bytes read from a file at a time.
