@@ -45,7 +45,7 @@ def test_a_port_in_use(tmp_path):
 
 
 def test_a_second_node_on_one_folder(clinic):
-    refused("run", clinic.data)
+    assert "already running" in refused("run", clinic.data)
     assert clinic.ask("status")["pid"] == clinic.node.pid
 
 

@@ -2,15 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A request with its token.
-#[derive(Serialize, Deserialize)]
-pub struct Envelope {
-    /// From the control file.
-    pub token: String,
-    /// The request.
-    pub request: Request,
-}
-
 /// What can be asked of a node.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -106,6 +97,13 @@ pub enum Request {
         /// Version; the newest when absent.
         version: Option<u32>,
     },
+}
+
+impl Request {
+    /// Whether the answer may be a report with its PDF.
+    pub(super) fn has_long_answer(&self) -> bool {
+        matches!(self, Request::ReportShow { .. })
+    }
 }
 
 /// A study to have read.

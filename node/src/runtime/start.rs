@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::archive::Archiver;
 use crate::chance::chance;
 use crate::config::Config;
+use crate::control::socket;
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
 use crate::disk::Room;
@@ -66,6 +67,10 @@ pub struct Node {
 /// One sentence: what is wrong, with what, and what to do.
 pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<Node>, Failure> {
     let lock = folder.lock()?;
+    // A node whose lock file was removed, or lies on a file system without locks, still answers.
+    if socket::connect(folder.path()).is_ok() {
+        return Err(folder.already_running());
+    }
     let config = Config::read(&folder.config())?;
     let passphrase = passphrase::find(&folder, passphrase_file)?;
     let keys = SiteKeys::open(&folder, &passphrase)?;
