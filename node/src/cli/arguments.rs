@@ -88,7 +88,8 @@ pub(super) struct Run {
 pub(super) enum Partner {
     /// 招待コードを発行する / open an invitation and print its code
     Invite {
-        /// Where the partner reaches this node, host:port; several are tried in order
+        /// Where the partner calls for this invitation, host:port, several are tried in order; otherwise
+        /// network.announce. Later it calls where network.announce says
         #[arg(long, value_name = "HOST:PORT")]
         address: Vec<String>,
         #[command(flatten)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Partner;
-use crate::cli::show::{table, text, time};
+use crate::cli::show::{message, table, text, time};
 use crate::control::request::Request;
 use crate::language::Failure;
 use crate::say;
@@ -20,6 +20,9 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
                 let (code, until) = (text(answer, "code"), time(&answer["until"]));
                 println!("{code}");
                 eprintln!("{}", say!("このコードを相手施設に電話などで伝えてください。{until} まで、一度だけ使えます。", "Read this code out to the partner. It can be used once, until {until}."));
+                if !answer["warning"].is_null() {
+                    eprintln!("\n{}", message(answer, "warning"));
+                }
             });
         }
         Partner::Accept { code, at } => {

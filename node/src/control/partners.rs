@@ -2,47 +2,63 @@
 
 use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::Command;
+use dokuei_protocol::limits;
 use dokuei_protocol::partner::Partner;
 use serde_json::{Value, json};
 
 use crate::config::is_host_and_port;
-use crate::control::answers::{command, find_partner, partner_name, stopping};
-use crate::language::Failure;
+use crate::control::answers::{both, command, find_partner, partner_name, stopping};
+use crate::language::{Failure, Message};
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
 
+/// Opens an invitation. `addresses` are read out with this code only; where partners reach this node
+/// later is what the configuration announces, so that a restart or the next invitation takes nothing
+/// from it.
 pub(super) async fn invite(node: &Node, addresses: Vec<String>) -> Result<Value, Failure> {
-    let addresses = if addresses.is_empty() {
-        node.addresses()
+    let announced = node.addresses();
+    let called_at = if addresses.is_empty() {
+        announced.clone()
     } else {
         addresses
     };
-    if addresses.is_empty() || !addresses.iter().all(|address| is_host_and_port(address)) {
+    if called_at.is_empty() || !are_addresses(&called_at) {
+        let most = limits::ADDRESSES;
         return Err(Failure::new(
             "no-address",
             say!(
-                "相手施設がこのノードに接続する「ホスト:ポート」が必要です。--address で指定するか、dokuei.toml の network.announce を設定してください。",
-                "The partner needs a 'host:port' to reach this node. Give --address or set network.announce in dokuei.toml."
+                "相手施設がこのノードに接続する「ホスト:ポート」が必要です（最大 {most}）。--address で指定するか、dokuei.toml の network.announce を設定してください。",
+                "The partner needs a 'host:port' to reach this node, at most {most}. Give --address or set network.announce in dokuei.toml."
             ),
         ));
     }
-    let retention_days = node.config.retention_days;
-    match command(
-        node,
-        Command::Invite {
-            addresses: addresses.clone(),
-            retention_days,
-        },
-    )
-    .await?
-    {
-        Answer::Invited { secret, until } => {
-            Ok(json!({ "code": format!("{}/{secret}", addresses.join(",")), "until": until.0 }))
-        }
+    let warning = announced.is_empty().then(only_here);
+    let invite = Command::Invite {
+        addresses: announced,
+        retention_days: node.config.retention_days,
+    };
+    match command(node, invite).await? {
+        Answer::Invited { secret, until } => Ok(json!({
+            "code": format!("{}/{secret}", called_at.join(",")),
+            "until": until.0,
+            "warning": warning.as_ref().map(both),
+        })),
         Answer::Done | Answer::Paired(_) | Answer::Opened(_) => Err(stopping()),
     }
+}
+
+fn are_addresses(addresses: &[String]) -> bool {
+    addresses.len() <= limits::ADDRESSES
+        && addresses.iter().all(|address| is_host_and_port(address))
+}
+
+fn only_here() -> Message {
+    say!(
+        "この場所は今回の招待だけに使われます。登録後に接続が切れると、相手施設からは接続し直せません。dokuei.toml の network.announce に書いてノードを再起動してください（相手施設側が接続を受けるなら不要）。",
+        "This address is of this invitation only: once a connection is lost, the partner does not know where to call. Set network.announce in dokuei.toml and restart the node, unless the partner is the one that is called."
+    )
 }
 
 pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
@@ -57,7 +73,7 @@ pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
     };
     let (addresses, secret) = code.trim().rsplit_once('/').ok_or_else(wrong)?;
     let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
-    if !addresses.iter().all(|address| is_host_and_port(address)) {
+    if !are_addresses(&addresses) {
         return Err(wrong());
     }
     match command(

@@ -10,7 +10,7 @@ pub enum Request {
     Status,
     /// Open an invitation.
     PartnerInvite {
-        /// Where the partner reaches this node; empty: as configured.
+        /// Where the accepter calls, for this invitation only; empty: as announced.
         addresses: Vec<String>,
     },
     /// Accept an invitation.

@@ -74,6 +74,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let config = Config::read(&folder.config())?;
     let passphrase = passphrase::find(&folder, passphrase_file)?;
     let keys = SiteKeys::open(&folder, &passphrase)?;
+    config.check_name(&keys.site_certificate()?.name, &folder.config())?;
     let store = Store::open(&folder.database())?;
     let seed = Secret32::from_rng(&mut chance());
     let mut service = Service::new(keys.identity()?, config.quoting, &seed);
