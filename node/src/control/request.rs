@@ -88,6 +88,11 @@ pub enum Request {
     PersonAdd(AddPerson),
     /// Everybody with a key.
     PersonList,
+    /// Take a person's key away.
+    PersonRemove {
+        /// Name or id.
+        person: String,
+    },
     /// Sign a report version.
     ReportSign(SignReport),
     /// The bundle of a report version.

@@ -211,6 +211,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::CaseAcknowledge { case } => cases::acknowledge(node, &case).await,
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),
+        Request::PersonRemove { person } => people::remove(node, &person),
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }
