@@ -195,6 +195,25 @@ impl Config {
             )
         })
     }
+
+    /// A site has one name: partners see the one in its certificate, reports print it, and the
+    /// configuration says it.
+    ///
+    /// # Errors
+    /// When `certified`, the certificate's, is another; `file` names the configuration.
+    pub fn check_name(&self, certified: &str, file: &Path) -> Result<(), Failure> {
+        if self.site_name == certified {
+            return Ok(());
+        }
+        let (name, file) = (&self.site_name, file.display());
+        Err(Failure::new(
+            "two-names",
+            say!(
+                "{file} の site.name は「{name}」ですが、施設証明書の名前は「{certified}」です。設定の site.name を証明書の名前に合わせてください。",
+                "{file} calls the site '{name}', but its certificate says '{certified}'. Set site.name to the certificate's name."
+            ),
+        ))
+    }
 }
 
 type Wrong = (&'static str, String);
@@ -391,6 +410,23 @@ mod tests {
         );
         assert!(failure.message.en.contains("quite_seconds"));
         assert!(failure.message.ja.contains("x.toml"));
+    }
+
+    #[test]
+    fn a_second_name_is_refused_with_both() {
+        let config = Config::parse(&template("架空診療所"), "x.toml").unwrap();
+        assert_eq!(config.check_name("架空診療所", Path::new("x.toml")), Ok(()));
+        let failure = config
+            .check_name("架空医院", Path::new("x.toml"))
+            .unwrap_err();
+        for text in [&failure.message.ja, &failure.message.en] {
+            assert!(
+                ["架空診療所", "架空医院", "x.toml", "site.name"]
+                    .iter()
+                    .all(|word| text.contains(word)),
+                "{text}"
+            );
+        }
     }
 
     #[test]

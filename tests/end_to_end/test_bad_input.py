@@ -1,13 +1,12 @@
 """Broken and hostile files and bytes: each is refused or carried as it is, and the node lives on."""
 
-import json
 import re
 import socket
 
 import pytest
 from modality import HungUp, object_of, send
 from studies import Study
-from world import ROOT, dokuei
+from world import ROOT, control, dokuei
 
 DATA = ROOT / "node" / "tests" / "data" / "dicom"
 FILES = sorted(path for folder in ("hostile", "broken") for path in (DATA / folder).iterdir() if path.name != "NOTICE")
@@ -67,15 +66,11 @@ def test_bad_bytes_on_the_dicom_port(node, path):
     lives(node)
 
 
-@pytest.mark.parametrize("port", ["network", "control"])
-def test_noise_on_the_other_ports(node, port):
-    if port == "network":
-        address = ("127.0.0.1", node.network)
-    else:
-        host, number = json.loads((node.data / "control.json").read_text())["address"].rsplit(":", 1)
-        address = (host, int(number))
+@pytest.mark.parametrize("place", ["network", "control"])
+def test_noise_elsewhere(node, place):
+    reach = {"network": lambda: socket.create_connection(("127.0.0.1", node.network), 60), "control": lambda: control(node)}
     for noise in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", bytes(range(256)) * 64, b'{"token":"wrong","request":"status"}\n'):
-        with socket.create_connection(address, 60) as peer:
+        with reach[place]() as peer:
             try:
                 peer.sendall(noise)
                 peer.shutdown(socket.SHUT_WR)

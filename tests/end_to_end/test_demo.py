@@ -33,6 +33,7 @@ def test_the_held_demonstration_says_what_other_programs_need(tmp_path):
             assert {"name", "pid", "data", "pacs", "dimse", "control", "study_uid"} <= site.keys()
             assert site["dimse"].keys() >= {"host", "port", "ae_title"}
             os.kill(site["pid"], 0)
+            assert os.path.samefile(site["control"], os.path.join(site["data"], "control.sock"))
             status = json.loads(dokuei("status", site["data"], "--json").stdout)
             assert status["pid"] == site["pid"] and status["dicom"]["port"] == site["dimse"]["port"]
         kept = {site["role"]: sorted(os.listdir(site["pacs"])) for site in sites}

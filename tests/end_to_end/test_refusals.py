@@ -33,6 +33,18 @@ def test_a_configuration_with_an_unknown_key(tmp_path):
     site.archive.close()
 
 
+def test_a_site_has_one_name(tmp_path):
+    site = Site(tmp_path, "架空診療所", "CLINIC")
+    site.archive.close()
+    init = site.home / "init.toml"
+    said = refused("init", tmp_path / "other", "--name", "架空医院", "--config", init)
+    assert "架空医院" in said and "架空診療所" in said and not (tmp_path / "other").exists()
+    config = site.data / "dokuei.toml"
+    config.write_text(config.read_text().replace("架空診療所", "架空医院"))
+    said = refused("run", site.data)
+    assert "架空医院" in said and "架空診療所" in said and "site.name" in said
+
+
 def test_a_port_in_use(tmp_path):
     site = Site(tmp_path, "架空診療所", "CLINIC")
     for port in (site.dicom, site.network):
@@ -45,7 +57,7 @@ def test_a_port_in_use(tmp_path):
 
 
 def test_a_second_node_on_one_folder(clinic):
-    refused("run", clinic.data)
+    assert "already running" in refused("run", clinic.data)
     assert clinic.ask("status")["pid"] == clinic.node.pid
 
 

@@ -85,6 +85,18 @@ def one_sentence(ran):
     return last
 
 
+def control(site):
+    """A connection to a node's control socket, however deep its folder lies."""
+    folder = os.open(site.data, os.O_PATH | os.O_DIRECTORY)
+    try:
+        caller = socket.socket(socket.AF_UNIX)
+        caller.settimeout(DEADLINE)
+        caller.connect(f"/proc/self/fd/{folder}/control.sock")
+        return caller
+    finally:
+        os.close(folder)
+
+
 class Archive:
     """A PACS that keeps what it is sent, byte for byte, and counts how often. `syntaxes` is what it takes; `answer`,
     when a test sets it, is asked first and may give another status than success."""

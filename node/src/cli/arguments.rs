@@ -88,7 +88,8 @@ pub(super) struct Run {
 pub(super) enum Partner {
     /// 招待コードを発行する / open an invitation and print its code
     Invite {
-        /// Where the partner reaches this node, host:port; several are tried in order
+        /// Where the partner calls for this invitation, host:port, several are tried in order; otherwise
+        /// network.announce. Later it calls where network.announce says
         #[arg(long, value_name = "HOST:PORT")]
         address: Vec<String>,
         #[command(flatten)]
@@ -101,7 +102,7 @@ pub(super) enum Partner {
         #[command(flatten)]
         at: At,
     },
-    /// 一覧 / list them, with what they read
+    /// 一覧（接続・契約・読影枠） / list them: connection, agreement, what they read
     List {
         #[command(flatten)]
         at: At,
@@ -240,7 +241,7 @@ pub(super) enum Person {
         /// reader, attending-doctor, technologist or administrator
         #[arg(long, default_value = "reader")]
         role: String,
-        /// Number of their licence
+        /// Number of their licence; readers and attending doctors need one
         #[arg(long, default_value = "")]
         licence: String,
         /// A file with their passphrase; otherwise it is asked for
@@ -249,8 +250,15 @@ pub(super) enum Person {
         #[command(flatten)]
         at: At,
     },
-    /// 一覧 / list them
+    /// 一覧 / list them, with their roles and until when they can sign
     List {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 署名鍵を取り上げる / take a person's key away: they sign no more, what they signed stays valid
+    Remove {
+        /// Name or id
+        person: String,
         #[command(flatten)]
         at: At,
     },

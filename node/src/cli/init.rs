@@ -46,15 +46,16 @@ pub(super) fn init(init: &Init) -> Result<(), Failure> {
 
 fn create(folder: &SiteFolder, init: &Init) -> Result<(), Failure> {
     let place = folder.path();
+    let name = init.name.trim();
     let text = match &init.config {
         Some(path) => std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?,
-        None => config::template(&init.name),
+        None => config::template(name),
     };
     let file = init
         .config
         .as_ref()
         .map_or_else(|| folder.config(), Clone::clone);
-    Config::parse(&text, &file.display().to_string())?;
+    Config::parse(&text, &file.display().to_string())?.check_name(name, &file)?;
     let empty = std::fs::read_dir(place).map_or(true, |mut entries| entries.next().is_none());
     if !empty {
         let place = place.display();
@@ -67,7 +68,7 @@ fn create(folder: &SiteFolder, init: &Init) -> Result<(), Failure> {
         ));
     }
     let mut chance = chance();
-    let (keys, root) = SiteKeys::create(&init.name, UnixSeconds(now() / 1000), &mut chance)?;
+    let (keys, root) = SiteKeys::create(name, UnixSeconds(now() / 1000), &mut chance)?;
     std::fs::create_dir_all(folder.keys_folder()).map_err(|error| unusable(place, &error))?;
     close_to_others(place).map_err(|error| unusable(place, &error))?;
     write_private(&folder.config(), text.as_bytes()).map_err(|error| unusable(place, &error))?;
@@ -76,7 +77,7 @@ fn create(folder: &SiteFolder, init: &Init) -> Result<(), Failure> {
         None => passphrase::create(folder, &mut chance)?,
     };
     let site = keys.site_certificate()?.site;
-    let sheet = recovery::sheet(site, &init.name, &root);
+    let sheet = recovery::sheet(site, name, &root);
     write_private(&folder.recovery_sheet(), sheet.as_bytes())
         .map_err(|error| unusable(place, &error))?;
     // The key file comes last: a folder without it is no site yet.

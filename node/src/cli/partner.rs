@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Partner;
-use crate::cli::show::{table, text, time};
+use crate::cli::show::{date, fields, message, minute, short, text, time};
 use crate::control::request::Request;
-use crate::language::Failure;
+use crate::language::{Failure, Language};
 use crate::say;
 
 /// Performs a command about partners.
@@ -20,6 +20,9 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
                 let (code, until) = (text(answer, "code"), time(&answer["until"]));
                 println!("{code}");
                 eprintln!("{}", say!("このコードを相手施設に電話などで伝えてください。{until} まで、一度だけ使えます。", "Read this code out to the partner. It can be used once, until {until}."));
+                if !answer["warning"].is_null() {
+                    eprintln!("\n{}", message(answer, "warning"));
+                }
             });
         }
         Partner::Accept { code, at } => {
@@ -66,55 +69,155 @@ pub(super) fn list(answer: &Value) {
         );
         return;
     }
-    let rows: Vec<Vec<String>> = partners.iter().map(row).collect();
-    let headings = say!(
-        "施設,接続,契約,読影枠",
-        "partner,connection,agreement,reads"
-    );
-    table(&headings.text().split(',').collect::<Vec<_>>(), &rows);
+    for partner in partners {
+        let (name, site) = (text(partner, "name"), short(text(partner, "site")));
+        println!("{name}  {site}");
+        print!("{}", fields(2, &block(partner)));
+    }
 }
 
-fn row(partner: &Value) -> Vec<String> {
-    let connection = if partner["connected"] == true {
-        let (transport, remote) = (
-            text(&partner["path"], "transport"),
-            text(&partner["path"], "remote"),
-        );
-        format!("{transport} {remote}")
-    } else {
-        match partner["why_not"].as_str() {
-            Some(why) => why.to_owned(),
-            None => say!("接続なし", "not connected").text().to_owned(),
-        }
+fn block(partner: &Value) -> [(&'static str, String); 4] {
+    let label = |ja, en| match Language::current() {
+        Language::Japanese => ja,
+        Language::English => en,
     };
-    let agreement = if partner["agreement"].is_null() {
-        say!("なし", "none").text().to_owned()
-    } else {
-        say!("{} まで", "until {}", time(&partner["agreement"]["until"]))
-            .text()
-            .to_owned()
-    };
-    let slots = partner["capacity"]["slots"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let reads: Vec<String> = slots
-        .iter()
-        .map(|slot| {
-            format!(
-                "{}/{}/{} {}/d {}h",
-                text(slot, "modality"),
-                text(slot, "specialty"),
-                text(slot, "priority"),
-                slot["per_day"],
-                slot["hours"]
-            )
-        })
-        .collect();
-    vec![
-        text(partner, "name").to_owned(),
-        connection,
-        agreement,
-        reads.join("; "),
+    [
+        (label("接続", "connection"), connection(partner)),
+        (label("契約", "agreement"), agreement(&partner["agreement"])),
+        (
+            label("読影枠", "reads"),
+            reads(&partner["capacity"]["slots"]),
+        ),
+        (label("未送信", "to send"), unsent(partner)),
     ]
+}
+
+/// How a partner is connected, or since when and why it is not.
+pub(super) fn connection(partner: &Value) -> String {
+    let since = minute(&partner["since"]);
+    if partner["connected"] == true {
+        let path = &partner["path"];
+        let (transport, remote) = (text(path, "transport"), text(path, "remote"));
+        let way = if path["direct"] == true {
+            say!("直接", "direct")
+        } else {
+            say!("中継", "relayed")
+        };
+        return say!(
+            "{transport}・{way} {remote}（{since} から）",
+            "{transport}, {way}, {remote}, since {since}"
+        )
+        .text()
+        .to_owned();
+    }
+    let mut said = say!("なし（{since} から）", "none since {since}")
+        .text()
+        .to_owned();
+    if let Some(why) = partner["why_not"].as_str() {
+        said = format!("{said}\n{why}");
+    }
+    if !partner["next_try"].is_null() {
+        let next = time(&partner["next_try"]);
+        let next = say!("次の試み {next}", "tried again at {next}");
+        said = format!("{said}\n{next}");
+    }
+    said
+}
+
+fn agreement(agreement: &Value) -> String {
+    let until = date(&agreement["until"]);
+    let said = if agreement.is_null() {
+        say!("なし。もう一度ペアリングしてください", "none: pair again")
+    } else {
+        say!("{until} まで", "until {until}")
+    };
+    said.text().to_owned()
+}
+
+/// Lines of equal terms are one, with all their modalities.
+fn reads(slots: &Value) -> String {
+    let slots = slots.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for slot in slots {
+        let (specialty, priority) = (text(slot, "specialty"), text(slot, "priority"));
+        let (per_day, hours) = (&slot["per_day"], &slot["hours"]);
+        let terms = say!(
+            "{specialty}、{priority} まで、1 日 {per_day} 件、{hours} 時間以内",
+            "{specialty}, up to {priority}, {per_day} a day within {hours} h"
+        );
+        let modality = text(slot, "modality");
+        match lines.iter_mut().find(|(known, _)| known == terms.text()) {
+            Some((_, modalities)) => modalities.push(modality),
+            None => lines.push((terms.text().to_owned(), vec![modality])),
+        }
+    }
+    if lines.is_empty() {
+        return say!("なし", "nothing").text().to_owned();
+    }
+    let lines = lines
+        .iter()
+        .map(|(terms, modalities)| format!("{}: {terms}", modalities.join(" ")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What waits to be sent to a partner; empty when nothing does.
+fn unsent(partner: &Value) -> String {
+    let mut said = Vec::new();
+    let documents = partner["documents_waiting"].as_u64().unwrap_or(0);
+    if documents > 0 {
+        said.push(say!("文書 {documents} 件", "{documents} documents"));
+    }
+    if partner["key_to_seal_for"] == false {
+        said.push(say!(
+            "相手施設の暗号鍵がまだ届いていないため、検査を送れません",
+            "no study can be sent: the partner's key to seal for has not arrived"
+        ));
+    }
+    let said: Vec<&str> = said.iter().map(|message| message.text()).collect();
+    said.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lines_of_equal_terms_are_one() {
+        let slot = |modality: &str, hours: u32| json!({ "modality": modality, "specialty": "general", "priority": "stat", "per_day": 10, "hours": hours });
+        let shown = reads(&json!([slot("CT", 24), slot("MR", 24), slot("US", 48)]));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("CT MR: general") && lines[0].contains("24"));
+        assert!(lines[1].starts_with("US: general") && lines[1].contains("48"));
+    }
+
+    #[test]
+    fn who_is_away_is_shown_with_the_reason_and_the_next_try() {
+        let away = json!({ "connected": false, "since": 0, "why_not": "nobody answers", "next_try": 60_000 });
+        let shown = connection(&away);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].contains("1970-01-0"));
+        assert_eq!(lines[1], "nobody answers");
+        let path = json!({ "transport": "QUIC", "direct": true, "remote": "127.0.0.1:4400" });
+        let here = json!({ "connected": true, "since": 0, "path": path });
+        assert!(connection(&here).contains("127.0.0.1:4400"));
+        assert_eq!(connection(&here).lines().count(), 1);
+    }
+
+    #[test]
+    fn nothing_to_send_says_nothing() {
+        assert_eq!(
+            unsent(&json!({ "documents_waiting": 0, "key_to_seal_for": true })),
+            ""
+        );
+        assert_eq!(
+            unsent(&json!({ "documents_waiting": 3, "key_to_seal_for": false }))
+                .lines()
+                .count(),
+            2
+        );
+    }
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::cli::arguments::Person;
 use crate::cli::passphrase::passphrase;
-use crate::cli::show::{table, text, time};
+use crate::cli::show::{date, short, table, text, time};
 use crate::control::request::{AddPerson, Request};
-use crate::language::Failure;
+use crate::language::{Failure, Message};
 use crate::say;
 
 /// Performs a command about the people who sign.
@@ -48,23 +48,69 @@ pub(super) fn person(person: Person) -> Result<(), Failure> {
         }
         Person::List { at } => {
             let answer = at.ask(Request::PersonList)?;
+            at.print(&answer, list);
+        }
+        Person::Remove { person, at } => {
+            let answer = at.ask(Request::PersonRemove { person })?;
             at.print(&answer, |answer| {
-                let row = |person: &Value| {
-                    vec![
-                        text(person, "name").to_owned(),
-                        text(person, "role").to_owned(),
-                        text(person, "licence").to_owned(),
-                        time(&person["until"]),
-                    ]
-                };
-                let headings = say!(
-                    "氏名,役割,免許番号,有効期限",
-                    "name,role,licence,valid until"
+                let name = text(answer, "name");
+                println!(
+                    "{}",
+                    say!(
+                        "{name} さんの署名鍵を取り上げました。これまでに署名したレポートは有効なままです。",
+                        "{name} can no longer sign at this site. What they signed stays valid."
+                    )
                 );
-                let rows: Vec<_> = answer.as_array().into_iter().flatten().map(row).collect();
-                table(&headings.text().split(',').collect::<Vec<_>>(), &rows);
             });
         }
     }
     Ok(())
+}
+
+fn list(answer: &Value) {
+    let people = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    if people.is_empty() {
+        println!(
+            "{}",
+            say!(
+                "署名する人は登録されていません。「dokuei person add」で登録できます。",
+                "Nobody signs here yet. 'dokuei person add' gives a person a key."
+            )
+        );
+        return;
+    }
+    let headings = say!(
+        "氏名,ID,役割,免許番号,有効期限",
+        "name,id,role,licence,valid until"
+    );
+    let rows: Vec<_> = people.iter().map(row).collect();
+    table(&headings.text().split(',').collect::<Vec<_>>(), &rows);
+}
+
+fn row(person: &Value) -> Vec<String> {
+    let until = date(&person["until"]);
+    let until = if person["valid"] == true {
+        until
+    } else {
+        say!("{until}（期限切れ）", "{until} (over)")
+            .text()
+            .to_owned()
+    };
+    vec![
+        text(person, "name").to_owned(),
+        short(text(person, "id")).to_owned(),
+        role(text(person, "role")).text().to_owned(),
+        text(person, "licence").to_owned(),
+        until,
+    ]
+}
+
+fn role(code: &str) -> Message {
+    match code {
+        "reader" => say!("読影医", "reader"),
+        "attending-doctor" => say!("主治医", "attending doctor"),
+        "technologist" => say!("診療放射線技師", "technologist"),
+        "administrator" => say!("管理者", "administrator"),
+        other => say!("{other}", "{other}"),
+    }
 }

@@ -36,6 +36,7 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         let node = start(SiteFolder::new(&run.dir), run.passphrase_file.as_deref())?;
         node.announce().await?;
         let control = serve(Arc::clone(&node)).await?;
+        let control = control.display();
         let (name, dicom) = (&node.config.site_name, node.dicom);
         let partners = node.listening.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         println!(
@@ -50,7 +51,7 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
             () = standard_input_ended(), if run.stop_with_stdin => {}
         }
         node.stop().await;
-        // A file that stays behind is overwritten at the next start.
+        // A socket that stays behind is replaced at the next start.
         let _ = std::fs::remove_file(node.folder.control());
         Ok(())
     })

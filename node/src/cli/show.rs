@@ -20,8 +20,27 @@ pub(super) fn message<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field][code].as_str().unwrap_or_default()
 }
 
+/// The beginning of an id, as people compare and type it.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
 /// A time in milliseconds as local date and time.
 pub(super) fn time(milliseconds: &Value) -> String {
+    local(milliseconds, "%Y-%m-%d %H:%M:%S")
+}
+
+/// A time in milliseconds as local date.
+pub(super) fn date(milliseconds: &Value) -> String {
+    local(milliseconds, "%Y-%m-%d")
+}
+
+/// A time in milliseconds as local date and time to the minute.
+pub(super) fn minute(milliseconds: &Value) -> String {
+    local(milliseconds, "%Y-%m-%d %H:%M")
+}
+
+fn local(milliseconds: &Value, form: &str) -> String {
     let moment = milliseconds
         .as_u64()
         .and_then(|at| i64::try_from(at / 1000).ok())
@@ -30,7 +49,7 @@ pub(super) fn time(milliseconds: &Value) -> String {
         .map(|moment| {
             moment
                 .to_zoned(TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M:%S")
+                .strftime(form)
                 .to_string()
         })
         .unwrap_or_default()
@@ -68,6 +87,28 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
     }
 }
 
+/// Lines of label and value, the values under each other; further lines of a value are indented like
+/// its first. `indent` spaces come first.
+pub(super) fn fields(indent: usize, fields: &[(&str, String)]) -> String {
+    let width = fields
+        .iter()
+        .map(|(label, _)| cells(label))
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for (label, value) in fields {
+        let mut label = *label;
+        for line in value.lines() {
+            let gap = " ".repeat(width - cells(label) + 2);
+            let line = format!("{}{label}{gap}{line}", " ".repeat(indent));
+            out.push_str(line.trim_end());
+            out.push('\n');
+            label = "";
+        }
+    }
+    out
+}
+
 fn cells(text: &str) -> usize {
     text.chars()
         .map(|character| if is_wide(character) { 2 } else { 1 })
@@ -88,6 +129,19 @@ mod tests {
     fn japanese_takes_two_cells() {
         assert_eq!(cells("読影 CT"), 7);
         assert_eq!(cells("ｶﾅ"), 2);
+    }
+
+    #[test]
+    fn values_stand_under_each_other() {
+        let shown = fields(
+            2,
+            &[
+                ("接続", "QUIC\nTCP".into()),
+                ("path", "x".into()),
+                ("-", String::new()),
+            ],
+        );
+        assert_eq!(shown, "  接続  QUIC\n        TCP\n  path  x\n");
     }
 
     #[test]

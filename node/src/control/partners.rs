@@ -1,48 +1,69 @@
 //! Requests about partners.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::Command;
+use dokuei_protocol::limits;
 use dokuei_protocol::partner::Partner;
+use dokuei_protocol::time::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::config::is_host_and_port;
-use crate::control::answers::{command, find_partner, partner_name, stopping};
-use crate::language::Failure;
+use crate::control::answers::{both, command, find_partner, partner_name, stopping};
+use crate::language::{Failure, Message};
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
 
+/// Opens an invitation. `addresses` are read out with this code only; where partners reach this node
+/// later is what the configuration announces, so that a restart or the next invitation takes nothing
+/// from it.
 pub(super) async fn invite(node: &Node, addresses: Vec<String>) -> Result<Value, Failure> {
-    let addresses = if addresses.is_empty() {
-        node.addresses()
+    let announced = node.addresses();
+    let called_at = if addresses.is_empty() {
+        announced.clone()
     } else {
         addresses
     };
-    if addresses.is_empty() || !addresses.iter().all(|address| is_host_and_port(address)) {
+    if called_at.is_empty() || !are_addresses(&called_at) {
+        let most = limits::ADDRESSES;
         return Err(Failure::new(
             "no-address",
             say!(
-                "相手施設がこのノードに接続する「ホスト:ポート」が必要です。--address で指定するか、dokuei.toml の network.announce を設定してください。",
-                "The partner needs a 'host:port' to reach this node. Give --address or set network.announce in dokuei.toml."
+                "相手施設がこのノードに接続する「ホスト:ポート」が必要です（最大 {most}）。--address で指定するか、dokuei.toml の network.announce を設定してください。",
+                "The partner needs a 'host:port' to reach this node, at most {most}. Give --address or set network.announce in dokuei.toml."
             ),
         ));
     }
-    let retention_days = node.config.retention_days;
-    match command(
-        node,
-        Command::Invite {
-            addresses: addresses.clone(),
-            retention_days,
-        },
-    )
-    .await?
-    {
-        Answer::Invited { secret, until } => {
-            Ok(json!({ "code": format!("{}/{secret}", addresses.join(",")), "until": until.0 }))
-        }
+    let warning = announced.is_empty().then(only_here);
+    let invite = Command::Invite {
+        addresses: announced,
+        retention_days: node.config.retention_days,
+    };
+    match command(node, invite).await? {
+        Answer::Invited { secret, until } => Ok(json!({
+            "code": format!("{}/{secret}", called_at.join(",")),
+            "until": until.0,
+            "warning": warning.as_ref().map(both),
+        })),
         Answer::Done | Answer::Paired(_) | Answer::Opened(_) => Err(stopping()),
     }
+}
+
+fn are_addresses(addresses: &[String]) -> bool {
+    addresses.len() <= limits::ADDRESSES
+        && addresses.iter().all(|address| is_host_and_port(address))
+}
+
+fn only_here() -> Message {
+    say!(
+        "この場所は今回の招待だけに使われます。登録後に接続が切れると、相手施設からは接続し直せません。dokuei.toml の network.announce に書いてノードを再起動してください（相手施設側が接続を受けるなら不要）。",
+        "This address is of this invitation only: once a connection is lost, the partner does not know where to call. Set network.announce in dokuei.toml and restart the node, unless the partner is the one that is called."
+    )
 }
 
 pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
@@ -57,7 +78,7 @@ pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
     };
     let (addresses, secret) = code.trim().rsplit_once('/').ok_or_else(wrong)?;
     let addresses: Vec<String> = addresses.split(',').map(str::to_owned).collect();
-    if !addresses.iter().all(|address| is_host_and_port(address)) {
+    if !are_addresses(&addresses) {
         return Err(wrong());
     }
     match command(
@@ -78,19 +99,20 @@ pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let paths = node.ports.network.status();
+    let (absences, started) = (node.absences.clone(), node.started);
     let listed = node.desk.ask(move |service| {
         let at = now();
         let partners = service.state().partners.iter();
-        partners
-            .map(|(site, partner)| {
-                partner_json(
-                    &site.to_string(),
-                    partner,
-                    paths.iter().find(|path| path.node == partner.node),
-                    at,
-                )
-            })
-            .collect::<Vec<_>>()
+        let listed = partners.map(|(site, partner)| {
+            let path = paths.iter().find(|path| path.node == partner.node);
+            let away = absences.since(partner.node).unwrap_or(started);
+            let mut shown = partner_json(&site.to_string(), partner, at);
+            shown["documents_waiting"] =
+                json!(service.state().outbox.get(site).map_or(0, VecDeque::len));
+            merge(&mut shown, connection_json(path, away, at));
+            shown
+        });
+        listed.collect::<Vec<_>>()
     });
     Ok(Value::Array(listed.await.map_err(|_| stopping())?))
 }
@@ -102,13 +124,7 @@ pub(super) async fn remove(node: &Node, partner: &str) -> Result<Value, Failure>
     Ok(json!({ "site": site.to_string(), "name": name }))
 }
 
-fn partner_json(
-    site: &str,
-    partner: &Partner,
-    path: Option<&PartnerStatus>,
-    at: dokuei_protocol::time::Timestamp,
-) -> Value {
-    let connected = path.and_then(|path| path.connected.as_ref());
+fn partner_json(site: &str, partner: &Partner, at: Timestamp) -> Value {
     let agreement = partner.agreement(at).map(|(id, agreement)| json!({ "id": id.to_string(), "until": agreement.until.0, "retention_days": agreement.retention_days }));
     let capacity = partner
         .capacity
@@ -133,11 +149,35 @@ fn partner_json(
         "agreement": agreement,
         "capacity": capacity,
         "key_to_seal_for": partner.prekey.as_ref().is_some_and(|prekey| prekey.validity.contains(at.seconds())),
+    })
+}
+
+/// How a partner is connected, or why it is not, and since when. `away`: when it went, or this node
+/// started.
+fn connection_json(path: Option<&PartnerStatus>, away: Timestamp, at: Timestamp) -> Value {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let connected = path.and_then(|path| path.connected.as_ref());
+    let since = connected.map_or(away.0, |(_, since)| {
+        at.0.saturating_sub(milliseconds(since.elapsed()))
+    });
+    let next_try = path.and_then(|path| path.next_dial).map(|due| {
+        at.0.saturating_add(milliseconds(due.saturating_duration_since(Instant::now())))
+    });
+    json!({
         "connected": connected.is_some(),
+        "since": since,
         "path": connected.map(|(path, _)| json!({ "transport": path.transport.to_string(), "remote": path.remote.to_string(), "direct": path.direct })),
         "why_not": path.and_then(|path| path.trouble.clone()).filter(|_| connected.is_none()),
-        "documents_waiting": path.map_or(0, |path| path.documents_waiting),
+        "next_try": next_try.filter(|_| connected.is_none()),
+        "round_trip_ms": path.and_then(|path| path.round_trip).map(milliseconds),
         "bytes_received": path.map_or(0, |path| path.bulk_received),
         "bytes_sent": path.map_or(0, |path| path.bulk_sent),
     })
+}
+
+/// Adds the fields of one object to another.
+fn merge(to: &mut Value, more: Value) {
+    if let (Value::Object(to), Value::Object(more)) = (to, more) {
+        to.extend(more);
+    }
 }

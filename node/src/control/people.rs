@@ -45,6 +45,15 @@ pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure
             ),
         ));
     }
+    if role.needs_licence() && person.licence.trim().is_empty() {
+        return Err(Failure::new(
+            "no-licence",
+            say!(
+                "読影医・主治医には免許番号が必要です。--licence で指定してください。",
+                "Readers and attending doctors need a licence number: give --licence."
+            ),
+        ));
+    }
     let at = UnixSeconds(now() / 1000);
     let new = NewPerson {
         name: &person.name,
@@ -71,6 +80,13 @@ pub(super) fn list(node: &Node) -> Result<Value, Failure> {
             .map(person_json)
             .collect(),
     ))
+}
+
+/// Takes a person's key away. What they signed stays valid: their delegation is in each report.
+pub(super) fn remove(node: &Node, text: &str) -> Result<Value, Failure> {
+    let person = find_person(node, text)?;
+    people::retire(&node.folder, &person.id)?;
+    Ok(person_json(&person))
 }
 
 /// The person with this name or id.
@@ -107,6 +123,7 @@ fn person_json(person: &Person) -> Value {
         "name": person.name,
         "role": ROLES.iter().find(|(role, _)| *role == person.role).map(|(_, code)| *code),
         "licence": person.licence,
-        "until": person.until.0 * 1000,
+        "until": person.until.0.saturating_mul(1000),
+        "valid": now() / 1000 < person.until.0,
     })
 }

@@ -2,15 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A request with its token.
-#[derive(Serialize, Deserialize)]
-pub struct Envelope {
-    /// From the control file.
-    pub token: String,
-    /// The request.
-    pub request: Request,
-}
-
 /// What can be asked of a node.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -19,7 +10,7 @@ pub enum Request {
     Status,
     /// Open an invitation.
     PartnerInvite {
-        /// Where the partner reaches this node; empty: as configured.
+        /// Where the accepter calls, for this invitation only; empty: as announced.
         addresses: Vec<String>,
     },
     /// Accept an invitation.
@@ -97,6 +88,11 @@ pub enum Request {
     PersonAdd(AddPerson),
     /// Everybody with a key.
     PersonList,
+    /// Take a person's key away.
+    PersonRemove {
+        /// Name or id.
+        person: String,
+    },
     /// Sign a report version.
     ReportSign(SignReport),
     /// The bundle of a report version.
@@ -106,6 +102,13 @@ pub enum Request {
         /// Version; the newest when absent.
         version: Option<u32>,
     },
+}
+
+impl Request {
+    /// Whether the answer may be a report with its PDF.
+    pub(super) fn has_long_answer(&self) -> bool {
+        matches!(self, Request::ReportShow { .. })
+    }
 }
 
 /// A study to have read.

@@ -1,134 +1,193 @@
-//! The node's side: a listener on loopback, one request a connection.
+//! The node's side: a listener in the data folder, one request a connection.
+//!
+//! What callers can make the node hold is bounded: each of at most [`AT_ONCE`] has a line of 64 KiB;
+//! what is longer, in a request or an answer, needs the one heavy place.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use zeroize::Zeroizing;
 
-use crate::chance::chance;
-use crate::control::request::{Envelope, Reply, Request};
-use crate::control::{ControlFile, REQUEST_BYTES, cases, partners, people, reports, studies};
+use crate::control::request::{Reply, Request};
+use crate::control::{
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, partners, people, reports, socket, studies,
+};
 use crate::language::Failure;
 use crate::runtime::start::Node;
+use crate::say;
 use crate::site::unusable;
 
-/// Requests at once. People type; programs may poll a few at a time.
+/// Callers at once. People type; programs may poll a few at a time.
 const AT_ONCE: usize = 32;
-/// How long a request line may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Long requests and answers at once: with its copies one costs about three times 48 MiB.
+const HEAVY_AT_ONCE: usize = 1;
+/// How long a request line may take to arrive, and an answer to be taken: a pipe on one machine
+/// carries the longest in a second. For a heavy one this includes waiting for the place.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Pause after the system refused a connection for lack of descriptors, so that the listener does not
+/// spin until one is free again.
+const BREATH: Duration = Duration::from_millis(100);
 
-/// Listens, writes the control file and answers until the process ends. Returns the address.
+/// Listens and answers until the process ends. Returns the socket's path.
 ///
 /// # Errors
-/// When no port can be had or the control file cannot be written.
-pub async fn serve(node: Arc<Node>) -> Result<String, Failure> {
+/// When somebody listens there already, or the folder cannot be used.
+pub async fn serve(node: Arc<Node>) -> Result<PathBuf, Failure> {
     let path = node.folder.control();
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(|error| unusable(&path, &error))?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| unusable(&path, &error))?
-        .to_string();
-    let token = new_token();
-    write(
-        &node,
-        &ControlFile {
-            address: address.clone(),
-            token: token.clone(),
-            pid: std::process::id(),
-        },
-    )
-    .map_err(|error| unusable(&path, &error))?;
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let listener = listen(&node).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            node.folder.already_running()
+        } else {
+            unusable(&path, &error)
+        }
+    })?;
+    let (places, heavy) = (
+        Arc::new(Semaphore::new(AT_ONCE)),
+        Arc::new(Semaphore::new(HEAVY_AT_ONCE)),
+    );
     tokio::spawn(async move {
-        loop {
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(BREATH).await;
                 continue;
             };
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
-            let (node, token) = (Arc::clone(&node), token.clone());
+            let (node, heavy) = (Arc::clone(&node), Arc::clone(&heavy));
             tokio::spawn(async move {
                 // A caller that goes away has no use for the answer.
-                let _ = answer(stream, &node, &token).await;
+                let _ = answer(stream, &node, &heavy).await;
                 drop(place);
             });
         }
     });
-    Ok(address)
+    Ok(path)
 }
 
-fn new_token() -> String {
-    let mut bytes = [0; 32];
-    rand_core::Rng::fill_bytes(&mut chance(), &mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn listen(node: &Node) -> std::io::Result<UnixListener> {
+    let listener = socket::listen(node.folder.path())?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
 }
 
-/// The file appears whole or not at all, readable by its owner only.
-fn write(node: &Node, file: &ControlFile) -> std::io::Result<()> {
-    let path = node.folder.control();
-    let new = path.with_extension("new");
-    let _ = std::fs::remove_file(&new);
-    let mut out = std::fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    out.write_all(&serde_json::to_vec(file)?)?;
-    std::fs::rename(new, path)
-}
-
-async fn answer(stream: TcpStream, node: &Node, token: &str) -> std::io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut line = String::new();
-    let reading = async {
-        BufReader::new(read.take(REQUEST_BYTES))
-            .read_line(&mut line)
-            .await
+async fn answer(stream: UnixStream, node: &Node, heavy: &Semaphore) -> std::io::Result<()> {
+    let caller = stream.peer_cred()?.uid();
+    let (mut read, mut write) = stream.into_split();
+    let (reply, _place) = if socket::may_command(caller) {
+        reply(&mut read, node, heavy).await
+    } else {
+        tracing::warn!(target: "dokuei::control", caller, "a program of another user was refused");
+        (failed(&not_permitted()), None)
     };
-    tokio::time::timeout(PATIENCE, reading).await??;
-    let reply = match serde_json::from_str::<Envelope>(&line) {
-        Ok(envelope) if same(&envelope.token, token) => match perform(node, envelope.request).await
-        {
-            Ok(value) => Reply::Done(value),
-            Err(failure) => Reply::Failed {
-                code: failure.code.into_owned(),
-                ja: failure.message.ja,
-                en: failure.message.en,
-            },
-        },
-        Ok(_) => Reply::Failed {
-            code: "wrong-token".to_owned(),
-            ja: "トークンが違います。".to_owned(),
-            en: "Wrong token.".to_owned(),
-        },
-        Err(_) => Reply::Failed {
-            code: "bad-request".to_owned(),
-            ja: "要求を読めません。".to_owned(),
-            en: "The request cannot be read.".to_owned(),
-        },
-    };
-    let mut bytes = serde_json::to_vec(&reply)?;
+    let mut bytes = Zeroizing::new(serde_json::to_vec(&reply)?);
+    drop(reply);
     bytes.push(b'\n');
-    write.write_all(&bytes).await?;
-    write.shutdown().await
+    let writing = async {
+        write.write_all(&bytes).await?;
+        write.shutdown().await
+    };
+    tokio::time::timeout(PATIENCE, writing).await?
 }
 
-/// Compares in a time that does not depend on where two tokens differ.
-fn same(given: &str, token: &str) -> bool {
-    given.len() == token.len()
-        && given
-            .bytes()
-            .zip(token.bytes())
-            .fold(0, |difference, (a, b)| difference | (a ^ b))
-            == 0
+/// What to answer, and the heavy place when the answer may be long.
+async fn reply<'h>(
+    read: &mut (impl AsyncRead + Unpin),
+    node: &Node,
+    heavy: &'h Semaphore,
+) -> (Reply, Option<SemaphorePermit<'h>>) {
+    let arrived = tokio::time::timeout(PATIENCE, request(read, heavy)).await;
+    let (request, mut place) = match arrived.unwrap_or_else(|_| Err(too_slow())) {
+        Ok(arrived) => arrived,
+        Err(failure) => return (failed(&failure), None),
+    };
+    if request.has_long_answer() && place.is_none() {
+        place = heavy.acquire().await.ok();
+    }
+    let reply = match perform(node, request).await {
+        Ok(value) => Reply::Done(value),
+        Err(failure) => failed(&failure),
+    };
+    (reply, place)
+}
+
+/// Reads a request, within the bound of a light one or with the heavy place.
+async fn request<'h>(
+    read: &mut (impl AsyncRead + Unpin),
+    heavy: &'h Semaphore,
+) -> Result<(Request, Option<SemaphorePermit<'h>>), Failure> {
+    let mut read = BufReader::new(read);
+    // Passphrases come in requests.
+    let mut line = Zeroizing::new(Vec::new());
+    let mut place = None;
+    let mut light = (&mut read).take(LIGHT_REQUEST_BYTES);
+    light
+        .read_until(b'\n', &mut line)
+        .await
+        .map_err(|_| bad_request())?;
+    if line.len() as u64 == LIGHT_REQUEST_BYTES && line.last() != Some(&b'\n') {
+        place = heavy.acquire().await.ok();
+        let mut rest = (&mut read).take(REQUEST_BYTES - LIGHT_REQUEST_BYTES);
+        rest.read_until(b'\n', &mut line)
+            .await
+            .map_err(|_| bad_request())?;
+        if line.last() != Some(&b'\n') && line.len() as u64 == REQUEST_BYTES {
+            return Err(too_long());
+        }
+    }
+    let request = serde_json::from_slice(&line).map_err(|_| bad_request())?;
+    Ok((request, place))
+}
+
+fn failed(failure: &Failure) -> Reply {
+    Reply::Failed {
+        code: failure.code.clone().into_owned(),
+        ja: failure.message.ja.clone(),
+        en: failure.message.en.clone(),
+    }
+}
+
+fn not_permitted() -> Failure {
+    Failure::new(
+        "not-permitted",
+        say!(
+            "このノードを操作できるのは、ノードと同じ利用者と root だけです。",
+            "Only the node's own user and root may command this node."
+        ),
+    )
+}
+
+fn bad_request() -> Failure {
+    Failure::new(
+        "bad-request",
+        say!("要求を読めません。", "The request cannot be read."),
+    )
+}
+
+fn too_long() -> Failure {
+    let most = REQUEST_BYTES >> 20;
+    Failure::new(
+        "request-too-long",
+        say!(
+            "要求が {most} MiB を超えています。",
+            "The request is longer than {most} MiB."
+        ),
+    )
+}
+
+fn too_slow() -> Failure {
+    let seconds = PATIENCE.as_secs();
+    Failure::new(
+        "request-too-slow",
+        say!(
+            "要求が {seconds} 秒以内に揃いませんでした。もう一度試してください。",
+            "The request was not complete within {seconds} seconds. Try again."
+        ),
+    )
 }
 
 async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
@@ -152,7 +211,77 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::CaseAcknowledge { case } => cases::acknowledge(node, &case).await,
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),
+        Request::PersonRemove { person } => people::remove(node, &person),
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(bytes: &[u8], heavy: &Semaphore) -> Result<bool, String> {
+        let mut read = bytes;
+        let read = request(&mut read, heavy).await;
+        read.map(|(_, place)| place.is_some())
+            .map_err(|failure| failure.code.into_owned())
+    }
+
+    fn accept(code: &str) -> Vec<u8> {
+        let request = Request::PartnerAccept {
+            code: code.to_owned(),
+        };
+        let mut line = serde_json::to_vec(&request).unwrap();
+        line.push(b'\n');
+        line
+    }
+
+    #[tokio::test]
+    async fn a_short_line_needs_no_heavy_place_and_a_long_one_does() {
+        let heavy = Semaphore::new(1);
+        assert_eq!(read(b"{\"do\":\"status\"}\n", &heavy).await, Ok(false));
+        assert_eq!(read(b"{\"do\":\"status\"}", &heavy).await, Ok(false));
+        let light = LIGHT_REQUEST_BYTES as usize;
+        let overhead = accept("").len();
+        let code = "x".repeat(light - overhead);
+        assert_eq!(read(&accept(&code), &heavy).await, Ok(false));
+        assert_eq!(read(&accept(&(code + "x")), &heavy).await, Ok(true));
+        assert_eq!(heavy.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_is_refused() {
+        let heavy = Semaphore::new(1);
+        for noise in [
+            &b""[..],
+            b"\n",
+            b"{\"do\":\"status\"",
+            b"{\"do\":\"no-such-thing\"}\n",
+            b"{\"do\":\"partner-accept\",\"code\":\"x\",\"token\":\"x\"}\n",
+            b"\xff\xfe\n",
+        ] {
+            assert_eq!(read(noise, &heavy).await, Err("bad-request".to_owned()));
+        }
+        let endless = vec![b'x'; REQUEST_BYTES as usize + 10];
+        assert_eq!(
+            read(&endless, &heavy).await,
+            Err("request-too-long".to_owned())
+        );
+        assert_eq!(heavy.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_second_long_line_waits_for_the_first() {
+        let heavy = Semaphore::new(1);
+        let line = accept(&"x".repeat(LIGHT_REQUEST_BYTES as usize));
+        let mut read = &line[..];
+        let first = request(&mut read, &heavy).await;
+        assert!(first.is_ok());
+        let mut read = &line[..];
+        let mut second = std::pin::pin!(request(&mut read, &heavy));
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(first);
+        assert!(second.await.is_ok());
     }
 }

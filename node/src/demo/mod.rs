@@ -87,7 +87,7 @@ fn write_state(path: &Path, sites: &[&DemoSite], study_uid: &str) -> Result<(), 
                 "data": absolute(site.folder.path()),
                 "pacs": absolute(&site.pacs_folder),
                 "dimse": { "host": site.dicom.host, "port": site.dicom.port, "ae_title": site.dicom.ae_title },
-                "control": site.control,
+                "control": absolute(&site.folder.control()),
                 "study_uid": study_uid,
                 "passphrase_file": absolute(&site.reader_passphrase),
             })

@@ -52,8 +52,6 @@ pub(super) struct DemoSite {
     pub pacs_folder: PathBuf,
     /// Where the node takes DICOM objects.
     pub dicom: DicomAddress,
-    /// Where the node takes commands.
-    pub control: String,
     /// Passphrase of the scripted reader.
     pub reader_passphrase: PathBuf,
     node: Child,
@@ -98,7 +96,6 @@ impl DemoSite {
                 port: 0,
                 ae_title: ae_title.to_owned(),
             },
-            control: String::new(),
             reader_passphrase,
             node,
             archive: Some(archive),
@@ -164,11 +161,6 @@ impl DemoSite {
                 self.dicom.port = dicom["port"]
                     .as_u64()
                     .and_then(|port| u16::try_from(port).ok())
-                    .unwrap_or_default();
-                let file = std::fs::read_to_string(self.folder.control()).unwrap_or_default();
-                self.control = serde_json::from_str::<Value>(&file)
-                    .ok()
-                    .and_then(|file| file["address"].as_str().map(str::to_owned))
                     .unwrap_or_default();
                 return Ok(());
             }

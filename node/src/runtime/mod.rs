@@ -1,5 +1,6 @@
 //! The running node: the loop, what it performs, and how it starts and stops.
 
+pub mod absences;
 pub mod desk;
 pub mod dispatch;
 pub mod kept;

@@ -9,18 +9,21 @@ use std::time::Duration;
 use dokuei_keys::secret::Secret32;
 use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::service::Service;
+use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use crate::archive::Archiver;
 use crate::chance::chance;
 use crate::config::Config;
+use crate::control::socket;
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
 use crate::disk::Room;
 use crate::language::Failure;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
+use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::kept::restore;
@@ -56,6 +59,10 @@ pub struct Node {
     pub dicom: SocketAddr,
     /// Takes studies in.
     pub intake: Arc<StudyIntake>,
+    /// Which partners went, and when.
+    pub absences: Absences,
+    /// When this node started.
+    pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
     _lock: File,
 }
@@ -66,9 +73,14 @@ pub struct Node {
 /// One sentence: what is wrong, with what, and what to do.
 pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<Node>, Failure> {
     let lock = folder.lock()?;
+    // A node whose lock file was removed, or lies on a file system without locks, still answers.
+    if socket::connect(folder.path()).is_ok() {
+        return Err(folder.already_running());
+    }
     let config = Config::read(&folder.config())?;
     let passphrase = passphrase::find(&folder, passphrase_file)?;
     let keys = SiteKeys::open(&folder, &passphrase)?;
+    config.check_name(&keys.site_certificate()?.name, &folder.config())?;
     let store = Store::open(&folder.database())?;
     let seed = Secret32::from_rng(&mut chance());
     let mut service = Service::new(keys.identity()?, config.quoting, &seed);
@@ -108,7 +120,13 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         inbox,
     };
     work.start().map_err(|error| failed(&error))?;
-    tokio::spawn(network_events(started.events, desk.clone(), tickets));
+    let absences = Absences::default();
+    tokio::spawn(network_events(
+        started.events,
+        desk.clone(),
+        tickets,
+        absences.clone(),
+    ));
     let quiet = close_quiet_studies(Arc::clone(&ports), config.quiet_seconds);
     tokio::spawn(quiet);
     Ok(Arc::new(Node {
@@ -120,6 +138,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         ports,
         listening: started.listening,
         intake,
+        absences,
+        started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
         _lock: lock,
     }))
@@ -253,15 +273,18 @@ async fn network_events(
     mut events: tokio::sync::mpsc::Receiver<NetworkEvent>,
     desk: Desk,
     tickets: Tickets,
+    absences: Absences,
 ) {
     while let Some(event) = events.recv().await {
         let input = match event {
             NetworkEvent::Connected { node, path } => {
                 tracing::info!(target: "dokuei::network", ?node, %path, "connected");
+                absences.came(node);
                 Input::Connected(node)
             }
             NetworkEvent::Disconnected { node, why } => {
                 tracing::info!(target: "dokuei::network", ?node, why, "disconnected");
+                absences.went(node, Timestamp(now()));
                 Input::Disconnected(node)
             }
             NetworkEvent::Document {

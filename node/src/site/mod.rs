@@ -66,9 +66,9 @@ impl SiteFolder {
         self.0.join("parcels")
     }
 
-    /// How the command line reaches the running node.
+    /// The socket on which the running node takes commands.
     pub fn control(&self) -> PathBuf {
-        self.0.join("control.json")
+        self.0.join(crate::control::socket::NAME)
     }
 
     /// Takes the folder for this process, until the returned file is dropped.
@@ -94,15 +94,21 @@ impl SiteFolder {
         let file = open.map_err(|error| unusable(&self.0, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Failure::new(
-                "already-running",
-                say!(
-                    "{folder} では既に別のノードが動いています。",
-                    "Another node is already running on {folder}."
-                ),
-            )),
+            Err(std::fs::TryLockError::WouldBlock) => Err(self.already_running()),
             Err(std::fs::TryLockError::Error(error)) => Err(unusable(&self.0, &error)),
         }
+    }
+
+    /// Says that another node runs on this folder.
+    pub fn already_running(&self) -> Failure {
+        let folder = self.0.display();
+        Failure::new(
+            "already-running",
+            say!(
+                "{folder} では既に別のノードが動いています。「dokuei status {folder}」で確認してください。",
+                "Another node is already running on {folder}. See 'dokuei status {folder}'."
+            ),
+        )
     }
 }
 

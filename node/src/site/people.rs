@@ -116,6 +116,30 @@ pub fn all(folder: &SiteFolder, site: SiteId) -> Result<Vec<Person>, Failure> {
     Ok(people)
 }
 
+/// Takes a person's key away: the key file is removed, so that nobody signs with it here any more; the
+/// delegation is put aside, as the record of who could. Reports carry their author's delegation and
+/// stay valid.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn retire(folder: &SiteFolder, id: &PersonId) -> Result<(), Failure> {
+    let certificate = certificate_path(folder, id);
+    // First the delegation: whoever is not listed does not sign, even if the rest fails.
+    std::fs::rename(&certificate, certificate.with_extension("retired"))
+        .map_err(|error| unusable(&certificate, &error))?;
+    let key = folder.person(id);
+    match std::fs::remove_file(&key) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(unusable(&key, &error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let keys = folder.keys_folder();
+    std::fs::File::open(&keys)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| unusable(&keys, &error))
+}
+
 /// Opens a person's key.
 ///
 /// # Errors
