@@ -5,8 +5,10 @@
 use std::path::Path;
 
 use dokuei_keys::delegation::PersonRole;
-use dokuei_keys::id::{PersonId, SiteId};
+use dokuei_keys::id::{DocumentId, PersonId, SiteId};
 use dokuei_keys::secret::{Secret32, StorageKey};
+use dokuei_keys::signed::{Signed, recorded};
+use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::UnixSeconds;
 use dokuei_node::chance::chance;
 use dokuei_node::dicom::part10::{IMPLEMENTATION_VERSION, file_head};
@@ -14,6 +16,7 @@ use dokuei_node::dicom::uid::{
     ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
 };
 use dokuei_node::disk::Room;
+use dokuei_node::language::Failure;
 use dokuei_node::parcels::Parcels;
 use dokuei_node::reports::bundle::Bundle;
 use dokuei_node::reports::compose::{Composed, Draft, Signers, compose};
@@ -22,77 +25,166 @@ use dokuei_node::reports::rendering::encapsulated;
 use dokuei_node::reports::subject::Subject;
 use dokuei_node::reports::verify::{NotAuthentic, verify};
 use dokuei_node::site::keys::SiteKeys;
-use dokuei_node::site::people::{self, NewPerson};
+use dokuei_node::site::people::{self, NewPerson, Person};
 use dokuei_node::site::{SiteFolder, passphrase};
 use dokuei_node::store::Store;
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::{StudyIntake, now};
 use dokuei_node::studies::register::Register;
 use dokuei_protocol::case::CaseId;
-use dokuei_protocol::case::report::ReportStatus;
+use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};
 use dokuei_protocol::service::NextVersion;
 use dokuei_protocol::time::Timestamp;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
 
-/// A final report on the fixture, composed as a reading site composes it.
-fn bundle() -> Bundle {
-    let home = tempfile::tempdir().unwrap();
-    let folder = SiteFolder::new(home.path());
-    std::fs::create_dir_all(folder.keys_folder()).unwrap();
-    let at = UnixSeconds(now() / 1000);
-    let (keys, _root) = SiteKeys::create("架空大学病院", at, &mut chance()).unwrap();
-    let secret = passphrase::create(&folder, &mut chance()).unwrap();
-    let new = NewPerson {
-        name: "架空 花子",
-        role: PersonRole::Reader,
-        licence: "123456",
-    };
-    let person = people::enrol(&folder, &keys, &new, &secret, at, &mut chance()).unwrap();
-    let author = people::unlock(&folder, &person.id, &secret).unwrap();
-    assert_eq!(PersonId::from(author.public()), person.id);
+/// A reading site and its people.
+struct Hospital {
+    home: TempDir,
+    folder: SiteFolder,
+    keys: SiteKeys,
+    secret: Zeroizing<Vec<u8>>,
+}
 
-    let store = Store::open(&home.path().join("store.redb")).unwrap();
-    let parcels = Parcels::open(folder.parcels()).unwrap();
-    let storage = StorageKey::from_secret(Secret32::from_bytes([3; 32]));
-    let register =
-        Register::open(SiteId::from_bytes([1; 32]), parcels.clone(), store, storage).unwrap();
-    let intake = StudyIntake::new(register.clone(), Room::under(home.path()));
-    let uid = import(&intake, Path::new(SERIES))
-        .unwrap()
-        .studies
-        .remove(0);
-    let parcel = register.parcels_of(&uid)[0];
-    let images = register.close(&parcel).unwrap();
-    let subject = register
-        .look(&parcel, |study| {
-            Subject::of(study, "架空診療所", "架空大学病院")
-        })
+impl Hospital {
+    fn new() -> Hospital {
+        let home = tempfile::tempdir().unwrap();
+        let folder = SiteFolder::new(home.path());
+        std::fs::create_dir_all(folder.keys_folder()).unwrap();
+        let at = UnixSeconds(now() / 1000);
+        let (keys, _root) = SiteKeys::create("架空大学病院", at, &mut chance()).unwrap();
+        let secret = passphrase::create(&folder, &mut chance()).unwrap();
+        Hospital {
+            home,
+            folder,
+            keys,
+            secret,
+        }
+    }
+
+    /// Somebody with a key.
+    fn enrol(&self, role: PersonRole) -> (Person, SigningKey) {
+        let at = UnixSeconds(now() / 1000);
+        let new = NewPerson {
+            name: "架空 花子",
+            role,
+            licence: "123456",
+        };
+        let (folder, secret) = (&self.folder, &self.secret);
+        let person = people::enrol(folder, &self.keys, &new, secret, at, &mut chance()).unwrap();
+        let key = people::unlock(folder, &person.id, secret).unwrap();
+        assert_eq!(PersonId::from(key.public()), person.id);
+        (person, key)
+    }
+
+    /// A final report on the fixture, composed as a reading site composes it.
+    fn compose(&self, (person, author): &(Person, SigningKey)) -> Result<Bundle, Failure> {
+        let home = self.home.path();
+        let store = Store::open(&home.join("store.redb")).unwrap();
+        let parcels = Parcels::open(self.folder.parcels()).unwrap();
+        let storage = StorageKey::from_secret(Secret32::from_bytes([3; 32]));
+        let register =
+            Register::open(SiteId::from_bytes([1; 32]), parcels.clone(), store, storage).unwrap();
+        let intake = StudyIntake::new(register.clone(), Room::under(home));
+        let uid = import(&intake, Path::new(SERIES))
+            .unwrap()
+            .studies
+            .remove(0);
+        let parcel = register.parcels_of(&uid)[0];
+        let images = register.close(&parcel).unwrap();
+        let subject = register
+            .look(&parcel, |study| {
+                Subject::of(study, "架空診療所", "架空大学病院")
+            })
+            .unwrap();
+        let draft = Draft {
+            case: CaseId::from_bytes([5; 32]),
+            status: ReportStatus::Final,
+            next: NextVersion {
+                version: 1,
+                predecessor: None,
+                images,
+            },
+            requester: SiteId::from_bytes([1; 32]),
+            subject,
+            text: "【所見】肝に明らかな占拠性病変を認めません。\n【診断】異常なし。".to_owned(),
+            attachment: None,
+            at: Timestamp(now()),
+            offset_minutes: 540,
+        };
+        let site = self.keys.site_key();
+        let signers = Signers {
+            author,
+            delegation: &person.delegation,
+            site: &site,
+            certificate: self.keys.certificate(),
+        };
+        let Composed { issue, kept } = compose(draft, &signers, &parcels)?;
+        Ok(kept.bundle(&parcels, &issue.key).unwrap())
+    }
+
+    /// The same report as another person of this site would sign it, and the site countersign it.
+    fn sign_as(&self, (person, key): &(Person, SigningKey), bundle: &Bundle) -> Bundle {
+        let mut report: Report = recorded(&bundle.report).unwrap();
+        report.author = person.id;
+        let report = Signed::sign(report, key).unwrap();
+        let mut countersignature: Countersignature = recorded(&bundle.countersignature).unwrap();
+        countersignature.report = report.id();
+        countersignature.delegation = DocumentId::of(&person.delegation);
+        let countersignature = Signed::sign(countersignature, &self.keys.site_key()).unwrap();
+        Bundle {
+            delegation: person.delegation.clone().into(),
+            report: report.bytes().to_vec().into(),
+            countersignature: countersignature.bytes().to_vec().into(),
+            ..bundle.clone()
+        }
+    }
+}
+
+const NO_READERS: [PersonRole; 3] = [
+    PersonRole::AttendingDoctor,
+    PersonRole::Technologist,
+    PersonRole::Administrator,
+];
+
+fn bundle() -> Bundle {
+    let hospital = Hospital::new();
+    let reader = hospital.enrol(PersonRole::Reader);
+    hospital.compose(&reader).ok().unwrap()
+}
+
+#[test]
+fn who_is_no_reader_composes_no_report() {
+    let hospital = Hospital::new();
+    for role in NO_READERS {
+        let refused = hospital.compose(&hospital.enrol(role)).err().unwrap();
+        assert_eq!(refused.code, "not-a-reader", "{role:?}");
+    }
+}
+
+#[test]
+fn a_report_that_somebody_else_signed_is_refused_by_its_file_alone() {
+    let hospital = Hospital::new();
+    let bundle = hospital
+        .compose(&hospital.enrol(PersonRole::Reader))
+        .ok()
         .unwrap();
-    let draft = Draft {
-        case: CaseId::from_bytes([5; 32]),
-        status: ReportStatus::Final,
-        next: NextVersion {
-            version: 1,
-            predecessor: None,
-            images,
-        },
-        requester: SiteId::from_bytes([1; 32]),
-        subject,
-        text: "【所見】肝に明らかな占拠性病変を認めません。\n【診断】異常なし。".to_owned(),
-        attachment: None,
-        at: Timestamp(now()),
-        offset_minutes: 540,
-    };
-    let site = keys.site_key();
-    let signers = Signers {
-        author: &author,
-        delegation: &person.delegation,
-        site: &site,
-        certificate: keys.certificate(),
-    };
-    let Composed { issue, kept } = compose(draft, &signers, &parcels).unwrap();
-    kept.bundle(&parcels, &issue.key).unwrap()
+    let other_reader = hospital.sign_as(&hospital.enrol(PersonRole::Reader), &bundle);
+    assert_eq!(file::verify(&other_reader.to_bytes()).findings, []);
+    for role in NO_READERS {
+        let signed = hospital.sign_as(&hospital.enrol(role), &bundle);
+        assert_eq!(
+            verify(&signed, None).err(),
+            Some(NotAuthentic::NotAReader),
+            "{role:?}"
+        );
+        let verdict = file::verify(&signed.to_bytes());
+        assert!(verdict.authentic.is_none(), "{role:?}");
+        let findings = [Finding::NotAuthentic(NotAuthentic::NotAReader)];
+        assert_eq!(verdict.findings, findings, "{role:?}");
+    }
 }
 
 #[test]

@@ -207,6 +207,17 @@ pub enum CannotDo {
     /// The partner has not published a key to seal for.
     #[error("the partner's key to seal for is not here yet")]
     NoPrekey,
+    /// Neither the command nor the capacity says when the report will be there.
+    #[error("say in how many hours the report will be there")]
+    NoHours,
+    /// The person may not sign here now.
+    #[error(
+        "the delegation of this person, or the certificate of this site, is not valid now: renew it"
+    )]
+    NotCertified,
+    /// The person is no reader.
+    #[error("only a person whom this site has certified as a reader may read a case")]
+    NotAReader,
     /// The report version does not follow the newest one.
     #[error(transparent)]
     Version(#[from] crate::case::report::WrongVersion),

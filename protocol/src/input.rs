@@ -1,6 +1,6 @@
 //! Everything that can reach the service.
 
-use dokuei_keys::id::{DocumentId, NodeId, PersonId, SiteId};
+use dokuei_keys::id::{DocumentId, NodeId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
 use crate::case::CaseId;
@@ -153,10 +153,23 @@ pub enum Command {
     },
     /// Take a case back.
     Withdraw(CaseId, WithdrawalReason),
+    /// As reader: promise by hand to read it.
+    Quote {
+        /// The case.
+        case: CaseId,
+        /// Hours from now until the report is there; otherwise as this site's capacity says, or when
+        /// the requester needs it.
+        hours: Option<u16>,
+    },
     /// As reader: decline by hand.
     Decline(CaseId),
     /// As reader: begin.
-    Claim(CaseId, PersonId),
+    Claim {
+        /// The case.
+        case: CaseId,
+        /// Who begins: their delegation as reader, as this site signed it.
+        delegation: Vec<u8>,
+    },
     /// As reader: give the booking back.
     Release(CaseId, ReleaseReason),
     /// As reader: a report version was signed and sealed.
@@ -189,8 +202,8 @@ pub struct IssueReport {
     pub predecessor: Option<DocumentId>,
     /// The signed report.
     pub report: DocumentId,
-    /// Its author.
-    pub author: PersonId,
+    /// Its author: their delegation as reader, as this site signed it.
+    pub delegation: Vec<u8>,
     /// The parcel it is sealed in.
     pub manifest: ManifestReference,
     /// The parcel's content key.

@@ -48,6 +48,8 @@ pub const INVITATION_TRIES: u8 = 10;
 pub const OFFER: Span = Span::HOUR.times(24);
 /// How long a reader keeps a place for a quoted case, and how long the requester may book it.
 pub const QUOTE_LEASE: Span = Span::HOUR.times(4);
+/// Longest promise that a person makes by hand, in hours: a month. A longer one is a slip of the pen.
+pub const QUOTE_HOURS: u16 = 31 * 24;
 /// A new prekey is published this often.
 pub const PREKEY_EVERY: Span = Span::DAY;
 /// A published prekey is used this long.

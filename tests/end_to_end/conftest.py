@@ -15,9 +15,9 @@ def pytest_sessionstart(session):
 
 
 @contextlib.contextmanager
-def two_sites(place):
+def two_sites(place, quoting="automatic"):
     clinic = Site(place / "clinic", "架空診療所", "CLINIC")
-    hospital = Site(place / "hospital", "架空大学病院", "HOSPITAL", READS)
+    hospital = Site(place / "hospital", "架空大学病院", "HOSPITAL", READS, quoting)
     try:
         clinic.start()
         hospital.start()
@@ -36,6 +36,13 @@ def two_sites(place):
 def sites(tmp_path):
     """A clinic and a hospital of this test's own, running and paired."""
     with two_sites(tmp_path) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """A clinic, and a hospital whose people answer offers, shared by the tests of one file."""
+    with two_sites(tmp_path_factory.mktemp("by-hand"), "by-hand") as both:
         yield both
 
 

@@ -165,6 +165,8 @@ port = {archive}
 ae_title = "PACS"
 
 [reading]
+quoting = "{quoting}"
+
 {capacity}"""
 
 SLOT = '[[reading.capacity]]\nmodality = "{}"\nspecialty = "general"\npriority = "stat"\nper_day = 1000\nhours = 48\n\n'
@@ -173,7 +175,7 @@ SLOT = '[[reading.capacity]]\nmodality = "{}"\nspecialty = "general"\npriority =
 class Site:
     """A data folder, the node that runs on it, and its archive."""
 
-    def __init__(self, home, name, title, reads=()):
+    def __init__(self, home, name, title, reads=(), quoting="automatic"):
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.name, self.title = name, title
@@ -191,6 +193,7 @@ class Site:
                 network=self.network,
                 dicom=self.dicom,
                 archive=self.archive.port,
+                quoting=quoting,
                 capacity=capacity,
             )
         )

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
 use crate::language::Language;
@@ -191,6 +192,16 @@ pub(super) enum Case {
         /// Partner's name or site id
         #[arg(long, required = true)]
         to: Vec<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// （読影側）引き受ける / as reader: promise to read it
+    Quote {
+        /// Case id or its beginning
+        case: String,
+        /// Hours until the report; otherwise as the capacity says, or when the requester needs it
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(QUOTE_HOURS)))]
+        hours: Option<u16>,
         #[command(flatten)]
         at: At,
     },

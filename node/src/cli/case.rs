@@ -22,6 +22,7 @@ pub(super) fn case(case: Case) -> Result<(), Failure> {
         Case::Show { case, at } => (at, Request::CaseShow { case }),
         Case::Withdraw { case, reason, at } => (at, Request::CaseWithdraw { case, reason }),
         Case::Offer { case, to, at } => (at, Request::CaseOffer { case, to }),
+        Case::Quote { case, hours, at } => (at, Request::CaseQuote { case, hours }),
         Case::Decline { case, at } => (at, Request::CaseDecline { case }),
         Case::Claim { case, reader, at } => (at, Request::CaseClaim { case, reader }),
         Case::Release { case, reason, at } => (at, Request::CaseRelease { case, reason }),
@@ -69,6 +70,18 @@ pub(super) fn show(case: &Value) {
         )
     );
     println!("  {}", message(case, "waiting"));
+    let terms = &case["terms"];
+    if terms.is_object() {
+        let needed = time(&terms["needed"]);
+        println!(
+            "  {} {} {}  {}  {}",
+            text(terms, "modality"),
+            text(terms, "specialty"),
+            text(terms, "priority"),
+            bytes(&terms["bytes"]),
+            say!("希望期限 {needed}", "needed by {needed}")
+        );
+    }
     let transfer = &case["transfer"];
     if transfer["bytes_total"]
         .as_u64()

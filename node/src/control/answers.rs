@@ -43,6 +43,11 @@ pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
         }
         CannotDo::PairingBusy => "別の登録手続きが進行中です。",
         CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
+        CannotDo::NoHours => "何時間でレポートを返せるかを --hours で指定してください。",
+        CannotDo::NotCertified => {
+            "この人の登録またはこの施設の証明書の期限が切れています。更新してください。"
+        }
+        CannotDo::NotAReader => "読影できるのは、この施設が読影医として登録した人だけです。",
         CannotDo::Version(_) => "その版のレポートは今の版に続けられません。",
     };
     Failure::new("cannot", Message::new(ja, sentence(&cannot.to_string())))
@@ -141,13 +146,17 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "依頼先の指定待ち（この施設）",
             "waits for this site to offer it to somebody"
         ),
+        Waiting::OfferAgain => say!(
+            "終了（レポートなし。「dokuei case offer」で再依頼できます）",
+            "over without a report ('dokuei case offer' offers it again)"
+        ),
         Waiting::Quote => say!(
             "相手施設の回答待ち",
             "waits for the partner's answer to the offer"
         ),
         Waiting::QuoteHere => say!(
-            "引き受けの回答待ち（この施設）",
-            "waits for this site to answer the offer"
+            "引き受けの回答待ち（この施設: case quote または case decline）",
+            "waits for this site to answer the offer (case quote or case decline)"
         ),
         Waiting::Booking => say!("依頼元の決定待ち", "waits for the requester's choice"),
         Waiting::Prekey => say!(
@@ -244,7 +253,7 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         .map_err(|_| stopping())?;
     let open: Vec<&CaseView> = cases
         .iter()
-        .filter(|view| view.waiting != Waiting::Nothing)
+        .filter(|view| !view.waiting.is_over())
         .collect();
     let oldest = open
         .iter()

@@ -2,6 +2,7 @@
 
 use dokuei_keys::id::SiteId;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::terms::CaseTerms;
 use dokuei_protocol::input::Command;
 use dokuei_protocol::service::views::{CaseView, Side};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::control::people::find_person;
 use crate::language::Failure;
 use crate::runtime::start::Node;
 use crate::say;
+use crate::site::people;
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let views = node
@@ -69,10 +71,22 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "waiting": both(&waiting(view.waiting)),
         "since": view.since.0,
         "due": view.due.map(|due| due.0),
+        "terms": view.terms.as_ref().map(terms_json),
         "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),
         "reports": reports,
         "transfer": node.ports.transfers.standing(&case),
     }))
+}
+
+fn terms_json(terms: &CaseTerms) -> Value {
+    json!({
+        "modality": terms.modality.code(),
+        "specialty": terms.specialty.code(),
+        "priority": terms.priority.code(),
+        "objects": terms.objects,
+        "bytes": terms.bytes,
+        "needed": terms.due.0,
+    })
 }
 
 pub(super) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
@@ -106,6 +120,16 @@ pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Valu
     show(node, &view.case.to_string()).await
 }
 
+pub(super) async fn quote(node: &Node, case: &str, hours: Option<u16>) -> Result<Value, Failure> {
+    let view = find_case(node, case).await?;
+    let quote = Command::Quote {
+        case: view.case,
+        hours,
+    };
+    command(node, quote).await?;
+    show(node, &view.case.to_string()).await
+}
+
 pub(super) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     command(node, Command::Decline(view.case)).await?;
@@ -115,7 +139,12 @@ pub(super) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
 pub(super) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let person = find_person(node, reader)?;
-    command(node, Command::Claim(view.case, person.id)).await?;
+    people::must_read(&person.name, person.role)?;
+    let claim = Command::Claim {
+        case: view.case,
+        delegation: person.delegation,
+    };
+    command(node, claim).await?;
     show(node, &view.case.to_string()).await
 }
 

@@ -23,6 +23,7 @@ use crate::site::people;
 pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure> {
     let passphrase = Zeroizing::new(sign.passphrase.clone());
     let person = find_person(node, &sign.reader)?;
+    people::must_read(&person.name, person.role)?;
     let draft = draft(node, sign).await?;
     let case = draft.case;
     let Composed { issue, kept } = tokio::task::block_in_place(|| {

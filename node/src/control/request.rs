@@ -60,6 +60,13 @@ pub enum Request {
         /// Names or ids of partners.
         to: Vec<String>,
     },
+    /// As reader: promise to read it.
+    CaseQuote {
+        /// Id or its beginning.
+        case: String,
+        /// Hours until the report; as the capacity or the requester says when absent.
+        hours: Option<u16>,
+    },
     /// As reader: decline.
     CaseDecline {
         /// Id or its beginning.

@@ -205,6 +205,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::CaseShow { case } => cases::show(node, &case).await,
         Request::CaseWithdraw { case, reason } => cases::withdraw(node, &case, &reason).await,
         Request::CaseOffer { case, to } => cases::offer(node, &case, &to).await,
+        Request::CaseQuote { case, hours } => cases::quote(node, &case, hours).await,
         Request::CaseDecline { case } => cases::decline(node, &case).await,
         Request::CaseClaim { case, reader } => cases::claim(node, &case, &reader).await,
         Request::CaseRelease { case, reason } => cases::release(node, &case, &reason).await,

@@ -23,6 +23,7 @@ use crate::reports::kept::{BUNDLE_SLOT, KeptReport};
 use crate::reports::rendering;
 use crate::reports::subject::Subject;
 use crate::say;
+use crate::site::people;
 
 /// What a reader writes.
 pub struct Draft {
@@ -76,6 +77,7 @@ pub fn compose(
     parcels: &Parcels,
 ) -> Result<Composed, Failure> {
     let (site, author) = check_signers(&draft, signers)?;
+    people::must_read(&author.name, author.role)?;
     let report = Report {
         case: draft.case,
         version: draft.next.version,
@@ -112,7 +114,7 @@ pub fn compose(
         pdf: Some(pdf.into()),
         predecessors: Vec::new(),
     };
-    seal(&draft, id, author.id, site, &bundle, parcels)
+    seal(&draft, id, site, &bundle, parcels)
 }
 
 fn check_signers(draft: &Draft, signers: &Signers<'_>) -> Result<(SiteId, CheckedPerson), Failure> {
@@ -135,7 +137,6 @@ fn check_signers(draft: &Draft, signers: &Signers<'_>) -> Result<(SiteId, Checke
 fn seal(
     draft: &Draft,
     report: DocumentId,
-    author: dokuei_keys::id::PersonId,
     site: SiteId,
     bundle: &Bundle,
     parcels: &Parcels,
@@ -186,7 +187,7 @@ fn seal(
         status: draft.status,
         predecessor: draft.next.predecessor,
         report,
-        author,
+        delegation: bundle.delegation.to_vec(),
         manifest: reference,
         key,
     };

@@ -1,6 +1,6 @@
 //! Verifying a report: from one file, without network, without a node.
 
-use dokuei_keys::delegation::{CheckedPerson, SiteCertificate, SiteIdentity};
+use dokuei_keys::delegation::{CheckedPerson, PersonRole, SiteCertificate, SiteIdentity};
 use dokuei_keys::id::{Digest, DocumentId};
 use dokuei_keys::signed::Signed;
 use dokuei_protocol::case::report::{Countersignature, Report};
@@ -38,6 +38,9 @@ pub enum NotAuthentic {
     /// The author's delegation.
     #[error("the reading site did not authorise the author")]
     Author,
+    /// The author's role.
+    #[error("the author is not certified as a reader by the reading site")]
+    NotAReader,
     /// The report.
     #[error("the report was changed, or is not signed by its author")]
     Report,
@@ -67,6 +70,10 @@ impl NotAuthentic {
             NotAuthentic::Author => say!(
                 "読影医が読影施設に認証されていません。",
                 "The reading site did not authorise the author."
+            ),
+            NotAuthentic::NotAReader => say!(
+                "署名した人は、読影施設で読影医として認証されていません。",
+                "The reading site has not certified the signer as a reader."
             ),
             NotAuthentic::Report => say!(
                 "レポートの内容が署名後に変更されたか、署名が正しくありません。",
@@ -110,6 +117,9 @@ pub fn verify(bundle: &Bundle, pdf: Option<&[u8]>) -> Result<Authentic, NotAuthe
         || site.site() != content.reader
     {
         return Err(NotAuthentic::Author);
+    }
+    if author.role != PersonRole::Reader {
+        return Err(NotAuthentic::NotAReader);
     }
     let countersignature: Signed<Countersignature> = site
         .verify(&bundle.countersignature)

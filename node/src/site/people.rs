@@ -49,6 +49,25 @@ pub struct NewPerson<'a> {
     pub licence: &'a str,
 }
 
+/// Refuses whoever is not certified as a reader: only readers sign reports.
+///
+/// # Errors
+/// Says who it is, and what to do.
+pub fn must_read(name: &str, role: PersonRole) -> Result<(), Failure> {
+    match role {
+        PersonRole::Reader => Ok(()),
+        PersonRole::AttendingDoctor | PersonRole::Technologist | PersonRole::Administrator => {
+            Err(Failure::new(
+                "not-a-reader",
+                say!(
+                    "{name} さんは読影医として登録されていないため、読影とレポートへの署名はできません。読影医であれば「dokuei person add --role reader」で登録してください。",
+                    "{name} is not certified as a reader here, and only readers read and sign. If they are one, add them with 'dokuei person add --role reader'."
+                ),
+            ))
+        }
+    }
+}
+
 /// Makes a key for a person, seals it under their passphrase, and certifies it.
 ///
 /// # Errors

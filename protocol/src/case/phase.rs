@@ -233,6 +233,15 @@ impl Phase {
         }
     }
 
+    /// The offer that it goes back to, until the case has ended.
+    pub fn offer(&self) -> Option<&CaseOffer> {
+        match self {
+            Phase::Offered(offered) => Some(&offered.offer),
+            Phase::Quoted(quoted) => Some(&quoted.offered.offer),
+            phase => phase.booking().map(|booked| &booked.quoted.offered.offer),
+        }
+    }
+
     /// Whether a reader is bound to read the case.
     pub fn is_booked(&self) -> bool {
         self.booking().is_some()

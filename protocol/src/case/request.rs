@@ -60,13 +60,22 @@ impl Request {
         !self.threads.is_empty() && self.threads.values().all(|thread| thread.phase().is_over())
     }
 
-    /// The word for where it stands: that of the thread that has come furthest.
-    pub fn code(&self) -> &'static str {
+    /// The thread that says where it stands: that of the booked reader, or one that is open, or the
+    /// one in which something happened last.
+    pub fn foremost(&self) -> Option<&Thread> {
         let open = self
             .threads
             .values()
             .find(|thread| !thread.phase().is_over());
-        match self.booked().or(open).or(self.threads.values().last()) {
+        self.booked().or(open).or_else(|| {
+            let threads = self.threads.values();
+            threads.max_by_key(|thread| thread.timeline().last().map(|last| last.at))
+        })
+    }
+
+    /// The word for where it stands.
+    pub fn code(&self) -> &'static str {
+        match self.foremost() {
             Some(thread) => thread.phase().code(),
             None if self.checked => "checked",
             None => "draft",

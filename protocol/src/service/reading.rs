@@ -1,5 +1,6 @@
 //! The reader's side: answering offers, receiving studies, issuing reports.
 
+use dokuei_keys::delegation::{PersonRole, SiteIdentity};
 use dokuei_keys::envelope::{GrantContext, RecipientRole, unwrap};
 use dokuei_keys::id::{DocumentId, PersonId};
 use dokuei_keys::secret::ContentKey;
@@ -10,7 +11,7 @@ use crate::case::event::{
     CustodyReceipt, DeclineReason, Grant, Link, Proposal, Quote, ReaderEvent, ReleaseReason,
     RequesterEvent,
 };
-use crate::case::phase::Phase;
+use crate::case::phase::{Offered, Phase};
 use crate::case::reading::Reading;
 use crate::case::report::{ReportIssued, ReportStatus, Versions, WrongVersion};
 use crate::case::terms::CaseTerms;
@@ -104,6 +105,42 @@ impl Service {
         self.propose(turn, case, ReaderEvent::Released(ReleaseReason::Unreadable));
     }
 
+    /// A person promises to read what is on offer here, over and above the capacity if they say so.
+    pub(crate) fn quote_by_hand(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        hours: Option<u16>,
+    ) -> Result<Answer, CannotDo> {
+        let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
+        let (requester, theirs) = (reading.thread.requester(), reading.requester_time(turn.now));
+        let Phase::Offered(Offered { offer }) = reading.thread.expected() else {
+            return Err(CannotDo::NotNow);
+        };
+        if offer.until <= theirs {
+            return Err(CannotDo::NotNow);
+        }
+        let partner = self.state.partners.get(&requester);
+        partner
+            .and_then(|partner| partner.agreements.get(&offer.agreement))
+            .filter(|state| state.accepted && state.agreement.in_force(turn.now))
+            .ok_or(CannotDo::NoAgreement)?;
+        let promised = |hours: u16| theirs.after(Span::HOUR.times(u64::from(hours)));
+        let due = match hours {
+            Some(hours) if hours == 0 || hours > limits::QUOTE_HOURS => {
+                return Err(CannotDo::Limit);
+            }
+            Some(hours) => promised(hours),
+            None => self
+                .slot_for(turn.now, &offer.terms)
+                .map(|slot| promised(slot.hours))
+                .or(Some(offer.terms.due).filter(|due| theirs < *due))
+                .ok_or(CannotDo::NoHours)?,
+        };
+        let until = theirs.after(limits::QUOTE_LEASE);
+        self.try_propose(turn, case, ReaderEvent::Quoted(Quote { due, until }))
+    }
+
     pub(crate) fn decline(&mut self, turn: &mut Turn, case: CaseId) -> Result<Answer, CannotDo> {
         self.try_propose(turn, case, ReaderEvent::Declined(DeclineReason::ByHand))
     }
@@ -112,9 +149,26 @@ impl Service {
         &mut self,
         turn: &mut Turn,
         case: CaseId,
-        by: PersonId,
+        delegation: &[u8],
     ) -> Result<Answer, CannotDo> {
+        let by = self.reader(delegation, turn.now)?;
         self.try_propose(turn, case, ReaderEvent::Claimed(by))
+    }
+
+    /// The person of a delegation, who must be a reader of this site now.
+    fn reader(&self, delegation: &[u8], now: Timestamp) -> Result<PersonId, CannotDo> {
+        let person = SiteIdentity::check(&self.identity.certificate, now.seconds())
+            .and_then(|site| site.person(delegation, now.seconds()))
+            .map_err(|_| CannotDo::NotCertified)?;
+        if person.site != self.identity.site {
+            return Err(CannotDo::NotCertified);
+        }
+        match person.role {
+            PersonRole::Reader => Ok(person.id),
+            PersonRole::AttendingDoctor | PersonRole::Technologist | PersonRole::Administrator => {
+                Err(CannotDo::NotAReader)
+            }
+        }
     }
 
     pub(crate) fn release(
@@ -163,6 +217,7 @@ impl Service {
         turn: &mut Turn,
         issue: IssueReport,
     ) -> Result<Answer, CannotDo> {
+        let author = self.reader(&issue.delegation, turn.now)?;
         let next = self.next_version(issue.case, issue.status)?;
         if (next.version, next.predecessor) != (issue.version, issue.predecessor) {
             return Err(CannotDo::Version(WrongVersion::NotNext));
@@ -184,14 +239,14 @@ impl Service {
             &issue.key,
         )?;
         if matches!(self.expected(issue.case), Some(Phase::Received(_))) {
-            self.try_propose(turn, issue.case, ReaderEvent::Claimed(issue.author))?;
+            self.try_propose(turn, issue.case, ReaderEvent::Claimed(author))?;
         }
         let issued = ReportIssued {
             version: issue.version,
             status: issue.status,
             predecessor: issue.predecessor,
             report: issue.report,
-            author: issue.author,
+            author,
             grant,
         };
         self.try_propose(turn, issue.case, ReaderEvent::Reported(Box::new(issued)))?;
@@ -257,15 +312,7 @@ impl Service {
 
     /// The answer to an offer: places by this site's clock, the promise by the requester's.
     fn quote(&self, now: Timestamp, theirs: Timestamp, terms: &CaseTerms) -> ReaderEvent {
-        let offer = self
-            .state
-            .own
-            .capacity
-            .as_ref()
-            .map(|(_, offer)| offer)
-            .filter(|offer| now < offer.until);
-        let Some(slot) = offer.and_then(|offer| offer.slots.iter().find(|slot| slot.covers(terms)))
-        else {
+        let Some(slot) = self.slot_for(now, terms) else {
             return ReaderEvent::Declined(DeclineReason::NotOffered);
         };
         if self.places_taken(slot, now) >= usize::from(slot.per_day) {
@@ -275,6 +322,13 @@ impl Service {
             due: theirs.after(Span::HOUR.times(u64::from(slot.hours))),
             until: theirs.after(limits::QUOTE_LEASE),
         })
+    }
+
+    /// The line of this site's capacity that covers what is asked for.
+    fn slot_for(&self, now: Timestamp, terms: &CaseTerms) -> Option<&OfferSlot> {
+        let (_, offer) = self.state.own.capacity.as_ref()?;
+        let mut slots = offer.slots.iter().filter(|_| now < offer.until);
+        slots.find(|slot| slot.covers(terms))
     }
 
     /// Cases of the same kind that this site quoted today and that hold a place, all by its own clock:

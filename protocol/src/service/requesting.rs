@@ -327,7 +327,9 @@ impl Service {
         }
     }
 
-    /// Wraps a parcel's content key for a partner: under an agreement in force, for a prekey in force.
+    /// Wraps a parcel's content key for a partner, for a prekey in force. A study is handed out under
+    /// an agreement in force. A report goes back under the booking that it answers, whatever has
+    /// become of the agreement since: what was promised is kept.
     pub(crate) fn wrap_for(
         &mut self,
         now: Timestamp,
@@ -342,7 +344,9 @@ impl Service {
             .partners
             .get(&recipient)
             .ok_or(CannotDo::NoPartner)?;
-        partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+        if role == RecipientRole::Reader {
+            partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+        }
         let prekey = partner.prekey.as_ref().ok_or(CannotDo::NoPrekey)?;
         if !prekey.validity.contains(now.seconds()) {
             return Err(CannotDo::NoPrekey);

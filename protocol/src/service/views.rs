@@ -4,7 +4,8 @@ use dokuei_keys::id::SiteId;
 
 use crate::case::CaseId;
 use crate::case::event::CaseOffer;
-use crate::case::phase::{Phase, Standing};
+use crate::case::phase::{Ending, Phase, Standing};
+use crate::case::terms::CaseTerms;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
 use crate::service::Service;
@@ -24,6 +25,8 @@ pub enum Side {
 pub enum Waiting {
     /// Nothing: it is over.
     Nothing,
+    /// Nothing: it is over without a report. A person here may offer it again.
+    OfferAgain,
     /// A person here must offer it to somebody.
     OfferHere,
     /// The reader's answer to the offer.
@@ -62,6 +65,13 @@ pub enum Waiting {
     Answer,
 }
 
+impl Waiting {
+    /// Whether nothing more is to come by itself, and nobody need do anything.
+    pub fn is_over(self) -> bool {
+        matches!(self, Waiting::Nothing | Waiting::OfferAgain)
+    }
+}
+
 /// A case, to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseView {
@@ -77,6 +87,8 @@ pub struct CaseView {
     pub waiting: Waiting,
     /// Since when.
     pub since: Timestamp,
+    /// What is asked for; not known any more to a reader for whom it has ended.
+    pub terms: Option<CaseTerms>,
     /// When the report was promised.
     pub due: Option<Timestamp>,
     /// What happened.
@@ -105,16 +117,7 @@ impl Service {
     /// One case.
     pub fn case_view(&self, case: CaseId) -> Option<CaseView> {
         if let Some(request) = self.state.requests.get(&case) {
-            let open = request
-                .threads
-                .values()
-                .find(|thread| !thread.phase().is_over());
-            let thread = request.booked().or(open).or_else(|| {
-                request
-                    .threads
-                    .values()
-                    .max_by_key(|thread| thread.timeline().last().map(|last| last.at))
-            });
+            let thread = request.foremost();
             let waiting = thread.map_or(Waiting::OfferHere, |thread| {
                 self.requester_waits(case, thread)
             });
@@ -127,24 +130,27 @@ impl Service {
                 since: thread
                     .and_then(|thread| thread.timeline().last())
                     .map_or(request.opened, |last| last.at),
-                due: thread.and_then(promised),
+                terms: Some(request.terms.clone()),
+                due: thread.map(Thread::phase).and_then(promised),
                 timeline: thread
                     .map(|thread| thread.timeline().to_vec())
                     .unwrap_or_default(),
             });
         }
         let thread = &self.state.readings.get(&case)?.thread;
+        let expected = thread.expected();
         Some(CaseView {
             case,
             side: Side::Reader,
             partner: Some(thread.requester()),
-            phase: thread.expected().code(),
+            phase: expected.code(),
             waiting: self.reader_waits(case, thread),
             since: thread
                 .timeline()
                 .last()
                 .map_or(Timestamp(0), |last| last.at),
-            due: promised(thread),
+            terms: expected.offer().map(|offer| offer.terms.clone()),
+            due: promised(&expected),
             timeline: thread.timeline().to_vec(),
         })
     }
@@ -176,7 +182,7 @@ impl Service {
                 }
             }
             Phase::Closed(_) => return Waiting::Nothing,
-            Phase::Ended(_) => return Waiting::OfferHere,
+            Phase::Ended(ending) => return after(ending),
         };
         if self.is_connected(thread.reader()).is_some() {
             waits
@@ -254,8 +260,19 @@ impl Service {
     }
 }
 
-fn promised(thread: &Thread) -> Option<Timestamp> {
-    match thread.phase() {
+/// What a requester's case waits for when it has ended without a report. One that a reader gave back
+/// after it was booked has to go to somebody else; an offer that came to nothing, or was taken back,
+/// is over.
+fn after(ending: &Ending) -> Waiting {
+    match ending {
+        Ending::Released(_) => Waiting::OfferHere,
+        Ending::Declined(_) | Ending::Expired | Ending::NotChosen => Waiting::OfferAgain,
+        Ending::Withdrawn(_) => Waiting::Nothing,
+    }
+}
+
+fn promised(phase: &Phase) -> Option<Timestamp> {
+    match phase {
         Phase::Quoted(quoted) => Some(quoted.quote.due),
         phase => phase.booking().map(|booked| booked.quoted.quote.due),
     }

@@ -9,7 +9,7 @@ use dokuei_protocol::service::Quoting;
 use dokuei_protocol::service::views::Waiting;
 use dokuei_protocol::time::Span;
 
-use crate::kit::{CLINIC, HOSPITAL, World, slot};
+use crate::kit::{CLINIC, HOSPITAL, UNIVERSITY, World, slot};
 
 fn ending(world: &World, case: dokuei_protocol::case::CaseId) -> Phase {
     let request = &world.sites[CLINIC].service.state().requests[&case];
@@ -28,8 +28,23 @@ fn what_is_not_offered_is_declined() {
     };
     world.settle();
     assert_eq!(ending(&world, case), declined(DeclineReason::NotOffered));
-    assert_eq!(world.waiting(CLINIC, case), Waiting::OfferHere);
+    assert_eq!(world.waiting(CLINIC, case), Waiting::OfferAgain);
     assert_eq!(world.waiting(HOSPITAL, case), Waiting::Nothing);
+}
+
+#[test]
+fn what_several_readers_have_declined_is_over_until_it_is_offered_again() {
+    let mut world = World::trio();
+    let Ok(Answer::Opened(case)) = world.open_as(Modality::Mr, &[HOSPITAL, UNIVERSITY]) else {
+        panic!("not opened");
+    };
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "declined");
+    assert!(world.waiting(CLINIC, case).is_over());
+    assert!(world.waiting(UNIVERSITY, case).is_over());
+    world.cut(CLINIC, HOSPITAL);
+    assert_eq!(world.offer_again(case, HOSPITAL), Ok(Answer::Done));
+    assert!(!world.waiting(CLINIC, case).is_over());
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod pairing;
 mod partners;
 mod phases;
 mod prekeys;
+mod quoting;
+mod readers;
 mod reading;
 mod reporting;
 mod restarting;

@@ -1,6 +1,7 @@
 //! Partners that are removed, come back, or let their agreement run out.
 
 use dokuei_protocol::case::event::WithdrawalReason;
+use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::case::terms::Modality;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Job, Outcome, Trouble};
@@ -170,6 +171,41 @@ fn after_the_agreement_nothing_is_granted() {
     assert_eq!(world.waiting(CLINIC, case), Waiting::Agreement);
     assert_eq!(world.waiting(HOSPITAL, case), Waiting::Grant);
     assert!(world.sites[CLINIC].permitted.is_empty());
+}
+
+#[test]
+fn after_the_agreement_a_report_goes_back_all_the_same() {
+    let mut world = World::pair();
+    world.cut(CLINIC, HOSPITAL);
+    world.sleep(Span(limits::AGREEMENT_TERM.0 - Span::DAY.0));
+    world.mend(CLINIC, HOSPITAL);
+    world.settle();
+    let case = world.bring_to_reader(HOSPITAL);
+    world.sleep(Span::DAY);
+    assert_eq!(
+        world.open_as(Modality::Ct, &[HOSPITAL]),
+        Err(CannotDo::NoAgreement)
+    );
+    let report = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(report, Ok(Answer::Done));
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "delivered");
+    assert_eq!(world.acknowledge(case, 1), Ok(Answer::Done));
+    let correction = world.report(HOSPITAL, case, ReportStatus::Corrected);
+    assert_eq!(correction, Ok(Answer::Done));
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "delivered");
+}
+
+#[test]
+fn who_is_no_partner_any_more_gets_no_report() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    let clinic = world.id(CLINIC);
+    let removed = world.ask(HOSPITAL, Command::RemovePartner(clinic));
+    assert_eq!(removed, Ok(Answer::Done));
+    let report = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(report, Err(CannotDo::NoPartner));
 }
 
 #[test]

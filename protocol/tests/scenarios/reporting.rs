@@ -1,5 +1,6 @@
 //! Versions of a report.
 
+use dokuei_keys::delegation::PersonRole;
 use dokuei_protocol::case::report::{ReportStatus, WrongVersion};
 use dokuei_protocol::effect::{Answer, CannotDo, Effect};
 use dokuei_protocol::input::{Command, IssueReport, Job, Outcome, Trouble};
@@ -82,6 +83,7 @@ fn nothing_follows_a_retraction() {
 fn a_version_names_the_one_it_follows() {
     let (mut world, case) = closed();
     let (manifest, key) = parcel(99);
+    let delegation = world.delegation(HOSPITAL, PersonRole::Reader);
     let issue = |version, predecessor| {
         Command::IssueReport(Box::new(IssueReport {
             case,
@@ -89,7 +91,7 @@ fn a_version_names_the_one_it_follows() {
             status: ReportStatus::Corrected,
             predecessor,
             report: report_id(2),
-            author: World::person(HOSPITAL),
+            delegation: delegation.clone(),
             manifest: manifest.clone(),
             key: key.duplicate(),
         }))

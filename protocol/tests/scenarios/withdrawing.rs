@@ -19,6 +19,7 @@ fn withdraw(world: &mut World, case: CaseId) -> Result<Answer, CannotDo> {
 #[track_caller]
 fn both_say_withdrawn(world: &World, case: CaseId) {
     assert_eq!(world.phase(CLINIC, case), "withdrawn");
+    assert_eq!(world.waiting(CLINIC, case), Waiting::Nothing);
     assert_eq!(world.phase(HOSPITAL, case), "withdrawn");
     assert_eq!(world.waiting(HOSPITAL, case), Waiting::Nothing);
     assert_eq!(world.queue(CLINIC, HOSPITAL), 0);
@@ -130,7 +131,7 @@ fn what_nobody_answers_expires() {
     world.sleep(Span::MINUTE);
     assert_eq!(world.phase(CLINIC, case), "expired");
     assert_eq!(world.phase(HOSPITAL, case), "expired");
-    assert_eq!(world.waiting(CLINIC, case), Waiting::OfferHere);
+    assert_eq!(world.waiting(CLINIC, case), Waiting::OfferAgain);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! No grant without an agreement in force and membership; nothing is sent, admitted or handed out to who
+//! No study without an agreement in force and membership, no report without a study; nothing is sent, admitted or handed out to who
 //! is no partner; and an offer goes under the agreement that both sides know.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ pub(crate) struct Grants {
     released: BTreeSet<DocumentId>,
     /// Under which agreement a reader was asked last.
     asked: BTreeMap<(SiteId, CaseId), DocumentId>,
+    /// Which readers were granted which cases, as they have heard.
+    booked: BTreeSet<(SiteId, CaseId)>,
 }
 
 /// An agreement as one site knows it, in the order in which it was signed by both, then proposed.
@@ -74,6 +76,10 @@ impl Grants {
             Fact::LinkReceived(_, link) => {
                 if let RequesterEvent::Offered(offer) = &link.event {
                     self.asked.insert((site, link.case), offer.agreement);
+                    self.booked.remove(&(site, link.case));
+                }
+                if let RequesterEvent::Granted(_) = &link.event {
+                    self.booked.insert((site, link.case));
                 }
             }
             Fact::LinkMade(_, link) => return self.link(site, at, link),
@@ -121,7 +127,7 @@ impl Grants {
         match &proposal.event {
             ReaderEvent::Reported(issued) => {
                 let parcel = issued.grant.manifest.parcel;
-                self.grant(site, at, proposal.requester, parcel, proposal.case)
+                self.report(site, proposal.requester, parcel, proposal.case)
             }
             ReaderEvent::Declined(DeclineReason::NoAgreement) => {
                 let asked = self.asked.get(&(site, proposal.case));
@@ -160,6 +166,20 @@ impl Grants {
         self.given.insert((site, to, parcel), case);
         holds(self.in_force(site, to, at).next().is_some(), || {
             format!("{site:?} grants to {to:?} without an agreement in force")
+        })
+    }
+
+    fn report(
+        &mut self,
+        site: SiteId,
+        to: SiteId,
+        parcel: ParcelId,
+        case: CaseId,
+    ) -> Result<(), Violation> {
+        self.is_partner(site, to, "reports to")?;
+        self.given.insert((site, to, parcel), case);
+        holds(self.booked.contains(&(site, case)), || {
+            format!("{site:?} reports on {case:?}, for which it holds no grant")
         })
     }
 
@@ -288,11 +308,24 @@ mod tests {
     }
 
     #[test]
-    fn a_report_needs_them_too() {
+    fn a_report_needs_a_partner_and_a_study_that_was_granted() {
         let report = made(5, READER, issued(1, ReportStatus::Final));
+        let Fact::LinkMade(id, grant) = link(READER, granted()) else {
+            panic!("a link");
+        };
+        let grant = Fact::LinkReceived(id, grant);
         let [paired, proposed, accepted] = agreed(READER, CLINIC);
-        assert!(told(READER, NOON, &[paired, proposed, accepted, report.clone()]).is_ok());
-        assert!(told(READER, NOON, &[report]).is_err());
+        let all = [
+            paired.clone(),
+            proposed,
+            accepted,
+            grant.clone(),
+            report.clone(),
+        ];
+        assert!(told(READER, NOON, &all).is_ok());
+        assert!(told(READER, Timestamp(200), &all).is_ok(), "run out");
+        assert!(told(READER, NOON, &[grant, report.clone()]).is_err());
+        assert!(told(READER, NOON, &[paired, report]).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) mod grants;
 pub(crate) mod liveness;
 pub(crate) mod logs;
 pub(crate) mod places;
+pub(crate) mod readers;
 pub(crate) mod reports;
 pub(crate) mod secrets;
 pub(crate) mod waiting;

@@ -1,5 +1,5 @@
-//! One case per place: on one day of its own calendar a site promises no more readings at once than it
-//! offers.
+//! One case per place: on one day of its own calendar a site that answers by its capacity promises no
+//! more readings at once than it offers. People may promise what they like.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Says what a site offers.
+    /// Says what a site offers that answers by its capacity.
     pub(crate) fn offers(&mut self, site: SiteId, slots: Vec<OfferSlot>) {
         self.offered.insert(site, slots);
     }
@@ -115,8 +115,11 @@ impl Places {
     }
 
     fn count(&self, site: SiteId, modality: Modality, now: Timestamp) -> Result<(), Violation> {
-        let places = self.offered.get(&site).into_iter().flatten();
+        let Some(places) = self.offered.get(&site) else {
+            return Ok(());
+        };
         let most: u16 = places
+            .iter()
             .filter(|slot| slot.modality == modality)
             .map(|slot| slot.per_day)
             .sum();

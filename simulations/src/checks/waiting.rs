@@ -64,10 +64,13 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
     let gone = |phases: &[&str]| *connected && *person_gone && phases.contains(phase);
     let is_so = match (side, waiting) {
         (_, Waiting::Nothing) => match side {
-            Side::Requester => *phase == "closed",
+            Side::Requester => ["closed", "withdrawn"].contains(phase),
             Side::Reader => is_over(phase),
         },
-        (Side::Requester, Waiting::OfferHere) => is_over(phase) && *phase != "closed",
+        (Side::Requester, Waiting::OfferHere) => *phase == "released",
+        (Side::Requester, Waiting::OfferAgain) => {
+            ["declined", "expired", "not-chosen"].contains(phase)
+        }
         (Side::Requester, Waiting::Quote) | (Side::Reader, Waiting::QuoteHere) => {
             *person_gone && *phase == "offered"
         }
@@ -101,7 +104,10 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
 fn parted_at_rest(situation: &Situation) -> Result<(), Violation> {
     let stands = match (situation.side, situation.waiting) {
         (_, Waiting::Nothing | Waiting::Connection)
-        | (Side::Requester, Waiting::OfferHere | Waiting::AcknowledgementHere)
+        | (
+            Side::Requester,
+            Waiting::OfferHere | Waiting::OfferAgain | Waiting::AcknowledgementHere,
+        )
         | (Side::Reader, Waiting::QuoteHere | Waiting::ReadingHere) => true,
         (Side::Requester, Waiting::Agreement) => !situation.agreed,
         _ => false,
@@ -150,11 +156,15 @@ mod tests {
     fn what_is_over_is_at_rest_and_nothing_else_without_a_reason() {
         use Side::{Reader, Requester};
         assert!(at_rest(&situation(Requester, Waiting::Nothing, "closed")).is_ok());
-        assert!(at_rest(&situation(Requester, Waiting::OfferHere, "expired")).is_ok());
+        assert!(at_rest(&situation(Requester, Waiting::OfferAgain, "expired")).is_ok());
+        assert!(at_rest(&situation(Requester, Waiting::OfferHere, "released")).is_ok());
+        assert!(at_rest(&situation(Requester, Waiting::Nothing, "withdrawn")).is_ok());
         assert!(at_rest(&situation(Reader, Waiting::Nothing, "not-chosen")).is_ok());
         for (side, waiting, phase) in [
             (Requester, Waiting::Nothing, "received"),
             (Requester, Waiting::OfferHere, "claimed"),
+            (Requester, Waiting::OfferHere, "expired"),
+            (Requester, Waiting::OfferAgain, "released"),
             (Requester, Waiting::Prekey, "booked"),
             (Requester, Waiting::Transfer, "handing-over"),
             (Requester, Waiting::Delivery, "final"),

@@ -122,14 +122,12 @@ impl World {
             let part = part.unwrap_or(2);
             self.sites[index].asks = part != 1;
             if part != 0 {
-                let slots = self.draw_slots();
-                self.checks
-                    .places
-                    .offers(self.sites[index].id, slots.clone());
-                self.sites[index].slots = slots;
+                self.sites[index].slots = self.draw_slots();
             }
-            if self.chance.percent(15) {
-                self.sites[index].quoting = Quoting::ByHand;
+            let (id, slots) = (self.sites[index].id, self.sites[index].slots.clone());
+            match self.chance.percent(15) {
+                true => self.sites[index].quoting = Quoting::ByHand,
+                false => self.checks.places.offers(id, slots),
             }
             let start = self.chance.below(10_000);
             self.put(Span(start), Event::Start(index));

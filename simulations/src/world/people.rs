@@ -69,12 +69,16 @@ impl World {
         let by_hand = self.sites[site].quoting == Quoting::ByHand;
         match (view.waiting, view.phase) {
             (Waiting::QuoteHere, _) if by_hand && self.does(20) => {
-                self.person(site, "declines", Command::Decline(case))
+                let hours = [None, Some(1), Some(24)][self.chance.below(3) as usize];
+                match self.chance.percent(60) {
+                    true => self.person(site, "quotes", Command::Quote { case, hours }),
+                    false => self.person(site, "declines", Command::Decline(case)),
+                }
             }
             (Waiting::ReadingHere, "received") if self.fancies(6) => self.give_back(site, case),
             (Waiting::ReadingHere, "received") if self.chance.percent(70) => {
-                let reader = self.sites[site].staff.reader;
-                self.person(site, "claims", Command::Claim(case, reader))
+                let delegation = self.sites[site].staff.reader.clone();
+                self.person(site, "claims", Command::Claim { case, delegation })
             }
             (Waiting::ReadingHere, "claimed") if self.fancies(4) => self.give_back(site, case),
             (Waiting::ReadingHere, "received" | "claimed" | "preliminary" | "report-rejected") => {
@@ -146,7 +150,7 @@ impl World {
             status,
             predecessor: next.predecessor,
             report,
-            author: self.sites[site].staff.reader,
+            delegation: self.sites[site].staff.reader.clone(),
             manifest,
             key,
         };
@@ -164,7 +168,9 @@ impl World {
             }
             return Ok(());
         }
-        if view.waiting == Waiting::OfferHere && self.fancies(20) {
+        let may_offer = matches!(view.waiting, Waiting::OfferHere | Waiting::OfferAgain)
+            || view.phase == "withdrawn";
+        if may_offer && self.fancies(20) {
             let to = self.candidates(site);
             return self.person(site, "offers again", Command::Offer { case, to });
         }
@@ -201,9 +207,22 @@ impl World {
     /// What people try that cannot be done, mostly.
     fn do_nonsense(&mut self, site: usize, case: CaseId) -> Result<(), Violation> {
         let other = (site + 1) % self.sites.len();
-        let (reader, partner) = (self.sites[site].staff.reader, self.sites[other].id);
-        let command = match self.chance.below(6) {
-            0 => Command::Claim(case, reader),
+        let (here, partner) = (&self.sites[site].staff, self.sites[other].id);
+        let (reader, technologist) = (here.reader.clone(), here.technologist.clone());
+        let foreign = self.sites[other].staff.reader.clone();
+        let command = match self.chance.below(8) {
+            0 => Command::Claim {
+                case,
+                delegation: reader,
+            },
+            6 => Command::Claim {
+                case,
+                delegation: technologist,
+            },
+            7 => Command::Claim {
+                case,
+                delegation: foreign,
+            },
             1 => Command::Acknowledge(case, self.chance.between(0, 4) as u32),
             2 => Command::Decline(case),
             3 => Command::AcceptAgreement(partner),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dokuei_keys::delegation::{Delegation, SiteCertificate, Subject};
+use dokuei_keys::delegation::{Delegation, PersonRole, SiteCertificate, Subject};
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{NodeId, PersonId, SiteId};
 use dokuei_keys::secret::Secret32;
@@ -59,7 +59,11 @@ pub(crate) struct Site {
 /// The people of a site.
 pub(crate) struct Staff {
     /// Who reads.
-    pub(crate) reader: PersonId,
+    pub(crate) reader_id: PersonId,
+    /// Their delegation.
+    pub(crate) reader: Vec<u8>,
+    /// The delegation of who sends studies and may read none.
+    pub(crate) technologist: Vec<u8>,
     /// Whether nobody reads any more once it is calm.
     pub(crate) reader_leaves: bool,
     /// Whether no doctor reads reports any more once it is calm.
@@ -187,6 +191,8 @@ impl Site {
         before: Span,
     ) -> Result<Site, Refused> {
         let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(chance.secret()));
+        let [reader, technologist] =
+            [(); 2].map(|()| PersonId::from(SigningKey::from_seed(chance.secret()).public()));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node.public());
         let from = UnixSeconds((now.0 - before.0) / 1000);
@@ -200,16 +206,19 @@ impl Site {
             validity,
             serial: 1,
         };
-        let delegation = Delegation {
-            site: id,
-            subject: Subject::Node(node),
-            validity,
-            serial: 1,
+        let delegate = |subject| {
+            let delegation = Delegation {
+                site: id,
+                subject,
+                validity,
+                serial: 1,
+            };
+            Signed::sign(delegation, &site).map(|signed| signed.bytes().to_vec())
         };
         let keys = Keys {
             site: site.seed(),
             certificate: Signed::sign(certificate, &root)?.bytes().to_vec(),
-            delegation: Signed::sign(delegation, &site)?.bytes().to_vec(),
+            delegation: delegate(Subject::Node(node))?,
         };
         Ok(Site {
             name,
@@ -225,7 +234,9 @@ impl Site {
             process: None,
             expected: None,
             staff: Staff {
-                reader: PersonId::from_bytes(chance.bytes()),
+                reader_id: reader,
+                reader: delegate(person(reader, PersonRole::Reader))?,
+                technologist: delegate(person(technologist, PersonRole::Technologist))?,
                 reader_leaves: chance.percent(15),
                 doctor_leaves: chance.percent(15),
             },
@@ -263,5 +274,15 @@ impl Site {
     /// The service, while the node runs.
     pub(crate) fn service(&self) -> Option<&Service> {
         self.process.as_ref().map(|process| &process.service)
+    }
+}
+
+fn person(id: PersonId, role: PersonRole) -> Subject {
+    Subject::Person {
+        id,
+        name: "person".to_owned(),
+        role,
+        licence: "1".to_owned(),
+        licence_until: None,
     }
 }

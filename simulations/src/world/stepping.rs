@@ -9,7 +9,7 @@ use super::World;
 use super::agenda::Event;
 use super::site::Asker;
 use crate::checks::Violation;
-use crate::checks::{bounds, custody, secrets};
+use crate::checks::{bounds, custody, readers, secrets};
 use crate::chronicle::Fact;
 use crate::tally::Group;
 
@@ -142,6 +142,7 @@ impl World {
                 let reading = site.service()?.state().readings.get(&case)?;
                 Some(reading.thread.expected().grant()?.manifest.parcel)
             });
+            readers::is_reader(&fact, site.staff.reader_id)?;
             custody::is_here(&fact, granted, &site.store, &site.archive)?;
             self.count_fact(&fact);
             if matches!(fact, Fact::LinkReceived(..)) {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dokuei_keys::delegation::{Delegation, SiteCertificate, Subject};
-use dokuei_keys::id::{NodeId, ParcelId, PrekeyId, SiteId};
+use dokuei_keys::delegation::{Delegation, PersonRole, SiteCertificate, Subject};
+use dokuei_keys::id::{NodeId, ParcelId, PersonId, PrekeyId, SiteId};
 use dokuei_keys::secret::{ContentKey, Secret32};
 use dokuei_keys::signed::{Document, Signed};
 use dokuei_keys::signing::SigningKey;
@@ -23,6 +23,7 @@ pub(crate) struct Site {
     pub(crate) service: Service,
     pub(crate) quoting: Quoting,
     key: SigningKey,
+    validity: Validity,
     certificate: Vec<u8>,
     delegation: Vec<u8>,
     starts: u8,
@@ -83,6 +84,7 @@ impl Site {
             service,
             quoting,
             key: site_key,
+            validity,
             certificate,
             delegation,
             starts: 0,
@@ -167,6 +169,29 @@ impl Site {
         self.wake = None;
         let step = self.service.resume(now);
         self.commit(step)
+    }
+
+    /// The key of somebody at the site with this index.
+    pub(crate) fn person_key(index: usize, role: PersonRole) -> SigningKey {
+        key(u8::try_from(index).unwrap(), 8 + role as u8)
+    }
+
+    /// This site's delegation to that person: as long as its own certificate.
+    pub(crate) fn delegate(&self, index: usize, role: PersonRole) -> Vec<u8> {
+        let id = PersonId::from(Site::person_key(index, role).public());
+        let subject = Subject::Person {
+            id,
+            name: "架空 花子".to_owned(),
+            role,
+            licence: "123456".to_owned(),
+            licence_until: None,
+        };
+        self.sign(Delegation {
+            site: self.id,
+            subject,
+            validity: self.validity,
+            serial: 1,
+        })
     }
 
     /// Signs a document as this site, for what the service itself would not say.

@@ -1,5 +1,6 @@
 //! What people say to their sites, in one line each.
 
+use dokuei_keys::delegation::PersonRole;
 use dokuei_keys::id::{DocumentId, ObjectDigest, ParcelId, PersonId};
 use dokuei_keys::sealed;
 use dokuei_keys::secret::{ContentKey, Secret32};
@@ -13,7 +14,7 @@ use dokuei_protocol::service::views::{CaseView, Waiting};
 use dokuei_protocol::study::manifest::ManifestReference;
 use dokuei_protocol::time::Span;
 
-use super::{CLINIC, World};
+use super::{CLINIC, Site, World};
 
 /// CT of the chest, up to urgent, so many a day, within eight hours.
 pub(crate) fn slot(per_day: u16) -> OfferSlot {
@@ -118,11 +119,17 @@ impl World {
 
     /// The reader at `site`.
     pub(crate) fn person(site: usize) -> PersonId {
-        PersonId::from_bytes([site as u8 + 40; 32])
+        PersonId::from(Site::person_key(site, PersonRole::Reader).public())
+    }
+
+    /// The delegation of somebody at `site`.
+    pub(crate) fn delegation(&self, site: usize, role: PersonRole) -> Vec<u8> {
+        self.sites[site].delegate(site, role)
     }
 
     pub(crate) fn claim(&mut self, site: usize, case: CaseId) -> Result<Answer, CannotDo> {
-        self.ask(site, Command::Claim(case, World::person(site)))
+        let delegation = self.delegation(site, PersonRole::Reader);
+        self.ask(site, Command::Claim { case, delegation })
     }
 
     /// Issues the next version, whatever it must be numbered.
@@ -150,7 +157,7 @@ impl World {
             status,
             predecessor: next.predecessor,
             report: report_id(next.version),
-            author: World::person(site),
+            delegation: self.delegation(site, PersonRole::Reader),
             manifest,
             key,
         })))
