@@ -1,6 +1,8 @@
 //! The configuration file: what was typed, checked once into what it means. Unknown keys are
 //! refused with their line.
 
+pub mod reach;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -31,6 +33,10 @@ pub struct Config {
     pub dicom_listen: SocketAddr,
     /// This node's AE title.
     pub ae_title: String,
+    /// Whether `dicom_listen` may be an address that is reached from outside.
+    pub dicom_public: bool,
+    /// Whether senders must call this node by its AE title.
+    pub called_ae_check: bool,
     /// Calling AE titles that are let in; empty: all.
     pub callers: Vec<String>,
     /// A study is complete when nothing has arrived for this many seconds.
@@ -96,6 +102,8 @@ impl Default for RawNetwork {
 #[serde(deny_unknown_fields, default)]
 struct RawDicom {
     listen: SocketAddr,
+    public: bool,
+    called_ae_check: bool,
     ae_title: String,
     callers: Vec<String>,
     quiet_seconds: u64,
@@ -105,6 +113,8 @@ impl Default for RawDicom {
     fn default() -> RawDicom {
         RawDicom {
             listen: SocketAddr::from(([127, 0, 0, 1], 11112)),
+            public: false,
+            called_ae_check: false,
             ae_title: "DOKUEI".to_owned(),
             callers: Vec::new(),
             quiet_seconds: 60,
@@ -185,7 +195,7 @@ impl Config {
                 ),
             )
         })?;
-        checked(raw).map_err(|(key, problem)| {
+        let config = checked(raw).map_err(|(key, problem)| {
             Failure::new(
                 "config-invalid",
                 say!(
@@ -193,7 +203,9 @@ impl Config {
                     "The configuration file {file} has a wrong value for '{key}': {problem}"
                 ),
             )
-        })
+        })?;
+        reach::check(config.dicom_listen, config.dicom_public, file)?;
+        Ok(config)
     }
 
     /// A site has one name: partners see the one in its certificate, reports print it, and the
@@ -267,6 +279,8 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         listen: raw.network.listen,
         announce: raw.network.announce,
         dicom_listen: raw.dicom.listen,
+        dicom_public: raw.dicom.public,
+        called_ae_check: raw.dicom.called_ae_check,
         ae_title: raw.dicom.ae_title,
         callers: raw.dicom.callers,
         quiet_seconds: raw.dicom.quiet_seconds,
@@ -354,7 +368,12 @@ announce = []
 [dicom]
 # モダリティや PACS からの受信。院内 LAN のアドレスにしてください / where modalities send to; use the LAN address
 listen = "127.0.0.1:11112"
+# 0.0.0.0 や院外から届くアドレスで受けるときだけ true（ファイアウォールで院内に限ること）
+# only to listen on 0.0.0.0 or an address that is reached from outside: a firewall must keep everybody else out
+public = false
 ae_title = "DOKUEI"
+# true: 送信先 AE タイトルがこのノードのものでなければ断る / refuse senders that call another AE title
+called_ae_check = false
 # 受け入れる送信元 AE タイトル。空ならすべて / calling AE titles that are let in; empty: all
 callers = []
 # この秒数何も届かなければ検査は揃ったとみなす / a study is complete after this many quiet seconds

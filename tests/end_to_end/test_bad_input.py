@@ -1,7 +1,6 @@
 """Broken and hostile files and bytes: each is refused or carried as it is, and the node lives on."""
 
 import contextlib
-import json
 import os
 import re
 import socket

@@ -31,7 +31,7 @@ def test_an_address_is_of_its_invitation_only(apart):
     elsewhere = f"reading.example:{free_port()}"
     invitation = hospital.ask("partner", "invite", "--address", elsewhere)
     assert invitation["code"].startswith(f"{elsewhere}/") and invitation["warning"] is None
-    # Whatever the hospital says next, it says from the same place as before.
+    assert hospital.ask("status")["announced"] == announced
     hospital.stop()
     hospital.start()
     until("connected again", lambda: clinic.ask("partner", "list")[0]["connected"])

@@ -31,7 +31,7 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| failed(&error))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| failed(&error))?;
         let node = start(SiteFolder::new(&run.dir), run.passphrase_file.as_deref())?;
         node.announce().await?;
@@ -54,16 +54,31 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         // A socket that stays behind is replaced at the next start.
         let _ = std::fs::remove_file(node.folder.control());
         Ok(())
-    })
+    });
+    // What still runs on blocking threads, such as an object on its way to a slow archive, is not
+    // waited for: it goes on at the next start.
+    runtime.shutdown_background();
+    ended
 }
 
+/// Waits for the end of standard input, on a thread of its own: the runtime would wait at its end for a
+/// read that never returns.
 async fn standard_input_ended() {
-    let mut stdin = tokio::io::stdin();
-    let mut piece = [0; 64];
-    while tokio::io::AsyncReadExt::read(&mut stdin, &mut piece)
-        .await
-        .is_ok_and(|count| count > 0)
-    {}
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    let reading = std::thread::Builder::new()
+        .name("standard-input".to_owned())
+        .spawn(move || {
+            // An input that cannot be read any more has ended too.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            drop(ended);
+        });
+    match reading {
+        Ok(_) => drop(end.await),
+        Err(error) => {
+            tracing::warn!("standard input is not watched: {error}");
+            std::future::pending().await
+        }
+    }
 }
 
 /// Logs to standard error. What is logged never names a patient: identifiers of cases, classes,

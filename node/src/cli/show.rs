@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::language::Language;
+use crate::say;
 
 /// A field as text; empty when it is absent.
 pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -53,6 +54,22 @@ fn local(milliseconds: &Value, form: &str) -> String {
                 .to_string()
         })
         .unwrap_or_default()
+}
+
+/// How long ago a time in milliseconds was, in its two largest units.
+pub(super) fn elapsed(since: &Value) -> String {
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+    long(now.saturating_sub(since.as_u64().unwrap_or(now)) / 60_000)
+}
+
+fn long(minutes: u64) -> String {
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    let said = match (days, hours) {
+        (0, 0) => say!("{minutes} 分", "{minutes} min"),
+        (0, _) => say!("{hours} 時間 {minutes} 分", "{hours} h {minutes} min"),
+        (_, _) => say!("{days} 日 {hours} 時間", "{days} d {hours} h"),
+    };
+    said.text().to_owned()
 }
 
 /// A number of bytes in a unit that is read at a glance.
@@ -129,6 +146,17 @@ mod tests {
     fn japanese_takes_two_cells() {
         assert_eq!(cells("読影 CT"), 7);
         assert_eq!(cells("ｶﾅ"), 2);
+    }
+
+    #[test]
+    fn a_long_time_is_told_in_two_units() {
+        let numbers = |text: String| -> Vec<u64> {
+            let words = text.split(' ');
+            words.filter_map(|word| word.parse().ok()).collect()
+        };
+        assert_eq!(numbers(long(59)), [59]);
+        assert_eq!(numbers(long(72)), [1, 12]);
+        assert_eq!(numbers(long(3 * 1440 + 4 * 60 + 5)), [3, 4]);
     }
 
     #[test]

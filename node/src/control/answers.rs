@@ -229,60 +229,6 @@ pub(super) fn both(message: &Message) -> Value {
     json!({ "ja": message.ja, "en": message.en })
 }
 
-/// How the node is.
-pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
-    let cases = node
-        .desk
-        .ask(|service| service.cases())
-        .await
-        .map_err(|_| stopping())?;
-    let (queue, log) = node
-        .desk
-        .ask(|service| {
-            (
-                service
-                    .state()
-                    .outbox
-                    .values()
-                    .map(std::collections::VecDeque::len)
-                    .sum::<usize>(),
-                service.state().head().length,
-            )
-        })
-        .await
-        .map_err(|_| stopping())?;
-    let open: Vec<&CaseView> = cases
-        .iter()
-        .filter(|view| !view.waiting.is_over())
-        .collect();
-    let oldest = open
-        .iter()
-        .min_by_key(|view| view.since)
-        .map(|view| oldest_json(view));
-    let (free, total) = crate::disk::Room::under(node.folder.path())
-        .free()
-        .unwrap_or_default();
-    Ok(json!({
-        "name": node.config.site_name,
-        "site": node.ports.site.to_string(),
-        "pid": std::process::id(),
-        "listen": node.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "ae_title": node.config.ae_title },
-        "archive": node.config.archive.as_ref().map(|archive| json!({ "host": archive.host, "port": archive.port, "ae_title": archive.ae_title })),
-        "partners": super::partners::list(node).await?,
-        "cases": { "open": open.len(), "all": cases.len() },
-        "documents_waiting": queue,
-        "oldest_waiting": oldest,
-        "log_entries": log,
-        "disk": { "free_bytes": free, "total_bytes": total, "intake": node.intake.is_open() },
-        "memory_bytes": crate::network::resident_bytes(),
-    }))
-}
-
-fn oldest_json(view: &CaseView) -> Value {
-    json!({ "case": view.case.to_string(), "since": view.since.0, "phase": view.phase, "why": both(&waiting(view.waiting)) })
-}
-
 /// A case id as it is shown and typed.
 pub(super) fn short(case: CaseId) -> String {
     case.to_string()[..8].to_owned()

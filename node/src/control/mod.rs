@@ -11,6 +11,7 @@ mod cases;
 mod partners;
 mod people;
 mod reports;
+mod status;
 mod studies;
 
 /// Longest request line: a report with the largest PDF, in base 64.

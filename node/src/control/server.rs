@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, partners, people, reports, socket, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, partners, people, reports, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -192,7 +192,7 @@ fn too_slow() -> Failure {
 
 async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
     match request {
-        Request::Status => crate::control::answers::status(node).await,
+        Request::Status => status::status(node).await,
         Request::PartnerInvite { addresses } => partners::invite(node, addresses).await,
         Request::PartnerAccept { code } => partners::accept(node, &code).await,
         Request::PartnerList => partners::list(node).await,

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::archive::Archiver;
 use crate::chance::chance;
 use crate::config::Config;
+use crate::config::reach::is_of_the_house;
 use crate::control::socket;
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
@@ -260,12 +261,20 @@ fn start_scp(config: &Config, intake: Arc<StudyIntake>) -> Result<Scp, Failure> 
         address: config.dicom_listen,
         ae_title: title(&config.ae_title)?,
         accept: Accept {
-            called: Called::Any,
+            called: if config.called_ae_check {
+                Called::Ours
+            } else {
+                Called::Any
+            },
             calling,
             ..Accept::default()
         },
         limits: Default::default(),
     };
+    if !is_of_the_house(config.dicom_listen.ip()) {
+        let at = config.dicom_listen;
+        tracing::warn!(target: "dokuei::dicom", %at, "DICOM may be reached from outside here: only a firewall keeps strangers from sending images");
+    }
     Scp::start(scp, intake).map_err(|error| failed(&error))
 }
 

@@ -1,0 +1,304 @@
+//! How the node is: for whoever looks in the morning, what needs them first.
+
+use std::collections::BTreeSet;
+
+use dokuei_keys::id::ParcelId;
+use dokuei_protocol::input::Trouble;
+use dokuei_protocol::service::Service;
+use dokuei_protocol::service::views::{CaseView, Waiting};
+use serde_json::{Value, json};
+
+use crate::config::reach::is_of_the_house;
+use crate::control::answers::{both, partner_name, stopping, waiting};
+use crate::control::partners;
+use crate::language::{Failure, Message};
+use crate::runtime::desk::now;
+use crate::runtime::start::Node;
+use crate::say;
+use crate::site::people;
+
+/// Milliseconds of a day.
+const DAY: u64 = 86_400_000;
+/// Days before the site's certificate ends from which its end is named: renewing needs the recovery
+/// sheet from the safe.
+const CERTIFICATE_NOTICE: u64 = 60;
+/// Days before an agreement or a person's key ends from which its end is named.
+const NOTICE: u64 = 30;
+
+/// What the service knows, looked at once.
+struct Seen {
+    cases: Vec<CaseView>,
+    asked: BTreeSet<ParcelId>,
+    announced: Vec<String>,
+    documents: usize,
+    log: u64,
+}
+
+impl Seen {
+    fn of(service: &Service) -> Seen {
+        let state = service.state();
+        let own = state.own.address.as_ref();
+        Seen {
+            cases: service.cases(),
+            asked: state
+                .requests
+                .values()
+                .map(|request| request.manifest.parcel)
+                .collect(),
+            announced: own
+                .map(|(_, record)| record.addresses.clone())
+                .unwrap_or_default(),
+            documents: state
+                .outbox
+                .values()
+                .map(std::collections::VecDeque::len)
+                .sum(),
+            log: state.head().length,
+        }
+    }
+
+    fn open(&self) -> impl Iterator<Item = &CaseView> {
+        self.cases
+            .iter()
+            .filter(|view| !view.waiting.is_over())
+    }
+
+    /// What open cases wait for, with how many do, most first.
+    fn reasons(&self) -> Vec<(Waiting, usize)> {
+        let mut reasons: Vec<(Waiting, usize)> = Vec::new();
+        for view in self.open() {
+            match reasons.iter_mut().find(|(known, _)| *known == view.waiting) {
+                Some((_, count)) => *count += 1,
+                None => reasons.push((view.waiting, 1)),
+            }
+        }
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        reasons
+    }
+}
+
+/// How the node is.
+pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
+    let seen = node.desk.ask(Seen::of).await.map_err(|_| stopping())?;
+    let at = now().0;
+    let partners = partners::list(node).await?;
+    let oldest = match seen.open().min_by_key(|view| view.since) {
+        Some(view) => oldest_json(node, view).await,
+        None => Value::Null,
+    };
+    let certificate = node.keys.site_certificate()?.validity.until.0;
+    let attention = attention(node, &seen, &partners, certificate, at)?;
+    let (free, total) = crate::disk::Room::under(node.folder.path())
+        .free()
+        .unwrap_or_default();
+    let config = &node.config;
+    Ok(json!({
+        "name": config.site_name,
+        "site": node.ports.site.to_string(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "started": node.started.0,
+        "attention": attention.iter().map(both).collect::<Vec<_>>(),
+        "certificate": { "until": certificate.saturating_mul(1000), "days_left": certificate.saturating_mul(1000).saturating_sub(at) / DAY },
+        "listen": node.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "announced": seen.announced,
+        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "ae_title": config.ae_title },
+        "archive": config.archive.as_ref().map(|archive| json!({ "host": archive.host, "port": archive.port, "ae_title": archive.ae_title })),
+        "partners": partners,
+        "studies": studies_json(node, &seen.asked),
+        "cases": {
+            "open": seen.open().count(),
+            "all": seen.cases.len(),
+            "waiting": seen.reasons().into_iter().map(|(reason, count)| json!({ "why": both(&waiting(reason)), "count": count, "here": needs_somebody_here(reason) })).collect::<Vec<_>>(),
+        },
+        "documents_waiting": seen.documents,
+        "oldest_waiting": oldest,
+        "log_entries": seen.log,
+        "disk": { "free_bytes": free, "total_bytes": total, "intake": node.intake.is_open() },
+        "memory_bytes": crate::network::resident_bytes(),
+    }))
+}
+
+async fn oldest_json(node: &Node, view: &CaseView) -> Value {
+    let partner = match view.partner {
+        Some(site) => Value::String(partner_name(node, site).await),
+        None => Value::Null,
+    };
+    json!({
+        "case": view.case.to_string(),
+        "since": view.since.0,
+        "due": view.due.map(|due| due.0),
+        "phase": view.phase,
+        "partner": partner,
+        "why": both(&waiting(view.waiting)),
+    })
+}
+
+/// This site's studies that are in no case: those that still arrive, and those that wait to be sent.
+fn studies_json(node: &Node, asked: &BTreeSet<ParcelId>) -> Value {
+    let (mut arriving, mut unsent, mut oldest) = (0_usize, 0_usize, None);
+    node.ports.register.look_at_all(|study| {
+        if study.manifest.is_none() {
+            arriving += 1;
+        } else if !asked.contains(&study.parcel) {
+            unsent += 1;
+            oldest.get_or_insert(study.first_at);
+        }
+    });
+    json!({ "arriving": arriving, "unsent": unsent, "oldest_unsent": oldest })
+}
+
+/// Whether somebody at this site must act before a case moves.
+fn needs_somebody_here(waiting: Waiting) -> bool {
+    match waiting {
+        Waiting::OfferHere
+        | Waiting::QuoteHere
+        | Waiting::ReadingHere
+        | Waiting::AcknowledgementHere
+        | Waiting::Retry(Trouble::ArchiveRefused | Trouble::NoArchive | Trouble::Disk) => true,
+        Waiting::Nothing
+        | Waiting::OfferAgain
+        | Waiting::Quote
+        | Waiting::Booking
+        | Waiting::Agreement
+        | Waiting::Prekey
+        | Waiting::Grant
+        | Waiting::Transfer
+        | Waiting::Receipt
+        | Waiting::Reading
+        | Waiting::FinalReport
+        | Waiting::Delivery
+        | Waiting::Acknowledgement
+        | Waiting::Connection
+        | Waiting::Answer
+        | Waiting::Retry(
+            Trouble::PartnerUnreachable
+            | Trouble::PartnerBusy
+            | Trouble::NotPermitted
+            | Trouble::ArchiveUnreachable,
+        ) => false,
+    }
+}
+
+/// What somebody should look at, the most pressing first.
+fn attention(
+    node: &Node,
+    seen: &Seen,
+    partners: &Value,
+    certificate: u64,
+    at: u64,
+) -> Result<Vec<Message>, Failure> {
+    let mut said = Vec::new();
+    if !node.intake.is_open() {
+        said.push(say!(
+            "空き容量が少ないため、新しい検査の受信を止めています",
+            "intake of new studies is stopped: the disk is nearly full"
+        ));
+    }
+    if let Some((when_ja, when_en)) =
+        ending(certificate.saturating_mul(1000), at, CERTIFICATE_NOTICE)
+    {
+        said.push(say!(
+            "施設証明書の期限: {when_ja}。過ぎると相手施設とつながりません",
+            "the site's certificate {when_en}; after that no partner connects"
+        ));
+    }
+    let here = seen.open().filter(|view| needs_somebody_here(view.waiting));
+    let here = here.count();
+    if here > 0 {
+        said.push(say!(
+            "この施設の操作を待っている症例が {here} 件あります",
+            "{here} cases wait for somebody at this site"
+        ));
+    }
+    for partner in partners.as_array().into_iter().flatten() {
+        said.extend(about(partner, at));
+    }
+    for person in people::all(&node.folder, node.ports.site)? {
+        if let Some((when_ja, when_en)) = ending(person.until.0.saturating_mul(1000), at, NOTICE) {
+            let name = person.name;
+            said.push(say!(
+                "{name} さんの署名鍵の期限: {when_ja}",
+                "the key of {name} {when_en}"
+            ));
+        }
+    }
+    if node.config.archive.is_none() {
+        said.push(say!(
+            "PACS が設定されていません（dokuei.toml の [archive]）。届いた検査とレポートはここで待ちます",
+            "no archive is configured ([archive] in dokuei.toml): what arrives waits here"
+        ));
+    }
+    if !is_of_the_house(node.dicom.ip()) {
+        said.push(say!(
+            "DICOM を院外からも届き得る場所で受けています。ファイアウォールで院内に限ってください",
+            "DICOM may be reached from outside here: a firewall must keep strangers out"
+        ));
+    }
+    Ok(said)
+}
+
+/// What is the matter with a partner.
+fn about(partner: &Value, at: u64) -> Option<Message> {
+    let name = partner["name"].as_str().unwrap_or_default();
+    if partner["connected"] == false {
+        return Some(say!(
+            "「{name}」と接続していません",
+            "'{name}' is not connected"
+        ));
+    }
+    let Some(until) = partner["agreement"]["until"].as_u64() else {
+        return Some(say!(
+            "「{name}」との有効な契約がありません。もう一度ペアリングしてください",
+            "no agreement with '{name}' is in force: pair again"
+        ));
+    };
+    let (when_ja, when_en) = ending(until, at, NOTICE)?;
+    Some(say!(
+        "「{name}」との契約の期限: {when_ja}。もう一度ペアリングしてください",
+        "the agreement with '{name}' {when_en}: pair again"
+    ))
+}
+
+/// When something ends, if that is within so many days.
+fn ending(until: u64, at: u64, notice: u64) -> Option<(String, String)> {
+    let days = until.saturating_sub(at) / DAY;
+    if until <= at {
+        Some(("切れています".to_owned(), "has ended".to_owned()))
+    } else if days < notice {
+        Some((format!("あと {days} 日"), format!("ends in {days} days")))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_named_when_it_comes_near() {
+        let at = 1_000 * DAY;
+        assert_eq!(ending(at + 30 * DAY, at, 30), None);
+        let (ja, en) = ending(at + 30 * DAY - 1, at, 30).unwrap();
+        assert!(ja.contains("29") && en.contains("29"));
+        let (_, en) = ending(at, at, 30).unwrap();
+        assert_eq!(en, "has ended");
+    }
+
+    #[test]
+    fn a_partner_is_named_with_what_is_the_matter() {
+        let at = 1_000 * DAY;
+        let partner = |connected: bool, until: Option<u64>| json!({ "name": "架空病院", "connected": connected, "agreement": until.map(|until| json!({ "until": until })) });
+        let said = |partner: &Value| about(partner, at).map(|message| message.en);
+        assert_eq!(said(&partner(true, Some(at + 300 * DAY))), None);
+        assert!(
+            said(&partner(false, None))
+                .unwrap()
+                .contains("not connected")
+        );
+        assert!(said(&partner(true, None)).unwrap().contains("no agreement"));
+        let soon = said(&partner(true, Some(at + 3 * DAY))).unwrap();
+        assert!(soon.contains("架空病院") && soon.contains("3 days"));
+    }
+}
