@@ -7,6 +7,7 @@ mod sealing;
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use dokuei_keys::cbor;
@@ -33,6 +34,9 @@ impl Parcels {
     /// As the file system says.
     pub fn open(folder: PathBuf) -> io::Result<Parcels> {
         std::fs::create_dir_all(&folder)?;
+        if let Some(above) = folder.parent() {
+            sync_folder(above)?;
+        }
         Ok(Parcels { folder })
     }
 
@@ -60,6 +64,35 @@ impl Parcels {
         sync_folder(&self.folder)
     }
 
+    /// Makes the files of objects to come, empty, and their names durable: what is sealed into them then needs its own
+    /// bytes synced and no longer the folder, which others write at the same time.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn prepare(&self, parcel: &ParcelId, slots: Range<u32>) -> io::Result<()> {
+        for slot in slots {
+            File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(self.file_of(parcel, slot))?;
+        }
+        sync_folder(&self.folder_of(parcel))
+    }
+
+    /// Removes the files that were prepared and hold nothing.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn remove_unused(&self, parcel: &ParcelId) -> io::Result<()> {
+        for (slot, bytes) in self.files(parcel)? {
+            if bytes == 0 {
+                std::fs::remove_file(self.file_of(parcel, slot))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a parcel's files.
     ///
     /// # Errors
@@ -71,22 +104,30 @@ impl Parcels {
         }
     }
 
-    /// The slots of the objects that lie in a parcel's folder, the manifest apart.
+    /// The slots of the objects that lie in a parcel's folder, whole or not, the manifest and empty files apart.
     ///
     /// # Errors
     /// As the file system says.
     pub fn slots(&self, parcel: &ParcelId) -> io::Result<Vec<u32>> {
-        let mut slots = Vec::new();
-        for entry in std::fs::read_dir(self.folder_of(parcel))? {
-            let name = entry?.file_name();
-            slots.extend(
-                name.to_str()
-                    .and_then(|name| name.parse::<u32>().ok())
-                    .filter(|slot| *slot != MANIFEST_SLOT),
-            );
-        }
+        let files = self.files(parcel)?.into_iter();
+        let mut slots: Vec<u32> = files
+            .filter_map(|(slot, bytes)| (slot != MANIFEST_SLOT && bytes > 0).then_some(slot))
+            .collect();
         slots.sort_unstable();
         Ok(slots)
+    }
+
+    /// Slots and bytes of the files in a parcel's folder, in no order.
+    fn files(&self, parcel: &ParcelId) -> io::Result<Vec<(u32, u64)>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(self.folder_of(parcel))? {
+            let entry = entry?;
+            let slot = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            if let Some(slot) = slot {
+                files.push((slot, entry.metadata()?.len()));
+            }
+        }
+        Ok(files)
     }
 
     /// Seals a manifest into its parcel. Returns what a grant says of it.
@@ -100,6 +141,7 @@ impl Parcels {
         rng: &mut impl CryptoRng,
     ) -> io::Result<ManifestReference> {
         let bytes = cbor::encode(manifest);
+        self.prepare(&manifest.parcel, MANIFEST_SLOT..MANIFEST_SLOT + 1)?;
         let mut sealing = SealingObject::begin(
             self,
             key,
@@ -177,6 +219,6 @@ impl Parcels {
 }
 
 /// Makes a folder's entries durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

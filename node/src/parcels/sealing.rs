@@ -9,7 +9,7 @@ use dokuei_keys::sealed::{ObjectHasher, SealContext, Sealer, object_digest_key};
 use dokuei_keys::secret::ContentKey;
 use rand_core::CryptoRng;
 
-use crate::parcels::{Parcels, sync_folder};
+use crate::parcels::Parcels;
 
 /// Sealed bytes are written to the file in pieces of this size.
 const PIECE: usize = 256 * 1024;
@@ -34,7 +34,7 @@ pub struct SealedObject {
 }
 
 impl SealingObject {
-    /// Begins an object. A file that a crash left in its place is overwritten.
+    /// Begins an object in its prepared file ([`Parcels::prepare`]). What a crash left there is overwritten.
     ///
     /// # Errors
     /// As the file system says.
@@ -52,7 +52,6 @@ impl SealingObject {
         let (sealer, header) = Sealer::new(key, &SealContext { parcel, site, slot }, salt);
         let file = File::options()
             .write(true)
-            .create(true)
             .truncate(true)
             .open(&path)?;
         let mut sealed = Vec::with_capacity(PIECE + 64 * 1024);
@@ -100,9 +99,6 @@ impl SealingObject {
         let digest = self.hasher.take().map(ObjectHasher::finish);
         if let Some(file) = &self.file {
             file.sync_data()?;
-        }
-        if let Some(folder) = self.path.parent() {
-            sync_folder(folder)?;
         }
         self.file = None;
         digest

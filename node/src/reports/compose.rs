@@ -154,6 +154,9 @@ fn seal(
         )
     };
     parcels.create(&parcel).map_err(disk)?;
+    parcels
+        .prepare(&parcel, BUNDLE_SLOT..BUNDLE_SLOT + 1)
+        .map_err(disk)?;
     let mut sealing = SealingObject::begin(parcels, &key, parcel, site, BUNDLE_SLOT, &mut chance)
         .map_err(disk)?;
     sealing.write(&bundle.to_bytes()).map_err(disk)?;

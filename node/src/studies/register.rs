@@ -2,6 +2,7 @@
 //! sent to whom.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
@@ -22,6 +23,10 @@ use crate::studies::study::{STUDY_VERSION, Study};
 /// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
 const ARRIVING: usize = 1_000;
 
+/// Files that are prepared at once for the objects of a study: as many again as there are, between these. A radiograph
+/// leaves few to remove; the folder of a CT is synced once for many slices.
+const PREPARED: RangeInclusive<u32> = 8..=64;
+
 /// The studies of this node. Clones share them.
 #[derive(Clone)]
 pub struct Register {
@@ -34,13 +39,45 @@ struct Shared {
     store: Store,
     storage: StorageKey,
     held: Mutex<BTreeMap<ParcelId, Held>>,
+    /// Held while a study is closed, so that nobody closes it a second time meanwhile.
+    closing: Mutex<()>,
 }
 
 struct Held {
     study: Study,
     key: ContentKey,
     next_slot: u32,
+    /// The first slot whose file is not prepared.
+    prepared: u32,
     writing: u32,
+    /// Its list of objects is being written down: it takes no more.
+    closing: bool,
+}
+
+impl Held {
+    fn is_open(&self) -> bool {
+        self.study.manifest.is_none() && !self.closing
+    }
+
+    /// A place for the next object.
+    fn place(&mut self, parcels: &Parcels) -> Result<Place, RegisterError> {
+        let slot = self.next_slot;
+        if slot as usize > limits::OBJECTS {
+            return Err(RegisterError::Full);
+        }
+        if slot >= self.prepared {
+            let more = slot.clamp(*PREPARED.start(), *PREPARED.end());
+            parcels.prepare(&self.study.parcel, slot..slot + more)?;
+            self.prepared = slot + more;
+        }
+        self.next_slot += 1;
+        self.writing += 1;
+        Ok(Place {
+            parcel: self.study.parcel,
+            key: self.key.duplicate(),
+            slot,
+        })
+    }
 }
 
 /// Where an arriving object is to be sealed.
@@ -129,7 +166,9 @@ impl Register {
                     study,
                     key: content,
                     next_slot,
+                    prepared: next_slot,
                     writing: 0,
+                    closing: false,
                 },
             );
         }
@@ -140,6 +179,7 @@ impl Register {
                 store,
                 storage,
                 held: Mutex::new(held),
+                closing: Mutex::new(()),
             }),
         })
     }
@@ -160,38 +200,19 @@ impl Register {
     /// [`RegisterError`].
     pub fn place(&self, study: &Uid, at: u64) -> Result<Place, RegisterError> {
         let mut held = self.lock();
-        let arriving = held
+        let open = held
             .values_mut()
-            .find(|held| held.study.uid == study.as_str() && held.study.manifest.is_none());
-        if let Some(held) = arriving {
-            if held.next_slot as usize > limits::OBJECTS {
-                return Err(RegisterError::Full);
-            }
-            let slot = held.next_slot;
-            held.next_slot += 1;
-            held.writing += 1;
-            return Ok(Place {
-                parcel: held.study.parcel,
-                key: held.key.duplicate(),
-                slot,
-            });
+            .find(|held| held.study.uid == study.as_str() && held.is_open());
+        if let Some(open) = open {
+            return open.place(&self.shared.parcels);
         }
-        if held
-            .values()
-            .filter(|held| held.study.manifest.is_none())
-            .count()
-            >= ARRIVING
-        {
+        if held.values().filter(|held| held.is_open()).count() >= ARRIVING {
             return Err(RegisterError::Full);
         }
-        let new = self.begin(study, at)?;
-        let place = Place {
-            parcel: new.study.parcel,
-            key: new.key.duplicate(),
-            slot: 1,
-        };
-        held.insert(place.parcel, new);
-        Ok(place)
+        let mut new = self.begin(study, at)?;
+        let place = new.place(&self.shared.parcels);
+        held.insert(new.study.parcel, new);
+        place
     }
 
     fn begin(&self, uid: &Uid, at: u64) -> Result<Held, RegisterError> {
@@ -213,8 +234,10 @@ impl Register {
         Ok(Held {
             study,
             key,
-            next_slot: 2,
-            writing: 1,
+            next_slot: 1,
+            prepared: 1,
+            writing: 0,
+            closing: false,
         })
     }
 
@@ -285,9 +308,14 @@ impl Register {
     /// # Errors
     /// [`RegisterError`].
     pub fn close(&self, parcel: &ParcelId) -> Result<ManifestReference, RegisterError> {
-        let (mut study, key) = {
-            let held = self.lock();
-            let held = held.get(parcel).ok_or(RegisterError::Unknown)?;
+        let _alone = self
+            .shared
+            .closing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (study, key) = {
+            let mut held = self.lock();
+            let held = held.get_mut(parcel).ok_or(RegisterError::Unknown)?;
             if let Some(manifest) = &held.study.manifest {
                 return Ok(manifest.clone());
             }
@@ -297,19 +325,34 @@ impl Register {
             if held.study.objects.is_empty() {
                 return Err(RegisterError::Unknown);
             }
+            held.closing = true;
             (held.study.clone(), held.key.duplicate())
         };
-        let manifest = study.manifest(self.shared.site, commitment(&key, parcel));
-        let reference = self
-            .shared
-            .parcels
-            .seal_manifest(&key, &manifest, &mut chance())?;
-        study.manifest = Some(reference.clone());
-        self.shared.store.commit(self.row(&study)?)?;
-        if let Some(held) = self.lock().get_mut(parcel) {
-            held.study = study;
-        }
+        let closed = self.write_manifest(study, &key);
+        let mut held = self.lock();
+        let held = held.get_mut(parcel).ok_or(RegisterError::Unknown)?;
+        held.closing = false;
+        // Files that were prepared are removed by now.
+        held.prepared = held.next_slot;
+        let (study, reference) = closed?;
+        held.study = study;
         Ok(reference)
+    }
+
+    fn write_manifest(
+        &self,
+        mut study: Study,
+        key: &ContentKey,
+    ) -> Result<(Study, ManifestReference), RegisterError> {
+        let (shared, parcel) = (&self.shared, study.parcel);
+        shared.parcels.remove_unused(&parcel)?;
+        let manifest = study.manifest(shared.site, commitment(key, &parcel));
+        let reference = shared
+            .parcels
+            .seal_manifest(key, &manifest, &mut chance())?;
+        study.manifest = Some(reference.clone());
+        shared.store.commit(self.row(&study)?)?;
+        Ok((study, reference))
     }
 
     /// The parcels of a study, oldest first.
@@ -373,6 +416,7 @@ fn recover(
     site: SiteId,
 ) -> Result<(), RegisterError> {
     let at = study.last_at;
+    parcels.remove_unused(&study.parcel)?;
     for slot in parcels.slots(&study.parcel)? {
         match reopen(parcels, study, key, site, slot) {
             Some((header, sealed, content))
