@@ -24,7 +24,7 @@ use crate::parcels::Parcels;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::kept::restore;
-use crate::runtime::ports::Ports;
+use crate::runtime::ports::{Arriving, Ports};
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, passphrase};
@@ -161,6 +161,7 @@ fn open_ports(
         network,
         archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
         transfers: Transfers::default(),
+        arriving: Arriving::default(),
     })
 }
 
