@@ -1,10 +1,11 @@
-//! When to dial whom, and how: QUIC first, TCP if that fails, then wait longer each time. No I/O, no clock.
+//! When to dial whom, and how: QUIC first, TCP if that fails, then wait longer each time; the other way round where
+//! the network is a local one. No I/O, no clock.
 //!
 //! A partner that was connected a moment ago, or calls, is most likely starting again: the waits for it stay short for
 //! a stated time. One that stays away costs one dial a minute.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dokuei_keys::id::NodeId;
@@ -156,7 +157,11 @@ impl Dialing {
         if !matches!(target.phase, Phase::Resolving) || addresses.is_empty() {
             return None;
         }
-        let (transport, left) = self.transports.split_first()?;
+        let mut transports = self.transports.clone();
+        if addresses.iter().all(is_near) {
+            transports.sort_by_key(|transport| *transport != Transport::Tcp);
+        }
+        let (transport, left) = transports.split_first()?;
         Some(Attempt {
             node,
             transport: *transport,
@@ -295,9 +300,38 @@ impl Dialing {
     }
 }
 
+/// Whether an address is this machine's, or of a network that is not the Internet (RFC 1918, RFC 4193, link-local):
+/// lines there are fast and lose little, and TCP costs half of what QUIC costs in processor time.
+fn is_near(address: &SocketAddr) -> bool {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tcp_comes_first_where_it_is_near() {
+        let now = Instant::now();
+        for (addresses, first) in [
+            (vec!["127.0.0.1:1"], Transport::Tcp),
+            (vec!["10.1.2.3:1", "[fd00::1]:1"], Transport::Tcp),
+            (vec!["[::ffff:192.168.1.1]:1"], Transport::Tcp),
+            (vec!["10.1.2.3:1", "192.0.2.1:1"], Transport::Quic),
+            (vec!["[2001:db8::1]:1"], Transport::Quic),
+        ] {
+            let mut dialing = dialing(now);
+            dialing.due(now);
+            let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+            let attempt = dialing.resolved(node(1), addresses).unwrap();
+            assert_eq!((attempt.transport, attempt.left.len()), (first, 1));
+        }
+    }
 
     fn node(n: u8) -> NodeId {
         NodeId::from_bytes([n; 32])

@@ -117,7 +117,8 @@ pub struct Limits {
     pub sync_patience: Duration,
     /// Established connections altogether.
     pub connections: u32,
-    /// No further connection is let in while the process holds more memory than this, in bytes.
+    /// No further connection is let in while the process holds more memory than this, in bytes: three quarters of the
+    /// 256 MiB that a node may hold, so that those who are connected have the rest.
     pub memory_max: u64,
     /// Documents and questions one node may bring in a second, in the long run.
     pub messages_per_second: u32,
@@ -139,7 +140,7 @@ impl Default for Limits {
             document_patience: Duration::from_secs(60),
             sync_patience: Duration::from_secs(30),
             connections: 512,
-            memory_max: 512 * 1024 * 1024,
+            memory_max: 192 * 1024 * 1024,
             messages_per_second: 50,
             messages_burst: 200,
             bulk_streams: 24,

@@ -6,14 +6,14 @@ use std::io::{self, Read};
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{ObjectDigest, ParcelId, SiteId};
 use dokuei_keys::sealed::{
-    HEADER, ObjectHasher, Opener, SealContext, object_digest_key, plain_len,
+    HEADER, ObjectHasher, Opener, SEALED_CHUNK, SealContext, object_digest_key, plain_len,
 };
 use dokuei_keys::secret::ContentKey;
 
 use crate::parcels::Parcels;
 
 /// Sealed bytes read from the file at once: sixteen chunks.
-const PIECE: usize = 16 * dokuei_keys::sealed::SEALED_CHUNK;
+const PIECE: usize = 16 * SEALED_CHUNK;
 
 /// An object cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,7 @@ pub struct OpenedObject {
     plain: Vec<u8>,
     taken: usize,
     length: u64,
+    begun: bool,
 }
 
 impl OpenedObject {
@@ -81,6 +82,7 @@ impl OpenedObject {
             plain: Vec::with_capacity(PIECE),
             taken: 0,
             length,
+            begun: false,
         })
     }
 
@@ -112,7 +114,10 @@ impl OpenedObject {
             let Some(opener) = &mut self.opener else {
                 return Ok(false);
             };
-            let read = self.file.read(&mut self.sealed)?;
+            // Whoever reads only the beginning pays for one chunk.
+            let piece = if self.begun { PIECE } else { SEALED_CHUNK };
+            self.begun = true;
+            let read = self.file.read(&mut self.sealed[..piece])?;
             if read > 0 {
                 opener
                     .push(&self.sealed[..read], &mut self.plain)

@@ -61,6 +61,7 @@ pub async fn receive(
         content: Content::Opaque,
         key: key.duplicate(),
         progress: Default::default(),
+        onward: None,
     };
     let received = receiving.run().await?;
     let entry = received

@@ -1,6 +1,8 @@
 //! What the jobs of studies and reports work with.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
@@ -8,8 +10,11 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::input::{Outcome, Trouble};
+use dokuei_protocol::limits;
 
-use crate::archive::{ArchiveError, Archiver};
+use tokio::sync::Semaphore;
+
+use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::network::Network;
 use crate::reports::reception::{self, ReceptionError};
 use crate::store::Store;
@@ -18,6 +23,43 @@ use crate::studies::register::Register;
 use crate::transfer::Content;
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
+
+/// Studies that are received at once; others wait for their turn. Each holds up to 20 MiB (four streams
+/// of five blocks, their windows, and what waits for the archive), and two of four streams are what a
+/// partner serves.
+const RECEIVING: usize = 3;
+
+/// Studies on their way to the archive while they arrive. Clones share them.
+#[derive(Clone)]
+pub struct Arriving {
+    turns: Arc<Semaphore>,
+    onward: Arc<Mutex<BTreeMap<CaseId, Arc<StoringAhead>>>>,
+}
+
+impl Default for Arriving {
+    fn default() -> Arriving {
+        Arriving {
+            turns: Arc::new(Semaphore::new(RECEIVING)),
+            onward: Arc::default(),
+        }
+    }
+}
+
+impl Arriving {
+    fn take(&self, case: CaseId) -> Option<Arc<StoringAhead>> {
+        self.onward
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&case)
+    }
+
+    fn put(&self, case: CaseId, onward: Arc<StoringAhead>) {
+        self.onward
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(case, onward);
+    }
+}
 
 /// The ports of one node.
 pub struct Ports {
@@ -37,6 +79,8 @@ pub struct Ports {
     pub archiver: Option<Archiver>,
     /// What is on its way.
     pub transfers: Transfers,
+    /// What is on its way and goes to the archive at once.
+    pub arriving: Arriving,
 }
 
 impl Ports {
@@ -52,8 +96,14 @@ impl Ports {
         match self.study(case, from, node, grant, key).await {
             Ok(()) => Outcome::Done,
             Err(error) => {
-                tracing::warn!(target: "dokuei::transfer", %case, "a study could not be received: {error}");
-                outcome_of(&error)
+                let outcome = outcome_of(&error);
+                let stored = self.transfers.standing(&case).map_or(0, |standing| standing.stored);
+                if outcome == Outcome::Impossible && stored > 0 {
+                    tracing::error!(target: "dokuei::transfer", %case, stored, "a study that did not arrive whole is in the archive in part: {error}");
+                } else {
+                    tracing::warn!(target: "dokuei::transfer", %case, "a study could not be received: {error}");
+                }
+                outcome
             }
         }
     }
@@ -66,6 +116,9 @@ impl Ports {
         grant: Grant,
         key: ContentKey,
     ) -> Result<(), ReceiveError> {
+        // Turns end only with the node.
+        let _turn = self.arriving.turns.acquire().await;
+        let onward = self.onward(case, from, &grant, &key)?;
         let receiving = Receiving {
             network: self.network.clone(),
             parcels: self.register.parcels().clone(),
@@ -75,9 +128,43 @@ impl Ports {
             content: Content::Study,
             key,
             progress: self.transfers.begin(case),
+            onward: onward.clone(),
         };
-        let received = receiving.run().await?;
-        self.granted.keep(case, from, received)
+        let received = receiving.run().await;
+        if let Some(onward) = onward {
+            onward.close();
+        }
+        self.granted.keep(case, from, received?)
+    }
+
+    /// Begins to put a study into the archive while it arrives, when there is an archive.
+    fn onward(
+        &self,
+        case: CaseId,
+        from: SiteId,
+        grant: &Grant,
+        key: &ContentKey,
+    ) -> io::Result<Option<Arc<StoringAhead>>> {
+        let Some(archiver) = self.archiver.clone() else {
+            return Ok(None);
+        };
+        let parcels = self.register.parcels().clone();
+        let parcel = grant.manifest.parcel;
+        parcels.create(&parcel)?;
+        // The manifest is not here yet, and is refused when it has more.
+        let objects = (grant.manifest.objects as usize).min(limits::OBJECTS);
+        let storing = Storing {
+            archiver,
+            parcel,
+            site: from,
+            key: key.duplicate(),
+            confirmed: Arc::new(Confirmed::open(&parcels.folder_of(&parcel), objects)?),
+            parcels,
+            progress: self.transfers.begin(case),
+        };
+        let onward = Arc::new(StoringAhead::begin(storing, self.arriving.take(case))?);
+        self.arriving.put(case, Arc::clone(&onward));
+        Ok(Some(onward))
     }
 
     /// Puts a received study into the archive.
@@ -95,16 +182,17 @@ impl Ports {
             return Outcome::Failed(Trouble::Disk);
         };
         let parcels = self.register.parcels().clone();
-        let progress = self.transfers.begin_storing(case, study.objects.len());
+        let (onward, transfers) = (self.arriving.take(case), self.transfers.clone());
+        let parcel = grant.manifest.parcel;
         let stored = tokio::task::spawn_blocking(move || {
-            archiver.store_study(
-                &parcels,
-                &key,
-                from,
-                &study,
-                grant.manifest.parcel,
-                &progress,
-            )
+            if let Some(onward) = onward {
+                onward.finish();
+            }
+            let objects = study.objects.len();
+            let confirmed = Confirmed::open(&parcels.folder_of(&parcel), objects);
+            let confirmed = confirmed.map_err(|_| ArchiveError::Unreadable)?;
+            let progress = transfers.begin_storing(case, objects, confirmed.count());
+            archiver.store_study(&parcels, &key, from, &study, &confirmed, &progress)
         })
         .await;
         archived(stored)

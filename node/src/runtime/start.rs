@@ -28,7 +28,7 @@ use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::kept::restore;
-use crate::runtime::ports::Ports;
+use crate::runtime::ports::{Arriving, Ports};
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, passphrase};
@@ -182,6 +182,7 @@ fn open_ports(
         network,
         archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
         transfers: Transfers::default(),
+        arriving: Arriving::default(),
     })
 }
 

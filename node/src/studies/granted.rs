@@ -10,9 +10,7 @@ use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::case::CaseId;
 
 use crate::chance::chance;
-use crate::parcels::SealedObject;
 use crate::store::{Change, Rows, Store};
-use crate::studies::intake::now;
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
 use crate::transfer::receive::{ReceiveError, Received};
@@ -54,34 +52,9 @@ impl GrantedStudies {
     /// Keeps what is known of a study that was received whole.
     ///
     /// # Errors
-    /// When its objects are not of one study, or it cannot be stored.
+    /// When it is no study, or cannot be stored.
     pub fn keep(&self, case: CaseId, from: SiteId, received: Received) -> Result<(), ReceiveError> {
-        let at = now();
-        let mut study: Option<Study> = None;
-        for entry in &received.manifest.objects {
-            let Some(Some((header, content))) = received.verified.get(&entry.slot) else {
-                return Err(ReceiveError::Incomplete);
-            };
-            let study = study.get_or_insert_with(|| {
-                Study::begun(received.manifest.parcel, header.study().as_str(), at)
-            });
-            if study.uid != header.study().as_str() {
-                return Err(ReceiveError::Damaged(
-                    "it holds objects of more than one study",
-                ));
-            }
-            study.add(
-                header,
-                entry.slot,
-                SealedObject {
-                    length: entry.length,
-                    digest: entry.digest,
-                },
-                *content,
-                at,
-            );
-        }
-        let study = study.ok_or(ReceiveError::Incomplete)?;
+        let study = received.study.ok_or(ReceiveError::Incomplete)?;
         let plain = cbor::encode(&(from, &study));
         let row =
             self.storage

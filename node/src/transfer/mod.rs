@@ -1,5 +1,6 @@
 //! Moving parcels between partners: serving ranges of what lies here, fetching what is missing.
 
+mod gathered;
 pub mod marks;
 pub mod progress;
 pub mod receive;

@@ -13,6 +13,10 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Sealed bytes of the whole.
     pub total: AtomicU64,
+    /// Sealed bytes that were received, by earlier runs of the node too.
+    pub received: AtomicU64,
+    /// Of these, how many were received more than once, or in vain.
+    pub again: AtomicU64,
     /// Objects that are here and verified.
     pub objects: AtomicUsize,
     /// Objects of the whole.
@@ -28,6 +32,11 @@ pub struct Standing {
     pub bytes: u64,
     /// Sealed bytes of the whole.
     pub bytes_total: u64,
+    /// Sealed bytes that were received, by earlier runs of the node too while the transfer lasts.
+    pub bytes_received: u64,
+    /// Of these, how many were received more than once, or in vain: what a broken transfer cost. Counted
+    /// whenever missing bytes are asked for, and at the end.
+    pub bytes_again: u64,
     /// Objects that are here and verified.
     pub objects: usize,
     /// Objects of the whole.
@@ -41,23 +50,19 @@ pub struct Standing {
 pub struct Transfers(Arc<Mutex<BTreeMap<CaseId, Arc<Progress>>>>);
 
 impl Transfers {
-    /// A transfer begins.
+    /// A transfer begins, or goes on.
     pub fn begin(&self, case: CaseId) -> Arc<Progress> {
-        let progress = Arc::new(Progress::default());
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(case, Arc::clone(&progress));
-        progress
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(case).or_default())
     }
 
-    /// A received study goes to the archive.
-    pub fn begin_storing(&self, case: CaseId, objects: usize) -> Arc<Progress> {
+    /// A received study goes to the archive, which has some of it already.
+    pub fn begin_storing(&self, case: CaseId, objects: usize, stored: usize) -> Arc<Progress> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = all.entry(case).or_default();
         progress.objects.store(objects, Ordering::Relaxed);
         progress.objects_total.store(objects, Ordering::Relaxed);
-        progress.stored.store(0, Ordering::Relaxed);
+        progress.stored.store(stored, Ordering::Relaxed);
         Arc::clone(progress)
     }
 
@@ -67,6 +72,8 @@ impl Transfers {
         all.get(case).map(|progress| Standing {
             bytes: progress.bytes.load(Ordering::Relaxed),
             bytes_total: progress.total.load(Ordering::Relaxed),
+            bytes_received: progress.received.load(Ordering::Relaxed),
+            bytes_again: progress.again.load(Ordering::Relaxed),
             objects: progress.objects.load(Ordering::Relaxed),
             objects_total: progress.objects_total.load(Ordering::Relaxed),
             stored: progress.stored.load(Ordering::Relaxed),

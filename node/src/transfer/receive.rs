@@ -1,7 +1,6 @@
 //! Receiving one parcel: the manifest first, then whatever is missing of its objects, until every
 //! one is here, verified and durable.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -14,11 +13,14 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 
+use crate::archive::StoringAhead;
 use crate::network::{FetchError, Network, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
+use crate::studies::intake::now;
+use crate::studies::study::Study;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Progress;
-use crate::transfer::sink::{Content, TransferSink, Verified};
+use crate::transfer::sink::{Content, TransferSink};
 
 /// Streams of one transfer.
 const STREAMS: usize = 4;
@@ -44,13 +46,16 @@ pub struct Receiving {
     pub key: ContentKey,
     /// Where progress is shown.
     pub progress: Arc<Progress>,
+    /// Where verified objects go at once: into the archive.
+    pub onward: Option<Arc<StoringAhead>>,
 }
 
 /// A parcel that was received whole.
 pub struct Received {
     /// Its manifest.
     pub manifest: Manifest,
-    pub(crate) verified: BTreeMap<u32, Verified>,
+    /// What the headers of a study's objects say.
+    pub study: Option<Study>,
 }
 
 /// A parcel could not be received.
@@ -89,11 +94,13 @@ impl Receiving {
             self.key.duplicate(),
             self.content,
         );
-        let progress = Arc::clone(&self.progress);
+        let (progress, onward) = (Arc::clone(&self.progress), self.onward.clone());
         let sink = blocking(move || {
             let segments = dokuei_protocol::study::plan::TransferPlan::new(&manifest).segments();
             let marks = Marks::open(&folder, segments)?;
-            let sink = TransferSink::new(parcels, from, key, manifest, content, marks, progress);
+            let sink = TransferSink::new(
+                parcels, from, key, manifest, content, marks, progress, onward,
+            );
             sink.take_up().map(|()| sink)
         })
         .await?;
@@ -107,13 +114,19 @@ impl Receiving {
         .await?;
         let manifest = sink.manifest.clone();
         let sink = Arc::into_inner(sink).ok_or(ReceiveError::Incomplete)?;
-        let verified = sink.into_verified().ok_or(ReceiveError::Incomplete)?;
-        Ok(Received { manifest, verified })
+        let study = sink.into_verified(now());
+        let study = study.ok_or(ReceiveError::Incomplete)?;
+        Ok(Received { manifest, study })
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
         for _ in 0..ROUNDS {
             let missing = sink.missing();
+            if sink.is_mixed() {
+                return Err(ReceiveError::Damaged(
+                    "it holds objects of more than one study",
+                ));
+            }
             if missing.is_empty() {
                 return Ok(());
             }
@@ -127,6 +140,9 @@ impl Receiving {
             fetched.map_err(ReceiveError::Network)?;
         }
         match (sink.missing().is_empty(), sink.damaged()) {
+            (true, _) if sink.is_mixed() => Err(ReceiveError::Damaged(
+                "it holds objects of more than one study",
+            )),
             (true, _) => Ok(()),
             (false, Some(_)) => Err(ReceiveError::Damaged("an object differs from the manifest")),
             (false, None) => Err(ReceiveError::Incomplete),

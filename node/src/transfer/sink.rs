@@ -1,9 +1,9 @@
 //! Where fetched bytes go: into the object's file, and when an object is complete, through its
 //! verification.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,14 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::study::manifest::Manifest;
 use dokuei_protocol::study::plan::{Placement, TransferPlan};
 
+use crate::archive::StoringAhead;
 use crate::dicom::header::Header;
+use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
+use crate::dicom::uid::Uid;
 use crate::network::{ParcelSink, RangeOutcome, RangeRequest, Refusal};
-use crate::parcels::{OpenedObject, Parcels};
-use crate::studies::register::scan_object;
+use crate::parcels::{ObjectHead, OpenedObject, Parcels};
+use crate::studies::study::Study;
+use crate::transfer::gathered::Gathered;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Progress;
 
@@ -29,9 +33,18 @@ pub enum Content {
     Opaque,
 }
 
-/// An object that was verified. Of a DICOM object, what its header says and the BLAKE3 of its data
-/// set.
-pub(crate) type Verified = Option<(Header, Digest)>;
+/// Bytes of plaintext that are looked at at a time.
+const PIECE: usize = 128 * 1024;
+
+/// A DICOM object that was looked through.
+struct Scanned {
+    head: ObjectHead,
+    header: Header,
+    /// BLAKE3 of its data set.
+    content: Digest,
+    /// Its data set, when it was to be kept.
+    data_set: Option<Vec<u8>>,
+}
 
 /// The receiving end of one transfer.
 pub(crate) struct TransferSink {
@@ -43,14 +56,20 @@ pub(crate) struct TransferSink {
     pub(crate) content: Content,
     pub(crate) marks: Marks,
     pub(crate) progress: Arc<Progress>,
+    /// Where verified objects go at once.
+    onward: Option<Arc<StoringAhead>>,
+    /// Positions in the manifest by slot.
+    positions: BTreeMap<u32, usize>,
     state: Mutex<State>,
 }
 
 struct State {
     plan: TransferPlan,
     asked: BTreeMap<(u32, u64), u32>,
-    verified: BTreeMap<u32, Verified>,
+    verified: BTreeSet<usize>,
+    gathered: Gathered,
     damaged: Option<u32>,
+    mixed: bool,
     not_permitted: bool,
 }
 
@@ -63,6 +82,7 @@ impl TransferSink {
         content: Content,
         marks: Marks,
         progress: Arc<Progress>,
+        onward: Option<Arc<StoringAhead>>,
     ) -> TransferSink {
         let plan = TransferPlan::new(&manifest);
         progress.total.store(plan.total_bytes(), Ordering::Relaxed);
@@ -72,11 +92,16 @@ impl TransferSink {
         let state = State {
             plan,
             asked: BTreeMap::new(),
-            verified: BTreeMap::new(),
+            verified: BTreeSet::new(),
+            gathered: Gathered::new(manifest.parcel),
             damaged: None,
+            mixed: false,
             not_permitted: false,
         };
+        let slots = manifest.objects.iter().map(|entry| entry.slot);
         TransferSink {
+            positions: slots.enumerate().map(|(at, slot)| (slot, at)).collect(),
+            onward,
             parcels,
             parcel: manifest.parcel,
             site,
@@ -91,14 +116,28 @@ impl TransferSink {
 
     /// Takes up what an earlier run left: whatever its marks claim is verified, object by object.
     pub(crate) fn take_up(&self) -> io::Result<()> {
-        let segments = self.lock().plan.segments();
         let mut complete = Vec::new();
-        for index in self.marks.held(segments)? {
+        for index in self.marks.held()? {
             complete.extend(self.lock().plan.hold(index));
         }
         complete
             .into_iter()
-            .try_for_each(|object| self.verify(&object))
+            .try_for_each(|object| self.verify(&object))?;
+        self.count(0)
+    }
+
+    /// Counts received bytes; the count survives this process.
+    fn count(&self, more: u64) -> io::Result<()> {
+        let received = self.marks.count(more)?;
+        self.progress.received.store(received, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What was received by now and is not held was received in vain. True while nothing is under way.
+    fn settle(&self, held: u64) {
+        let received = self.progress.received.load(Ordering::Relaxed);
+        let again = received.saturating_sub(held);
+        self.progress.again.store(again, Ordering::Relaxed);
     }
 
     /// Everything that is missing.
@@ -106,6 +145,7 @@ impl TransferSink {
         let mut state = self.lock();
         state.plan.stream_lost(0);
         state.asked.clear();
+        self.settle(state.plan.held_bytes());
         let mut missing = Vec::new();
         while let Some(segment) = state.plan.ask(0) {
             state
@@ -121,13 +161,18 @@ impl TransferSink {
         missing
     }
 
-    /// The objects with their headers, once every one of them is verified.
-    pub(crate) fn into_verified(self) -> Option<BTreeMap<u32, Verified>> {
+    /// What was verified, once everything is: of a study, what its headers say.
+    pub(crate) fn into_verified(self, at: u64) -> Option<Option<Study>> {
         let state = self
             .state
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        (state.verified.len() == self.manifest.objects.len()).then_some(state.verified)
+        (state.verified.len() == self.manifest.objects.len()).then(|| state.gathered.study(at))
+    }
+
+    /// Whether there are objects of more than one study.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.lock().mixed
     }
 
     /// The slot of an object that arrived whole and is not what the manifest says.
@@ -140,37 +185,48 @@ impl TransferSink {
         self.lock().not_permitted
     }
 
-    /// Opens a complete object and compares it with the manifest; if it differs it is asked for again.
+    /// Opens a complete object and compares it with the manifest. If it differs it is asked for again;
+    /// if not, it goes on to the archive.
     fn verify(&self, object: &Placement) -> io::Result<()> {
-        let expected = self
-            .manifest
-            .objects
-            .iter()
-            .find(|entry| entry.slot == object.slot)
-            .map(|entry| (entry.length, entry.digest));
+        let Some(position) = self.positions.get(&object.slot).copied() else {
+            return Ok(());
+        };
+        let entry = &self.manifest.objects[position];
         let opened = OpenedObject::open(
             &self.parcels,
             &self.key,
             self.parcel,
             self.site,
             object.slot,
-        )
-        .ok();
-        let verified = opened.and_then(|mut opened| {
+        );
+        let genuine = opened.ok().and_then(|mut opened| {
             let length = opened.length();
-            let (verified, digest) = match self.content {
-                Content::Study => (Some(scan_object(&mut opened)?), opened.digest()?),
+            let onward = self.onward.as_ref();
+            let (scanned, digest) = match self.content {
+                Content::Study => {
+                    let keep = onward.is_some_and(|on| on.wants(position) && on.has_room(length));
+                    (Some(scan(&mut opened, keep)?), opened.digest()?)
+                }
                 Content::Opaque => (None, opened.verify().ok()?),
             };
-            (expected == Some((length, digest))).then_some(verified)
+            ((entry.length, entry.digest) == (length, digest)).then_some(scanned)
         });
         let mut state = self.lock();
-        match verified {
-            Some(verified) => {
-                state.verified.insert(object.slot, verified);
-                self.progress
-                    .objects
-                    .store(state.verified.len(), Ordering::Relaxed);
+        let mut go_on = None;
+        match genuine {
+            Some(scanned) => {
+                state.verified.insert(position);
+                if let Some(scanned) = scanned {
+                    if state.gathered.is_of_it(&scanned.header) {
+                        let (header, content) = (&scanned.header, scanned.content);
+                        state.gathered.add(position, entry, header, content);
+                        go_on = Some((scanned.head, scanned.data_set));
+                    } else {
+                        state.mixed = true;
+                    }
+                }
+                let verified = state.verified.len();
+                self.progress.objects.store(verified, Ordering::Relaxed);
             }
             None => {
                 state.damaged = Some(object.slot);
@@ -179,15 +235,49 @@ impl TransferSink {
                 (first..first + count).try_for_each(|segment| self.marks.discard(segment))?;
             }
         }
-        self.progress
-            .bytes
-            .store(state.plan.held_bytes(), Ordering::Relaxed);
+        let held = state.plan.held_bytes();
+        drop(state);
+        self.progress.bytes.store(held, Ordering::Relaxed);
+        if let (Some(onward), Some((head, data_set))) = (&self.onward, go_on)
+            && onward.wants(position)
+        {
+            onward.offer(position, object.slot, head, data_set);
+        }
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Looks through an object as it is sealed: its head, then its data set.
+fn scan(object: &mut OpenedObject, keep: bool) -> Option<Scanned> {
+    let head = ObjectHead::read(object).ok()?;
+    let syntax = TransferSyntax::from(Uid::parse(head.transfer_syntax.as_bytes()).ok()?);
+    let mut scanner = Scanner::new(syntax, Limits::default());
+    let mut hasher = blake3::Hasher::new();
+    let room = if keep { object.length() as usize } else { PIECE };
+    let mut bytes = Vec::with_capacity(room);
+    loop {
+        let begin = bytes.len();
+        object.take(PIECE as u64).read_to_end(&mut bytes).ok()?;
+        let piece = &bytes[begin..];
+        if piece.is_empty() {
+            break;
+        }
+        scanner.push(piece).ok()?;
+        hasher.update(piece);
+        if !keep {
+            bytes.clear();
+        }
+    }
+    Some(Scanned {
+        head,
+        header: scanner.finish().ok()?,
+        content: Digest::from_bytes(*hasher.finalize().as_bytes()),
+        data_set: keep.then_some(bytes),
+    })
 }
 
 impl ParcelSink for TransferSink {
@@ -198,7 +288,8 @@ impl ParcelSink for TransferSink {
             .create(true)
             .truncate(false)
             .open(path)?;
-        file.write_all_at(bytes, at)
+        file.write_all_at(bytes, at)?;
+        self.count(bytes.len() as u64)
     }
 
     fn finished(&self, range: &RangeRequest, outcome: RangeOutcome) -> io::Result<()> {

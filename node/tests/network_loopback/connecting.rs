@@ -5,12 +5,12 @@ use dokuei_node::network::{Network, NetworkConfig, SendError, StartError, SyncEr
 use crate::site::{DEADLINE, Site, config, pair_of_sites, restart};
 
 #[tokio::test]
-async fn quic_comes_first() {
+async fn tcp_comes_first_on_the_same_machine() {
     let (clinic, hospital) = pair_of_sites(config(1), config(2)).await;
     let path = clinic.seen(|seen| seen.connected[0].1);
     assert_eq!(
         (path.transport, path.direct, path.remote),
-        (Transport::Quic, true, hospital.address)
+        (Transport::Tcp, true, hospital.address)
     );
     let status = clinic.status_of(hospital.node()).unwrap();
     assert_eq!(status.connected.unwrap().0, path);
@@ -19,6 +19,19 @@ async fn quic_comes_first() {
             status.round_trip.is_some()
         })
         .await;
+}
+
+#[tokio::test]
+async fn quic_serves_where_tcp_does_not_answer() {
+    let without_tcp = NetworkConfig {
+        tcp: false,
+        ..config(20)
+    };
+    let (clinic, _hospital) = pair_of_sites(config(21), without_tcp).await;
+    assert_eq!(
+        clinic.seen(|seen| seen.connected[0].1.transport),
+        Transport::Quic
+    );
 }
 
 #[tokio::test]

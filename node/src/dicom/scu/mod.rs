@@ -15,7 +15,7 @@ mod store;
 use association::{Answer, Association, Pair};
 pub use destination::{Destination, Timeouts};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
-pub use store::{Outgoing, store};
+pub use store::{Outgoing, store, store_arriving};
 
 use super::dimse::VERIFICATION;
 

@@ -48,8 +48,22 @@ pub fn store<'o>(
     objects: impl Iterator<Item = Box<dyn Outgoing + 'o>>,
     report: &mut dyn FnMut(Outcome) -> ControlFlow<()>,
 ) -> Summary {
+    store_arriving(destination, objects, &|| true, report)
+}
+
+/// The same for a source that may have to wait for its next object: `is_ready` says whether it has
+/// one at this moment. What it has is sent without looking further ahead, over the association that
+/// is open while it waits.
+pub fn store_arriving<'o>(
+    destination: &Destination,
+    objects: impl Iterator<Item = Box<dyn Outgoing + 'o>>,
+    is_ready: &dyn Fn() -> bool,
+    report: &mut dyn FnMut(Outcome) -> ControlFlow<()>,
+) -> Summary {
     let mut sending = Sending {
         source: objects.enumerate().fuse(),
+        is_ready,
+        met: Vec::new(),
         queue: VecDeque::new(),
         report,
         cancelled: false,
@@ -89,6 +103,10 @@ enum Leg {
 struct Sending<'a, 'o, I> {
     /// The caller's objects, numbered.
     source: Fuse<Enumerate<I>>,
+    is_ready: &'a dyn Fn() -> bool,
+    /// Different pairs of the objects so far, at most 128: what an association proposes behind those
+    /// it is opened for, since more of the same may come.
+    met: Vec<Pair>,
     queue: VecDeque<Queued<'o>>,
     report: &'a mut dyn FnMut(Outcome) -> ControlFlow<()>,
     cancelled: bool,
@@ -104,6 +122,7 @@ where
         let mut losses = 0;
         loop {
             while self.queue.len() < LOOK_AHEAD
+                && (self.queue.is_empty() || (self.is_ready)())
                 && let Some(queued) = self.pull()
             {
                 self.queue.push_back(queued);
@@ -153,6 +172,9 @@ where
                 queued.object.sop_instance(),
             ];
             if uids.into_iter().all(is_uid) {
+                if self.met.len() < CONTEXT_LIMIT && !self.met.contains(pair) {
+                    self.met.push(pair.clone());
+                }
                 return Some(queued);
             }
             let why = io::Error::new(ErrorKind::InvalidData, "one of its UIDs is not a UID");
@@ -161,10 +183,11 @@ where
         None
     }
 
-    /// The pairs to propose: the first 128 different ones in the queue.
+    /// The pairs to propose: the first 128 different ones in the queue, then those met before.
     fn pairs(&self) -> Vec<Pair> {
         let mut seen = BTreeSet::new();
         let wanted = self.queue.iter().map(|queued| &queued.pair);
+        let wanted = wanted.chain(&self.met);
         let fresh = wanted.filter(|pair| seen.insert((*pair).clone()));
         fresh.take(CONTEXT_LIMIT).cloned().collect()
     }
@@ -177,7 +200,12 @@ where
                 break Leg::Released;
             }
             let next = match self.queue.pop_front() {
-                None if passed_over.len() < LOOK_AHEAD => self.pull(),
+                // What this association is no good for does not wait for what has not come yet.
+                None if passed_over.is_empty()
+                    || passed_over.len() < LOOK_AHEAD && (self.is_ready)() =>
+                {
+                    self.pull()
+                }
                 queued => queued,
             };
             let Some(mut queued) = next else {

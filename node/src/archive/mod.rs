@@ -1,8 +1,10 @@
 //! This site's own archive: received studies and reports go there, bytes unchanged.
 
+mod ahead;
+mod confirmed;
+
 use std::io::{self, Cursor, Read};
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
@@ -13,6 +15,9 @@ use crate::dicom::scu::{self, Delivery, Destination, Ended, Outgoing, ScuFault, 
 use crate::parcels::{ObjectHead, OpenedObject, Parcels};
 use crate::studies::study::Study;
 use crate::transfer::progress::Progress;
+
+pub use ahead::{Storing, StoringAhead};
+pub use confirmed::Confirmed;
 
 /// Sends to the archive.
 #[derive(Clone)]
@@ -49,25 +54,31 @@ impl Archiver {
         Some(Archiver { destination })
     }
 
-    /// Sends every object of a study.
+    /// Sends what the archive has not confirmed of a study.
     ///
     /// # Errors
-    /// [`ArchiveError`]; what was taken by then is taken, and sending it again does no harm.
+    /// [`ArchiveError`]; what was taken by then is taken and noted.
     pub fn store_study(
         &self,
         parcels: &Parcels,
         key: &ContentKey,
         site: SiteId,
         study: &Study,
-        parcel: ParcelId,
+        confirmed: &Confirmed,
         progress: &Progress,
     ) -> Result<(), ArchiveError> {
-        let objects = study.objects.iter().map(|object| {
-            let opened = Sealed::open(parcels, key, parcel, site, object.slot);
+        let left: Vec<usize> = (0..study.objects.len())
+            .filter(|position| !confirmed.has(*position))
+            .collect();
+        let objects = left.iter().map(|position| {
+            let slot = study.objects[*position].slot;
+            let opened = Sealed::open(parcels, key, study.parcel, site, slot);
             Box::new(opened) as Box<dyn Outgoing>
         });
-        self.send(objects, &mut || {
-            progress.stored.fetch_add(1, Ordering::Relaxed);
+        self.send(objects, &|index| {
+            if let Some(position) = left.get(index as usize) {
+                ahead::note(confirmed, *position, progress);
+            }
         })
     }
 
@@ -77,21 +88,36 @@ impl Archiver {
     /// [`ArchiveError`].
     pub fn store_object(&self, head: ObjectHead, data_set: Vec<u8>) -> Result<(), ArchiveError> {
         let object = AtHand { head, data_set };
-        self.send(
-            std::iter::once(Box::new(object) as Box<dyn Outgoing>),
-            &mut || {},
-        )
+        let objects = std::iter::once(Box::new(object) as Box<dyn Outgoing>);
+        self.send(objects, &|_| {})
+    }
+
+    /// Sends objects as they come; `is_ready` says whether there is one, `stored` is told the number
+    /// of each that the archive has. What it does not take is not told apart here.
+    fn send_arriving<'a>(
+        &self,
+        objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>,
+        is_ready: &dyn Fn() -> bool,
+        stored: &dyn Fn(u64),
+    ) -> Ended {
+        let mut report = |outcome: scu::Outcome| {
+            if outcome.delivery.is_stored() {
+                stored(outcome.index);
+            }
+            ControlFlow::Continue(())
+        };
+        scu::store_arriving(&self.destination, objects, is_ready, &mut report).ended
     }
 
     fn send<'a>(
         &self,
         objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>,
-        stored: &mut dyn FnMut(),
+        stored: &dyn Fn(u64),
     ) -> Result<(), ArchiveError> {
         let mut failure = None;
         let summary = scu::store(&self.destination, objects, &mut |outcome| {
             if outcome.delivery.is_stored() {
-                stored();
+                stored(outcome.index);
             } else if failure.is_none() {
                 failure = Some(failed(&outcome.delivery));
             }

@@ -1,0 +1,280 @@
+//! Storing a study while it still arrives: each object goes to the archive as soon as it is verified.
+//!
+//! Verified means that it is what the manifest says, so whatever is fetched again after a crash is the
+//! same bytes: at worst the archive is sent an object twice. What the archive did not take here stays
+//! for the job that stores the study once it has arrived.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+
+use crate::archive::{Archiver, Confirmed, Sealed};
+use crate::dicom::scu::{Ended, Outgoing};
+use crate::parcels::{ObjectHead, Parcels};
+use crate::transfer::progress::Progress;
+
+/// Plaintext of one study that waits for the archive in memory: sixteen CT images. Beyond it objects
+/// are opened again when their turn comes.
+const AT_HAND: usize = 8 * 1024 * 1024;
+/// Longest object that waits in memory.
+const AT_HAND_EACH: u64 = 2 * 1024 * 1024;
+/// Nothing came for so long: the association is released. Archives end idle ones after half a minute.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// What storing needs.
+pub struct Storing {
+    /// The archive.
+    pub archiver: Archiver,
+    /// Where the sealed objects lie.
+    pub parcels: Parcels,
+    /// The study's parcel.
+    pub parcel: ParcelId,
+    /// Who sealed it.
+    pub site: SiteId,
+    /// Its content key.
+    pub key: ContentKey,
+    /// What the archive has of it.
+    pub confirmed: Arc<Confirmed>,
+    /// Where progress is shown.
+    pub progress: Arc<Progress>,
+}
+
+/// A study on its way to the archive.
+pub struct StoringAhead {
+    confirmed: Arc<Confirmed>,
+    waiting: Arc<Waiting>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Verified objects by position in the manifest; no more than the manifest has.
+    ready: BTreeMap<usize, Verified>,
+    /// Bytes of plaintext held, those being sent included.
+    held: usize,
+    /// No more will come.
+    closed: bool,
+}
+
+struct Verified {
+    slot: u32,
+    head: ObjectHead,
+    data_set: Option<Vec<u8>>,
+}
+
+impl StoringAhead {
+    /// Begins, when `before` has ended: what an earlier attempt at the same study left.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn begin(storing: Storing, before: Option<Arc<StoringAhead>>) -> io::Result<StoringAhead> {
+        let waiting = Arc::new(Waiting::default());
+        let (shared, confirmed) = (Arc::clone(&waiting), Arc::clone(&storing.confirmed));
+        let thread = std::thread::Builder::new()
+            .name("archive".to_owned())
+            .spawn(move || {
+                if let Some(before) = before {
+                    before.finish();
+                }
+                storing.run(&shared);
+                shared.close();
+            })?;
+        Ok(StoringAhead {
+            confirmed,
+            waiting,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Whether the archive still needs an object.
+    pub fn wants(&self, position: usize) -> bool {
+        !self.confirmed.has(position) && !self.waiting.lock().closed
+    }
+
+    /// Whether an object of this length may wait in memory.
+    pub fn has_room(&self, length: u64) -> bool {
+        let state = self.waiting.lock();
+        !state.closed && length <= AT_HAND_EACH && state.held + length as usize <= AT_HAND
+    }
+
+    /// An object was verified. `data_set` is its plaintext behind the head, when it may wait in memory.
+    pub fn offer(&self, position: usize, slot: u32, head: ObjectHead, data_set: Option<Vec<u8>>) {
+        let mut state = self.waiting.lock();
+        if state.closed {
+            return;
+        }
+        state.held += data_set.as_ref().map_or(0, Vec::len);
+        let verified = Verified {
+            slot,
+            head,
+            data_set,
+        };
+        state.ready.insert(position, verified);
+        drop(state);
+        self.waiting.changed.notify_all();
+    }
+
+    /// No more objects will come.
+    pub fn close(&self) {
+        self.waiting.close();
+    }
+
+    /// Waits until everything that came was sent, or the archive was given up.
+    pub fn finish(&self) {
+        self.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A thread that panicked has stored what it has noted, and nothing else depends on it.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for StoringAhead {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Waiting {
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for an object, at most so long; whether there is one.
+    fn wait(&self, patience: Option<Duration>) -> bool {
+        let is_idle = |state: &mut State| state.ready.is_empty() && !state.closed;
+        let state = match patience {
+            None => self.changed.wait_while(self.lock(), is_idle),
+            Some(patience) => {
+                let waited = self.changed.wait_timeout_while(self.lock(), patience, is_idle);
+                waited.map(|(state, _)| state).map_err(|poisoned| {
+                    std::sync::PoisonError::new(poisoned.into_inner().0)
+                })
+            }
+        };
+        !state.unwrap_or_else(PoisonError::into_inner).ready.is_empty()
+    }
+
+    fn has_one(&self) -> bool {
+        !self.lock().ready.is_empty()
+    }
+
+    fn take(&self) -> Option<(usize, Verified)> {
+        self.lock().ready.pop_first()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Storing {
+    fn run(&self, waiting: &Waiting) {
+        let stored = self.confirmed.count();
+        self.progress.stored.store(stored, Ordering::Relaxed);
+        while waiting.wait(None) {
+            let ended = self.send(waiting);
+            if matches!(ended, Ended::GaveUp(_) | Ended::Cancelled) {
+                // The job that stores the study tries again, and says why when it cannot.
+                waiting.lock().ready.clear();
+                return;
+            }
+        }
+    }
+
+    /// Sends over one association, or a few, until nothing came for a while.
+    fn send(&self, waiting: &Waiting) -> Ended {
+        let sent = RefCell::new(Vec::new());
+        let objects = std::iter::from_fn(|| {
+            loop {
+                waiting.wait(Some(IDLE));
+                let (position, verified) = waiting.take()?;
+                if !self.confirmed.has(position) {
+                    sent.borrow_mut().push(position);
+                    return Some(self.outgoing(waiting, verified));
+                }
+                waiting.lock().held -= verified.data_set.map_or(0, |bytes| bytes.len());
+            }
+        });
+        let stored = |index: u64| {
+            let position = sent.borrow().get(index as usize).copied();
+            if let Some(position) = position {
+                note(&self.confirmed, position, &self.progress);
+            }
+        };
+        let is_ready = || waiting.has_one();
+        self.archiver.send_arriving(objects, &is_ready, &stored)
+    }
+
+    fn outgoing<'a>(&'a self, waiting: &'a Waiting, verified: Verified) -> Box<dyn Outgoing + 'a> {
+        match verified.data_set {
+            Some(data_set) => Box::new(AtHand {
+                head: verified.head,
+                data_set,
+                waiting,
+            }),
+            None => Box::new(Sealed {
+                parcels: &self.parcels,
+                key: &self.key,
+                parcel: self.parcel,
+                site: self.site,
+                slot: verified.slot,
+                head: verified.head,
+            }),
+        }
+    }
+}
+
+/// Notes that the archive has an object.
+pub(super) fn note(confirmed: &Confirmed, position: usize, progress: &Progress) {
+    if let Err(error) = confirmed.note(position) {
+        tracing::warn!(target: "dokuei::archive", "what the archive has confirmed cannot be noted: {error}");
+    }
+    progress.stored.fetch_add(1, Ordering::Relaxed);
+}
+
+/// An object whose plaintext waits in memory.
+struct AtHand<'a> {
+    head: ObjectHead,
+    data_set: Vec<u8>,
+    waiting: &'a Waiting,
+}
+
+impl Outgoing for AtHand<'_> {
+    fn sop_class(&self) -> &str {
+        &self.head.sop_class
+    }
+
+    fn sop_instance(&self) -> &str {
+        &self.head.sop_instance
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        &self.head.transfer_syntax
+    }
+
+    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(Cursor::new(&self.data_set)))
+    }
+}
+
+impl Drop for AtHand<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().held -= self.data_set.len();
+    }
+}

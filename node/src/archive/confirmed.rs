@@ -1,0 +1,83 @@
+//! What the archive has confirmed of one parcel: one byte an object, in a file beside them. A byte is
+//! written after the archive's answer, so what it says is true whatever happens; one that a power
+//! failure takes back costs one C-STORE again, of the same bytes.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Name of the file in the parcel's folder.
+const FILE: &str = "archived";
+const HELD: u8 = 1;
+
+/// What the archive has, by position in the manifest.
+pub struct Confirmed {
+    file: File,
+    held: Mutex<Vec<bool>>,
+}
+
+impl Confirmed {
+    /// Opens what is written of a parcel of so many objects.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn open(folder: &Path, objects: usize) -> io::Result<Confirmed> {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(folder.join(FILE))?;
+        file.set_len(objects as u64)?;
+        let mut bytes = vec![0; objects];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(Confirmed {
+            file,
+            held: Mutex::new(bytes.into_iter().map(|byte| byte == HELD).collect()),
+        })
+    }
+
+    /// Whether the archive has this object.
+    pub fn has(&self, position: usize) -> bool {
+        self.lock().get(position).copied().unwrap_or(false)
+    }
+
+    /// How many objects the archive has.
+    pub fn count(&self) -> usize {
+        self.lock().iter().filter(|held| **held).count()
+    }
+
+    /// The archive has confirmed an object.
+    ///
+    /// # Errors
+    /// As the file system says; the object is stored once more then, after a restart.
+    pub fn note(&self, position: usize) -> io::Result<()> {
+        if let Some(held) = self.lock().get_mut(position) {
+            *held = true;
+        }
+        self.file.write_all_at(&[HELD], position as u64)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<bool>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_confirmed_is_known_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let confirmed = Confirmed::open(folder.path(), 3).unwrap();
+        confirmed.note(2).unwrap();
+        assert!(confirmed.has(2) && !confirmed.has(0) && !confirmed.has(3));
+        drop(confirmed);
+        let confirmed = Confirmed::open(folder.path(), 3).unwrap();
+        assert!(confirmed.has(2));
+        assert_eq!(confirmed.count(), 1);
+    }
+}
