@@ -114,6 +114,7 @@ impl Service {
         case: CaseId,
         by: PersonId,
     ) -> Result<Answer, CannotDo> {
+        self.check_person(by)?;
         self.try_propose(turn, case, ReaderEvent::Claimed(by))
     }
 
@@ -163,6 +164,7 @@ impl Service {
         turn: &mut Turn,
         issue: IssueReport,
     ) -> Result<Answer, CannotDo> {
+        self.check_person(issue.author)?;
         let next = self.next_version(issue.case, issue.status)?;
         if (next.version, next.predecessor) != (issue.version, issue.predecessor) {
             return Err(CannotDo::Version(WrongVersion::NotNext));
