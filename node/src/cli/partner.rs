@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Partner;
-use crate::cli::show::{table, text, time};
+use crate::cli::notice;
+use crate::cli::show::{message, table, text, time};
 use crate::control::request::Request;
 use crate::language::Failure;
 use crate::say;
@@ -39,6 +40,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             let answer = at.ask(Request::PartnerList)?;
             at.print(&answer, list);
         }
+        Partner::Import { file, at } => return notice::import(&file, &at),
         Partner::Remove { partner, at } => {
             let answer = at.ask(Request::PartnerRemove { partner })?;
             at.print(&answer, |answer| {
@@ -75,7 +77,9 @@ pub(super) fn list(answer: &Value) {
 }
 
 fn row(partner: &Value) -> Vec<String> {
-    let connection = if partner["connected"] == true {
+    let connection = if !partner["standing"].is_null() {
+        message(partner, "standing").to_owned()
+    } else if partner["connected"] == true {
         let (transport, remote) = (
             text(&partner["path"], "transport"),
             text(&partner["path"], "remote"),

@@ -33,6 +33,11 @@ fn show(answer: &Value) {
             &site[..site.len().min(8)]
         )
     );
+    for (place, field) in [(answer, "halted"), (&answer["keys"], "warning")] {
+        if !place[field].is_null() {
+            println!("! {}", message(place, field));
+        }
+    }
     let dicom = &answer["dicom"];
     println!(
         "DICOM {}:{} {}",

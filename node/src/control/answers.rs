@@ -42,6 +42,16 @@ pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
             "招待した施設が応答しないか、コードが違います。新しいコードを発行してもらってください。"
         }
         CannotDo::PairingBusy => "別の登録手続きが進行中です。",
+        CannotDo::OwnKeyRevoked => {
+            "この施設の鍵が失効しています。ノードを止め、「dokuei renew --new-keys」で新しい鍵を作ってください。"
+        }
+        CannotDo::FolderOlder => {
+            "このデータフォルダは相手施設が受け取った記録より古い複製です。より新しい複製を復元してください。"
+        }
+        CannotDo::PersonRevoked => {
+            "この人の鍵は失効しています。「dokuei person add」で新しい鍵を発行してください。"
+        }
+        CannotDo::BadNotice => "通知の内容を、その施設について分かっている鍵で確かめられません。",
         CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
         CannotDo::Version(_) => "その版のレポートは今の版に続けられません。",
     };
@@ -265,6 +275,8 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         "documents_waiting": queue,
         "oldest_waiting": oldest,
         "log_entries": log,
+        "keys": super::keys::own(node)?,
+        "halted": super::keys::halted(node).await?,
         "disk": { "free_bytes": free, "total_bytes": total, "intake": node.intake.is_open() },
         "memory_bytes": crate::network::resident_bytes(),
     }))

@@ -7,6 +7,7 @@ pub mod server;
 
 mod answers;
 mod cases;
+mod keys;
 mod partners;
 mod people;
 mod reports;

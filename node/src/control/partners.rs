@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::is_host_and_port;
 use crate::control::answers::{command, find_partner, partner_name, stopping};
+use crate::control::keys::standing;
 use crate::language::Failure;
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
@@ -133,6 +134,8 @@ fn partner_json(
         "agreement": agreement,
         "capacity": capacity,
         "key_to_seal_for": partner.prekey.as_ref().is_some_and(|prekey| prekey.validity.contains(at.seconds())),
+        "node": partner.node.to_string(),
+        "standing": standing(partner, at),
         "connected": connected.is_some(),
         "path": connected.map(|(path, _)| json!({ "transport": path.transport.to_string(), "remote": path.remote.to_string(), "direct": path.direct })),
         "why_not": path.and_then(|path| path.trouble.clone()).filter(|_| connected.is_none()),

@@ -97,6 +97,16 @@ pub enum Request {
     PersonAdd(AddPerson),
     /// Everybody with a key.
     PersonList,
+    /// Take back the key of a person.
+    PersonRevoke {
+        /// Name or id.
+        person: String,
+    },
+    /// Take what a partner or this site says of its keys.
+    NoticeTake {
+        /// The file, in base 64.
+        notice: String,
+    },
     /// Sign a report version.
     ReportSign(SignReport),
     /// The bundle of a report version.

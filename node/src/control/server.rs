@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::chance::chance;
 use crate::control::request::{Envelope, Reply, Request};
-use crate::control::{ControlFile, REQUEST_BYTES, cases, partners, people, reports, studies};
+use crate::control::{ControlFile, REQUEST_BYTES, cases, keys, partners, people, reports, studies};
 use crate::language::Failure;
 use crate::runtime::start::Node;
 use crate::site::unusable;
@@ -152,6 +152,8 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::CaseAcknowledge { case } => cases::acknowledge(node, &case).await,
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),
+        Request::PersonRevoke { person } => keys::revoke_person(node, &person).await,
+        Request::NoticeTake { notice } => keys::take_notice(node, &notice).await,
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }

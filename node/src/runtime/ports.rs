@@ -6,12 +6,11 @@ use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
-use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::input::{Outcome, Trouble};
 
 use crate::archive::{ArchiveError, Archiver};
 use crate::network::Network;
-use crate::reports::reception::{self, ReceptionError};
+use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
@@ -111,18 +110,11 @@ impl Ports {
     }
 
     /// Fetches a report version, verifies it, and puts it into the archive.
-    pub async fn receive_report(
-        self: Arc<Self>,
-        case: CaseId,
-        from: SiteId,
-        node: NodeId,
-        issued: ReportIssued,
-        key: ContentKey,
-    ) -> Outcome {
-        match reception::receive(&self, case, from, node, &issued, key).await {
+    pub async fn receive_report(self: Arc<Self>, report: IssuedReport, key: ContentKey) -> Outcome {
+        match reception::receive(&self, &report, key).await {
             Ok(()) => Outcome::Done,
             Err(error) => {
-                let version = issued.version;
+                let (case, version) = (report.case, report.issued.version);
                 tracing::warn!(target: "dokuei::report", %case, version, "a report could not be received: {error}");
                 match error {
                     ReceptionError::Receive(error) => outcome_of(&error),
