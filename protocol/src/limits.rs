@@ -81,7 +81,8 @@ pub const CHAIN_READING: u32 = 2 * CHAIN_RESERVE;
 pub const REVOCATIONS: usize = 128;
 /// Of these, how many the site key may sign: whoever steals it does not take the root's room.
 pub const REVOCATIONS_BY_SITE_KEY: usize = 96;
-/// Site keys that are remembered after they were replaced. Documents wait for days, not for years.
+/// Site keys, and nodes, of one site that are remembered after they were replaced. Documents wait for
+/// days, not for years.
 pub const EARLIER_KEYS: usize = 4;
 /// How long after the end of its certificate a node is let in to bring the renewed one. A site that
 /// has not renewed in a year has closed; its keys should open nothing for whoever finds them.

@@ -221,7 +221,7 @@ impl State {
             return;
         };
         let known = self.known.entry(site).or_default();
-        known.serial = known.serial.max(partner.serial);
+        known.meet(partner);
         let node = partner.node.as_bytes();
         partner.barred = known.revocations.bar(&partner.root, &partner.key, node);
     }

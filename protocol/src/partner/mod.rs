@@ -54,10 +54,22 @@ pub struct Partner {
 pub struct Known {
     /// The highest number of a certificate of it.
     pub serial: u64,
+    /// Its nodes as far as it was known by them, newest first.
+    pub nodes: Vec<NodeId>,
     /// What it has revoked. There is no way back, pairing again included.
     pub revocations: Revocations,
     /// The newest document of a case that was taken from it, as it was signed.
     pub taken: Option<Vec<u8>>,
+}
+
+impl Known {
+    /// Remembers what a partner lives by.
+    pub fn meet(&mut self, partner: &Partner) {
+        self.serial = self.serial.max(partner.serial);
+        self.nodes.retain(|node| *node != partner.node);
+        self.nodes.insert(0, partner.node);
+        self.nodes.truncate(limits::EARLIER_KEYS);
+    }
 }
 
 /// An agreement and who has signed it.

@@ -181,7 +181,12 @@ impl Service {
             let node = renewed.node.as_bytes();
             known.revocations.bar(&renewed.root, &renewed.key, node)
         });
-        if bar.is_some() {
+        // Nothing but its own word says that the node is its own: it may not name another's.
+        let foreign = renewed.node == self.identity.node_id
+            || self
+                .site_of(renewed.node)
+                .is_some_and(|other| other != site);
+        if bar.is_some() || foreign {
             return false;
         }
         // What it says of itself is asked for again, under the new certificate.
@@ -322,11 +327,11 @@ impl Service {
 
     /// Tells the node whom it must never let in, when that has changed.
     pub(crate) fn bar_nodes(&mut self, turn: &mut Turn) {
-        let revoked = self.state.known.iter();
-        let revoked = revoked
-            .filter(|(site, _)| **site != self.identity.site)
-            .flat_map(|(_, known)| known.revocations.all())
-            .map(|(_, revocation)| NodeId::from(revocation.revoked));
+        // A site revokes its own nodes only: a key that it was never known by may be another's.
+        let revoked = self.state.known.values().flat_map(|known| {
+            let nodes = known.nodes.iter().copied();
+            nodes.filter(|node| known.revocations.since(node.as_bytes()).is_some())
+        });
         let partners = self.state.partners.values();
         let disowned = partners
             .filter(|partner| partner.barred.is_some())

@@ -315,3 +315,22 @@ fn a_later_partner_hears_of_earlier_revocations() {
     assert!(heard.iter().any(|revocation| revocation.revoked == person));
     assert!(world.sites[HOSPITAL].service.revoked_by(clinic).is_empty());
 }
+
+#[test]
+fn a_site_neither_revokes_nor_claims_the_node_of_another() {
+    let mut world = World::trio();
+    let university = world.sites[UNIVERSITY].node;
+    let revocation = world.sites[HOSPITAL].revocation(university.key().unwrap(), world.now);
+    assert_eq!(tell(&mut world, CLINIC, &[revocation]), Ok(Answer::Done));
+    assert!(world.sites[CLINIC].barred.is_empty());
+    assert!(world.sites[CLINIC].admitted.contains(&university));
+    world.sleep(Span::HOUR);
+    for node in [university, world.sites[CLINIC].node] {
+        let claim = world.sites[HOSPITAL].claiming(node, world.now);
+        let taken = world.ask(CLINIC, Command::TakeNotice(Box::new(claim)));
+        assert_eq!(taken, Err(CannotDo::BadNotice));
+    }
+    let case = world.bring_to_reader(UNIVERSITY);
+    assert_eq!(world.claim(UNIVERSITY, case), Ok(Answer::Done));
+    assert_eq!(world.phase(CLINIC, case), "claimed");
+}

@@ -47,6 +47,32 @@ impl Site {
         }
     }
 
+    /// A renewal in which this site claims a node that is another's.
+    pub(crate) fn claiming(&self, node: NodeId, now: Timestamp) -> Notice {
+        let mut notice = self.notice(&[]);
+        let validity = Validity::starting(UnixSeconds(now.seconds().0 - 3600), 300 * 86_400);
+        let root = self.root();
+        let certificate = SiteCertificate {
+            site: self.id,
+            root: root.public(),
+            name: self.name.to_owned(),
+            key: self.key.public(),
+            validity,
+            serial: self.serial + 1,
+        };
+        let delegation = Delegation {
+            site: self.id,
+            subject: Subject::Node(node),
+            validity,
+            serial: self.serial + 1,
+        };
+        notice.renewal = Some(Renewal {
+            certificate: signed(certificate, &root).into(),
+            node: signed(delegation, &self.key).into(),
+        });
+        notice
+    }
+
     /// A certificate for another year, with the keys there are or with new ones.
     fn renew(&mut self, now: Timestamp, new_keys: bool) {
         self.serial += 1;
