@@ -1,5 +1,6 @@
 //! Everything the service may tell the node to do, after the records of the same step are committed.
 
+use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, NodeId, ParcelId, PrekeyId, SiteId};
 use dokuei_keys::secret::{ContentKey, Secret32};
 
@@ -62,6 +63,8 @@ pub struct Permit {
 
 /// Something for the node to do.
 pub enum Effect {
+    /// These nodes may never connect, not even to pair: their keys are revoked.
+    Bar(Vec<NodeId>),
     /// These nodes, and no others, may connect.
     Admit(Vec<Member>),
     /// These parcels, and no others, may be fetched, by these nodes.
@@ -130,6 +133,8 @@ pub enum Effect {
         node: NodeId,
         /// What was issued.
         issued: ReportIssued,
+        /// What the reading site has revoked: a report that one of them covers does not count.
+        revocations: Vec<Revocation>,
         /// Its content key.
         key: ContentKey,
     },
@@ -204,6 +209,18 @@ pub enum CannotDo {
     /// Another pairing is under way.
     #[error("another pairing is under way")]
     PairingBusy,
+    /// A key that this site itself lives by is revoked.
+    #[error("a key of this site is revoked; make new ones with 'dokuei renew --new-keys'")]
+    OwnKeyRevoked,
+    /// The data folder is older than what a partner has seen.
+    #[error("this data folder is older than what a partner has seen; restore a newer copy")]
+    FolderOlder,
+    /// The person's key is revoked.
+    #[error("this person's key is revoked; give them a new one")]
+    PersonRevoked,
+    /// Nothing in a notice could be verified, or some of it could not.
+    #[error("the notice does not verify with what is known of that site")]
+    BadNotice,
     /// The partner has not published a key to seal for.
     #[error("the partner's key to seal for is not here yet")]
     NoPrekey,

@@ -1,6 +1,6 @@
 //! Everything that can reach the service.
 
-use dokuei_keys::id::{DocumentId, NodeId, SiteId};
+use dokuei_keys::id::{DocumentId, NodeId, PersonId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
 use crate::case::CaseId;
@@ -8,6 +8,7 @@ use crate::case::event::{ReleaseReason, WithdrawalReason};
 use crate::case::report::ReportStatus;
 use crate::case::terms::CaseTerms;
 use crate::partner::announcement::OfferSlot;
+use crate::partner::notice::Notice;
 use crate::study::manifest::ManifestReference;
 
 /// Ties an answer to the question it belongs to. The node chooses it.
@@ -138,6 +139,10 @@ pub enum Command {
     AcceptAgreement(SiteId),
     /// Remove a partner: nothing is exchanged with it any more.
     RemovePartner(SiteId),
+    /// Take back the key of a person of this site.
+    RevokePerson(PersonId),
+    /// Take what a partner, or this site itself, says of its keys, from wherever it came.
+    TakeNotice(Box<Notice>),
     /// Say where this node is reached, if that has changed.
     AnnounceAddresses(Vec<String>),
     /// Say what this site reads, if that has changed.

@@ -37,6 +37,10 @@ pub const REASON_CHARS: usize = 400;
 /// Longest announcement set that one answer of the sync protocol carries.
 pub const SYNC_BYTES: usize = 64 * 1024;
 
+/// Largest document of a case that a question of the sync protocol carries along: it leaves room for
+/// the rest of the question. A longer one is not named.
+pub const SYNC_TAKEN: usize = 32 * 1024;
+
 /// A document dated further ahead than this is refused: the sender's clock is broken. Both clocks
 /// may be two days off (a wrong date of a machine that was switched off); a wrong year does not pass.
 pub const CLOCK_AHEAD: Span = Span::DAY.times(5);
@@ -74,6 +78,17 @@ pub const CHAIN_RESERVE: u32 = 32;
 /// Links that must be free in a chain before a case is offered (again): the reserve, a whole
 /// reading, and some addenda.
 pub const CHAIN_READING: u32 = 2 * CHAIN_RESERVE;
+/// Revocations of one site that are kept. All of them fit into one answer of the sync protocol with
+/// everything else that it carries: 128 of 384 bytes.
+pub const REVOCATIONS: usize = 128;
+/// Of these, how many the site key may sign: whoever steals it does not take the root's room.
+pub const REVOCATIONS_BY_SITE_KEY: usize = 96;
+/// Site keys, and nodes, of one site that are remembered after they were replaced. Documents wait for
+/// days, not for years.
+pub const EARLIER_KEYS: usize = 4;
+/// How long after the end of its certificate a node is let in to bring the renewed one. A site that
+/// has not renewed in a year has closed; its keys should open nothing for whoever finds them.
+pub const RENEWAL_LATE: Span = Span::DAY.times(366);
 /// Announcements are asked for again this often while a partner is connected.
 pub const SYNC_EVERY: Span = Span::HOUR;
 /// A question for announcements that was not answered is asked again after this time.

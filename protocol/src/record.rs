@@ -60,6 +60,12 @@ pub enum Record {
     /// A granted study is in this site's own archive.
     #[n(15)]
     StudyStored(#[n(0)] CaseId),
+    /// A key of this site or of a partner was revoked.
+    #[n(20)]
+    KeyRevoked(#[n(0)] ByteVec),
+    /// A partner's certificate was renewed.
+    #[n(21)]
+    PartnerRenewed(#[n(0)] ByteVec),
 }
 
 impl Record {
@@ -82,6 +88,8 @@ impl Record {
             Record::DocumentRefused(..) => "document-refused",
             Record::StudyArrived(_) => "study-arrived",
             Record::StudyStored(_) => "study-stored",
+            Record::KeyRevoked(_) => "key-revoked",
+            Record::PartnerRenewed(_) => "partner-renewed",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, SiteId};
 use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signed::{self, Document};
@@ -16,7 +17,8 @@ use crate::log::entry::{BrokenLog, Entry, Head};
 use crate::partner::agreement::{Agreement, AgreementAccepted};
 use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Introduction;
-use crate::partner::{AgreementState, Partner};
+use crate::partner::notice::Renewal;
+use crate::partner::{AgreementState, Known, Partner};
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -47,6 +49,8 @@ pub struct State {
     head: Head,
     /// Partners.
     pub partners: BTreeMap<SiteId, Partner>,
+    /// What stays known of sites, this one included, whether or not they are partners.
+    pub known: BTreeMap<SiteId, Known>,
     /// What this site said of itself.
     pub own: OwnAnnouncements,
     /// Cases that this site asked to have read.
@@ -68,6 +72,7 @@ impl State {
             site,
             head: Head::default(),
             partners: BTreeMap::new(),
+            known: BTreeMap::new(),
             own: OwnAnnouncements::default(),
             requests: BTreeMap::new(),
             readings: BTreeMap::new(),
@@ -147,6 +152,8 @@ impl State {
             }
             Record::StudyArrived(case) => self.reading(case).map(|reading| reading.arrived = true),
             Record::StudyStored(case) => self.reading(case).map(|reading| reading.stored = true),
+            Record::KeyRevoked(bytes) => self.key_revoked(bytes),
+            Record::PartnerRenewed(bytes) => self.partner_renewed(bytes),
         }
     }
 
@@ -171,11 +178,56 @@ impl State {
         let known = self.partners.remove(&acquaintance.site);
         let mut partner = Partner::new(&acquaintance);
         if let Some(known) = known {
+            if known.key != partner.key {
+                partner.succeed(known.key, known.earlier);
+            } else {
+                partner.earlier = known.earlier;
+            }
             partner.agreements = known.agreements;
         }
         partner.hear(Announcement::Address(recorded(&introduction.address)?.1));
         self.partners.insert(acquaintance.site, partner);
+        self.weigh(acquaintance.site);
         Ok(())
+    }
+
+    fn partner_renewed(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let renewal: Renewal = minicbor::decode(bytes).map_err(|_| Contradiction)?;
+        let renewed = renewal.recorded().map_err(|_| Contradiction)?;
+        self.partner(&renewed.site)?.renew(&renewed);
+        self.weigh(renewed.site);
+        Ok(())
+    }
+
+    /// A revocation of this site's own goes to every partner.
+    fn key_revoked(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, revocation) = recorded::<Revocation>(bytes)?;
+        let site = revocation.site;
+        let known = self.known.entry(site).or_default();
+        known.revocations.keep(bytes, revocation);
+        self.weigh(site);
+        if site == self.site {
+            let partners: Vec<SiteId> = self.partners.keys().copied().collect();
+            for partner in partners {
+                self.post(partner, id, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out whether a partner lives by a key that is revoked, and keeps what outlives it.
+    fn weigh(&mut self, site: SiteId) {
+        let Some(partner) = self.partners.get_mut(&site) else {
+            return;
+        };
+        let known = self.known.entry(site).or_default();
+        known.meet(partner);
+        let node = partner.node.as_bytes();
+        partner.barred = known.revocations.bar(&partner.root, &partner.key, node);
+    }
+
+    fn taken_from(&mut self, site: SiteId, bytes: &[u8]) {
+        self.known.entry(site).or_default().taken = Some(bytes.to_vec());
     }
 
     /// What was agreed goes with the partner. Documents of cases stay: should the two pair again,
@@ -279,6 +331,7 @@ impl State {
                 self.readings.insert(link.case, Reading::new(thread, heard));
             }
         }
+        self.taken_from(link.requester, bytes);
         Ok(())
     }
 
@@ -301,7 +354,9 @@ impl State {
             .threads
             .get_mut(&proposal.reader)
             .ok_or(Contradiction)?;
+        let reader = proposal.reader;
         thread.propose(id, proposal);
+        self.taken_from(reader, bytes);
         Ok(())
     }
 }

@@ -78,6 +78,8 @@ impl Fact {
             Record::StudyStored(case) => Fact::StudyStored(*case),
             Record::AnnouncementMade(_)
             | Record::AnnouncementReceived(_)
+            | Record::KeyRevoked(_)
+            | Record::PartnerRenewed(_)
             | Record::CaseChecked(_) => Fact::Other,
         })
     }

@@ -145,21 +145,9 @@ impl SiteIdentity {
     /// Checks a revocation by this site's root or site key.
     ///
     /// # Errors
-    /// As [`Signed::verify`]; [`Why::OtherKey`] when neither signed it, [`Why::OtherSite`], and
-    /// [`Why::NotRevocable`] when the site key revokes the root.
+    /// As [`Revocation::verify`].
     pub fn revocation(&self, bytes: &[u8]) -> Result<Signed<Revocation>, Refused> {
-        let signer = peek(bytes)?.key;
-        if signer != *self.root() && signer != *self.key() {
-            return Err(Why::OtherKey.into());
-        }
-        let revocation = Signed::<Revocation>::verify(bytes, &signer)?;
-        if revocation.content().site != self.site() {
-            return Err(Why::OtherSite.into());
-        }
-        if revocation.content().revoked == *self.root() && signer != *self.root() {
-            return Err(Why::NotRevocable.into());
-        }
-        Ok(revocation)
+        Revocation::verify(bytes, self.root(), &[*self.key()])
     }
 
     fn delegation(

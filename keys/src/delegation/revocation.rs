@@ -2,9 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::error::{Refused, Why};
 use crate::id::SiteId;
 use crate::labels::Label;
-use crate::signed::Document;
+use crate::signed::{Document, Signed, peek};
 use crate::signing::PublicKey;
 use crate::time::UnixSeconds;
 
@@ -25,6 +26,30 @@ pub struct Revocation {
 }
 
 impl Revocation {
+    /// Checks a revocation of the site with this root and these site keys: its present one, and those it had before.
+    ///
+    /// # Errors
+    /// As [`Signed::verify`]; [`Why::OtherKey`] when none of them signed it, [`Why::OtherSite`], and
+    /// [`Why::NotRevocable`] when a site key revokes the root.
+    pub fn verify(
+        bytes: &[u8],
+        root: &PublicKey,
+        site_keys: &[PublicKey],
+    ) -> Result<Signed<Self>, Refused> {
+        let signer = peek(bytes)?.key;
+        if signer != *root && !site_keys.contains(&signer) {
+            return Err(Why::OtherKey.into());
+        }
+        let revocation = Signed::<Self>::verify(bytes, &signer)?;
+        if revocation.content().site != SiteId::of(root) {
+            return Err(Why::OtherSite.into());
+        }
+        if revocation.content().revoked == *root && signer != *root {
+            return Err(Why::NotRevocable.into());
+        }
+        Ok(revocation)
+    }
+
     /// Is something that `key` signed at `at` revoked by this?
     #[must_use]
     pub fn covers(&self, key: &PublicKey, at: UnixSeconds) -> bool {

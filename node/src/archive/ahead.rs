@@ -135,7 +135,11 @@ impl StoringAhead {
     /// Waits until everything that came was sent, or the archive was given up.
     pub fn finish(&self) {
         self.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             // A thread that panicked has stored what it has noted, and nothing else depends on it.
             let _ = thread.join();
@@ -161,13 +165,18 @@ impl Waiting {
         let state = match patience {
             None => self.changed.wait_while(self.lock(), is_idle),
             Some(patience) => {
-                let waited = self.changed.wait_timeout_while(self.lock(), patience, is_idle);
-                waited.map(|(state, _)| state).map_err(|poisoned| {
-                    std::sync::PoisonError::new(poisoned.into_inner().0)
-                })
+                let waited = self
+                    .changed
+                    .wait_timeout_while(self.lock(), patience, is_idle);
+                waited
+                    .map(|(state, _)| state)
+                    .map_err(|poisoned| std::sync::PoisonError::new(poisoned.into_inner().0))
             }
         };
-        !state.unwrap_or_else(PoisonError::into_inner).ready.is_empty()
+        !state
+            .unwrap_or_else(PoisonError::into_inner)
+            .ready
+            .is_empty()
     }
 
     fn has_one(&self) -> bool {

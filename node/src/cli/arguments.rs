@@ -43,6 +43,11 @@ pub(super) enum Verb {
     /// 署名する人 / people who sign
     #[command(subcommand)]
     Person(Person),
+    /// 鍵を失効させる / take a key back, for ever
+    #[command(subcommand)]
+    Revoke(Revoke),
+    /// 施設の証明書を更新する / renew the site's certificate, with the recovery sheet; the node must be stopped
+    Renew(Renew),
     /// レポート / reports
     #[command(subcommand)]
     Report(Report),
@@ -105,6 +110,13 @@ pub(super) enum Partner {
     },
     /// 一覧（接続・契約・読影枠） / list them: connection, agreement, what they read
     List {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 相手の鍵の失効・更新の通知ファイルを取り込む / take a partner's notice of revoked or renewed keys
+    Import {
+        /// The file that the partner's 'dokuei revoke' or 'dokuei renew' made
+        file: PathBuf,
         #[command(flatten)]
         at: At,
     },
@@ -273,6 +285,74 @@ pub(super) enum Person {
         #[command(flatten)]
         at: At,
     },
+}
+
+/// Keys to take back.
+#[derive(Subcommand)]
+pub(super) enum Revoke {
+    /// 人の署名鍵（ノードの稼働中に） / the key of a person of this site; the node must run
+    Person {
+        /// Name or id
+        person: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// このノードの鍵 / the key of this site's node
+    Node {
+        #[command(flatten)]
+        sheet: Sheet,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 施設鍵 / the site key, and with it every node and person it certified
+    SiteKey {
+        #[command(flatten)]
+        sheet: Sheet,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 鍵を直接指定（データフォルダがないとき） / any key of this site by its 64 digits, also without a data folder
+    Key {
+        /// The public key; partners read it from 'partner list --json'
+        key: String,
+        #[command(flatten)]
+        sheet: Sheet,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// What the recovery sheet is needed for.
+#[derive(clap::Args)]
+pub(super) struct Sheet {
+    /// A file with the code of the recovery sheet; otherwise it is asked for
+    #[arg(long, value_name = "FILE")]
+    pub code_file: Option<PathBuf>,
+    /// Days ago at which the key may have been lost
+    #[arg(long, default_value_t = 0, value_name = "DAYS")]
+    pub days_ago: u64,
+    /// Write the notice for partners here too
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// A file with the passphrase that opens the keys
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Renews a certificate.
+#[derive(clap::Args)]
+pub(super) struct Renew {
+    /// The data folder
+    pub dir: PathBuf,
+    /// Make new site and node keys too: when they were revoked, or may have been seen
+    #[arg(long)]
+    pub new_keys: bool,
+    /// A file with the code of the recovery sheet; otherwise it is asked for
+    #[arg(long, value_name = "FILE")]
+    pub code_file: Option<PathBuf>,
+    /// A file with the passphrase that opens the keys
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Reports.

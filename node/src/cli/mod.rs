@@ -4,10 +4,13 @@ mod arguments;
 pub use arguments::Demo;
 mod case;
 mod init;
+mod notice;
 mod partner;
 mod passphrase;
 mod person;
+mod renew;
 mod report;
+mod revoke;
 mod run;
 mod show;
 mod status;
@@ -51,6 +54,8 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Study(study) => done(study::study(study)),
         Verb::Case(case) => done(case::case(case)),
         Verb::Person(person) => done(person::person(person)),
+        Verb::Revoke(revoke) => done(revoke::revoke(revoke)),
+        Verb::Renew(renew) => done(renew::renew(&renew)),
         Verb::Report(report) => report::report(report),
         Verb::Status(status) => done(status::status(&status)),
         Verb::Demo(demo) => done(crate::demo::demo(&demo)),

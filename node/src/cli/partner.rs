@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Partner;
+use crate::cli::notice;
 use crate::cli::show::{date, fields, message, minute, short, text, time};
 use crate::control::request::Request;
 use crate::language::{Failure, Language};
@@ -42,6 +43,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             let answer = at.ask(Request::PartnerList)?;
             at.print(&answer, list);
         }
+        Partner::Import { file, at } => return notice::import(&file, &at),
         Partner::Remove { partner, at } => {
             let answer = at.ask(Request::PartnerRemove { partner })?;
             at.print(&answer, |answer| {
@@ -94,6 +96,9 @@ fn block(partner: &Value) -> [(&'static str, String); 4] {
 
 /// How a partner is connected, or since when and why it is not.
 pub(super) fn connection(partner: &Value) -> String {
+    if !partner["standing"].is_null() {
+        return message(partner, "standing").to_owned();
+    }
     let since = minute(&partner["since"]);
     if partner["connected"] == true {
         let path = &partner["path"];

@@ -68,7 +68,7 @@ fn node(answer: &Value) -> Vec<(&'static str, String)> {
         (label("相手施設から", "partners call"), reached(answer)),
         (
             label("施設証明書", "certificate"),
-            certificate(&answer["certificate"]),
+            certificate(&answer["keys"]),
         ),
         (label("ノード", "node"), process(answer)),
     ]

@@ -42,6 +42,16 @@ pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
             "招待した施設が応答しないか、コードが違います。新しいコードを発行してもらってください。"
         }
         CannotDo::PairingBusy => "別の登録手続きが進行中です。",
+        CannotDo::OwnKeyRevoked => {
+            "この施設の鍵が失効しています。ノードを止め、「dokuei renew --new-keys」で新しい鍵を作ってください。"
+        }
+        CannotDo::FolderOlder => {
+            "このデータフォルダは相手施設が受け取った記録より古い複製です。より新しい複製を復元してください。"
+        }
+        CannotDo::PersonRevoked => {
+            "この人の鍵は失効しています。「dokuei person add」で新しい鍵を発行してください。"
+        }
+        CannotDo::BadNotice => "通知の内容を、その施設について分かっている鍵で確かめられません。",
         CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
         CannotDo::NoHours => "何時間でレポートを返せるかを --hours で指定してください。",
         CannotDo::NotCertified => {

@@ -8,6 +8,7 @@ pub mod socket;
 
 mod answers;
 mod cases;
+mod keys;
 mod partners;
 mod people;
 mod reports;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::config::is_host_and_port;
 use crate::control::answers::{both, command, find_partner, partner_name, stopping};
+use crate::control::keys::standing;
 use crate::language::{Failure, Message};
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
@@ -149,6 +150,8 @@ fn partner_json(site: &str, partner: &Partner, at: Timestamp) -> Value {
         "agreement": agreement,
         "capacity": capacity,
         "key_to_seal_for": partner.prekey.as_ref().is_some_and(|prekey| prekey.validity.contains(at.seconds())),
+        "node": partner.node.to_string(),
+        "standing": standing(partner, at),
     })
 }
 

@@ -100,6 +100,16 @@ pub enum Request {
         /// Name or id.
         person: String,
     },
+    /// Take back the key of a person.
+    PersonRevoke {
+        /// Name or id.
+        person: String,
+    },
+    /// Take what a partner or this site says of its keys.
+    NoticeTake {
+        /// The file, in base 64.
+        notice: String,
+    },
     /// Sign a report version.
     ReportSign(SignReport),
     /// The bundle of a report version.

@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, partners, people, reports, socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, keys, partners, people, reports, socket, status,
+    studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -213,6 +214,8 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),
         Request::PersonRemove { person } => people::remove(node, &person),
+        Request::PersonRevoke { person } => keys::revoke_person(node, &person).await,
+        Request::NoticeTake { notice } => keys::take_notice(node, &notice).await,
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }

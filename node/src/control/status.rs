@@ -6,11 +6,12 @@ use dokuei_keys::id::ParcelId;
 use dokuei_protocol::input::Trouble;
 use dokuei_protocol::service::Service;
 use dokuei_protocol::service::views::{CaseView, Waiting};
+use dokuei_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::reach::is_of_the_house;
 use crate::control::answers::{both, partner_name, stopping, waiting};
-use crate::control::partners;
+use crate::control::{keys, partners};
 use crate::language::{Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
@@ -19,9 +20,6 @@ use crate::site::people;
 
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
-/// Days before the site's certificate ends from which its end is named: renewing needs the recovery
-/// sheet from the safe.
-const CERTIFICATE_NOTICE: u64 = 60;
 /// Days before an agreement or a person's key ends from which its end is named.
 const NOTICE: u64 = 30;
 
@@ -58,9 +56,7 @@ impl Seen {
     }
 
     fn open(&self) -> impl Iterator<Item = &CaseView> {
-        self.cases
-            .iter()
-            .filter(|view| !view.waiting.is_over())
+        self.cases.iter().filter(|view| !view.waiting.is_over())
     }
 
     /// What open cases wait for, with how many do, most first.
@@ -86,8 +82,8 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         Some(view) => oldest_json(node, view).await,
         None => Value::Null,
     };
-    let certificate = node.keys.site_certificate()?.validity.until.0;
-    let attention = attention(node, &seen, &partners, certificate, at)?;
+    let halted = keys::halted(node).await?;
+    let attention = attention(node, &seen, &partners, &halted, at)?;
     let (free, total) = crate::disk::Room::under(node.folder.path())
         .free()
         .unwrap_or_default();
@@ -99,7 +95,8 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         "pid": std::process::id(),
         "started": node.started.0,
         "attention": attention.iter().map(both).collect::<Vec<_>>(),
-        "certificate": { "until": certificate.saturating_mul(1000), "days_left": certificate.saturating_mul(1000).saturating_sub(at) / DAY },
+        "keys": keys::own(node)?,
+        "halted": halted.map(|(code, why)| json!({ "code": code, "ja": why.ja, "en": why.en })),
         "listen": node.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "announced": seen.announced,
         "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "ae_title": config.ae_title },
@@ -185,24 +182,17 @@ fn attention(
     node: &Node,
     seen: &Seen,
     partners: &Value,
-    certificate: u64,
+    halted: &Option<(&'static str, Message)>,
     at: u64,
 ) -> Result<Vec<Message>, Failure> {
-    let mut said = Vec::new();
+    let mut said: Vec<Message> = halted.iter().map(|(_, why)| why.clone()).collect();
     if !node.intake.is_open() {
         said.push(say!(
             "空き容量が少ないため、新しい検査の受信を止めています",
             "intake of new studies is stopped: the disk is nearly full"
         ));
     }
-    if let Some((when_ja, when_en)) =
-        ending(certificate.saturating_mul(1000), at, CERTIFICATE_NOTICE)
-    {
-        said.push(say!(
-            "施設証明書の期限: {when_ja}。過ぎると相手施設とつながりません",
-            "the site's certificate {when_en}; after that no partner connects"
-        ));
-    }
+    said.extend(keys::warning(node.keys.valid_until()?, Timestamp(at)));
     let here = seen.open().filter(|view| needs_somebody_here(view.waiting));
     let here = here.count();
     if here > 0 {
@@ -241,6 +231,10 @@ fn attention(
 /// What is the matter with a partner.
 fn about(partner: &Value, at: u64) -> Option<Message> {
     let name = partner["name"].as_str().unwrap_or_default();
+    let standing = &partner["standing"];
+    if let (Some(ja), Some(en)) = (standing["ja"].as_str(), standing["en"].as_str()) {
+        return Some(say!("「{name}」: {ja}", "'{name}': {en}"));
+    }
     if partner["connected"] == false {
         return Some(say!(
             "「{name}」と接続していません",

@@ -27,6 +27,8 @@ pub(super) enum Closed {
     ForeignKey,
     #[error("it is not a member")]
     NotAMember,
+    #[error("its key was revoked")]
+    Revoked,
     #[error("another pairing conversation is going on")]
     Occupied,
     #[error("too many pairing attempts in this window")]
@@ -43,6 +45,8 @@ pub(super) enum Closed {
 #[derive(Default)]
 pub(super) struct Gate {
     members: BTreeSet<NodeId>,
+    /// Nodes that never get in, not even to pair.
+    barred: BTreeSet<NodeId>,
     window: Option<Window>,
     /// Connections we dialed in order to pair, until they close.
     hosts: BTreeSet<ConnectionId>,
@@ -78,6 +82,16 @@ impl Gate {
     /// Replaces the allow-list.
     pub(super) fn set_members(&mut self, members: BTreeSet<NodeId>) {
         self.members = members;
+    }
+
+    /// Replaces the list of those that never get in.
+    pub(super) fn set_barred(&mut self, barred: BTreeSet<NodeId>) {
+        self.barred = barred;
+    }
+
+    /// Whether this node never gets in.
+    pub(super) fn is_barred(&self, node: &NodeId) -> bool {
+        self.barred.contains(node)
     }
 
     pub(super) fn open_window(&mut self, until: Instant) {
@@ -126,6 +140,9 @@ impl Gate {
         now: Instant,
     ) -> Result<Standing, Closed> {
         self.knocking.remove(&connection);
+        if self.barred.contains(&node) {
+            return Err(Closed::Revoked);
+        }
         if self.members.contains(&node) {
             return Ok(Standing::Member);
         }
@@ -140,7 +157,9 @@ impl Gate {
         connection: ConnectionId,
         node: NodeId,
     ) -> Result<Standing, Closed> {
-        if self.hosts.contains(&connection) {
+        if self.barred.contains(&node) {
+            Err(Closed::Revoked)
+        } else if self.hosts.contains(&connection) {
             Ok(Standing::Host)
         } else if self.members.contains(&node) {
             Ok(Standing::Member)
@@ -240,6 +259,22 @@ mod tests {
             gate.admit_inbound(id(4), node(1), now),
             Err(Closed::NotAMember)
         );
+    }
+
+    #[test]
+    fn a_barred_node_enters_neither_as_a_member_nor_to_pair() {
+        let now = Instant::now();
+        let mut gate = Gate::default();
+        gate.set_members([node(1)].into());
+        gate.set_barred([node(1), node(2)].into());
+        gate.open_window(now + Duration::from_secs(60));
+        gate.expect_host(id(3));
+        for (connection, barred) in [(id(1), node(1)), (id(2), node(2))] {
+            let admitted = gate.admit_inbound(connection, barred, now);
+            assert_eq!(admitted, Err(Closed::Revoked));
+        }
+        assert_eq!(gate.admit_outbound(id(3), node(2)), Err(Closed::Revoked));
+        assert_eq!(gate.admit_inbound(id(4), node(3), now), Ok(Standing::Guest));
     }
 
     #[test]

@@ -212,6 +212,12 @@ impl Network {
         self.apply(|done| Command::SetMembers(members, done)).await;
     }
 
+    /// Replaces the list of nodes that never get in: not as members, and not to pair. When this returns, their
+    /// connections are being closed and none of them gets in any more.
+    pub async fn bar(&self, nodes: Vec<NodeId>) {
+        self.apply(|done| Command::SetBarred(nodes, done)).await;
+    }
+
     /// Dials `node` now instead of waiting for its next turn: its address changed, or an operator asks.
     pub async fn nudge(&self, node: NodeId) {
         drop(self.commands.send(Command::Nudge(node)).await);

@@ -44,6 +44,7 @@ const STOP_LOOK: Duration = Duration::from_millis(10);
 /// What callers want of the loop.
 pub(super) enum Command {
     SetMembers(Vec<Member>, oneshot::Sender<()>),
+    SetBarred(Vec<NodeId>, oneshot::Sender<()>),
     Nudge(NodeId),
     /// Opens the pairing window until then, or closes it.
     SetPairing(Option<Instant>, oneshot::Sender<()>),
@@ -202,6 +203,10 @@ impl Engine {
         match command {
             Command::SetMembers(members, done) => {
                 self.set_members(members, now);
+                let _ = done.send(());
+            }
+            Command::SetBarred(nodes, done) => {
+                self.bar(nodes);
                 let _ = done.send(());
             }
             Command::Nudge(node) => {

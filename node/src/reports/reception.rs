@@ -1,6 +1,7 @@
 //! Receiving a report version at the requesting site: fetched, verified against the case and this
 //! site's own study, put into its archive.
 
+use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
@@ -11,7 +12,7 @@ use crate::parcels::ObjectHead;
 use crate::reports::bundle::{BYTES, Predecessor};
 use crate::reports::kept::{BUNDLE_SLOT, KeptReport};
 use crate::reports::rendering;
-use crate::reports::verify::{Authentic, NotAuthentic, verify};
+use crate::reports::verify::{Authentic, NotAuthentic, check_revocations, verify};
 use crate::runtime::ports::Ports;
 use crate::transfer::Content;
 use crate::transfer::receive::{ReceiveError, Receiving};
@@ -36,18 +37,30 @@ pub enum ReceptionError {
     Disk(String),
 }
 
+/// A report version to receive.
+pub struct IssuedReport {
+    /// The case.
+    pub case: CaseId,
+    /// The reading site.
+    pub from: SiteId,
+    /// Its node.
+    pub node: NodeId,
+    /// What was issued.
+    pub issued: ReportIssued,
+    /// What the reading site has revoked.
+    pub revocations: Vec<Revocation>,
+}
+
 /// Receives one version.
 ///
 /// # Errors
 /// [`ReceptionError`].
 pub async fn receive(
     ports: &Ports,
-    case: CaseId,
-    from: SiteId,
-    node: NodeId,
-    issued: &ReportIssued,
+    report: &IssuedReport,
     key: ContentKey,
 ) -> Result<(), ReceptionError> {
+    let (case, from, node, issued) = (report.case, report.from, report.node, &report.issued);
     let manifest = issued.grant.manifest.clone();
     if manifest.objects != 1 || manifest.bytes > BYTES as u64 {
         return Err(NotAuthentic::Form.into());
@@ -81,6 +94,7 @@ pub async fn receive(
         .bundle(ports.register.parcels(), &key)
         .map_err(|_| NotAuthentic::Form)?;
     let authentic = verify(&bundle, None)?;
+    check_revocations(&authentic, &report.revocations)?;
     check_belongs(ports, case, from, issued, &authentic)?;
     bundle.predecessors = earlier(ports, case, issued.version)?;
     let object = rendering::encapsulated(

@@ -1,9 +1,12 @@
 //! Verifying a report: from one file, without network, without a node.
 
-use dokuei_keys::delegation::{CheckedPerson, PersonRole, SiteCertificate, SiteIdentity};
+use dokuei_keys::delegation::{
+    CheckedPerson, PersonRole, Revocation, SiteCertificate, SiteIdentity,
+};
 use dokuei_keys::id::{Digest, DocumentId};
 use dokuei_keys::signed::Signed;
 use dokuei_protocol::case::report::{Countersignature, Report};
+use dokuei_protocol::time::Timestamp;
 
 use crate::language::Message;
 use crate::reports::bundle::Bundle;
@@ -22,6 +25,8 @@ pub struct Authentic {
     pub author: CheckedPerson,
     /// The reading site.
     pub site: SiteCertificate,
+    /// When the reading site countersigned.
+    pub countersigned: Timestamp,
     /// The printed form.
     pub pdf: Vec<u8>,
 }
@@ -50,6 +55,9 @@ pub enum NotAuthentic {
     /// The printed form.
     #[error("the printed form (PDF) was changed")]
     Pdf,
+    /// A key behind it was revoked before it was signed.
+    #[error("it was signed after its author's key, or a key of the reading site, had been revoked")]
+    Revoked,
     /// Report and issue, or report and study, differ.
     #[error("the report is about something else")]
     Elsewhere,
@@ -86,6 +94,10 @@ impl NotAuthentic {
             NotAuthentic::Pdf => say!(
                 "PDF が署名後に変更されています。",
                 "The PDF was changed after signing."
+            ),
+            NotAuthentic::Revoked => say!(
+                "このレポートは、読影医または読影施設の鍵が失効した後に署名されています。",
+                "The report was signed after its author's key, or a key of the reading site, had been revoked."
             ),
             NotAuthentic::Elsewhere => say!(
                 "このレポートは別の検査または別の版のものです。",
@@ -143,6 +155,32 @@ pub fn verify(bundle: &Bundle, pdf: Option<&[u8]>) -> Result<Authentic, NotAuthe
         subject,
         author,
         site: site.certificate().content().clone(),
+        countersigned: countersigned.at,
         pdf,
     })
+}
+
+/// Whether none of what the reading site has revoked covers an authentic report. The author's key counts until it was
+/// revoked by the author's own date and by the reading site's: whoever has a stolen key writes any date under it, but
+/// not the countersignature's.
+///
+/// # Errors
+/// [`NotAuthentic::Revoked`].
+pub fn check_revocations(
+    authentic: &Authentic,
+    revocations: &[Revocation],
+) -> Result<(), NotAuthentic> {
+    let countersigned = authentic.countersigned.seconds();
+    let written = authentic.report.at.seconds().max(countersigned);
+    let site = [&authentic.site.root, &authentic.site.key];
+    let covers = |revocation: &Revocation| {
+        let author = revocation.revoked.as_bytes() == authentic.author.id.as_bytes();
+        (author && written >= revocation.since)
+            || site.iter().any(|key| revocation.covers(key, countersigned))
+    };
+    let of_site = |revocation: &&Revocation| revocation.site == authentic.site.site;
+    if revocations.iter().filter(of_site).any(covers) {
+        return Err(NotAuthentic::Revoked);
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::network::{self, Address, Network, SendError};
+use crate::reports::reception::IssuedReport;
 use crate::runtime::desk::{Desk, now};
 use crate::runtime::ports::Ports;
 
@@ -102,6 +103,7 @@ impl Dispatch {
     /// takes longer goes on by itself.
     pub async fn perform(&self, effect: Effect) {
         match effect {
+            Effect::Bar(nodes) => self.network.bar(nodes).await,
             Effect::Admit(members) => self.admit(members).await,
             Effect::Permit(permits) => self.permits.replace(permits),
             Effect::OpenPairing(until) => {
@@ -150,11 +152,19 @@ impl Dispatch {
                 from,
                 node,
                 issued,
+                revocations,
                 key,
             } => {
                 let (ports, version) = (Arc::clone(&self.ports), issued.version);
                 self.job(Job::ReceiveReport(case, version), async move {
-                    ports.receive_report(case, from, node, issued, key).await
+                    let report = IssuedReport {
+                        case,
+                        from,
+                        node,
+                        issued,
+                        revocations,
+                    };
+                    ports.receive_report(report, key).await
                 });
             }
             Effect::Answer(ticket, answer) => {

@@ -8,7 +8,6 @@ use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
-use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::input::{Outcome, Trouble};
 use dokuei_protocol::limits;
 
@@ -16,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::network::Network;
-use crate::reports::reception::{self, ReceptionError};
+use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
@@ -97,7 +96,10 @@ impl Ports {
             Ok(()) => Outcome::Done,
             Err(error) => {
                 let outcome = outcome_of(&error);
-                let stored = self.transfers.standing(&case).map_or(0, |standing| standing.stored);
+                let stored = self
+                    .transfers
+                    .standing(&case)
+                    .map_or(0, |standing| standing.stored);
                 if outcome == Outcome::Impossible && stored > 0 {
                     tracing::error!(target: "dokuei::transfer", %case, stored, "a study that did not arrive whole is in the archive in part: {error}");
                 } else {
@@ -199,18 +201,11 @@ impl Ports {
     }
 
     /// Fetches a report version, verifies it, and puts it into the archive.
-    pub async fn receive_report(
-        self: Arc<Self>,
-        case: CaseId,
-        from: SiteId,
-        node: NodeId,
-        issued: ReportIssued,
-        key: ContentKey,
-    ) -> Outcome {
-        match reception::receive(&self, case, from, node, &issued, key).await {
+    pub async fn receive_report(self: Arc<Self>, report: IssuedReport, key: ContentKey) -> Outcome {
+        match reception::receive(&self, &report, key).await {
             Ok(()) => Outcome::Done,
             Err(error) => {
-                let version = issued.version;
+                let (case, version) = (report.case, report.issued.version);
                 tracing::warn!(target: "dokuei::report", %case, version, "a report could not be received: {error}");
                 match error {
                     ReceptionError::Receive(error) => outcome_of(&error),

@@ -31,7 +31,7 @@ use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::say;
 use crate::site::keys::SiteKeys;
-use crate::site::{SiteFolder, passphrase};
+use crate::site::{SiteFolder, notices, passphrase};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
@@ -190,8 +190,17 @@ impl Node {
     /// Says what the configuration says: where this node is reached, and what it reads.
     ///
     /// # Errors
-    /// When the node is stopping.
+    /// When the node is stopping, or a notice of this site's own keys is damaged.
     pub async fn announce(&self) -> Result<(), Failure> {
+        for notice in notices::all(&self.folder)? {
+            if notice.site == self.ports.site {
+                let taken = self.desk.command(Command::TakeNotice(Box::new(notice)));
+                let taken = taken.await.map_err(|error| failed(&error))?;
+                if let Err(error) = taken {
+                    tracing::error!(target: "dokuei::keys", "a notice of this site's own keys is not taken: {error}");
+                }
+            }
+        }
         for command in [
             Command::AnnounceAddresses(self.addresses()),
             Command::AnnounceCapacity(self.config.capacity.clone()),

@@ -8,6 +8,7 @@ use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_keys::signed::{Signed, recorded};
 use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::{UnixSeconds, Validity};
+use dokuei_protocol::partner::notice::Renewal;
 use dokuei_protocol::service::Identity;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::language::Failure;
 use crate::say;
-use crate::site::{SiteFolder, unusable, write_private};
+use crate::site::{SiteFolder, recovery, unusable, write_private};
 
 /// Certificates start this many seconds before they are made, so that a partner whose clock is
 /// behind accepts them.
@@ -122,6 +123,98 @@ impl SiteKeys {
         Ok((keys, root_seed))
     }
 
+    /// The same site with a certificate for another year, signed by its root: with the keys there are, or with new
+    /// site and node keys. What lies on the disk stays readable.
+    ///
+    /// # Errors
+    /// When the root is another site's, or the certificate cannot be made.
+    pub fn renewed(
+        &self,
+        root: &SigningKey,
+        now: UnixSeconds,
+        new_keys: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SiteKeys, Failure> {
+        let old = self.site_certificate()?;
+        if old.root != root.public() {
+            return Err(recovery::other_site());
+        }
+        let seed = |kept: &Secret32, rng: &mut _| match new_keys {
+            true => Secret32::from_rng(rng),
+            false => kept.duplicate(),
+        };
+        let (site_seed, node_seed) = (seed(&self.site_seed, rng), seed(&self.node_seed, rng));
+        let site = SigningKey::from_seed(site_seed.duplicate());
+        let node = SigningKey::from_seed(node_seed.duplicate()).public();
+        let validity = Validity::starting(UnixSeconds(now.0.saturating_sub(BACKDATED)), LIFE);
+        // By the clock, so that no two certificates of one site have the same number, whichever copy of the data
+        // folder they are made from.
+        let serial = now.0.max(old.serial + 1);
+        let certificate = SiteCertificate {
+            key: site.public(),
+            validity,
+            serial,
+            ..old
+        };
+        let delegation = Delegation {
+            site: certificate.site,
+            subject: Subject::Node(NodeId::from(node)),
+            validity,
+            serial,
+        };
+        let unfit = |_| damaged_certificate();
+        Ok(SiteKeys {
+            certificate: Signed::sign(certificate, root)
+                .map_err(unfit)?
+                .bytes()
+                .to_vec(),
+            node: Signed::sign(delegation, &site)
+                .map_err(unfit)?
+                .bytes()
+                .to_vec(),
+            site_seed,
+            node_seed,
+            storage: self.storage.duplicate(),
+        })
+    }
+
+    /// Until when partners accept this node: the end of its certificate or delegation, whichever comes first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn valid_until(&self) -> Result<UnixSeconds, Failure> {
+        let certificate = self.site_certificate()?;
+        let node: Delegation = recorded(&self.node).map_err(|_| damaged_certificate())?;
+        Ok(certificate.validity.until.min(node.validity.until))
+    }
+
+    /// What partners are told of these keys.
+    pub fn renewal(&self) -> Renewal {
+        Renewal {
+            certificate: self.certificate.clone().into(),
+            node: self.node.clone().into(),
+        }
+    }
+
+    /// Seals the keys into the folder's key file in place of those there. The file is exchanged in one step.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace(
+        &self,
+        folder: &SiteFolder,
+        passphrase: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), Failure> {
+        let (path, new) = (folder.keys(), folder.keys().with_extension("new"));
+        // What an interrupted attempt left behind.
+        let _ = std::fs::remove_file(&new);
+        self.seal(&new, passphrase, rng)?;
+        std::fs::rename(&new, &path)
+            .and_then(|()| std::fs::File::open(folder.keys_folder())?.sync_all())
+            .map_err(|error| unusable(&path, &error))
+    }
+
     /// Seals the keys into the folder's key file.
     ///
     /// # Errors
@@ -129,6 +222,15 @@ impl SiteKeys {
     pub fn save(
         &self,
         folder: &SiteFolder,
+        passphrase: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), Failure> {
+        self.seal(&folder.keys(), passphrase, rng)
+    }
+
+    fn seal(
+        &self,
+        path: &std::path::Path,
         passphrase: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Result<(), Failure> {
@@ -141,10 +243,9 @@ impl SiteKeys {
             storage: *self.storage.secret().expose(),
         };
         let plain = Zeroizing::new(cbor::encode(&stored));
-        let path = folder.keys();
         let sealed = keyfile::seal_secrets(&plain, passphrase, Cost::default(), rng)
-            .map_err(|error| key_file(&path, &error))?;
-        write_private(&path, &sealed).map_err(|error| unusable(&path, &error))
+            .map_err(|error| key_file(path, &error))?;
+        write_private(path, &sealed).map_err(|error| unusable(path, &error))
     }
 
     /// Opens the folder's key file.
@@ -190,9 +291,7 @@ impl SiteKeys {
     /// # Errors
     /// When it cannot be read.
     pub fn site_certificate(&self) -> Result<SiteCertificate, Failure> {
-        recorded(&self.certificate).map_err(|_| {
-            Failure::new("certificate-damaged", say!("鍵ファイルの施設証明書を読めません。バックアップから復元してください。", "The site certificate in the key file cannot be read. Restore the key file from a backup."))
-        })
+        recorded(&self.certificate).map_err(|_| damaged_certificate())
     }
 
     /// The site certificate as signed.
@@ -219,6 +318,16 @@ impl SiteKeys {
     pub fn storage(&self) -> &StorageKey {
         &self.storage
     }
+}
+
+fn damaged_certificate() -> Failure {
+    Failure::new(
+        "certificate-damaged",
+        say!(
+            "鍵ファイルの施設証明書を読めません。バックアップから復元してください。",
+            "The site certificate in the key file cannot be read. Restore the key file from a backup."
+        ),
+    )
 }
 
 /// What is wrong with a key file, in words.

@@ -1,6 +1,7 @@
 //! The data folder of one site: where things lie, the keys at rest, the people.
 
 pub mod keys;
+pub mod notices;
 pub mod passphrase;
 pub mod people;
 pub mod recovery;
@@ -49,6 +50,11 @@ impl SiteFolder {
     /// The passphrase for unattended starts, unless it is kept elsewhere.
     pub fn passphrase(&self) -> PathBuf {
         self.0.join("passphrase")
+    }
+
+    /// What this site says of its keys, as files to carry to partners.
+    pub fn notices(&self) -> PathBuf {
+        self.0.join("notices")
     }
 
     /// The recovery sheet, to be printed and removed.

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use dokuei_keys::delegation::{Delegation, PersonRole, Subject};
+use dokuei_keys::error::Refused;
 use dokuei_keys::id::{PersonId, SiteId};
 use dokuei_keys::keyfile::{self, Cost};
 use dokuei_keys::secret::Secret32;
@@ -95,16 +96,7 @@ pub fn enrol(
         validity: Validity::starting(UnixSeconds(now.0.saturating_sub(BACKDATED)), LIFE),
         serial: now.0,
     };
-    let signed = Signed::sign(delegation, &keys.site_key()).map_err(|refused| {
-        let why = refused.why();
-        Failure::new(
-            "person-unfit",
-            say!(
-                "この人の情報では鍵を発行できません（{why}）。",
-                "No key can be issued with these particulars ({why})."
-            ),
-        )
-    })?;
+    let signed = Signed::sign(delegation, &keys.site_key()).map_err(|refused| unfit(&refused))?;
     let path = folder.person(&id);
     let sealed = keyfile::seal_secrets(seed.expose(), passphrase, Cost::default(), rng)
         .map_err(|error| key_file(&path, &error))?;
@@ -112,6 +104,47 @@ pub fn enrol(
     let certificate = certificate_path(folder, &id);
     write_private(&certificate, signed.bytes()).map_err(|error| unusable(&certificate, &error))?;
     read(signed.bytes(), site).ok_or_else(|| damaged(&certificate))
+}
+
+fn unfit(refused: &Refused) -> Failure {
+    let why = refused.why();
+    Failure::new(
+        "person-unfit",
+        say!(
+            "この人の情報では鍵を発行できません（{why}）。",
+            "No key can be issued with these particulars ({why})."
+        ),
+    )
+}
+
+/// Certifies everybody's key for another year, with the site's present key. Nobody's passphrase is needed. Returns
+/// how many.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn certify_again(
+    folder: &SiteFolder,
+    keys: &SiteKeys,
+    now: UnixSeconds,
+) -> Result<usize, Failure> {
+    let people = all(folder, keys.site_certificate()?.site)?;
+    for person in &people {
+        let path = certificate_path(folder, &person.id);
+        let old: Delegation = recorded(&person.delegation).map_err(|_| damaged(&path))?;
+        let delegation = Delegation {
+            validity: Validity::starting(UnixSeconds(now.0.saturating_sub(BACKDATED)), LIFE),
+            serial: now.0.max(old.serial + 1),
+            ..old
+        };
+        let signed =
+            Signed::sign(delegation, &keys.site_key()).map_err(|refused| unfit(&refused))?;
+        let new = path.with_extension("new");
+        // What an interrupted attempt left behind.
+        let _ = std::fs::remove_file(&new);
+        write_private(&new, signed.bytes()).map_err(|error| unusable(&new, &error))?;
+        std::fs::rename(&new, &path).map_err(|error| unusable(&path, &error))?;
+    }
+    Ok(people.len())
 }
 
 /// Everybody with a key, in order of name.

@@ -3,7 +3,11 @@
 
 use dokuei_keys::id::{Digest, SiteId};
 use dokuei_keys::secret::Secret32;
+use dokuei_keys::signing::SigningKey;
 use zeroize::Zeroizing;
+
+use crate::language::Failure;
+use crate::say;
 
 /// Crockford's base 32: no I, L, O, U, so that a hand-copied code is read back right.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -59,6 +63,35 @@ pub fn read(text: &str) -> Option<Secret32> {
     check(&seed)
         .eq(digits[52..].iter().copied())
         .then_some(seed)
+}
+
+/// The root key from what a person typed or scanned: the code alone, or the whole sheet with the code in it.
+///
+/// # Errors
+/// When there is no code in it, or a character is wrong.
+pub fn root(text: &str) -> Result<SigningKey, Failure> {
+    let lines: Vec<&str> = text.lines().collect();
+    let seed = read(text).or_else(|| lines.windows(2).find_map(|two| read(&two.join("-"))));
+    seed.map(SigningKey::from_seed).ok_or_else(|| {
+        Failure::new(
+            "wrong-code",
+            say!(
+                "復旧シートのコードが正しくありません。14 組の 4 文字を、もう一度紙と見比べてください。",
+                "This is not the code of a recovery sheet: compare its 14 groups of four with the paper."
+            ),
+        )
+    })
+}
+
+/// The recovery sheet is another site's.
+pub fn other_site() -> Failure {
+    Failure::new(
+        "other-sheet",
+        say!(
+            "この復旧シートは別の施設のものです。シートの施設 ID を「dokuei status」の施設 ID と比べてください。",
+            "This recovery sheet belongs to another site: compare its site id with the one that 'dokuei status' shows."
+        ),
+    )
 }
 
 /// The sheet to print.
@@ -118,6 +151,16 @@ mod tests {
             .replace('0', "o")
             .replace('1', "l");
         assert_eq!(read(&copied).unwrap().expose(), seed.expose());
+    }
+
+    #[test]
+    fn the_root_is_read_from_the_code_or_from_the_whole_sheet() {
+        let seed = Secret32::from_bytes([0x33; 32]);
+        let key = SigningKey::from_seed(seed.duplicate()).public();
+        let sheet = sheet(SiteId::of(&key), "架空診療所", &seed);
+        assert_eq!(root(&sheet).unwrap().public(), key);
+        assert_eq!(root(&code(&seed)).unwrap().public(), key);
+        assert!(root("no code at all\nand no code here").is_err());
     }
 
     #[test]

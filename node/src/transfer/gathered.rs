@@ -97,7 +97,12 @@ impl Gathered {
             places[*number] = place as u16;
         }
         let series = order.iter().map(|number| self.series[*number].1.clone());
-        study.series = series.map(|series| Series { objects: 0, ..series }).collect();
+        study.series = series
+            .map(|series| Series {
+                objects: 0,
+                ..series
+            })
+            .collect();
         for mut object in self.objects.into_values() {
             object.series = places[usize::from(object.series)];
             study.series[usize::from(object.series)].objects += 1;

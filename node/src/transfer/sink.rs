@@ -257,7 +257,11 @@ fn scan(object: &mut OpenedObject, keep: bool) -> Option<Scanned> {
     let syntax = TransferSyntax::from(Uid::parse(head.transfer_syntax.as_bytes()).ok()?);
     let mut scanner = Scanner::new(syntax, Limits::default());
     let mut hasher = blake3::Hasher::new();
-    let room = if keep { object.length() as usize } else { PIECE };
+    let room = if keep {
+        object.length() as usize
+    } else {
+        PIECE
+    };
     let mut bytes = Vec::with_capacity(room);
     loop {
         let begin = bytes.len();

@@ -1,6 +1,11 @@
 //! Who is connected with whom, and by what.
 
-use dokuei_node::network::{Network, NetworkConfig, SendError, StartError, SyncError, Transport};
+use std::time::Duration;
+
+use dokuei_node::network::{
+    Network, NetworkConfig, PairError, SendError, StartError, SyncError, Transport,
+};
+use tokio::time::Instant;
 
 use crate::site::{DEADLINE, Site, config, pair_of_sites, restart};
 
@@ -119,6 +124,58 @@ async fn a_removed_member_is_cut_at_once() {
     hospital.network.set_members(vec![clinic.caller()]).await;
     clinic.network.nudge(hospital.node()).await;
     clinic.until_connected_again(&hospital, 2).await;
+}
+
+#[tokio::test]
+async fn a_revoked_node_is_cut_at_once_and_refused_before_any_protocol() {
+    for (seed, quic) in [(60, true), (62, false)] {
+        let only = |seed| NetworkConfig {
+            quic,
+            ..config(seed)
+        };
+        let (clinic, hospital) = pair_of_sites(only(seed), only(seed + 1)).await;
+        let questions = hospital.seen(|seen| seen.questions.len());
+        hospital.network.bar(vec![clinic.node()]).await;
+        hospital
+            .until("cut", |seen| {
+                seen.disconnected
+                    .iter()
+                    .any(|(_, why)| why == "its key was revoked")
+            })
+            .await;
+        clinic
+            .until("lost", |seen| !seen.disconnected.is_empty())
+            .await;
+        // Still on the list of members, with the door open for strangers: it gets in as neither.
+        let soon = Instant::now() + Duration::from_secs(60);
+        hospital.network.open_pairing(soon).await;
+        clinic.network.nudge(hospital.node()).await;
+        clinic
+            .until_status(hospital.node(), "turned away", |status| {
+                status.connected.is_none() && status.trouble.is_some()
+            })
+            .await;
+        let refused = match clinic.network.pair(&[hospital.address.into()]).await {
+            Ok(mut conversation) => conversation.exchange(b"let me in").await.err(),
+            Err(error) => Some(error),
+        };
+        assert_eq!(refused, Some(PairError::Refused));
+        assert_eq!(hospital.seen(|seen| seen.connected.len()), 1);
+        assert_eq!(hospital.seen(|seen| seen.questions.len()), questions);
+        assert!(hospital.seen(|seen| seen.pairings.is_empty() && seen.documents.is_empty()));
+        // Nor does this node call it.
+        hospital.network.set_members(vec![clinic.member()]).await;
+        hospital
+            .until_status(clinic.node(), "not called", |status| {
+                status.connected.is_none() && status.trouble.is_some()
+            })
+            .await;
+        // Whoever is not revoked is served as before.
+        let other = Site::start(only(seed + 4)).await;
+        hospital.network.set_members(vec![other.caller()]).await;
+        other.network.set_members(vec![hospital.member()]).await;
+        other.until_connected(&hospital).await;
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! dated and numbered; the newest counts.
 
 use dokuei_keys::error::{Refused, Why};
-use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::id::{Digest, NodeId, SiteId};
 use dokuei_keys::labels::Label;
 use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signed::{self, Document, Signed};
@@ -12,6 +12,7 @@ use minicbor::{Decode, Encode};
 
 use crate::case::terms::{CaseTerms, Modality, Priority, Specialty};
 use crate::limits;
+use crate::partner::notice::Notice;
 use crate::time::Timestamp;
 
 /// Where a site's node is reached.
@@ -199,6 +200,16 @@ pub struct SyncRequest {
     /// Start of validity of the newest prekey held, in seconds, if any.
     #[n(2)]
     pub prekey: Option<u64>,
+    /// The number of the site certificate held, if any.
+    #[n(3)]
+    pub certificate: Option<u64>,
+    /// Names the set of revocations held: [`crate::partner::notice::Revocations::digest`].
+    #[n(4)]
+    pub revocations: Option<Digest>,
+    /// The newest document of a case that was taken from the asked site, as it was signed. A site
+    /// that does not know its own document works on an older copy of its data.
+    #[n(5)]
+    pub taken: Option<ByteVec>,
 }
 
 /// The answer: the newer announcements, as signed.
@@ -208,4 +219,7 @@ pub struct SyncAnswer {
     /// At most one of each kind.
     #[n(0)]
     pub announcements: Vec<ByteVec>,
+    /// What the site says of its keys, when that differs from what the asker holds.
+    #[n(1)]
+    pub notice: Option<Notice>,
 }

@@ -33,8 +33,12 @@ pub struct Acquaintance {
     pub site: SiteId,
     /// Its name for itself.
     pub name: String,
+    /// Its root, which vouches for all the rest.
+    pub root: PublicKey,
     /// Its site key.
     pub key: PublicKey,
+    /// The number of its certificate; the highest is the current one.
+    pub serial: u64,
     /// Its node.
     pub node: NodeId,
     /// Until when certificate and delegation hold.
@@ -47,9 +51,7 @@ impl Introduction {
     /// # Errors
     /// [`Refused`] when a signature, a validity or the relation between the documents does not hold.
     pub fn check(&self, now: Timestamp) -> Result<Acquaintance, Refused> {
-        let identity = SiteIdentity::check(&self.certificate, now.seconds())?;
-        identity.node(&self.node, now.seconds())?;
-        let acquaintance = self.recorded()?;
+        let acquaintance = Acquaintance::check(&self.certificate, &self.node, now)?;
         Announcement::verify(&self.address, acquaintance.site, &acquaintance.key)?;
         Ok(acquaintance)
     }
@@ -59,15 +61,37 @@ impl Introduction {
     /// # Errors
     /// [`Refused`] when it is none.
     pub fn recorded(&self) -> Result<Acquaintance, Refused> {
-        let certificate: SiteCertificate = signed::recorded(&self.certificate)?;
-        let delegation: Delegation = signed::recorded(&self.node)?;
+        Acquaintance::recorded(&self.certificate, &self.node)
+    }
+}
+
+impl Acquaintance {
+    /// Verifies a site certificate and its node's delegation at `now`.
+    ///
+    /// # Errors
+    /// [`Refused`] when a signature, a validity or the relation between the two does not hold.
+    pub fn check(certificate: &[u8], node: &[u8], now: Timestamp) -> Result<Acquaintance, Refused> {
+        let identity = SiteIdentity::check(certificate, now.seconds())?;
+        identity.node(node, now.seconds())?;
+        Self::recorded(certificate, node)
+    }
+
+    /// What a certificate and a delegation say that were verified before, or are this site's own.
+    ///
+    /// # Errors
+    /// [`Refused`] when they are none.
+    pub fn recorded(certificate: &[u8], node: &[u8]) -> Result<Acquaintance, Refused> {
+        let certificate: SiteCertificate = signed::recorded(certificate)?;
+        let delegation: Delegation = signed::recorded(node)?;
         let Subject::Node(node) = delegation.subject else {
             return Err(Why::OtherKind.into());
         };
         Ok(Acquaintance {
             site: certificate.site,
             name: certificate.name,
+            root: certificate.root,
             key: certificate.key,
+            serial: certificate.serial,
             node,
             valid_until: certificate.validity.until.min(delegation.validity.until),
         })

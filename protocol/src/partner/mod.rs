@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod announcement;
 pub mod introduction;
+pub mod notice;
 pub mod pairing;
 
 use std::collections::BTreeMap;
@@ -10,10 +11,13 @@ use std::collections::BTreeMap;
 use dokuei_keys::id::{DocumentId, NodeId, SiteId};
 use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signing::PublicKey;
+use dokuei_keys::time::UnixSeconds;
 
+use crate::limits;
 use crate::partner::agreement::Agreement;
 use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Acquaintance;
+use crate::partner::notice::{Barred, Revocations};
 use crate::time::Timestamp;
 
 /// A site that this site has paired with.
@@ -21,12 +25,20 @@ use crate::time::Timestamp;
 pub struct Partner {
     /// Its name for itself, as certified by its root.
     pub name: String,
+    /// Its root, which vouches for all the rest.
+    pub root: PublicKey,
     /// Its site key.
     pub key: PublicKey,
+    /// Site keys that it had before, newest first: what they signed may still be on its way.
+    pub earlier: Vec<PublicKey>,
+    /// The number of its certificate; a lower one does not come back.
+    pub serial: u64,
     /// Its node.
     pub node: NodeId,
     /// Until when certificate and delegation hold.
-    pub valid_until: dokuei_keys::time::UnixSeconds,
+    pub valid_until: UnixSeconds,
+    /// Which of the keys it lives by is revoked.
+    pub barred: Option<Barred>,
     /// Agreements by the id of their proposal.
     pub agreements: BTreeMap<DocumentId, AgreementState>,
     /// Its newest address record.
@@ -35,6 +47,29 @@ pub struct Partner {
     pub capacity: Option<CapacityOffer>,
     /// Its newest prekey.
     pub prekey: Option<Prekey>,
+}
+
+/// What stays known of a site when it is no partner any more.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The highest number of a certificate of it.
+    pub serial: u64,
+    /// Its nodes as far as it was known by them, newest first.
+    pub nodes: Vec<NodeId>,
+    /// What it has revoked. There is no way back, pairing again included.
+    pub revocations: Revocations,
+    /// The newest document of a case that was taken from it, as it was signed.
+    pub taken: Option<Vec<u8>>,
+}
+
+impl Known {
+    /// Remembers what a partner lives by.
+    pub fn meet(&mut self, partner: &Partner) {
+        self.serial = self.serial.max(partner.serial);
+        self.nodes.retain(|node| *node != partner.node);
+        self.nodes.insert(0, partner.node);
+        self.nodes.truncate(limits::EARLIER_KEYS);
+    }
 }
 
 /// An agreement and who has signed it.
@@ -53,9 +88,13 @@ impl Partner {
     pub fn new(acquaintance: &Acquaintance) -> Partner {
         Partner {
             name: acquaintance.name.clone(),
+            root: acquaintance.root,
             key: acquaintance.key,
+            earlier: Vec::new(),
+            serial: acquaintance.serial,
             node: acquaintance.node,
             valid_until: acquaintance.valid_until,
+            barred: None,
             agreements: BTreeMap::new(),
             address: None,
             capacity: None,
@@ -63,9 +102,54 @@ impl Partner {
         }
     }
 
-    /// The agreement in force at this moment, if there is one. Of several, the one accepted last by
-    /// this site's own log: after pairing again the partner may know of no other.
+    /// Whether it is heard: its certificates hold and no key it lives by is revoked.
+    pub fn in_force(&self, now: Timestamp) -> bool {
+        self.barred.is_none() && now.seconds() < self.valid_until
+    }
+
+    /// Whether its node may connect: also for a while after its certificate has ended, to bring the
+    /// new one and nothing else.
+    pub fn may_connect(&self, now: Timestamp) -> bool {
+        let late = self
+            .valid_until
+            .0
+            .saturating_add(limits::RENEWAL_LATE.0 / 1000);
+        self.barred.is_none() && now.seconds() < UnixSeconds(late)
+    }
+
+    /// Its present site key, and those before.
+    pub fn site_keys(&self) -> Vec<PublicKey> {
+        [self.key].iter().chain(&self.earlier).copied().collect()
+    }
+
+    /// Takes what a renewed certificate says.
+    pub fn renew(&mut self, acquaintance: &Acquaintance) {
+        if acquaintance.key != self.key {
+            self.succeed(self.key, self.earlier.clone());
+            // A key that was given up, perhaps because it was stolen, speaks for nothing any more.
+            (self.address, self.capacity, self.prekey) = (None, None, None);
+        }
+        self.name.clone_from(&acquaintance.name);
+        self.key = acquaintance.key;
+        self.serial = acquaintance.serial;
+        self.node = acquaintance.node;
+        self.valid_until = acquaintance.valid_until;
+    }
+
+    /// Remembers the site keys before the present one.
+    pub fn succeed(&mut self, before: PublicKey, earlier: Vec<PublicKey>) {
+        self.earlier = [before].into_iter().chain(earlier).collect();
+        self.earlier.dedup();
+        self.earlier.truncate(limits::EARLIER_KEYS);
+    }
+
+    /// The agreement in force at this moment, if there is one; none with a site whose key is
+    /// revoked. Of several, the one accepted last by this site's own log: after pairing again the
+    /// partner may know of no other.
     pub fn agreement(&self, now: Timestamp) -> Option<(DocumentId, &Agreement)> {
+        if self.barred.is_some() {
+            return None;
+        }
         self.newest(|state| state.accepted && state.agreement.in_force(now))
     }
 

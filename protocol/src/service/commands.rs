@@ -5,6 +5,10 @@ use crate::service::{Service, Turn};
 
 impl Service {
     pub(crate) fn command(&mut self, turn: &mut Turn, ticket: Ticket, command: Command) {
+        if let Some(answer) = self.halted(&command) {
+            turn.answer(ticket, answer);
+            return;
+        }
         let answer = match command {
             Command::Invite {
                 addresses,
@@ -18,6 +22,8 @@ impl Service {
             }
             Command::AcceptAgreement(site) => self.accept_agreement(turn, site),
             Command::RemovePartner(site) => self.remove_partner(turn, site),
+            Command::RevokePerson(person) => self.revoke_person(turn, person),
+            Command::TakeNotice(notice) => self.take_notice(turn, &notice),
             Command::AnnounceAddresses(addresses) => self.announce_addresses(turn, addresses),
             Command::AnnounceCapacity(slots) => self.announce_capacity(turn, slots),
             Command::OpenCase(open) => self.open_case(turn, *open),

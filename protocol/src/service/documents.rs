@@ -1,5 +1,6 @@
 //! Documents from partners: who may say this, and is it so.
 
+use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::signed::{self, Document, Signed};
 use dokuei_keys::signing::PublicKey;
@@ -24,16 +25,26 @@ impl Service {
         if bytes.len() > limits::DOCUMENT_BYTES {
             return DocumentAnswer::Refused;
         }
-        // A sender that is no partner, or whose certificate has run out, is not heard now. That is
-        // not for ever: a refusal would tear a hole into a chain that goes on after the two have
-        // paired again.
-        let Some(site) = self.site_of(node) else {
+        // A sender that is no partner, or whose certificate has run out or is revoked, is not heard
+        // now. That is not for ever: a refusal would tear a hole into a chain that goes on after the
+        // two have paired again, or the certificate was renewed.
+        let Some(site) = self.site_of(node).filter(|_| self.halt().is_none()) else {
             return DocumentAnswer::Later;
         };
-        let Some(key) = self.key_in_force(site, turn.now) else {
+        let Some(partner) = self.partner_in_force(site) else {
             return DocumentAnswer::Later;
         };
         let Ok(header) = signed::peek(bytes) else {
+            return DocumentAnswer::Refused;
+        };
+        if header.kind == Revocation::KIND {
+            return match self.take_revocation(turn, site, bytes) {
+                true => DocumentAnswer::Accepted,
+                false => DocumentAnswer::Refused,
+            };
+        }
+        let keys = partner.site_keys();
+        let Some(key) = keys.into_iter().find(|key| *key == header.key) else {
             return DocumentAnswer::Refused;
         };
         match header.kind.as_str() {
@@ -43,11 +54,6 @@ impl Service {
             AgreementAccepted::KIND => self.take_acceptance(turn, site, &key, bytes),
             _ => DocumentAnswer::Refused,
         }
-    }
-
-    fn key_in_force(&self, site: SiteId, now: Timestamp) -> Option<PublicKey> {
-        let partner = self.state.partners.get(&site)?;
-        (now.seconds() < partner.valid_until).then_some(partner.key)
     }
 
     fn take_link(
@@ -63,6 +69,7 @@ impl Service {
         let link = document.content();
         if link.requester != site
             || link.reader != self.identity.site
+            || self.is_revoked(site, key.as_bytes(), link.at.seconds())
             || too_far_ahead(link.at, turn.now)
         {
             return DocumentAnswer::Refused;
@@ -83,6 +90,7 @@ impl Service {
         let proposal = document.content();
         if proposal.reader != site
             || proposal.requester != self.identity.site
+            || self.is_revoked(site, key.as_bytes(), proposal.at.seconds())
             || too_far_ahead(proposal.at, turn.now)
         {
             return DocumentAnswer::Refused;
@@ -101,7 +109,11 @@ impl Service {
             return DocumentAnswer::Refused;
         };
         let agreement = document.content();
-        if agreement.proposer != site || agreement.accepter != self.identity.site {
+        // It has no date: one by a revoked key may have been signed at any time.
+        if self.is_revoked(site, key.as_bytes(), turn.now.seconds())
+            || agreement.proposer != site
+            || agreement.accepter != self.identity.site
+        {
             return DocumentAnswer::Refused;
         }
         let Some(partner) = self.state.partners.get(&site) else {
@@ -127,7 +139,10 @@ impl Service {
             return DocumentAnswer::Refused;
         };
         let accepted = document.content();
-        if accepted.accepter != site || accepted.proposer != self.identity.site {
+        if self.is_revoked(site, key.as_bytes(), accepted.at.seconds())
+            || accepted.accepter != site
+            || accepted.proposer != self.identity.site
+        {
             return DocumentAnswer::Refused;
         }
         let Some(state) = self

@@ -120,7 +120,7 @@ impl Service {
             if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
                 continue;
             }
-            if self.another_version_runs(job) {
+            if !self.may_begin(job) || self.another_version_runs(job) {
                 continue;
             }
             let Some(effect) = self.effect_of(job) else {
@@ -197,6 +197,7 @@ impl Service {
                     from,
                     node: self.is_connected(from)?,
                     issued,
+                    revocations: self.revoked_by(from),
                     key,
                 })
             }
@@ -308,7 +309,7 @@ impl Service {
     pub(crate) fn permit_parcels(&mut self, turn: &mut Turn) {
         let mut permits = Vec::new();
         let mut permit = |site: SiteId, parcel: ParcelId| {
-            permits.extend(self.state.partners.get(&site).map(|partner| Permit {
+            permits.extend(self.partner_in_force(site).map(|partner| Permit {
                 node: partner.node,
                 parcel,
             }));

@@ -13,6 +13,8 @@ mod partners;
 mod reading;
 pub use reading::NextVersion;
 mod requesting;
+mod standing;
+pub use standing::Halt;
 pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +32,7 @@ use crate::input::{Input, Job, Ticket};
 use crate::limits;
 use crate::log::entry::BrokenLog;
 use crate::partner::announcement::OfferSlot;
-use crate::partner::introduction::Introduction;
+use crate::partner::introduction::{Acquaintance, Introduction};
 use crate::record::Record;
 use crate::service::jobs::Attempt;
 use crate::service::pairing::Pairings;
@@ -61,6 +63,8 @@ pub(crate) struct Vault {
 /// The service of one site.
 pub struct Service {
     identity: Identity,
+    /// What this site's own certificates say; none when they cannot be read.
+    own: Option<Acquaintance>,
     state: State,
     vault: Vault,
     rng: ChaCha20Rng,
@@ -68,7 +72,12 @@ pub struct Service {
     connected: BTreeSet<NodeId>,
     attempts: BTreeMap<Job, Attempt>,
     synced: BTreeMap<NodeId, Timestamp>,
+    /// Partners that have said since the start what they hold of this site.
+    told: BTreeSet<SiteId>,
+    /// The partner that has seen more of this site than its data folder knows.
+    older: Option<SiteId>,
     admitted: Vec<Member>,
+    barred: Vec<NodeId>,
     permitted: Vec<Permit>,
     /// Cases that a person of this site wants to answer by hand.
     quoting: Quoting,
@@ -114,8 +123,10 @@ impl Service {
     /// The service of a site of which nothing has happened yet. `seed` feeds every random choice.
     pub fn new(identity: Identity, quoting: Quoting, seed: &Secret32) -> Service {
         let state = State::new(identity.site);
+        let own = Acquaintance::recorded(&identity.certificate, &identity.node).ok();
         Service {
             identity,
+            own,
             state,
             vault: Vault::default(),
             rng: ChaCha20Rng::from_seed(*seed.expose()),
@@ -123,7 +134,10 @@ impl Service {
             connected: BTreeSet::new(),
             attempts: BTreeMap::new(),
             synced: BTreeMap::new(),
+            told: BTreeSet::new(),
+            older: None,
             admitted: Vec::new(),
+            barred: Vec::new(),
             permitted: Vec::new(),
             quoting,
             now: Timestamp::default(),
@@ -160,6 +174,7 @@ impl Service {
     /// What is owed after a restart: derived from the state, never from guesswork.
     pub fn resume(&mut self, now: Timestamp) -> Step {
         self.admitted.clear();
+        self.barred.clear();
         self.permitted.clear();
         self.handle(Input::Tick, now)
     }
@@ -194,7 +209,10 @@ impl Service {
             } => self.sync_asked(&mut turn, ticket, node, &bytes),
             Input::SyncAnswered { node, bytes } => self.sync_answered(&mut turn, node, &bytes),
             Input::SyncFailed(node) => self.sync_failed(now, node),
-            Input::Connected(node) => self.connected(node),
+            Input::Connected(node) => {
+                self.synced.remove(&node);
+                self.connected(node);
+            }
             Input::Disconnected(node) => {
                 self.connected.remove(&node);
                 self.synced.remove(&node);
@@ -208,10 +226,14 @@ impl Service {
 
     /// Everything that follows by itself, from the state and the time.
     fn advance(&mut self, turn: &mut Turn) {
-        self.rotate_prekeys(turn);
-        self.advance_requests(turn);
-        self.advance_readings(turn);
+        if self.halt().is_none() {
+            self.sign_anew(turn);
+            self.rotate_prekeys(turn);
+            self.advance_requests(turn);
+            self.advance_readings(turn);
+        }
         self.close_invitation(turn);
+        self.bar_nodes(turn);
         self.admit_members(turn);
         self.permit_parcels(turn);
         self.ask_for_announcements(turn);
@@ -251,6 +273,7 @@ impl Service {
             prekey,
             destroyed,
             sync,
+            self.certificate_deadline(now),
         ]
         .into_iter()
         .flatten()
@@ -308,7 +331,7 @@ impl Service {
     }
 
     fn is_connected(&self, site: SiteId) -> Option<NodeId> {
-        let node = self.state.partners.get(&site)?.node;
+        let node = self.partner_in_force(site)?.node;
         self.connected.contains(&node).then_some(node)
     }
 

@@ -120,7 +120,7 @@ impl Service {
             .as_ref()
             .filter(|invitation| turn.now < invitation.until)?;
         let acquaintance = call.check(&invitation.secret, node, turn.now).ok()?;
-        if acquaintance.site == self.identity.site {
+        if !self.may_pair(&acquaintance) {
             return None;
         }
         let agreement = Agreement {
@@ -139,6 +139,23 @@ impl Service {
         self.paired(turn, &acquaintance, &call.introduction);
         self.note(turn, Record::AgreementProposed(agreement.into()));
         Some(cbor::encode(&answer))
+    }
+
+    /// Whether this may become a partner: no key it lives by is revoked, its certificate is not one
+    /// that a newer has replaced, and this node acts.
+    fn may_pair(&self, acquaintance: &Acquaintance) -> bool {
+        let current = self
+            .state
+            .known
+            .get(&acquaintance.site)
+            .is_none_or(|known| {
+                let node = acquaintance.node.as_bytes();
+                let bar = known
+                    .revocations
+                    .bar(&acquaintance.root, &acquaintance.key, node);
+                bar.is_none() && known.serial <= acquaintance.serial
+            });
+        current && acquaintance.site != self.identity.site && self.halt().is_none()
     }
 
     fn count_wrong_call(&mut self, turn: &mut Turn) {
@@ -173,7 +190,8 @@ impl Service {
         let answer: PairingAnswer = cbor::decode_strict(frame, FRAME_BYTES).ok()?;
         let acquaintance = answer
             .check(&call.secret, &call.said, node, turn.now)
-            .ok()?;
+            .ok()
+            .filter(|acquaintance| self.may_pair(acquaintance))?;
         let agreement = Signed::<Agreement>::verify(&answer.agreement, &acquaintance.key).ok()?;
         let terms = agreement.content();
         if terms.proposer != acquaintance.site || terms.accepter != self.identity.site {

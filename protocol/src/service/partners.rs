@@ -3,7 +3,9 @@
 use dokuei_keys::cbor;
 use dokuei_keys::id::{NodeId, PrekeyId, SiteId};
 use dokuei_keys::prekey::PrekeySecret;
+use dokuei_keys::signed;
 use dokuei_keys::time::{UnixSeconds, Validity};
+use minicbor::bytes::ByteVec;
 
 use crate::effect::{Answer, CannotDo, Effect, KeptPrekey, Member, SecretChange};
 use crate::input::Ticket;
@@ -22,12 +24,14 @@ impl Service {
         addresses: Vec<String>,
     ) -> Result<Answer, CannotDo> {
         let known = self.state.own.address.as_ref().map(|(_, record)| record);
-        if known.is_some_and(|record| {
+        let bytes = self.state.own.address.as_ref().map(|(bytes, _)| bytes);
+        let same = |record: &AddressRecord| {
             record.addresses == addresses && record.node == self.identity.node_id
-        }) {
+        };
+        if known.is_some_and(same) && self.is_by_present_key(bytes) {
             return Ok(Answer::Done);
         }
-        let sequence = known.map_or(1, |record| record.sequence + 1);
+        let sequence = next_sequence(known.map(|record| record.sequence), turn.now);
         let record = AddressRecord {
             site: self.identity.site,
             node: self.identity.node_id,
@@ -47,13 +51,16 @@ impl Service {
     ) -> Result<Answer, CannotDo> {
         let slots = ordered(slots);
         let known = self.state.own.capacity.as_ref().map(|(_, offer)| offer);
-        let fresh = |offer: &CapacityOffer| turn.now.after(limits::PREKEY_EVERY) < offer.until;
+        let bytes = self.state.own.capacity.as_ref().map(|(bytes, _)| bytes);
+        let fresh = |offer: &CapacityOffer| {
+            turn.now.after(limits::PREKEY_EVERY) < offer.until && self.is_by_present_key(bytes)
+        };
         if known.is_some_and(|offer| offer.slots == slots && fresh(offer))
             || known.is_none() && slots.is_empty()
         {
             return Ok(Answer::Done);
         }
-        let sequence = known.map_or(1, |offer| offer.sequence + 1);
+        let sequence = next_sequence(known.map(|offer| offer.sequence), turn.now);
         let offer = CapacityOffer {
             site: self.identity.site,
             slots,
@@ -69,10 +76,18 @@ impl Service {
     pub(crate) fn rotate_prekeys(&mut self, turn: &mut Turn) {
         let newest = self.newest_prekey();
         // A clock that was set back does not stop the rotation: it is due when the newest one lies
-        // more than a period away in either direction.
+        // more than a period away in either direction. One whose secret did not come back with the
+        // data, or that an earlier site key signed, opens nothing that partners seal from now on.
         let due = newest.is_none_or(|at| {
             turn.now >= at.after(limits::PREKEY_EVERY) || at > turn.now.after(limits::PREKEY_EVERY)
-        });
+        }) || self
+            .state
+            .own
+            .prekey
+            .as_ref()
+            .is_some_and(|(bytes, prekey)| {
+                !self.vault.prekeys.contains_key(&prekey.id) || !self.is_by_present_key(Some(bytes))
+            });
         if due {
             self.publish_prekey(turn);
             if let Some(slots) = self
@@ -107,12 +122,12 @@ impl Service {
 
     fn publish_prekey(&mut self, turn: &mut Turn) {
         let secret = PrekeySecret::generate(&mut self.rng);
-        let from = UnixSeconds(
-            turn.now
-                .seconds()
-                .0
-                .saturating_sub(limits::PREKEY_BACKDATED.0 / 1000),
-        );
+        let backdated = turn
+            .now
+            .seconds()
+            .0
+            .saturating_sub(limits::PREKEY_BACKDATED.0 / 1000);
+        let from = UnixSeconds(backdated);
         let prekey = secret.prekey(
             self.identity.site,
             Validity::starting(from, limits::PREKEY_USABLE.0 / 1000),
@@ -142,12 +157,11 @@ impl Service {
 
     /// Tells the node who may connect, when that has changed.
     pub(crate) fn admit_members(&mut self, turn: &mut Turn) {
-        let in_force = |until: UnixSeconds| turn.now.seconds() < until;
         let members: Vec<Member> = self
             .state
             .partners
             .iter()
-            .filter(|(_, partner)| in_force(partner.valid_until))
+            .filter(|(_, partner)| partner.may_connect(turn.now))
             .map(|(site, partner)| Member {
                 site: *site,
                 node: partner.node,
@@ -178,10 +192,19 @@ impl Service {
             else {
                 continue;
             };
+            let known = self
+                .site_of(node)
+                .and_then(|site| self.state.known.get(&site));
+            let taken = known.and_then(|known| known.taken.clone());
             let request = SyncRequest {
                 address: partner.address.as_ref().map(|record| record.sequence),
                 capacity: partner.capacity.as_ref().map(|offer| offer.sequence),
                 prekey: partner.prekey.as_ref().map(|prekey| prekey.validity.from.0),
+                certificate: Some(partner.serial),
+                revocations: known.and_then(|known| known.revocations.digest()),
+                taken: taken
+                    .filter(|bytes| bytes.len() <= limits::SYNC_TAKEN)
+                    .map(Into::into),
             };
             self.synced.insert(node, turn.now);
             turn.effect(Effect::AskSync(node, cbor::encode(&request)));
@@ -203,15 +226,31 @@ impl Service {
         node: NodeId,
         bytes: &[u8],
     ) {
-        let known = self.site_of(node).is_some();
-        let request = cbor::decode_strict::<SyncRequest>(bytes, limits::SYNC_BYTES)
-            .ok()
-            .filter(|_| known);
-        let answer = request.map(|request| cbor::encode(&self.newer_than(&request)));
-        turn.effect(Effect::AnswerSync(ticket, answer));
+        let site = self.site_of(node);
+        let partner = site.and_then(|site| Some((site, self.state.partners.get(&site)?)));
+        let partner = partner.filter(|(_, partner)| partner.may_connect(turn.now));
+        let request = cbor::decode_strict::<SyncRequest>(bytes, limits::SYNC_BYTES);
+        let Some(((site, partner), request)) = partner.zip(request.ok()) else {
+            turn.effect(Effect::AnswerSync(ticket, None));
+            return;
+        };
+        let heard = partner.in_force(turn.now);
+        if heard {
+            let taken = request.taken.as_ref().map(|taken| taken.as_slice());
+            self.partner_holds(site, taken);
+        }
+        let acts = self.halt().is_none();
+        let answer = SyncAnswer {
+            announcements: self
+                .newer_than(&request)
+                .filter(|_| heard && acts)
+                .collect(),
+            notice: self.notice_for(&request),
+        };
+        turn.effect(Effect::AnswerSync(ticket, Some(cbor::encode(&answer))));
     }
 
-    fn newer_than(&self, request: &SyncRequest) -> SyncAnswer {
+    fn newer_than(&self, request: &SyncRequest) -> impl Iterator<Item = ByteVec> + use<> {
         let own = &self.state.own;
         let address = own
             .address
@@ -232,13 +271,8 @@ impl Service {
                     .is_none_or(|held| held < prekey.validity.from.0)
             })
             .map(|(bytes, _)| bytes);
-        SyncAnswer {
-            announcements: [address, capacity, prekey]
-                .into_iter()
-                .flatten()
-                .map(|bytes| bytes.clone().into())
-                .collect(),
-        }
+        let newer = [address, capacity, prekey].map(|bytes| bytes.cloned().map(ByteVec::from));
+        newer.into_iter().flatten()
     }
 
     pub(crate) fn sync_answered(&mut self, turn: &mut Turn, node: NodeId, bytes: &[u8]) {
@@ -248,8 +282,12 @@ impl Service {
         let Ok(answer) = cbor::decode_strict::<SyncAnswer>(bytes, limits::SYNC_BYTES) else {
             return;
         };
+        // What does not verify is left out, and whether some did not is nobody's question here.
+        if let Some(notice) = answer.notice.filter(|notice| notice.site == site) {
+            let _ = self.take_notice(turn, &notice);
+        }
         for announcement in answer.announcements.iter().take(3) {
-            let Some(partner) = self.state.partners.get(&site) else {
+            let Some(partner) = self.partner_in_force(site) else {
                 return;
             };
             let Ok(heard) = Announcement::verify(announcement, site, &partner.key) else {
@@ -265,4 +303,16 @@ impl Service {
     pub fn partner_at(&self, node: NodeId) -> Option<SiteId> {
         self.site_of(node)
     }
+
+    /// Whether a document of this site is signed by its present site key.
+    fn is_by_present_key(&self, document: Option<&Vec<u8>>) -> bool {
+        let header = document.and_then(|bytes| signed::peek(bytes).ok());
+        header.is_some_and(|header| header.key == self.identity.key.public())
+    }
+}
+
+/// The next number of an announcement: by the clock, so that a site whose data came back from an
+/// older copy still counts on from what its partners have heard.
+fn next_sequence(known: Option<u64>, now: Timestamp) -> u64 {
+    known.map_or(0, |known| known + 1).max(now.seconds().0)
 }

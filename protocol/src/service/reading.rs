@@ -164,7 +164,7 @@ impl Service {
             return Err(CannotDo::NotCertified);
         }
         match person.role {
-            PersonRole::Reader => Ok(person.id),
+            PersonRole::Reader => self.check_person(person.id).map(|()| person.id),
             PersonRole::AttendingDoctor | PersonRole::Technologist | PersonRole::Administrator => {
                 Err(CannotDo::NotAReader)
             }

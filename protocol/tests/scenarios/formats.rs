@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use dokuei_keys::id::Digest;
+use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed;
+use dokuei_keys::signing::SigningKey;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::case::terms::Modality;
@@ -130,6 +132,10 @@ fn chronicle() -> World {
     world.hand_over(HOSPITAL, CLINIC, proposed);
     let accepted = world.ask(CLINIC, Command::AcceptAgreement(hospital));
     assert_eq!(accepted, Ok(Answer::Done));
+    world.renew(HOSPITAL, false);
+    let gone = SigningKey::from_seed(Secret32::from_bytes([7; 32]));
+    let revoked = Command::RevokePerson(gone.public().into());
+    assert_eq!(world.ask(HOSPITAL, revoked), Ok(Answer::Done));
     assert_eq!(
         world.ask(CLINIC, Command::RemovePartner(hospital)),
         Ok(Answer::Done)
@@ -228,14 +234,27 @@ fn event_of(kind: &str, content: &[u8]) -> String {
 
 #[test]
 fn what_the_sync_protocol_says() {
+    use dokuei_keys::id::SiteId;
     use dokuei_protocol::partner::announcement::{SyncAnswer, SyncRequest};
+    use dokuei_protocol::partner::notice::{Notice, Renewal};
     let request = SyncRequest {
         address: Some(3),
         capacity: None,
         prekey: Some(1_800_000_000),
+        certificate: Some(1),
+        revocations: Some(Digest::of(b"ids")),
+        taken: Some(vec![4, 5].into()),
     };
     let answer = SyncAnswer {
         announcements: vec![vec![1, 2, 3].into()],
+        notice: Some(Notice {
+            site: SiteId::from_bytes([1; 32]),
+            renewal: Some(Renewal {
+                certificate: vec![6].into(),
+                node: vec![7].into(),
+            }),
+            revocations: vec![vec![8].into()],
+        }),
     };
     let bytes = [
         dokuei_keys::cbor::encode(&request),

@@ -276,7 +276,7 @@ fn an_acceptance_of_what_was_not_proposed_is_refused() {
 }
 
 #[test]
-fn a_partner_whose_certificate_has_run_out_may_not_connect_and_is_heard_again_when_it_is_renewed() {
+fn a_partner_whose_certificate_has_run_out_is_heard_again_when_it_is_renewed() {
     let mut world = World::pair();
     let case = world.bring_to_reader(HOSPITAL);
     world.cut(CLINIC, HOSPITAL);
@@ -284,9 +284,14 @@ fn a_partner_whose_certificate_has_run_out_may_not_connect_and_is_heard_again_wh
     let queue = &world.sites[HOSPITAL].service.state().outbox[&world.id(CLINIC)];
     let claim = queue[0].bytes.clone();
     world.sleep(Span::DAY.times(366));
-    assert!(world.sites[CLINIC].admitted.is_empty());
-    assert_eq!(
-        world.hand_over(HOSPITAL, CLINIC, claim),
-        Some(DocumentAnswer::Later)
-    );
+    let answer = world.hand_over(HOSPITAL, CLINIC, claim.clone());
+    assert_eq!(answer, Some(DocumentAnswer::Later));
+    assert_eq!(world.phase(CLINIC, case), "received");
+    world.renew(HOSPITAL, false);
+    let notice = world.sites[HOSPITAL].notice(&[]);
+    let taken = world.ask(CLINIC, Command::TakeNotice(Box::new(notice)));
+    assert_eq!(taken, Ok(Answer::Done));
+    let answer = world.hand_over(HOSPITAL, CLINIC, claim);
+    assert_eq!(answer, Some(DocumentAnswer::Accepted));
+    assert_eq!(world.phase(CLINIC, case), "claimed");
 }

@@ -25,6 +25,8 @@ pub(crate) struct Load {
     pub(crate) sending: usize,
     /// Records that contradicted the state.
     pub(crate) contradictions: u64,
+    /// Whether the node does not act: no key is revoked in a run, and no old copy put back.
+    pub(crate) halted: bool,
 }
 
 /// Checks the load of a site.
@@ -51,6 +53,11 @@ pub(crate) fn check(load: &Load) -> Result<(), Violation> {
             load.contradictions as usize,
             0,
             "records contradicted the state",
+        ),
+        (
+            usize::from(load.halted),
+            0,
+            "node believes its own data to be older than it is",
         ),
     ];
     match bounds.iter().find(|(is, most, _)| is > most) {
@@ -86,6 +93,7 @@ mod tests {
             vain: VAIN_MOST,
             sending: limits::SENDING_WINDOW,
             contradictions: 0,
+            halted: false,
         };
         assert!(check(&good).is_ok());
         let bad = [
@@ -107,6 +115,10 @@ mod tests {
             },
             Load {
                 contradictions: 1,
+                ..good
+            },
+            Load {
+                halted: true,
                 ..good
             },
         ];

@@ -16,6 +16,8 @@ impl World {
     pub(super) fn perform(&mut self, site: usize, effect: Effect) -> Result<(), Violation> {
         match effect {
             Effect::Admit(members) => self.admit(site, &members),
+            // Whom the node bars it does not admit either, and pairing with it fails.
+            Effect::Bar(_) => Ok(()),
             Effect::Permit(permits) => self.permit(site, permits),
             Effect::OpenPairing(until) => {
                 self.set_pairing(site, Some(until));

@@ -41,6 +41,7 @@ impl World {
             vain: asked.map(in_vain).max().unwrap_or_default(),
             sending: sending.into_iter().max().unwrap_or_default(),
             contradictions: process.service.contradictions(),
+            halted: process.service.halt().is_some(),
         }
     }
 

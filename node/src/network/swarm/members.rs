@@ -19,6 +19,8 @@ use crate::network::{Member, lock};
 
 /// Why a connection ends when its node leaves the list.
 const NOT_A_MEMBER: &str = "no longer a member";
+/// Why a connection ends when its node's key is revoked.
+const REVOKED: &str = "its key was revoked";
 
 impl Engine {
     /// Applies the allow-list at once: whoever is not on it is cut off, whoever is new is dialed.
@@ -43,8 +45,10 @@ impl Engine {
             .remove_unless(|node| listed.contains_key(node))
         {
             partner.removed.cancel();
+            let revoked = lock(&self.gate).is_barred(&partner.node);
+            let why = if revoked { REVOKED } else { NOT_A_MEMBER };
             for connection in self.connections.of_member(&partner.node) {
-                self.close(connection, NOT_A_MEMBER);
+                self.close(connection, why);
             }
         }
         for node in listed.keys() {
@@ -57,6 +61,18 @@ impl Engine {
         self.dialing
             .set(listed, |node| connected.contains(node), now);
         nodes.into_iter().for_each(|node| self.note_next_dial(node));
+    }
+
+    /// Cuts off, at once and whatever else they may be, the nodes that must never get in.
+    pub(super) fn bar(&mut self, nodes: Vec<NodeId>) {
+        let barred: std::collections::BTreeSet<NodeId> = nodes.into_iter().collect();
+        lock(&self.gate).set_barred(barred.clone());
+        for connection in self.connections.all() {
+            let node = self.connections.node_of(connection);
+            if node.is_some_and(|node| barred.contains(&node)) {
+                self.close(connection, REVOKED);
+            }
+        }
     }
 
     fn add_partner(&mut self, node: NodeId) {

@@ -3,6 +3,7 @@
 //! The kit plays the node: it commits what a step decided, then performs its effects, and it hops
 //! from wake-up to wake-up when time passes.
 
+mod keys;
 mod site;
 mod talk;
 mod wire;
@@ -208,6 +209,14 @@ impl World {
 
     /// Stops a site's node and starts it again from what it had committed.
     pub(crate) fn restart(&mut self, site: usize) {
+        self.stop(site);
+        let now = self.clock(site);
+        let step = self.sites[site].restart(now);
+        self.began(site, step);
+    }
+
+    /// The node ends without a word.
+    fn stop(&mut self, site: usize) {
         let lost: Vec<_> = self.connected.iter().copied().collect();
         for (a, b) in lost.into_iter().filter(|(a, b)| *a == site || *b == site) {
             self.connected.remove(&(a, b));
@@ -218,8 +227,9 @@ impl World {
         }
         self.lose_exchanges_of(site);
         self.held.retain(|(holder, _)| *holder != site);
-        let now = self.clock(site);
-        let step = self.sites[site].restart(now);
+    }
+
+    fn began(&mut self, site: usize, step: Vec<Effect>) {
         for effect in step {
             self.perform(site, effect);
         }

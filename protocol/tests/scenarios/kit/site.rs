@@ -22,16 +22,18 @@ pub(crate) struct Site {
     pub(crate) node: NodeId,
     pub(crate) service: Service,
     pub(crate) quoting: Quoting,
-    key: SigningKey,
+    pub(super) key: SigningKey,
     validity: Validity,
-    certificate: Vec<u8>,
-    delegation: Vec<u8>,
+    pub(super) certificate: Vec<u8>,
+    pub(super) delegation: Vec<u8>,
+    pub(super) serial: u64,
     starts: u8,
-    index: u8,
+    pub(super) index: u8,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) prekeys: BTreeMap<PrekeyId, (Timestamp, Secret32)>,
     pub(crate) content: BTreeMap<ParcelId, ContentKey>,
     pub(crate) admitted: BTreeSet<NodeId>,
+    pub(crate) barred: Vec<NodeId>,
     pub(crate) permitted: Vec<Permit>,
     pub(crate) pairing_open: bool,
     pub(crate) answers: BTreeMap<Ticket, Result<Answer, CannotDo>>,
@@ -40,11 +42,11 @@ pub(crate) struct Site {
     pub(crate) ahead: i64,
 }
 
-fn key(index: u8, which: u8) -> SigningKey {
+pub(super) fn key(index: u8, which: u8) -> SigningKey {
     SigningKey::from_seed(Secret32::from_bytes([index * 16 + which; 32]))
 }
 
-fn signed<T: Document>(content: T, key: &SigningKey) -> Vec<u8> {
+pub(super) fn signed<T: Document>(content: T, key: &SigningKey) -> Vec<u8> {
     Signed::sign(content, key).unwrap().bytes().to_vec()
 }
 
@@ -87,12 +89,14 @@ impl Site {
             validity,
             certificate,
             delegation,
+            serial: 1,
             starts: 0,
             index,
             entries: Vec::new(),
             prekeys: BTreeMap::new(),
             content: BTreeMap::new(),
             admitted: BTreeSet::new(),
+            barred: Vec::new(),
             permitted: Vec::new(),
             pairing_open: false,
             answers: BTreeMap::new(),
@@ -155,15 +159,21 @@ impl Site {
 
     /// Stops and starts the node; the state must come back as it was.
     pub(crate) fn restart(&mut self, now: Timestamp) -> Vec<Effect> {
-        self.starts += 1;
-        let service = self.replayed(100 + self.starts.wrapping_mul(7).wrapping_add(self.index));
         assert!(
-            service.state() == self.service.state(),
+            self.replayed(0).state() == self.service.state(),
             "{} comes back as it was",
             self.name
         );
-        self.service = service;
+        self.start(now)
+    }
+
+    /// Starts the node on whatever its disk holds.
+    pub(crate) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.starts += 1;
+        let seed = 100 + self.starts.wrapping_mul(7).wrapping_add(self.index);
+        self.service = self.replayed(seed);
         self.admitted.clear();
+        self.barred.clear();
         self.permitted.clear();
         self.pairing_open = false;
         self.wake = None;

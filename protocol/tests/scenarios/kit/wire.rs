@@ -100,6 +100,7 @@ impl World {
                 self.sites[site].admitted = members.iter().map(|member| member.node).collect();
                 self.reconnect();
             }
+            Effect::Bar(nodes) => self.sites[site].barred = nodes,
             Effect::Permit(permits) => self.sites[site].permitted = permits,
             Effect::OpenPairing(_) => self.sites[site].pairing_open = true,
             Effect::ClosePairing => self.sites[site].pairing_open = false,
