@@ -92,7 +92,7 @@ pub const RENEWAL_LATE: Span = Span::DAY.times(366);
 /// Announcements are asked for again this often while a partner is connected.
 pub const SYNC_EVERY: Span = Span::HOUR;
 /// A question for announcements that was not answered is asked again after this time.
-pub const SYNC_AGAIN: Span = Span::SECOND.times(2);
+pub const SYNC_AGAIN: Span = Span(500);
 /// First pause after a failed attempt; it doubles up to [`RETRY_MOST`].
 pub const RETRY_FIRST: Span = Span::SECOND;
 /// Longest pause between attempts: a partner that comes back is noticed within minutes even when

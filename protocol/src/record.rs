@@ -6,6 +6,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::case::CaseId;
+use crate::case::report::ReportSealed;
 use crate::case::terms::CaseTerms;
 use crate::study::manifest::ManifestReference;
 
@@ -66,6 +67,9 @@ pub enum Record {
     /// A partner's certificate was renewed.
     #[n(21)]
     PartnerRenewed(#[n(0)] ByteVec),
+    /// A report version was signed and sealed; it is issued when the requester's key is here.
+    #[n(18)]
+    ReportSealed(#[n(0)] CaseId, #[n(1)] ReportSealed),
 }
 
 impl Record {
@@ -88,6 +92,7 @@ impl Record {
             Record::DocumentRefused(..) => "document-refused",
             Record::StudyArrived(_) => "study-arrived",
             Record::StudyStored(_) => "study-stored",
+            Record::ReportSealed(..) => "report-sealed",
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",
         }

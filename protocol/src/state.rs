@@ -152,6 +152,9 @@ impl State {
             }
             Record::StudyArrived(case) => self.reading(case).map(|reading| reading.arrived = true),
             Record::StudyStored(case) => self.reading(case).map(|reading| reading.stored = true),
+            Record::ReportSealed(case, sealed) => self
+                .reading(case)
+                .map(|reading| reading.sealed = Some(sealed.clone())),
             Record::KeyRevoked(bytes) => self.key_revoked(bytes),
             Record::PartnerRenewed(bytes) => self.partner_renewed(bytes),
         }
@@ -341,6 +344,9 @@ impl State {
         let reading = self.reading(&proposal.case)?;
         if matches!(proposal.event, ReaderEvent::Quoted(_)) {
             reading.quoted = Some(at);
+        }
+        if matches!(proposal.event, ReaderEvent::Reported(_)) {
+            reading.sealed = None;
         }
         reading.thread.propose(id, proposal);
         self.post(requester, id, bytes);

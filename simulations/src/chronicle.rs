@@ -80,6 +80,7 @@ impl Fact {
             | Record::AnnouncementReceived(_)
             | Record::KeyRevoked(_)
             | Record::PartnerRenewed(_)
+            | Record::ReportSealed(..)
             | Record::CaseChecked(_) => Fact::Other,
         })
     }

@@ -1,5 +1,6 @@
 //! A case as its reader holds it.
 
+use crate::case::report::ReportSealed;
 use crate::case::thread::Thread;
 use crate::time::Timestamp;
 
@@ -16,6 +17,8 @@ pub struct Reading {
     pub heard: (Timestamp, Timestamp),
     /// When this site last quoted, by its own clock.
     pub quoted: Option<Timestamp>,
+    /// A report version that waits for the requester's key to seal for.
+    pub sealed: Option<ReportSealed>,
 }
 
 impl Reading {
@@ -27,6 +30,7 @@ impl Reading {
             stored: false,
             heard,
             quoted: None,
+            sealed: None,
         }
     }
 

@@ -174,6 +174,45 @@ pub struct ReportIssued {
     pub grant: Grant,
 }
 
+/// A report version that is signed and sealed, and not addressed yet: the requester's key to seal for
+/// is not here.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ReportSealed {
+    /// Version number, from one.
+    #[n(0)]
+    pub version: u32,
+    /// What this version is.
+    #[n(1)]
+    pub status: ReportStatus,
+    /// The version it follows.
+    #[n(2)]
+    pub predecessor: Option<DocumentId>,
+    /// The signed report.
+    #[n(3)]
+    pub report: DocumentId,
+    /// Its author.
+    #[n(4)]
+    pub author: PersonId,
+    /// The sealed parcel that holds report, countersignature and PDF.
+    #[n(5)]
+    pub manifest: ManifestReference,
+}
+
+impl ReportSealed {
+    /// What the chain says of it, once its parcel's key is wrapped for the requester.
+    pub fn issued(self, grant: Grant) -> ReportIssued {
+        ReportIssued {
+            version: self.version,
+            status: self.status,
+            predecessor: self.predecessor,
+            report: self.report,
+            author: self.author,
+            grant,
+        }
+    }
+}
+
 /// What became of an issued version at the requester.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reception {

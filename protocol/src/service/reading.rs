@@ -13,7 +13,7 @@ use crate::case::event::{
 };
 use crate::case::phase::{Offered, Phase};
 use crate::case::reading::Reading;
-use crate::case::report::{ReportIssued, ReportStatus, Versions, WrongVersion};
+use crate::case::report::{ReportSealed, ReportStatus, Versions, WrongVersion};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Position;
 use crate::effect::{Answer, CannotDo, DocumentAnswer};
@@ -190,6 +190,9 @@ impl Service {
         status: ReportStatus,
     ) -> Result<NextVersion, CannotDo> {
         let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
+        if reading.sealed.is_some() {
+            return Err(CannotDo::NoPrekey);
+        }
         let expected = reading.thread.expected();
         let images = expected.grant().ok_or(CannotDo::NotNow)?.manifest.clone();
         let none = Versions::default();
@@ -222,36 +225,62 @@ impl Service {
         if (next.version, next.predecessor) != (issue.version, issue.predecessor) {
             return Err(CannotDo::Version(WrongVersion::NotNext));
         }
-        let requester = self
-            .state
-            .readings
-            .get(&issue.case)
-            .ok_or(CannotDo::NoCase)?
-            .thread
-            .requester();
-        let (parcel, role) = (issue.manifest.parcel, RecipientRole::Requester);
-        let grant = self.wrap_for(
-            turn.now,
-            issue.case,
-            requester,
-            role,
-            issue.manifest,
-            &issue.key,
-        )?;
-        if matches!(self.expected(issue.case), Some(Phase::Received(_))) {
-            self.try_propose(turn, issue.case, ReaderEvent::Claimed(author))?;
-        }
-        let issued = ReportIssued {
+        let sealed = ReportSealed {
             version: issue.version,
             status: issue.status,
             predecessor: issue.predecessor,
             report: issue.report,
             author,
-            grant,
+            manifest: issue.manifest,
         };
-        self.try_propose(turn, issue.case, ReaderEvent::Reported(Box::new(issued)))?;
+        let parcel = sealed.manifest.parcel;
+        match self.address_report(turn, issue.case, sealed.clone(), &issue.key) {
+            Ok(()) => {}
+            // What was signed is not lost because the requester is away: it goes out with its next key.
+            Err(CannotDo::NoPrekey) => self.note(turn, Record::ReportSealed(issue.case, sealed)),
+            Err(cannot) => return Err(cannot),
+        }
         self.keep_content_key(turn, parcel, issue.key);
         Ok(Answer::Done)
+    }
+
+    /// Wraps the key of a report version for the requester and issues it; claims the case for its
+    /// author if nobody has.
+    fn address_report(
+        &mut self,
+        turn: &mut Turn,
+        case: CaseId,
+        sealed: ReportSealed,
+        key: &ContentKey,
+    ) -> Result<(), CannotDo> {
+        let reading = self.state.readings.get(&case).ok_or(CannotDo::NoCase)?;
+        let (requester, role) = (reading.thread.requester(), RecipientRole::Requester);
+        let (author, manifest) = (sealed.author, sealed.manifest.clone());
+        let grant = self.wrap_for(turn.now, case, requester, role, manifest, key)?;
+        if matches!(self.expected(case), Some(Phase::Received(_))) {
+            self.try_propose(turn, case, ReaderEvent::Claimed(author))?;
+        }
+        let issued = Box::new(sealed.issued(grant));
+        self.try_propose(turn, case, ReaderEvent::Reported(issued))?;
+        Ok(())
+    }
+
+    /// Report versions that waited for the requester's key, and have it now.
+    fn address_reports(&mut self, turn: &mut Turn) {
+        let waiting: Vec<(CaseId, ReportSealed)> = self
+            .state
+            .readings
+            .iter()
+            .filter(|(_, reading)| reading.thread.expected().grant().is_some())
+            .filter_map(|(case, reading)| Some((*case, reading.sealed.clone()?)))
+            .collect();
+        for (case, sealed) in waiting {
+            let key = self.vault.content.get(&sealed.manifest.parcel);
+            if let Some(key) = key.map(ContentKey::duplicate) {
+                // Refused, it waits on: the reason shows in the view of the case.
+                let _ = self.address_report(turn, case, sealed, &key);
+            }
+        }
     }
 
     fn expected(&self, case: CaseId) -> Option<Phase> {
@@ -263,6 +292,7 @@ impl Service {
 
     /// What follows by itself for every case that this site reads.
     pub(crate) fn advance_readings(&mut self, turn: &mut Turn) {
+        self.address_reports(turn);
         let open: Vec<CaseId> = self
             .state
             .readings

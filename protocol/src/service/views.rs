@@ -37,7 +37,7 @@ pub enum Waiting {
     Booking,
     /// An agreement in force between the two sites.
     Agreement,
-    /// The reader's key to seal for.
+    /// The partner's key to seal for.
     Prekey,
     /// The requester's grant of the study.
     Grant,
@@ -192,7 +192,10 @@ impl Service {
     }
 
     fn reader_waits(&self, case: CaseId, thread: &Thread) -> Waiting {
+        let reading = self.state.readings.get(&case);
+        let sealed = reading.is_some_and(|reading| reading.sealed.is_some());
         let waits = match thread.expected() {
+            phase if sealed && phase.grant().is_some() => Waiting::Prekey,
             Phase::Offered(offered) if self.is_unanswered(thread.requester(), &offered.offer) => {
                 Waiting::Agreement
             }
@@ -203,11 +206,7 @@ impl Service {
                 return self.job_waits(Job::ReceiveStudy(case), Waiting::Transfer);
             }
             Phase::Received(_) | Phase::Claimed(_) => {
-                let stored = self
-                    .state
-                    .readings
-                    .get(&case)
-                    .is_some_and(|reading| reading.stored);
+                let stored = reading.is_some_and(|reading| reading.stored);
                 return if stored {
                     Waiting::ReadingHere
                 } else {

@@ -119,6 +119,12 @@ fn chronicle() -> World {
     let withdraw = Command::Withdraw(withdrawn, WithdrawalReason::SentInError);
     assert_eq!(world.ask(CLINIC, withdraw), Ok(Answer::Done));
     world.mend(CLINIC, HOSPITAL);
+    let sealed = world.bring_to_reader(HOSPITAL);
+    world.cut(CLINIC, HOSPITAL);
+    world.sleep(limits::PREKEY_USABLE);
+    let kept = world.report(HOSPITAL, sealed, ReportStatus::Final);
+    assert_eq!(kept, Ok(Answer::Done));
+    world.mend(CLINIC, HOSPITAL);
     let hospital = world.id(HOSPITAL);
     let proposed = Agreement {
         proposer: hospital,

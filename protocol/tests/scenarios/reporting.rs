@@ -1,6 +1,7 @@
 //! Versions of a report.
 
 use dokuei_keys::delegation::PersonRole;
+use dokuei_protocol::case::event::WithdrawalReason;
 use dokuei_protocol::case::report::{ReportStatus, WrongVersion};
 use dokuei_protocol::effect::{Answer, CannotDo, Effect};
 use dokuei_protocol::input::{Command, IssueReport, Job, Outcome, Trouble};
@@ -281,24 +282,43 @@ fn what_was_left_unread_before_the_close_cannot_be_acknowledged_after_it() {
     assert_eq!(world.acknowledge(case, 1), Err(CannotDo::NotNow));
 }
 
+/// A reader who signs while the requester is away has done their work: what was signed goes out by
+/// itself, after a restart too, and no second version is begun beside it.
 #[test]
-fn a_report_that_cannot_be_sealed_for_the_requester_leaves_nothing_behind() {
+fn a_report_waits_for_the_requesters_key() {
     let mut world = World::pair();
     let case = world.bring_to_reader(HOSPITAL);
     world.cut(CLINIC, HOSPITAL);
     world.sleep(Span::DAY.times(8));
-    let (entries, keys) = (
-        world.sites[HOSPITAL].entries.len(),
-        world.sites[HOSPITAL].content.len(),
-    );
-    let refused = world.report(HOSPITAL, case, ReportStatus::Final);
-    assert_eq!(refused, Err(CannotDo::NoPrekey));
-    assert_eq!(world.sites[HOSPITAL].entries.len(), entries);
-    assert_eq!(world.sites[HOSPITAL].content.len(), keys);
+    let signed = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(signed, Ok(Answer::Done));
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Connection);
+    let second = world.report(HOSPITAL, case, ReportStatus::Preliminary);
+    assert_eq!(second, Err(CannotDo::NoPrekey));
+    world.restart(HOSPITAL);
+    world.hold = |effect| matches!(effect, Effect::AskSync(..));
     world.mend(CLINIC, HOSPITAL);
     world.settle();
-    assert_eq!(
-        world.report(HOSPITAL, case, ReportStatus::Final),
-        Ok(Answer::Done)
-    );
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Prekey);
+    assert_eq!(world.phase(CLINIC, case), "received");
+    world.let_go();
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "delivered");
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Acknowledgement);
+}
+
+#[test]
+fn a_report_that_waits_ends_with_a_case_that_was_taken_back() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    world.cut(CLINIC, HOSPITAL);
+    world.sleep(Span::DAY.times(8));
+    let signed = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(signed, Ok(Answer::Done));
+    let withdraw = Command::Withdraw(case, WithdrawalReason::SentInError);
+    assert_eq!(world.ask(CLINIC, withdraw), Ok(Answer::Done));
+    world.mend(CLINIC, HOSPITAL);
+    world.settle();
+    assert_eq!(world.phase(HOSPITAL, case), "withdrawn");
+    assert_eq!(world.waiting(HOSPITAL, case), Waiting::Nothing);
 }
