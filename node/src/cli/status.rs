@@ -76,7 +76,7 @@ fn node(answer: &Value) -> Vec<(&'static str, String)> {
 
 fn oldest(oldest: &Value) -> String {
     if oldest.is_null() {
-        return shown(&say!("なし", "nothing waits"));
+        return shown(&say!("なし", "nothing"));
     }
     let (case, why) = (short(text(oldest, "case")), message(oldest, "why"));
     let (since, long) = (minute(&oldest["since"]), elapsed(&oldest["since"]));
@@ -106,11 +106,11 @@ fn cases(cases: &Value) -> String {
     ))];
     for reason in cases["waiting"].as_array().into_iter().flatten() {
         let mark = if reason["here"] == true { "!" } else { " " };
-        lines.push(format!(
-            "{mark} {:>4}  {}",
-            reason["count"],
-            message(reason, "why")
-        ));
+        let (count, why) = (
+            reason["count"].as_u64().unwrap_or(0),
+            message(reason, "why"),
+        );
+        lines.push(format!("{mark} {count:>4}  {why}"));
     }
     lines.join("\n")
 }
@@ -167,6 +167,9 @@ fn reached(answer: &Value) -> String {
         all.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
     };
     let (announced, listen) = (list("announced"), list("listen"));
+    if announced == listen {
+        return announced;
+    }
     if announced.is_empty() {
         return shown(&say!(
             "知らせていません（こちらから接続するだけ）。待ち受け {listen}",

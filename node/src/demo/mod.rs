@@ -36,7 +36,7 @@ pub fn demo(demo: &Demo) -> Result<(), Failure> {
         .map_err(|error| unusable(&place, &error))?;
     let _guard = runtime.enter();
     let mut story = story::Story::begin();
-    let (clinic, hospital) = story.open_sites(&place)?;
+    let (mut clinic, mut hospital) = story.open_sites(&place)?;
     let study_uid = story.tell(&clinic, &hospital, demo.study.as_deref())?;
     if let Some(path) = &demo.state {
         write_state(path, &[&clinic, &hospital], &study_uid)?;
@@ -52,6 +52,9 @@ pub fn demo(demo: &Demo) -> Result<(), Failure> {
         hold(&clinic, &hospital);
         runtime.block_on(interrupted());
     }
+    // Both at once, then each is waited for.
+    clinic.tell_to_stop();
+    hospital.tell_to_stop();
     Ok(())
 }
 

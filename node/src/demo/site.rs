@@ -181,10 +181,17 @@ impl DemoSite {
     }
 }
 
+impl DemoSite {
+    /// Tells the node to stop: it does when its standard input ends.
+    pub(super) fn tell_to_stop(&mut self) {
+        drop(self.node.stdin.take());
+    }
+}
+
 impl Drop for DemoSite {
     fn drop(&mut self) {
-        // The node stops when its standard input ends; one that does not in time is ended.
-        drop(self.node.stdin.take());
+        // A node that does not stop in time is ended.
+        self.tell_to_stop();
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline && matches!(self.node.try_wait(), Ok(None)) {
             std::thread::sleep(LOOK);

@@ -42,6 +42,10 @@ use crate::transfer::serve::ParcelShelf;
 /// How often the quiet period of arriving studies is looked at.
 const QUIET_LOOK: Duration = Duration::from_millis(500);
 
+/// What a stop grants to saying goodbye to partners: the words leave at once, and a partner that is gone
+/// does not answer in any time.
+const GOODBYES: Duration = Duration::from_millis(500);
+
 /// A running node.
 pub struct Node {
     /// Its folder.
@@ -73,15 +77,7 @@ pub struct Node {
 /// # Errors
 /// One sentence: what is wrong, with what, and what to do.
 pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<Node>, Failure> {
-    let lock = folder.lock()?;
-    // A node whose lock file was removed, or lies on a file system without locks, still answers.
-    if socket::connect(folder.path()).is_ok() {
-        return Err(folder.already_running());
-    }
-    let config = Config::read(&folder.config())?;
-    let passphrase = passphrase::find(&folder, passphrase_file)?;
-    let keys = SiteKeys::open(&folder, &passphrase)?;
-    config.check_name(&keys.site_certificate()?.name, &folder.config())?;
+    let (lock, config, keys) = open_site(&folder, passphrase_file)?;
     let store = Store::open(&folder.database())?;
     let seed = Secret32::from_rng(&mut chance());
     let mut service = Service::new(keys.identity()?, config.quoting, &seed);
@@ -144,6 +140,23 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         scp: Mutex::new(Some(scp)),
         _lock: lock,
     }))
+}
+
+/// Takes the folder for this process, and reads and opens what is in it.
+fn open_site(
+    folder: &SiteFolder,
+    passphrase_file: Option<&Path>,
+) -> Result<(File, Config, SiteKeys), Failure> {
+    let lock = folder.lock()?;
+    // A node whose lock file was removed, or lies on a file system without locks, still answers.
+    if socket::connect(folder.path()).is_ok() {
+        return Err(folder.already_running());
+    }
+    let config = Config::read(&folder.config())?;
+    let passphrase = passphrase::find(folder, passphrase_file)?;
+    let keys = SiteKeys::open(folder, &passphrase)?;
+    config.check_name(&keys.site_certificate()?.name, &folder.config())?;
+    Ok((lock, config, keys))
 }
 
 fn start_network(
@@ -231,16 +244,20 @@ impl Node {
     /// Stops: connections closed, associations ended. Whatever is under way continues at the next
     /// start: every step was committed before it took effect.
     pub async fn stop(&self) {
-        self.ports.network.stop().await;
         let scp = self
             .scp
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(scp) = scp {
-            // A worker that failed has nothing left to stop.
-            let _ = tokio::task::spawn_blocking(move || scp.stop()).await;
-        }
+        let receiving = async {
+            if let Some(scp) = scp {
+                // A worker that failed has nothing left to stop.
+                let _ = tokio::task::spawn_blocking(move || scp.stop()).await;
+            }
+        };
+        let goodbyes = tokio::time::timeout(GOODBYES, self.ports.network.stop());
+        // Whoever has not heard by then notices by itself; the ports are free when the process ends.
+        let (_heard, ()) = tokio::join!(goodbyes, receiving);
     }
 }
 

@@ -68,7 +68,13 @@ impl TcpLink {
     /// for at most `limit`. Closing with unread bytes would reset the connection and destroy an
     /// A-ABORT or A-RELEASE-RP on its way.
     pub(crate) fn close(mut self, limit: Duration) {
-        if self.socket.shutdown(Shutdown::Write).is_err() {
+        let shut = self.socket.shutdown(Shutdown::Write);
+        // A time-out of nothing would be none.
+        let tick = limit.clamp(Duration::from_millis(1), TICK);
+        if shut
+            .and_then(|()| self.socket.set_read_timeout(Some(tick)))
+            .is_err()
+        {
             return;
         }
         let begun = Instant::now();

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::admission::Place;
 use super::negotiation::{Agreement, negotiate};
@@ -19,6 +20,9 @@ use crate::dicom::pdu::{LinkFault, PduFault, PduKind, Phase, Rejection, Rejectio
 /// Fragments of one command set: senders use one; the smallest PDU we agree to needs ten. Bounds
 /// the empty fragments a peer may send.
 const COMMAND_FRAGMENTS: usize = 256;
+
+/// Waiting for the peer to take our last words while we stop: a round trip on the LAN, many times over.
+const PARTING: Duration = Duration::from_millis(100);
 
 /// One connection.
 pub(super) struct Association<'s> {
@@ -62,7 +66,12 @@ pub(super) fn serve(
     if let Err(fault) = association.run(crowded, &mut caller) {
         association.end(&fault, caller.as_ref());
     }
-    association.reader.into_source().close(limits.closing);
+    let closing = if shared.stopping.load(Ordering::Relaxed) {
+        limits.closing.min(PARTING)
+    } else {
+        limits.closing
+    };
+    association.reader.into_source().close(closing);
 }
 
 impl Association<'_> {

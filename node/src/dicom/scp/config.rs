@@ -80,7 +80,8 @@ pub struct Limits {
     pub rate: MinimumRate,
     /// Waiting for the peer to close after a release, rejection or abort.
     pub closing: Duration,
-    /// What a stop grants to objects under way.
+    /// What a stop grants to objects under way. An image takes milliseconds on a LAN; whoever sends a
+    /// longer one sends it again.
     pub stopping: Duration,
 }
 
@@ -94,7 +95,7 @@ impl Default for Limits {
             yielding: Duration::from_secs(30),
             rate: MinimumRate::default(),
             closing: Duration::from_secs(2),
-            stopping: Duration::from_secs(10),
+            stopping: Duration::from_secs(2),
         }
     }
 }
