@@ -19,7 +19,9 @@ use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
 use dokuei_node::reports::subject::Subject;
 use dokuei_node::runtime::kept::KeptSecret;
+use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
+use dokuei_node::studies::granted::GrantedStudies;
 use dokuei_node::studies::study::Study;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};
@@ -127,7 +129,18 @@ fn studies_of_this_site() {
 
 #[test]
 fn studies_of_partners() {
-    check("granted-1", (clinic(), study()));
+    let (case, row) = (CaseId::from_bytes([12; 32]), (clinic(), study()));
+    check("granted-1", &row);
+    // And this is what is read.
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(&home.path().join("store.redb")).unwrap();
+    let storage = StorageKey::from_secret(Secret32::from_bytes([10; 32]));
+    let (table, plain) = (Rows::Granted, cbor::encode(&row));
+    let sealed = storage.seal_row(table.name(), case.as_bytes(), &plain, &mut chance());
+    let change = Change::put(table, case.as_bytes(), sealed.unwrap());
+    store.commit(change).unwrap();
+    let granted = GrantedStudies::open(store, storage).ok().unwrap();
+    assert!(granted.study(case) == Some(row.1));
 }
 
 #[test]
