@@ -10,7 +10,7 @@ import time
 import pytest
 from modality import Modality, object_of, pdu, send, store_command
 from studies import Study
-from world import ROOT, control, dokuei, until
+from world import ROOT, control, dokuei, one_sentence, until
 
 DATA = ROOT / "node" / "tests" / "data" / "dicom"
 FILES = sorted(path for folder in ("hostile", "broken") for path in (DATA / folder).iterdir() if path.name != "NOTICE")
@@ -149,6 +149,7 @@ def test_a_bad_file_by_study_send(loop, path):
     if reason is None:
         assert ran.returncode == 0 and len(opened) == 1, ran
     else:
+        assert one_sentence(ran)
         # One line names the file and says what was wrong with it.
         (line,) = [line for line in (ran.stdout + ran.stderr).splitlines() if reason in line and '"ja"' not in line]
         assert str(path) in ran.stdout + ran.stderr, ran

@@ -1,5 +1,7 @@
 """Nodes that are killed at any moment, and partners that are away: nothing is lost, nothing doubled."""
 
+import time
+
 import pytest
 from modality import HungUp, Modality, send
 from studies import Study
@@ -45,30 +47,39 @@ def wait_for(moment, clinic, hospital, case, study):
         clinic.reach(case, "received")
 
 
-def crash(site):
+def is_connected(site):
+    return site.ask("partner", "list")[0]["connected"]
+
+
+def crash(site, other):
+    """Kills and starts a node; prints how long the two need to find each other, for whoever looks (pytest -rP)."""
     site.kill()
     site.start()
+    up = time.monotonic()
+    for one in (site, other):
+        until(f"{one.name} is connected", lambda: is_connected(one))
+        print(f"{site.name} up again; {one.name} connected after {time.monotonic() - up:.2f} s")
 
 
 @pytest.mark.parametrize(("who", "moment"), MOMENTS)
 def test_a_killed_node_goes_on_where_it_was(loop, who, moment):
     clinic, hospital = loop
-    victim = {"clinic": clinic, "hospital": hospital}[who]
+    victim, other = (clinic, hospital) if who == "clinic" else (hospital, clinic)
     study = Study(count=COUNT, side=512, name="KILL^NODE")
     assert send(clinic, study.objects) == [0] * COUNT
     case = hand_over(clinic, hospital, study.uid)
     if moment not in ("signed", "delivered"):
         wait_for(moment, clinic, hospital, case, study)
-        crash(victim)
+        crash(victim, other)
     clinic.reach(case, "received")
     until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))
     hospital.sign(case, "preliminary", TEXT)
     hospital.sign(case, "final", TEXT)
     if moment == "signed":
-        crash(victim)
+        crash(victim, other)
     clinic.reach(case, "delivered")
     if moment == "delivered":
-        crash(victim)
+        crash(victim, other)
     view = clinic.reach(case, "delivered")
     assert [(report["version"], report["status"]) for report in view["reports"]] == [(1, "preliminary"), (2, "final")]
     reports = lambda: [uid for uid, (_, data) in clinic.archive.of(clinic.archive.objects).items() if study.uid.encode() in data]
@@ -80,6 +91,21 @@ def test_a_killed_node_goes_on_where_it_was(loop, who, moment):
     assert sorted(objects) == sorted(study.uids)
     cases = [view for site in loop for view in site.ask("case", "list") if view["study_uid"] == study.uid]
     assert [view["case"] for view in cases] == [case, case]
+
+
+def test_nodes_killed_in_turn_find_each_other_each_time(loop):
+    """Faster than dead connections are noticed by silence, and more often than one node may have connections."""
+    clinic, hospital = loop
+    for turn in range(12):
+        victim, other = (clinic, hospital) if turn // 3 % 2 == 0 else (hospital, clinic)
+        study = Study(count=8, side=256, name="KILL^TURN")
+        assert send(clinic, study.objects) == [0] * 8
+        case = hand_over(clinic, hospital, study.uid)
+        crash(victim, other)
+        clinic.reach(case, "received")
+        until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))
+    for site in loop:
+        assert "too many connections" not in site.said()
 
 
 @pytest.mark.parametrize("taken", [1, 7, 20])

@@ -278,6 +278,7 @@ def pair(clinic, hospital):
     (hospital.home / "reader").write_text("a-passphrase-of-tests\n")
     hospital.ask("person", "add", "--name", READER, "--licence", "1", "--passphrase-file", hospital.home / "reader")
     until("the hospital's capacity", lambda: is_ready(clinic))
+    until("the clinic's key", lambda: hospital.ask("partner", "list")[0]["key_to_seal_for"])
 
 
 def is_ready(clinic):

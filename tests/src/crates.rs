@@ -108,6 +108,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_named_is_told_from_what_is_reached() {
+        let uses = planted().uses("sha2");
+        assert!(uses.contains("runtime") && !uses.contains("tokio"));
+        assert!(planted().reaches("sha2").contains("tokio"));
+    }
+
+    #[test]
     fn what_only_tests_use_is_not_reached() {
         assert!(planted().forbidden("keys", &["dicom-*"]).is_empty());
         assert!(planted().has("dicom-core") && !planted().has("redb"));

@@ -4,3 +4,4 @@
 pub mod crates;
 pub mod rules;
 pub mod rust_source;
+pub mod snapshots;

@@ -49,6 +49,7 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                     .flatten()
                     .for_each(case::show);
             });
+            taken(&answer["imported"])?;
         }
         Study::Import { path, at } => {
             let path = std::fs::canonicalize(&path)
@@ -57,9 +58,25 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                 .to_string();
             let answer = at.ask(Request::StudyImport { path })?;
             at.print(&answer, imported);
+            taken(&answer)?;
         }
     }
     Ok(())
+}
+
+/// Files that were looked at, and of which none could be taken, are a failure for whoever calls from a program.
+fn taken(imported: &Value) -> Result<(), Failure> {
+    let skipped = imported["skipped"].as_array().map_or(0, Vec::len);
+    if skipped == 0 || imported["taken"] != 0 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "nothing-taken",
+        say!(
+            "取り込めるファイルがなかったため、何も行いませんでした。上の理由を確認してください。",
+            "No file could be taken in, so nothing was done: see the reasons above."
+        ),
+    ))
 }
 
 fn list(answer: &Value) {

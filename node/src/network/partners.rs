@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,8 @@ pub(super) struct Partner {
     /// What the partner may still bring.
     allowance: Mutex<Bucket>,
     state: Mutex<State>,
+    /// Another connection is in use.
+    linked: Notify,
     pub(super) bulk_received: AtomicU64,
     pub(super) bulk_sent: AtomicU64,
     /// Ends the courier.
@@ -118,6 +120,7 @@ impl Partner {
             serving: Arc::new(Semaphore::new(BULK_STREAMS_PER_NODE)),
             allowance: Mutex::new(bucket),
             state: Mutex::default(),
+            linked: Notify::new(),
             bulk_received: AtomicU64::new(0),
             bulk_sent: AtomicU64::new(0),
             removed,
@@ -146,10 +149,23 @@ impl Partner {
             .map(|(link, _, _)| link.connection)
     }
 
+    /// Waits for a connection to use other than `old`.
+    pub(super) async fn another_link(&self, old: ConnectionId) -> Link {
+        loop {
+            let linked = self.linked.notified();
+            if let Some(link) = self.link().filter(|link| link.connection != old) {
+                return link;
+            }
+            linked.await;
+        }
+    }
+
     pub(super) fn set_link(&self, link: Link, path: Path, now: Instant) {
         let mut state = self.state();
         state.link = Some((link, path, now));
         state.trouble = None;
+        drop(state);
+        self.linked.notify_waiters();
     }
 
     pub(super) fn clear_link(&self) {

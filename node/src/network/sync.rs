@@ -12,12 +12,16 @@ use tokio::time::{sleep, timeout};
 use super::error::SyncError;
 use super::events::NetworkEvent;
 use super::frames::{FrameReader, FrameWriter};
-use super::limits::{Limits, MESSAGE_MAX};
+use super::limits::{Limits, MESSAGE_MAX, SETTLE};
 use super::partners::Partner;
-use super::streams::{Arrival, BoxStream, Protocol};
+use super::streams::{Arrival, BoxStream, Link, Protocol};
 
 const ANSWER: u8 = 0;
 const NONE: u8 = 1;
+
+/// How often one question is asked. Between two nodes that both dialed, one connection replaces the other within moments,
+/// and the question with it; it changes nothing at the other side, so it may be asked again.
+const TIMES: usize = 3;
 
 /// Asks `partner`.
 pub(super) async fn ask(
@@ -30,12 +34,28 @@ pub(super) async fn ask(
     }
     let link = partner.link().ok_or(SyncError::NotConnected)?;
     let _permit = partner.asking.try_acquire().map_err(|_| SyncError::Busy)?;
-    let exchange = async { exchange(link.open(Protocol::Sync).await?, request).await };
-    match timeout(limits.sync_patience, exchange).await {
-        Ok(Ok(Some(answer))) => Ok(answer),
-        Ok(Ok(None)) => Err(SyncError::Refused),
-        Ok(Err(_)) | Err(_) => Err(SyncError::Unanswered),
+    match timeout(limits.sync_patience, ask_over(link, partner, request)).await {
+        Ok(Some(Some(answer))) => Ok(answer),
+        Ok(Some(None)) => Err(SyncError::Refused),
+        Ok(None) | Err(_) => Err(SyncError::Unanswered),
     }
+}
+
+/// Asks over `link`, and over those that take its place. `None` when there was no answer over any.
+async fn ask_over(mut link: Link, partner: &Partner, request: &[u8]) -> Option<Option<Vec<u8>>> {
+    for _ in 1..TIMES {
+        let asked = async { exchange(link.open(Protocol::Sync).await?, request).await };
+        match asked.await {
+            Ok(answer) => return Some(answer),
+            Err(_) => {
+                link = timeout(SETTLE, partner.another_link(link.connection))
+                    .await
+                    .ok()?
+            }
+        }
+    }
+    let stream = link.open(Protocol::Sync).await.ok()?;
+    exchange(stream, request).await.ok()
 }
 
 async fn exchange(stream: BoxStream, request: &[u8]) -> io::Result<Option<Vec<u8>>> {

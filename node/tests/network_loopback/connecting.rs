@@ -194,9 +194,13 @@ async fn dials_from_both_sides_settle_on_one_connection() {
             one.network.set_members(vec![other.member()]),
             other.network.set_members(vec![one.member()]),
         );
-        for (here, there) in [(&one, &other), (&other, &one)] {
+        // A question that is asked at once survives the connection that was surplus.
+        let asked = async |here: &Site, there: &Site| {
             here.until_connected(there).await;
-        }
+            here.network.sync(there.node(), b"abc").await
+        };
+        let answers = tokio::join!(asked(&one, &other), asked(&other, &one));
+        assert_eq!(answers, (Ok(b"cba".to_vec()), Ok(b"cba".to_vec())));
         for (here, there) in [(&one, &other), (&other, &one)] {
             here.until_status(there.node(), "one connection", |status| {
                 status.connections == 1 && status.connected.is_some()
