@@ -51,7 +51,9 @@ fn main() {
     for seed in 1..=runs {
         let study = MadeStudy::new(seed, slices, 0);
         // Nothing is removed before the end: file systems take their time over new files after that.
-        let files = study.write(&place.path().join(format!("files-{seed}"))).unwrap();
+        let files = study
+            .write(&place.path().join(format!("files-{seed}")))
+            .unwrap();
         done.push(one(&study, &files, &clinic, &hospital));
         eprintln!("run {seed}: {:.2} s", done.last().unwrap().whole);
     }
@@ -79,7 +81,10 @@ fn one(study: &MadeStudy, files: &std::path::Path, clinic: &Site, hospital: &Sit
         if first.is_none() && hospital.files() > before {
             first = Some(begun.elapsed().as_secs_f64());
         }
-        assert!(begun.elapsed() < Duration::from_secs(600), "it does not arrive");
+        assert!(
+            begun.elapsed() < Duration::from_secs(600),
+            "it does not arrive"
+        );
         std::thread::sleep(LOOK);
     }
     let whole = begun.elapsed().as_secs_f64();
@@ -111,8 +116,14 @@ fn one(study: &MadeStudy, files: &std::path::Path, clinic: &Site, hospital: &Sit
 fn print(runs: &[Run], slices: u64, sites: [&Site; 2]) {
     let median = &runs[runs.len() / 2];
     let best = &runs[0];
-    println!("CT of {slices} slices, {:.0} MB; {} runs\n", best.megabytes, runs.len());
-    println!("| from the first C-STORE to the hospital's archive | best s | MB/s | median s | MB/s |");
+    println!(
+        "CT of {slices} slices, {:.0} MB; {} runs\n",
+        best.megabytes,
+        runs.len()
+    );
+    println!(
+        "| from the first C-STORE to the hospital's archive | best s | MB/s | median s | MB/s |"
+    );
     println!("|---|---|---|---|---|");
     let stages: [(&str, fn(&Run) -> f64); 5] = [
         ("intake (`storescu` begins … ends)", |run| run.intake),
@@ -124,12 +135,31 @@ fn print(runs: &[Run], slices: u64, sites: [&Site; 2]) {
     for (name, of) in stages {
         let rate = |run: &Run| run.megabytes / of(run);
         let (b, m) = (best, median);
-        println!("| {name} | {:.2} | {:.0} | {:.2} | {:.0} |", of(b), rate(b), of(m), rate(m));
+        println!(
+            "| {name} | {:.2} | {:.0} | {:.2} | {:.0} |",
+            of(b),
+            rate(b),
+            of(m),
+            rate(m)
+        );
     }
-    println!("\nThe archive had its first object after {:.2} s (median run).\n", median.first);
+    println!(
+        "\nThe archive had its first object after {:.2} s (median run).\n",
+        median.first
+    );
     println!("| process | CPU-s (median run) | peak resident MiB |\n|---|---|---|");
-    let names = ["`storescu`", "clinic's node", "hospital's node", "hospital's archive"];
-    let peaks = [None, Some(sites[0].node()), Some(sites[1].node()), Some(sites[1].archive())];
+    let names = [
+        "`storescu`",
+        "clinic's node",
+        "hospital's node",
+        "hospital's archive",
+    ];
+    let peaks = [
+        None,
+        Some(sites[0].node()),
+        Some(sites[1].node()),
+        Some(sites[1].archive()),
+    ];
     for ((name, seconds), peak) in names.iter().zip(median.processor).zip(peaks) {
         let peak = peak.map_or("–".to_owned(), |pid| format!("{:.0}", peak_mib(pid)));
         println!("| {name} | {seconds:.2} | {peak} |");
@@ -144,11 +174,16 @@ fn print(runs: &[Run], slices: u64, sites: [&Site; 2]) {
 }
 
 fn argument(name: &str, otherwise: u64) -> u64 {
-    let given = std::env::args().skip_while(|argument| argument != name).nth(1);
+    let given = std::env::args()
+        .skip_while(|argument| argument != name)
+        .nth(1);
     given.map_or(otherwise, |number| number.parse().unwrap())
 }
 
 /// Seconds since the epoch.
 fn clock() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64()
 }

@@ -26,7 +26,9 @@ const SLICES_PER_MIB: u64 = 2;
 
 fn main() {
     archive_if_asked();
-    let size = std::env::args().skip_while(|argument| argument != "--mib").nth(1);
+    let size = std::env::args()
+        .skip_while(|argument| argument != "--mib")
+        .nth(1);
     let mib: u64 = size.map_or(MIB, |number| number.parse().unwrap());
     // One object of a fifth of it: 1 GiB of 5.
     let frames = (mib / 5 * SLICES_PER_MIB) as u32;
@@ -38,7 +40,11 @@ fn main() {
     let idle = [0, 1].map(|site: usize| peak_mib(sites[site].node()));
     let studies = [1, 2].map(|seed| MadeStudy::new(seed, slices, frames));
     let bytes = studies[0].bytes();
-    println!("{} objects, {:.2} GB each way; two nodes on loopback\n", studies[0].objects(), bytes as f64 / 1e9);
+    println!(
+        "{} objects, {:.2} GB each way; two nodes on loopback\n",
+        studies[0].objects(),
+        bytes as f64 / 1e9
+    );
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for (site, study) in sites.iter().zip(&studies) {
@@ -48,9 +54,8 @@ fn main() {
     let taken = begun.elapsed().as_secs_f64();
     let after_intake = [0, 1].map(|site: usize| peak_mib(sites[site].node()));
     let begun = Instant::now();
-    let cases = [(0, 1), (1, 0)].map(|(from, to): (usize, usize)| {
-        sites[from].hand_over(&studies[from].uid, &sites[to])
-    });
+    let cases = [(0, 1), (1, 0)]
+        .map(|(from, to): (usize, usize)| sites[from].hand_over(&studies[from].uid, &sites[to]));
     for site in [0, 1] {
         until("the study is in the other's archive", || {
             (sites[1 - site].counted().objects == studies[site].objects()).then_some(())
@@ -59,12 +64,19 @@ fn main() {
     let sent = begun.elapsed().as_secs_f64();
     for (site, case) in sites.iter().zip(&cases) {
         let show = || Request::CaseShow { case: case.clone() };
-        until("the receipt", || (site.ask(show())["phase"] == "received").then_some(()));
+        until("the receipt", || {
+            (site.ask(show())["phase"] == "received").then_some(())
+        });
     }
-    println!("| node | peak resident MiB: idle | after intake | after sending and receiving | CPU-s |\n|---|---|---|---|---|");
+    println!(
+        "| node | peak resident MiB: idle | after intake | after sending and receiving | CPU-s |\n|---|---|---|---|---|"
+    );
     for (at, site) in sites.iter_mut().enumerate() {
         let (peak, seconds) = (peak_mib(site.node()), processor_seconds(site.node()));
-        println!("| {} | {:.0} | {:.0} | **{peak:.0}** | {seconds:.0} |", site.name, idle[at], after_intake[at]);
+        println!(
+            "| {} | {:.0} | {:.0} | **{peak:.0}** | {seconds:.0} |",
+            site.name, idle[at], after_intake[at]
+        );
         let expected = Counted {
             objects: studies[1 - at].objects(),
             bytes: studies[1 - at].bytes(),

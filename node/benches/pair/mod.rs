@@ -62,7 +62,11 @@ impl Site {
         let home = place.join(name);
         let (folder, kept) = (SiteFolder::new(home.join("data")), home.join("pacs"));
         std::fs::create_dir_all(&home).unwrap();
-        let what = if keeps { kept.as_os_str() } else { COUNTS.as_ref() };
+        let what = if keeps {
+            kept.as_os_str()
+        } else {
+            COUNTS.as_ref()
+        };
         let mut archive = Command::new(std::env::current_exe().unwrap())
             .arg(ARCHIVE)
             .arg(what)
@@ -82,7 +86,11 @@ impl Site {
             .arg(&config)
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let log = File::create(home.join("node.log")).unwrap();
         let node = dokuei()
             .arg("run")
@@ -103,7 +111,9 @@ impl Site {
             orders,
             answers,
         };
-        let status = until("the node answers", || ask(&site.folder, Request::Status).ok());
+        let status = until("the node answers", || {
+            ask(&site.folder, Request::Status).ok()
+        });
         let port = status["dicom"]["port"].as_u64().unwrap() as u16;
         site.dicom = (status["dicom"]["host"].as_str().unwrap().to_owned(), port);
         site
@@ -131,7 +141,9 @@ impl Site {
     pub(crate) fn files(&self) -> u64 {
         let entries = std::fs::read_dir(&self.kept).unwrap();
         let is_file = |name: &std::ffi::OsStr| name.as_encoded_bytes().ends_with(b".dcm");
-        entries.filter(|entry| is_file(&entry.as_ref().unwrap().file_name())).count() as u64
+        entries
+            .filter(|entry| is_file(&entry.as_ref().unwrap().file_name()))
+            .count() as u64
     }
 
     /// What an archive that counts was sent.
@@ -154,7 +166,11 @@ impl Site {
             .arg(self.folder.path())
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         answer["cases"][0]["case"].as_str().unwrap().to_owned()
     }
@@ -178,8 +194,11 @@ pub(crate) fn pair(one: &Site, other: &Site) {
     for site in [one, other] {
         until("both sites are ready", || {
             let partner = site.ask(Request::PartnerList)[0].take();
-            let known = ["capacity", "agreement"].iter().all(|what| !partner[what].is_null());
-            (known && partner["connected"] == true && partner["key_to_seal_for"] == true).then_some(())
+            let known = ["capacity", "agreement"]
+                .iter()
+                .all(|what| !partner[what].is_null());
+            (known && partner["connected"] == true && partner["key_to_seal_for"] == true)
+                .then_some(())
         });
     }
 }
@@ -255,7 +274,11 @@ impl ObjectWriter for Arriving<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<(), StoreFailure> {
-        let (counted, names) = &mut *self.counting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counted, names) = &mut *self
+            .counting
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         counted.bytes += self.bytes;
         match names.insert(self.name) {
             true => counted.objects += 1,

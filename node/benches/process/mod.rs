@@ -14,7 +14,10 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(crate) fn processor_seconds(pid: u32) -> f64 {
     let fields = after_name(pid);
     let ticks = fields.iter().skip(11).take(2);
-    ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+    ticks
+        .filter_map(|field| field.parse::<f64>().ok())
+        .sum::<f64>()
+        / TICKS_PER_SECOND
 }
 
 /// The most memory a process ever held, in MiB (proc(5), `VmHWM`).
@@ -28,7 +31,10 @@ pub(crate) fn peak_mib(pid: u32) -> f64 {
 /// Waits for a process and says what processor time it took.
 pub(crate) fn ended(child: &mut Child) -> std::io::Result<(ExitStatus, f64)> {
     // What has ended and was not waited for still has its figures.
-    while after_name(child.id()).first().is_some_and(|state| state != "Z") {
+    while after_name(child.id())
+        .first()
+        .is_some_and(|state| state != "Z")
+    {
         std::thread::sleep(LOOK);
     }
     let seconds = processor_seconds(child.id());

@@ -117,13 +117,7 @@ impl MadeStudy {
         text(&mut set, 0x0020, 0x000D, b"UI", &self.uid);
         let series = format!("{}.0.{}", self.uid, u8::from(slices > 1));
         text(&mut set, 0x0020, 0x000E, b"UI", &series);
-        text(
-            &mut set,
-            0x0020,
-            0x0013,
-            b"IS",
-            &(number + 1).to_string(),
-        );
+        text(&mut set, 0x0020, 0x0013, b"IS", &(number + 1).to_string());
         set.short(0x0028, 0x0002, 1);
         text(&mut set, 0x0028, 0x0004, b"CS", "MONOCHROME2");
         if slices > 1 {
@@ -282,7 +276,8 @@ impl Elements {
             self.long_head(group, element, vr, value.len() as u32);
         } else {
             self.tag(group, element, vr);
-            self.0.extend_from_slice(&(value.len() as u16).to_le_bytes());
+            self.0
+                .extend_from_slice(&(value.len() as u16).to_le_bytes());
         }
         self.0.extend_from_slice(value);
     }

@@ -97,7 +97,13 @@ impl Ports {
             Ok(()) => Outcome::Done,
             Err(error) => {
                 let outcome = outcome_of(&error);
-                let stored = self.transfers.standing(&case).map_or(0, |standing| standing.stored);
+                if outcome == Outcome::Impossible {
+                    drop(self.arriving.take(case));
+                }
+                let stored = self
+                    .transfers
+                    .standing(&case)
+                    .map_or(0, |standing| standing.stored);
                 if outcome == Outcome::Impossible && stored > 0 {
                     tracing::error!(target: "dokuei::transfer", %case, stored, "a study that did not arrive whole is in the archive in part: {error}");
                 } else {
