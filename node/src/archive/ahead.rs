@@ -179,6 +179,17 @@ impl Waiting {
             .is_empty()
     }
 
+    /// Takes nothing more, and forgets what waits.
+    fn give_up(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let waited = std::mem::take(&mut state.ready);
+        let bytes = waited
+            .values()
+            .map(|one| one.data_set.as_ref().map_or(0, Vec::len));
+        state.held -= bytes.sum::<usize>();
+    }
+
     fn has_one(&self) -> bool {
         !self.lock().ready.is_empty()
     }
@@ -200,7 +211,7 @@ impl Storing {
             let ended = self.send(waiting);
             if matches!(ended, Ended::GaveUp(_) | Ended::Cancelled) {
                 // The job that stores the study tries again, and says why when it cannot.
-                waiting.lock().ready.clear();
+                waiting.give_up();
                 return;
             }
         }
@@ -285,5 +296,127 @@ impl Outgoing for AtHand<'_> {
 impl Drop for AtHand<'_> {
     fn drop(&mut self) {
         self.waiting.lock().held -= self.data_set.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::chance;
+    use crate::config::Archive;
+    use crate::dicom::pacs::Pacs;
+    use crate::dicom::scp::{Accept, Scp, ScpConfig};
+
+    const CLASSES: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"];
+
+    struct Place {
+        folder: tempfile::TempDir,
+        pacs: Arc<Pacs>,
+        scp: Option<Scp>,
+        port: u16,
+    }
+
+    fn place() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let pacs = Arc::new(Pacs::open(&folder.path().join("pacs"), false).unwrap());
+        let config = ScpConfig {
+            address: ([127, 0, 0, 1], 0).into(),
+            ae_title: "PACS".parse().unwrap(),
+            accept: Accept::default(),
+            limits: Default::default(),
+        };
+        let scp = Scp::start(config, pacs.clone()).unwrap();
+        let port = scp.local_addr().port();
+        Place {
+            folder,
+            pacs,
+            scp: Some(scp),
+            port,
+        }
+    }
+
+    impl Place {
+        fn begin(&self, objects: usize) -> StoringAhead {
+            let parcel = ParcelId::from_bytes([1; 32]);
+            let parcels = Parcels::open(self.folder.path().join("parcels")).unwrap();
+            parcels.create(&parcel).unwrap();
+            let archive = Archive {
+                host: "127.0.0.1".to_owned(),
+                port: self.port,
+                ae_title: "PACS".to_owned(),
+            };
+            let confirmed = Confirmed::open(&parcels.folder_of(&parcel), objects).unwrap();
+            let storing = Storing {
+                archiver: Archiver::new(&archive, "NODE").unwrap(),
+                parcels,
+                parcel,
+                site: SiteId::from_bytes([2; 32]),
+                key: ContentKey::from_rng(&mut chance()),
+                confirmed: Arc::new(confirmed),
+                progress: Arc::default(),
+            };
+            StoringAhead::begin(storing, None).unwrap()
+        }
+    }
+
+    fn offer(ahead: &StoringAhead, position: usize) {
+        let head = ObjectHead {
+            sop_class: CLASSES[position % 2].to_owned(),
+            sop_instance: format!("2.25.{}", position + 1),
+            transfer_syntax: "1.2.840.10008.1.2.1".to_owned(),
+        };
+        let bytes = vec![position as u8; 100_000];
+        ahead.offer(position, position as u32 + 1, head, Some(bytes));
+    }
+
+    #[test]
+    fn each_object_goes_once_as_it_comes_and_is_known_after_a_restart() {
+        let place = place();
+        let ahead = place.begin(8);
+        for position in [0, 3, 1, 2] {
+            offer(&ahead, position);
+        }
+        ahead.finish();
+        assert_eq!(place.pacs.stored(), 4);
+        assert_eq!(ahead.waiting.lock().held, 0);
+        drop(ahead);
+        let again = place.begin(8);
+        assert!(!again.wants(3) && again.wants(4));
+        (0..8).for_each(|position| offer(&again, position));
+        again.finish();
+        assert_eq!(place.pacs.stored(), 8);
+        assert_eq!(again.confirmed.count(), 8);
+        assert_eq!(again.waiting.lock().held, 0);
+    }
+
+    #[test]
+    fn an_archive_that_is_away_gets_nothing_and_holds_up_nobody() {
+        let mut place = place();
+        place.scp.take().unwrap().stop();
+        let ahead = place.begin(2);
+        offer(&ahead, 0);
+        ahead.finish();
+        assert!(!ahead.wants(0) && !ahead.has_room(1));
+        offer(&ahead, 1);
+        assert_eq!(ahead.confirmed.count(), 0);
+        assert_eq!(ahead.waiting.lock().held, 0);
+    }
+
+    #[test]
+    fn memory_for_what_waits_is_bounded() {
+        let waiting = Arc::new(Waiting::default());
+        let folder = tempfile::tempdir().unwrap();
+        let ahead = StoringAhead {
+            confirmed: Arc::new(Confirmed::open(folder.path(), 200).unwrap()),
+            waiting,
+            thread: Mutex::new(None),
+        };
+        let mut held = 0;
+        while ahead.has_room(100_000) {
+            offer(&ahead, held);
+            held += 1;
+        }
+        assert_eq!(held, AT_HAND / 100_000);
+        assert!(!ahead.has_room(AT_HAND_EACH + 1));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::arguments::Case;
 use crate::cli::show::{bytes, message, table, text, time};
 use crate::control::request::Request;
-use crate::language::Failure;
+use crate::language::{Failure, Message};
 use crate::say;
 
 /// Performs a command about cases.
@@ -95,6 +95,9 @@ pub(super) fn show(case: &Value) {
             transfer["objects_total"]
         );
     }
+    if let Some(message) = in_part(case) {
+        println!("  {message}");
+    }
     for happening in case["timeline"].as_array().into_iter().flatten() {
         println!("  {}  {}", time(&happening["at"]), text(happening, "what"));
     }
@@ -106,4 +109,20 @@ pub(super) fn show(case: &Value) {
             text(report, "reception")
         );
     }
+}
+
+/// Of a case that has ended before its study was here whole: that images of it are in the archive.
+fn in_part(case: &Value) -> Option<Message> {
+    let transfer = &case["transfer"];
+    let (stored, total) = (&transfer["stored"], &transfer["objects_total"]);
+    let is_over = ["released", "withdrawn", "expired", "declined"]
+        .iter()
+        .any(|phase| case["phase"] == *phase);
+    let in_part = stored.as_u64()? > 0 && transfer["objects"].as_u64()? < total.as_u64()?;
+    (is_over && case["side"] == "reader" && in_part).then(|| {
+        say!(
+            "この検査は完全には届かず、{total} 枚中 {stored} 枚が PACS に入っています。PACS で削除してください。",
+            "This study did not arrive whole; {stored} of its {total} images are in the archive. Delete them there."
+        )
+    })
 }

@@ -96,6 +96,9 @@ impl Ports {
             Ok(()) => Outcome::Done,
             Err(error) => {
                 let outcome = outcome_of(&error);
+                if outcome == Outcome::Impossible {
+                    drop(self.arriving.take(case));
+                }
                 let stored = self
                     .transfers
                     .standing(&case)

@@ -112,3 +112,53 @@ impl Gathered {
         Some(study)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::part10::scan_file;
+    use dokuei_keys::id::ObjectDigest;
+    use dokuei_protocol::study::manifest::ObjectClass;
+
+    const FILES: [&[u8]; 3] = [
+        include_bytes!("../../../tests/fixtures/ct-3slice/01.dcm"),
+        include_bytes!("../../../tests/fixtures/ct-3slice/02.dcm"),
+        include_bytes!("../../../tests/fixtures/ct-3slice/03.dcm"),
+    ];
+
+    fn gathered(order: [usize; 3]) -> Study {
+        let mut gathered = Gathered::new(ParcelId::from_bytes([1; 32]));
+        for position in order {
+            let header = scan_file(FILES[position], None).unwrap().header;
+            assert!(gathered.is_of_it(&header));
+            let entry = ManifestEntry {
+                slot: position as u32 + 7,
+                length: 5,
+                digest: ObjectDigest::from_bytes([position as u8; 32]),
+                series: 0,
+                class: ObjectClass::Image,
+            };
+            gathered.add(position, &entry, &header, Digest::of(FILES[position]));
+        }
+        gathered.study(99).unwrap()
+    }
+
+    #[test]
+    fn the_order_of_arrival_makes_no_difference() {
+        let mut expected: Option<Study> = None;
+        for (position, file) in FILES.into_iter().enumerate() {
+            let header = scan_file(file, None).unwrap().header;
+            let study = expected.get_or_insert_with(|| {
+                Study::begun(ParcelId::from_bytes([1; 32]), header.study().as_str(), 99)
+            });
+            let sealed = SealedObject {
+                length: 5,
+                digest: ObjectDigest::from_bytes([position as u8; 32]),
+            };
+            study.add(&header, position as u32 + 7, sealed, Digest::of(file), 99);
+        }
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            assert!(expected == Some(gathered(order)), "{order:?}");
+        }
+    }
+}

@@ -214,16 +214,13 @@ impl TransferSink {
         let mut state = self.lock();
         let mut go_on = None;
         match genuine {
+            Some(Some(scanned)) if !state.gathered.is_of_it(&scanned.header) => state.mixed = true,
             Some(scanned) => {
                 state.verified.insert(position);
                 if let Some(scanned) = scanned {
-                    if state.gathered.is_of_it(&scanned.header) {
-                        let (header, content) = (&scanned.header, scanned.content);
-                        state.gathered.add(position, entry, header, content);
-                        go_on = Some((scanned.head, scanned.data_set));
-                    } else {
-                        state.mixed = true;
-                    }
+                    let (header, content) = (&scanned.header, scanned.content);
+                    state.gathered.add(position, entry, header, content);
+                    go_on = Some((scanned.head, scanned.data_set));
                 }
                 let verified = state.verified.len();
                 self.progress.objects.store(verified, Ordering::Relaxed);
