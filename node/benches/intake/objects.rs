@@ -135,7 +135,11 @@ fn pixels(side: u16, number: usize) -> Vec<u8> {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let (x, y) = (column - side / 2, row - side / 2);
             let body = x * x + y * y < radius * radius;
-            let tissue = if body { LEVEL + (column / 16) as u32 } else { 0 };
+            let tissue = if body {
+                LEVEL + (column / 16) as u32
+            } else {
+                0
+            };
             let value = tissue + (noise >> 26);
             pixels.extend_from_slice(&(value as u16).to_le_bytes());
         }
@@ -157,7 +161,8 @@ impl Elements {
     fn long(&mut self, group: u16, element: u16, vr: &[u8; 2], value: &[u8]) {
         self.head(group, element, vr);
         self.0.extend_from_slice(&[0, 0]);
-        self.0.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        self.0
+            .extend_from_slice(&(value.len() as u32).to_le_bytes());
         self.0.extend_from_slice(value);
     }
 
@@ -167,7 +172,8 @@ impl Elements {
             bytes.push(if vr == b"UI" { 0 } else { b' ' });
         }
         self.head(group, element, vr);
-        self.0.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
+        self.0
+            .extend_from_slice(&(bytes.len() as u16).to_le_bytes());
         self.0.extend_from_slice(&bytes);
     }
 

@@ -274,11 +274,7 @@ impl Peer {
         Peer::listening(process, address, move || instances(web))
     }
 
-    fn listening(
-        process: Child,
-        address: SocketAddr,
-        count: impl Fn() -> usize + 'static,
-    ) -> Peer {
+    fn listening(process: Child, address: SocketAddr, count: impl Fn() -> usize + 'static) -> Peer {
         let peer = Peer {
             process,
             address,

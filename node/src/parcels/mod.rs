@@ -122,7 +122,10 @@ impl Parcels {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(self.folder_of(parcel))? {
             let entry = entry?;
-            let slot = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let slot = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             if let Some(slot) = slot {
                 files.push((slot, entry.metadata()?.len()));
             }

@@ -50,10 +50,7 @@ impl SealingObject {
         let mut salt = [0; 24];
         rng.fill_bytes(&mut salt);
         let (sealer, header) = Sealer::new(key, &SealContext { parcel, site, slot }, salt);
-        let file = File::options()
-            .write(true)
-            .truncate(true)
-            .open(&path)?;
+        let file = File::options().write(true).truncate(true).open(&path)?;
         let mut sealed = Vec::with_capacity(PIECE + 64 * 1024);
         sealed.extend_from_slice(&header);
         let hasher = ObjectHasher::new(&object_digest_key(key, &parcel));
