@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
@@ -100,6 +101,57 @@ fn an_arriving_study_survives_a_crash_and_half_an_object_does_not() {
     );
     assert_eq!(register.parcels().slots(&parcel).unwrap(), [1, 2, 3]);
     assert_eq!(register.close(&parcel).unwrap().objects, 3);
+}
+
+#[test]
+fn files_prepared_for_objects_to_come_go_when_none_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    let files = |register: &Register| {
+        let folder = register.parcels().folder_of(&parcel);
+        std::fs::read_dir(folder).unwrap().count()
+    };
+    assert!(files(&register) > 3, "some are prepared");
+    assert_eq!(register.parcels().slots(&parcel).unwrap(), [1, 2, 3]);
+    drop(register);
+    let register = open(folder.path());
+    assert_eq!(files(&register), 3, "a start removes them");
+    let another = format!("{SERIES}/01.dcm");
+    take_in(&register, folder.path(), &another);
+    assert!(files(&register) > 3, "and prepares others when it needs some");
+    register.close(&parcel).unwrap();
+    assert_eq!(files(&register), 4, "three objects and their list");
+}
+
+#[test]
+fn objects_that_come_while_their_study_is_closed_are_not_lost() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let register = open(folder.path());
+        let done = AtomicBool::new(false);
+        let uid = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    register.close_quiet(u64::MAX).ok();
+                }
+            });
+            let (taken, _, uid) = take_in(&register, folder.path(), SERIES);
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(taken, 3);
+            uid
+        });
+        let count = |register: &Register| -> usize {
+            let parcels = register.parcels_of(&uid).into_iter();
+            parcels
+                .map(|parcel| register.look(&parcel, |study| study.objects.len()).unwrap())
+                .sum()
+        };
+        assert_eq!(count(&register), 3);
+        drop(register);
+        assert_eq!(count(&open(folder.path())), 3);
+    }
 }
 
 #[test]

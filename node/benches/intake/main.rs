@@ -3,7 +3,7 @@
 //! `cargo bench -p dokuei-node --bench intake` prints a Markdown table. Each run starts a receiver with an empty data
 //! folder, sends one study by one or four `storescu` processes at once, and takes the time from their start to their
 //! end; what the receiver then says it has must be all of it. Receivers take turns, so that whatever else the machine
-//! does falls on all of them. Words after `--` choose the receivers whose name contains one of them.
+//! does falls on all of them; the disk alone, doing nothing but what must be durable, takes its turn too. Words after `--` choose the receivers whose name contains one of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,73 +44,110 @@ struct Run {
 fn main() {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     println!(
-        "{IMAGES} images ({PEER_IMAGES} to the peers), median of {RUNS} runs (peers: 1); {}\n",
+        "{IMAGES} images ({PEER_IMAGES} to the peers), {RUNS} runs (peers: 1); {}\n",
         measured::machine()
     );
     println!(
-        "| images | associations | receiver | before it answers | images/s | MB/s | × storescp | CPU ms/image: receiver | storescu | peak MiB |"
+        "| images | associations | receiver | before it answers | images/s, median (best) | MB/s | × storescp | CPU ms/image: receiver, storescu | peak MiB |"
     );
-    println!("|---|--:|---|---|--:|--:|--:|--:|--:|--:|");
+    println!("|---|--:|---|---|--:|--:|--:|--:|--:|");
     for kind in &KINDS {
         let most = ASSOCIATIONS[ASSOCIATIONS.len() - 1];
         let files = |count: usize, name: &str| {
-            objects::write(kind, count, most, &place.path().join(kind.name).join(name)).unwrap()
+            let place = place.path().join(kind.name).join(name);
+            objects::write(kind, count, most, &place).unwrap()
         };
-        let (all, few) = (files(IMAGES, "all"), files(PEER_IMAGES, "few"));
+        let table = Table {
+            kind: kind.name,
+            all: files(IMAGES, "all"),
+            few: files(PEER_IMAGES, "few"),
+            place: place.path(),
+        };
         for associations in ASSOCIATIONS {
-            rows(kind.name, associations, &all, &few, place.path());
-            let synced = disk::objects_per_second(&all, associations, place.path());
-            println!(
-                "| {} | {associations} | disk alone (a file and its folder synced) | durable | {synced:.0} | {:.0} | | | | |",
-                kind.name,
-                megabytes(&all, synced)
-            );
+            table.rows(associations);
         }
     }
 }
 
-/// The rows of one kind of images and one number of associations.
-fn rows(kind: &str, associations: usize, all: &Files, few: &Files, place: &Path) {
-    let makes: Vec<&Make> = MAKES.iter().filter(|make| is_wanted(make.name)).collect();
-    let mut runs: Vec<Vec<Run>> = makes.iter().map(|_| Vec::new()).collect();
-    for round in 0..RUNS {
-        for (make, runs) in makes.iter().zip(&mut runs) {
-            let present = make.program.is_none_or(is_installed);
-            if present && (round == 0 || !make.is_peer) {
-                let files = if make.is_peer { few } else { all };
-                runs.push(run(make, associations, files, place));
+/// The rows of one kind of images.
+struct Table<'a> {
+    kind: &'static str,
+    all: Files,
+    /// For the peers.
+    few: Files,
+    place: &'a Path,
+}
+
+impl Table<'_> {
+    /// The rows of one number of associations.
+    fn rows(&self, associations: usize) {
+        let makes: Vec<&Make> = MAKES.iter().filter(|make| is_wanted(make.name)).collect();
+        let mut runs: Vec<Vec<Run>> = makes.iter().map(|_| Vec::new()).collect();
+        let mut disk = Vec::new();
+        for round in 0..RUNS {
+            for (make, runs) in makes.iter().zip(&mut runs) {
+                let present = make.program.is_none_or(is_installed);
+                if present && (round == 0 || !make.is_peer) {
+                    runs.push(run(make, associations, self.files(make), self.place));
+                }
             }
+            disk.push(disk::seconds(&self.all, associations, self.place));
         }
+        let storescp = makes
+            .iter()
+            .zip(&runs)
+            .find(|(make, runs)| make.program == Some("storescp") && !runs.is_empty());
+        let storescp = storescp.map(|(make, runs)| self.rate(self.files(make), seconds(runs)).0);
+        for (make, runs) in makes.iter().zip(&runs) {
+            self.row(make, associations, runs, storescp);
+        }
+        let rate = self.rate(&self.all, disk);
+        println!(
+            "| {} | {associations} | the disk alone (a new file and its folder synced) | durable | {:.0} ({:.0}) | {:.0} | | | |",
+            self.kind,
+            rate.0,
+            rate.1,
+            megabytes(&self.all, rate.0)
+        );
     }
-    let rate = |make: &Make, runs: &[Run]| {
-        let count = if make.is_peer { few.count } else { all.count };
-        count as f64 / median(runs.iter().map(|run| run.seconds).collect())
-    };
-    let reference = makes.iter().zip(&runs).find_map(|(make, runs)| {
-        (make.name == "dcmtk storescp" && !runs.is_empty()).then(|| rate(make, runs))
-    });
-    for (make, runs) in makes.iter().zip(&runs) {
+
+    fn row(&self, make: &Make, associations: usize, runs: &[Run], storescp: Option<f64>) {
         let begun = format!(
-            "| {kind} | {associations} | {} | {} |",
-            make.name, make.promise
+            "| {} | {associations} | {} | {} |",
+            self.kind, make.name, make.promise
         );
         if runs.is_empty() {
-            println!("{begun} not installed | | | | | |");
-            continue;
+            println!("{begun} not installed | | | | |");
+            return;
         }
-        let files = if make.is_peer { few } else { all };
-        let rate = rate(make, runs);
-        let ratio = reference.map_or(String::new(), |peer| format!("{:.0}", rate / peer));
+        let files = self.files(make);
+        let (rate, best) = self.rate(files, seconds(runs));
+        let ratio = storescp.map_or(String::new(), |storescp| format!("{:.0}", rate / storescp));
         let of = |value: fn(&Run) -> f64| median(runs.iter().map(value).collect());
         let each = |seconds: f64| seconds * 1000.0 / files.count as f64;
         println!(
-            "{begun} {rate:.0} | {:.0} | {ratio} | {:.2} | {:.2} | {:.0} |",
+            "{begun} {rate:.0} ({best:.0}) | {:.0} | {ratio} | {:.2}, {:.2} | {:.0} |",
             megabytes(files, rate),
             each(of(|run| run.receiver_seconds)),
             each(of(|run| run.sender_seconds)),
             of(|run| run.peak_mebibytes),
         );
     }
+
+    fn files(&self, make: &Make) -> &Files {
+        if make.is_peer { &self.few } else { &self.all }
+    }
+
+    /// Images a second in the middle run and in the best one.
+    fn rate(&self, files: &Files, seconds: Vec<f64>) -> (f64, f64) {
+        let best = seconds.iter().copied().fold(f64::INFINITY, f64::min);
+        let count = files.count as f64;
+        (count / median(seconds), count / best)
+    }
+}
+
+fn seconds(runs: &[Run]) -> Vec<f64> {
+    runs.iter().map(|run| run.seconds).collect()
 }
 
 fn megabytes(files: &Files, rate: f64) -> f64 {
@@ -134,6 +171,8 @@ fn run(make: &Make, associations: usize, files: &Files, place: &Path) -> Run {
         .tempdir_in(place)
         .unwrap();
     let folder = folder.path().to_owned();
+    // What was written before is not to be written back now.
+    rustix::fs::sync();
     let receiver = (make.start)(&folder);
     let process = receiver.process().unwrap_or_else(std::process::id);
     let (received, sent) = (processor_seconds(process), children_seconds());

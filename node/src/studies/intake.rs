@@ -16,8 +16,9 @@ use crate::parcels::{ObjectHead, SealingObject};
 use crate::studies::register::{Added, Place, Register, RegisterError};
 
 /// Bytes of a data set that are held in memory until its Study Instance UID has gone by. Headers
-/// before it are a few kilobytes; private ones of old scanners reach some hundred.
-const HELD_BYTES: usize = 4 * 1024 * 1024;
+/// before it are a few kilobytes; private ones of old scanners reach some hundred. Every association may hold so much,
+/// and the values that the scanner keeps.
+const HELD_BYTES: usize = 1024 * 1024;
 
 const FULL: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
