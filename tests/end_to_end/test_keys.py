@@ -120,6 +120,19 @@ def test_a_revoked_person_signs_nothing(sites):
     assert standing_of(clinic) is None
 
 
+def test_a_report_by_a_person_whose_key_was_revoked_is_not_taken(sites, tmp_path):
+    clinic, hospital = sites
+    case = claimed_case(clinic, hospital, "REVOKED^AUTHOR")
+    notice = tmp_path / "person.notice"
+    person = hospital.ask("person", "list")[0]["id"]
+    dokuei("revoke", "key", person, "--code-file", hospital.data / SHEET, "--days-ago", "1", "--save", notice)
+    clinic.ask("partner", "import", notice)
+    assert standing_of(clinic) is None
+    hospital.sign(case, "final", "The hospital has not heard of it yet.")
+    clinic.reach(case, "report-rejected")
+    assert "had been revoked" in clinic.said()
+
+
 def test_an_older_copy_of_the_data_folder_stops_the_node(sites, tmp_path):
     clinic, hospital = sites
     case = claimed_case(clinic, hospital, "OLDER^COPY")

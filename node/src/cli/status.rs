@@ -23,6 +23,15 @@ pub(super) fn status(status: &Status) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What somebody must do something about.
+fn warn(answer: &Value) {
+    for (place, field) in [(answer, "halted"), (&answer["keys"], "warning")] {
+        if !place[field].is_null() {
+            println!("! {}", message(place, field));
+        }
+    }
+}
+
 fn show(answer: &Value) {
     let (name, site) = (text(answer, "name"), text(answer, "site"));
     println!(
@@ -33,11 +42,7 @@ fn show(answer: &Value) {
             &site[..site.len().min(8)]
         )
     );
-    for (place, field) in [(answer, "halted"), (&answer["keys"], "warning")] {
-        if !place[field].is_null() {
-            println!("! {}", message(place, field));
-        }
-    }
+    warn(answer);
     let dicom = &answer["dicom"];
     println!(
         "DICOM {}:{} {}",

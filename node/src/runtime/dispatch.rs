@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
 use tokio::runtime::Handle;
@@ -155,17 +156,14 @@ impl Dispatch {
                 revocations,
                 key,
             } => {
-                let (ports, version) = (Arc::clone(&self.ports), issued.version);
-                self.job(Job::ReceiveReport(case, version), async move {
-                    let report = IssuedReport {
-                        case,
-                        from,
-                        node,
-                        issued,
-                        revocations,
-                    };
-                    ports.receive_report(report, key).await
-                });
+                let report = IssuedReport {
+                    case,
+                    from,
+                    node,
+                    issued,
+                    revocations,
+                };
+                self.receive_report(report, key);
             }
             Effect::Answer(ticket, answer) => {
                 if let Some(Waiting::Command(reply)) = self.tickets.take(ticket) {
@@ -189,6 +187,12 @@ impl Dispatch {
             let outcome = work.await;
             desk.tell(Input::JobEnded(job, outcome)).await;
         });
+    }
+
+    fn receive_report(&self, report: IssuedReport, key: ContentKey) {
+        let ports = Arc::clone(&self.ports);
+        let job = Job::ReceiveReport(report.case, report.issued.version);
+        self.job(job, async move { ports.receive_report(report, key).await });
     }
 
     async fn admit(&self, members: Vec<Member>) {

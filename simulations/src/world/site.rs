@@ -67,7 +67,9 @@ pub(crate) struct Staff {
 }
 
 struct Keys {
+    root: Secret32,
     site: Secret32,
+    serial: u64,
     certificate: Vec<u8>,
     delegation: Vec<u8>,
 }
@@ -189,29 +191,15 @@ impl Site {
         let [root, site, node] = [(); 3].map(|()| SigningKey::from_seed(chance.secret()));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node.public());
-        let from = UnixSeconds((now.0 - before.0) / 1000);
-        let validity = Validity::starting(from, 366 * Span::DAY.0 / 1000);
         let name = format!("site {index}");
-        let certificate = SiteCertificate {
-            site: id,
-            root: root.public(),
-            name: name.clone(),
-            key: site.public(),
-            validity,
-            serial: 1,
-        };
-        let delegation = Delegation {
-            site: id,
-            subject: Subject::Node(node),
-            validity,
-            serial: 1,
-        };
         let keys = Keys {
+            root: root.seed(),
             site: site.seed(),
-            certificate: Signed::sign(certificate, &root)?.bytes().to_vec(),
-            delegation: Signed::sign(delegation, &site)?.bytes().to_vec(),
+            serial: 0,
+            certificate: Vec::new(),
+            delegation: Vec::new(),
         };
-        Ok(Site {
+        let mut made = Site {
             name,
             id,
             node,
@@ -230,7 +218,39 @@ impl Site {
                 doctor_leaves: chance.percent(15),
             },
             keys,
-        })
+        };
+        made.certify(now, before)?;
+        Ok(made)
+    }
+
+    /// Another certificate by the root, with the same keys, valid from `before` now for a year and a day.
+    ///
+    /// # Errors
+    /// None: what is signed here keeps its limits.
+    pub(crate) fn certify(&mut self, now: Timestamp, before: Span) -> Result<(), Refused> {
+        let root = SigningKey::from_seed(self.keys.root.duplicate());
+        let key = SigningKey::from_seed(self.keys.site.duplicate());
+        let from = UnixSeconds(now.0.saturating_sub(before.0) / 1000);
+        let validity = Validity::starting(from, 366 * Span::DAY.0 / 1000);
+        let serial = self.keys.serial + 1;
+        let certificate = SiteCertificate {
+            site: self.id,
+            root: root.public(),
+            name: self.name.clone(),
+            key: key.public(),
+            validity,
+            serial,
+        };
+        let delegation = Delegation {
+            site: self.id,
+            subject: Subject::Node(self.node),
+            validity,
+            serial,
+        };
+        self.keys.serial = serial;
+        self.keys.certificate = Signed::sign(certificate, &root)?.bytes().to_vec();
+        self.keys.delegation = Signed::sign(delegation, &key)?.bytes().to_vec();
+        Ok(())
     }
 
     /// A node that has just been started: its service knows nothing yet.
