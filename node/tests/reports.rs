@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dokuei_keys::delegation::PersonRole;
+use dokuei_keys::delegation::{PersonRole, Revocation};
 use dokuei_keys::id::{DocumentId, PersonId, SiteId};
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_keys::signed::{Signed, recorded};
@@ -23,7 +23,7 @@ use dokuei_node::reports::compose::{Composed, Draft, Signers, compose};
 use dokuei_node::reports::file::{self, Finding};
 use dokuei_node::reports::rendering::encapsulated;
 use dokuei_node::reports::subject::Subject;
-use dokuei_node::reports::verify::{NotAuthentic, verify};
+use dokuei_node::reports::verify::{NotAuthentic, check_revocations, verify};
 use dokuei_node::site::keys::SiteKeys;
 use dokuei_node::site::people::{self, NewPerson, Person};
 use dokuei_node::site::{SiteFolder, passphrase};
@@ -200,6 +200,48 @@ fn a_report_verifies_by_itself_and_says_what_it_is_about() {
         (1, 3)
     );
     assert!(authentic.pdf.starts_with(b"%PDF-"));
+}
+
+#[test]
+fn a_report_signed_after_the_revocation_of_a_key_behind_it_does_not_count() {
+    let authentic = verify(&bundle(), None).unwrap();
+    let signed = authentic.countersigned.seconds();
+    assert!(signed >= authentic.report.at.seconds());
+    let revoked = |key, since| Revocation {
+        site: authentic.site.site,
+        revoked: key,
+        since,
+    };
+    let later = UnixSeconds(signed.0 + 1);
+    let author = authentic.author.id.key().unwrap();
+    for key in [author, authentic.site.key, authentic.site.root] {
+        let refused = check_revocations(&authentic, &[revoked(key, signed)]);
+        assert_eq!(refused, Err(NotAuthentic::Revoked));
+        let before = check_revocations(&authentic, &[revoked(key, later)]);
+        assert_eq!(before, Ok(()), "it was signed while the key counted");
+    }
+    let elsewhere = Revocation {
+        site: SiteId::from_bytes([9; 32]),
+        ..revoked(author, signed)
+    };
+    let another = SigningKey::from_seed(Secret32::from_bytes([9; 32])).public();
+    let others = [elsewhere, revoked(another, signed)];
+    assert_eq!(check_revocations(&authentic, &others), Ok(()));
+}
+
+#[test]
+fn whoever_has_an_authors_key_does_not_backdate_past_the_countersignature() {
+    let mut authentic = verify(&bundle(), None).unwrap();
+    let author = authentic.author.id.key().unwrap();
+    let since = authentic.report.at.seconds();
+    authentic.report.at = Timestamp((since.0 - 86_400) * 1000);
+    let revocation = Revocation {
+        site: authentic.site.site,
+        revoked: author,
+        since,
+    };
+    let refused = check_revocations(&authentic, &[revocation]);
+    assert_eq!(refused, Err(NotAuthentic::Revoked));
 }
 
 #[test]

@@ -120,6 +120,19 @@ def test_a_revoked_person_signs_nothing(sites):
     assert standing_of(clinic) is None
 
 
+def test_a_report_by_a_person_whose_key_was_revoked_is_not_taken(sites, tmp_path):
+    clinic, hospital = sites
+    case = claimed_case(clinic, hospital, "REVOKED^AUTHOR")
+    notice = tmp_path / "person.notice"
+    person = hospital.ask("person", "list")[0]["id"]
+    dokuei("revoke", "key", person, "--code-file", hospital.data / SHEET, "--days-ago", "1", "--save", notice)
+    clinic.ask("partner", "import", notice)
+    assert standing_of(clinic) is None
+    hospital.sign(case, "final", "The hospital has not heard of it yet.")
+    clinic.reach(case, "report-rejected")
+    assert "had been revoked" in clinic.said()
+
+
 def test_an_older_copy_of_the_data_folder_stops_the_node(sites, tmp_path):
     clinic, hospital = sites
     case = claimed_case(clinic, hospital, "OLDER^COPY")
@@ -133,6 +146,7 @@ def test_an_older_copy_of_the_data_folder_stops_the_node(sites, tmp_path):
     hospital.stop()
     shutil.rmtree(hospital.data)
     shutil.copytree(copy, hospital.data)
+    (hospital.data / "prekeys.key").unlink()
     hospital.start()
     halted = until("the hospital notices", lambda: hospital.ask("status")["halted"])
     assert halted["code"] == "folder-older" and clinic.name in halted["en"]
@@ -140,3 +154,20 @@ def test_an_older_copy_of_the_data_folder_stops_the_node(sites, tmp_path):
     assert "older than what" in said and "restore a newer copy" in said
     one_sentence(hospital.sign(case, "final", "A second truth.", ok=False))
     assert clinic.case(case)["phase"] == "delivered"
+
+
+def test_a_copy_without_the_prekeys_goes_on(sites):
+    clinic, hospital = sites
+    hospital.stop()
+    key = hospital.data / "prekeys.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    before = key.read_bytes()
+    key.unlink()
+    hospital.start()
+    assert len(key.read_bytes()) == 32 and key.read_bytes() != before
+    until("the two are connected again", lambda: is_ready(clinic))
+    until("the earlier prekeys are given up", lambda: "earlier prekeys are given up" in hospital.said())
+    case = claimed_case(clinic, hospital, "NEW^PREKEYS")
+    hospital.sign(case, "final", "Sealed for the new prekey.")
+    clinic.reach(case, "delivered")
+    assert hospital.ask("status")["halted"] is None

@@ -98,6 +98,8 @@ pub struct Loop {
     pub store: Store,
     /// Seals secrets that are kept.
     pub storage: StorageKey,
+    /// Seals prekeys that are kept.
+    pub prekeys: StorageKey,
     /// Performs.
     pub dispatch: Dispatch,
     /// What comes in.
@@ -196,7 +198,7 @@ impl Loop {
                     let plain = cbor::encode(&KeptSecret::of(kept));
                     let key = kept.id.as_bytes();
                     let row = self
-                        .storage
+                        .prekeys
                         .seal_row(Rows::Prekeys.name(), key, &plain, &mut chance())
                         .ok()?;
                     change.puts.push((Rows::Prekeys, key.to_vec(), row));

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
+use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -106,12 +108,8 @@ impl Dispatch {
             Effect::Bar(nodes) => self.network.bar(nodes).await,
             Effect::Admit(members) => self.admit(members).await,
             Effect::Permit(permits) => self.permits.replace(permits),
-            Effect::OpenPairing(until) => {
-                let open_for = Duration::from_millis(until.0.saturating_sub(now().0));
-                self.network.open_pairing(Instant::now() + open_for).await;
-            }
+            Effect::OpenPairing(until) => self.open_pairing(until).await,
             Effect::ClosePairing => self.network.close_pairing().await,
-
             Effect::AnswerPairing(ticket, frame) | Effect::AnswerSync(ticket, frame) => {
                 self.answer_frame(ticket, frame)
             }
@@ -155,17 +153,14 @@ impl Dispatch {
                 revocations,
                 key,
             } => {
-                let (ports, version) = (Arc::clone(&self.ports), issued.version);
-                self.job(Job::ReceiveReport(case, version), async move {
-                    let report = IssuedReport {
-                        case,
-                        from,
-                        node,
-                        issued,
-                        revocations,
-                    };
-                    ports.receive_report(report, key).await
-                });
+                let report = IssuedReport {
+                    case,
+                    from,
+                    node,
+                    issued,
+                    revocations,
+                };
+                self.receive_report(report, key);
             }
             Effect::Answer(ticket, answer) => {
                 if let Some(Waiting::Command(reply)) = self.tickets.take(ticket) {
@@ -189,6 +184,17 @@ impl Dispatch {
             let outcome = work.await;
             desk.tell(Input::JobEnded(job, outcome)).await;
         });
+    }
+
+    async fn open_pairing(&self, until: Timestamp) {
+        let open_for = Duration::from_millis(until.0.saturating_sub(now().0));
+        self.network.open_pairing(Instant::now() + open_for).await;
+    }
+
+    fn receive_report(&self, report: IssuedReport, key: ContentKey) {
+        let ports = Arc::clone(&self.ports);
+        let job = Job::ReceiveReport(report.case, report.issued.version);
+        self.job(job, async move { ports.receive_report(report, key).await });
     }
 
     async fn admit(&self, members: Vec<Member>) {

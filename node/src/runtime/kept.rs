@@ -10,7 +10,8 @@ use minicbor::{Decode, Encode};
 
 use crate::language::Failure;
 use crate::say;
-use crate::store::{Rows, Store, StoreError};
+use crate::site::prekeys::PrekeyKey;
+use crate::store::{Change, Rows, Store, StoreError};
 
 /// The private half of a prekey as it is stored, sealed.
 #[derive(Encode, Decode)]
@@ -43,7 +44,12 @@ impl KeptSecret {
 ///
 /// # Errors
 /// When the log or a secret is damaged; the node must not go on with it.
-pub fn restore(service: &mut Service, store: &Store, storage: &StorageKey) -> Result<(), Failure> {
+pub fn restore(
+    service: &mut Service,
+    store: &Store,
+    storage: &StorageKey,
+    prekeys: &PrekeyKey,
+) -> Result<(), Failure> {
     store.entries::<Failure>(0, |_, bytes| {
         service.replay(bytes).map_err(|broken| {
             Failure::new(
@@ -55,8 +61,14 @@ pub fn restore(service: &mut Service, store: &Store, storage: &StorageKey) -> Re
             )
         })
     })?;
+    let mut lost = Change::default();
     for (key, row) in store.rows(Rows::Prekeys)? {
-        let plain = storage
+        if prekeys.is_new {
+            lost.removals.push((Rows::Prekeys, key));
+            continue;
+        }
+        let plain = prekeys
+            .key
             .open_row(Rows::Prekeys.name(), &key, &row)
             .map_err(|_| damaged())?;
         let kept: KeptSecret = cbor::decode_strict(&plain, 256).map_err(|_| damaged())?;
@@ -66,6 +78,11 @@ pub fn restore(service: &mut Service, store: &Store, storage: &StorageKey) -> Re
             published: kept.published,
             secret: Secret32::from_bytes(kept.seed),
         });
+    }
+    if !lost.removals.is_empty() {
+        let count = lost.removals.len();
+        tracing::warn!(target: "dokuei::store", count, "the key of the prekeys is new: earlier prekeys are given up");
+        store.commit(lost)?;
     }
     for (key, row) in store.rows(Rows::ContentKeys)? {
         let parcel = ParcelId::from_bytes(key.try_into().map_err(|_| damaged())?);

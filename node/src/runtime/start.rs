@@ -31,7 +31,7 @@ use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::say;
 use crate::site::keys::SiteKeys;
-use crate::site::{SiteFolder, notices, passphrase};
+use crate::site::{SiteFolder, notices, passphrase, prekeys};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
@@ -81,7 +81,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let store = Store::open(&folder.database())?;
     let seed = Secret32::from_rng(&mut chance());
     let mut service = Service::new(keys.identity()?, config.quoting, &seed);
-    restore(&mut service, &store, keys.storage())?;
+    let prekeys = prekeys::open(&folder, &mut chance())?;
+    restore(&mut service, &store, keys.storage(), &prekeys)?;
 
     let permits = Permits::default();
     let parcels = Parcels::open(folder.parcels())
@@ -113,6 +114,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         service,
         store,
         storage,
+        prekeys: prekeys.key,
         dispatch,
         inbox,
     };

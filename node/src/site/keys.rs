@@ -350,3 +350,36 @@ pub fn key_file(path: &std::path::Path, error: &KeyFileError) -> Failure {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dokuei_keys::delegation::SiteIdentity;
+
+    use super::*;
+    use crate::chance::chance;
+
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+
+    #[test]
+    fn a_renewal_is_by_the_same_root_and_keeps_or_changes_the_keys() {
+        let (keys, root) = SiteKeys::create("架空診療所", NOW, &mut chance()).unwrap();
+        let root = SigningKey::from_seed(root);
+        let later = UnixSeconds(NOW.0 + 300 * 86_400);
+        for new_keys in [false, true] {
+            let renewed = keys.renewed(&root, later, new_keys, &mut chance()).unwrap();
+            let site = SiteIdentity::check(renewed.certificate(), later).unwrap();
+            let node = site.node(&renewed.renewal().node, later).unwrap();
+            assert_eq!(node.id, renewed.node_id());
+            assert_eq!(node.id == keys.node_id(), !new_keys);
+            let old = keys.site_certificate().unwrap();
+            assert_eq!(site.site(), old.site);
+            assert_eq!(*site.key() == old.key, !new_keys);
+            assert!(renewed.site_certificate().unwrap().serial > old.serial);
+            assert!(renewed.valid_until().unwrap() > keys.valid_until().unwrap());
+            assert!(renewed.storage().secret() == keys.storage().secret());
+        }
+        let other = SigningKey::from_seed(Secret32::from_bytes([1; 32]));
+        let refused = keys.renewed(&other, later, false, &mut chance());
+        assert_eq!(refused.err().unwrap().code, "other-sheet");
+    }
+}

@@ -4,6 +4,7 @@ pub mod keys;
 pub mod notices;
 pub mod passphrase;
 pub mod people;
+pub mod prekeys;
 pub mod recovery;
 
 use std::fs::File;
@@ -60,6 +61,11 @@ impl SiteFolder {
     /// The recovery sheet, to be printed and removed.
     pub fn recovery_sheet(&self) -> PathBuf {
         self.0.join("RECOVERY-print-and-remove.txt")
+    }
+
+    /// What the prekeys in the database are sealed under. Not for backups: see [`prekeys`].
+    pub fn prekeys(&self) -> PathBuf {
+        self.0.join("prekeys.key")
     }
 
     /// The database.

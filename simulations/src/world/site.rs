@@ -62,7 +62,9 @@ pub(crate) struct Staff {
     pub(crate) reader_id: PersonId,
     /// Their delegation.
     pub(crate) reader: Vec<u8>,
-    /// The delegation of who sends studies and may read none.
+    /// Who sends studies and may read none.
+    pub(crate) technologist_id: PersonId,
+    /// Their delegation.
     pub(crate) technologist: Vec<u8>,
     /// Whether nobody reads any more once it is calm.
     pub(crate) reader_leaves: bool,
@@ -71,7 +73,9 @@ pub(crate) struct Staff {
 }
 
 struct Keys {
+    root: Secret32,
     site: Secret32,
+    serial: u64,
     certificate: Vec<u8>,
     delegation: Vec<u8>,
 }
@@ -195,32 +199,15 @@ impl Site {
             [(); 2].map(|()| PersonId::from(SigningKey::from_seed(chance.secret()).public()));
         let id = SiteId::of(&root.public());
         let node = NodeId::from(node.public());
-        let from = UnixSeconds((now.0 - before.0) / 1000);
-        let validity = Validity::starting(from, 366 * Span::DAY.0 / 1000);
         let name = format!("site {index}");
-        let certificate = SiteCertificate {
-            site: id,
-            root: root.public(),
-            name: name.clone(),
-            key: site.public(),
-            validity,
-            serial: 1,
-        };
-        let delegate = |subject| {
-            let delegation = Delegation {
-                site: id,
-                subject,
-                validity,
-                serial: 1,
-            };
-            Signed::sign(delegation, &site).map(|signed| signed.bytes().to_vec())
-        };
         let keys = Keys {
+            root: root.seed(),
             site: site.seed(),
-            certificate: Signed::sign(certificate, &root)?.bytes().to_vec(),
-            delegation: delegate(Subject::Node(node))?,
+            serial: 0,
+            certificate: Vec::new(),
+            delegation: Vec::new(),
         };
-        Ok(Site {
+        let mut made = Site {
             name,
             id,
             node,
@@ -235,13 +222,54 @@ impl Site {
             expected: None,
             staff: Staff {
                 reader_id: reader,
-                reader: delegate(person(reader, PersonRole::Reader))?,
-                technologist: delegate(person(technologist, PersonRole::Technologist))?,
+                reader: Vec::new(),
+                technologist_id: technologist,
+                technologist: Vec::new(),
                 reader_leaves: chance.percent(15),
                 doctor_leaves: chance.percent(15),
             },
             keys,
-        })
+        };
+        made.certify(now, before)?;
+        Ok(made)
+    }
+
+    /// Another certificate by the root, with the same keys, valid from `before` now for a year and a day.
+    ///
+    /// # Errors
+    /// None: what is signed here keeps its limits.
+    pub(crate) fn certify(&mut self, now: Timestamp, before: Span) -> Result<(), Refused> {
+        let root = SigningKey::from_seed(self.keys.root.duplicate());
+        let key = SigningKey::from_seed(self.keys.site.duplicate());
+        let from = UnixSeconds(now.0.saturating_sub(before.0) / 1000);
+        let validity = Validity::starting(from, 366 * Span::DAY.0 / 1000);
+        let serial = self.keys.serial + 1;
+        let certificate = SiteCertificate {
+            site: self.id,
+            root: root.public(),
+            name: self.name.clone(),
+            key: key.public(),
+            validity,
+            serial,
+        };
+        let delegate = |subject| {
+            let delegation = Delegation {
+                site: self.id,
+                subject,
+                validity,
+                serial,
+            };
+            Signed::sign(delegation, &key).map(|signed| signed.bytes().to_vec())
+        };
+        let node = delegate(Subject::Node(self.node))?;
+        let reader = delegate(person(self.staff.reader_id, PersonRole::Reader))?;
+        let technologist = person(self.staff.technologist_id, PersonRole::Technologist);
+        let technologist = delegate(technologist)?;
+        self.keys.serial = serial;
+        self.keys.certificate = Signed::sign(certificate, &root)?.bytes().to_vec();
+        self.keys.delegation = node;
+        (self.staff.reader, self.staff.technologist) = (reader, technologist);
+        Ok(())
     }
 
     /// A node that has just been started: its service knows nothing yet.

@@ -13,6 +13,11 @@ use crate::checks::{bounds, custody, readers, secrets};
 use crate::chronicle::Fact;
 use crate::tally::Group;
 
+/// Percent of the starts before which a certificate is renewed: often, so that every seed sees a few.
+const RENEWALS: u32 = 25;
+/// A renewed certificate is valid from this long before: clocks are off by two days in either direction, and jump.
+const BACKDATED: Span = Span::DAY.times(10);
+
 /// How a step ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -189,6 +194,7 @@ impl World {
         if self.sites[site].process.is_some() {
             return Ok(());
         }
+        self.renew(site)?;
         let seed = self.chance.secret();
         let mut process = self.sites[site].boot(&seed);
         let opened = self.sites[site].store.open();
@@ -230,6 +236,20 @@ impl World {
         self.say(|| format!("site {site}: starts"));
         self.take(site, "resume", step, fate, before)?;
         self.configure(site)
+    }
+
+    /// Some use a node's rest to renew its certificate.
+    fn renew(&mut self, site: usize) -> Result<(), Violation> {
+        let began = self.sites[site].store.entries().next().is_some();
+        if !began || self.is_calm() || !self.chance.percent(RENEWALS) {
+            return Ok(());
+        }
+        let now = self.clock(site);
+        self.tally.count(Group::Faults, "certificates renewed");
+        self.say(|| format!("site {site}: its certificate is renewed"));
+        self.sites[site]
+            .certify(now, BACKDATED)
+            .map_err(|refused| Violation::new("keys", refused.why().to_string()))
     }
 
     /// What a node says from its configuration at each start.
