@@ -60,6 +60,12 @@ pub enum Record {
     /// A granted study is in this site's own archive.
     #[n(15)]
     StudyStored(#[n(0)] CaseId),
+    /// The content key of a case's study was destroyed here: its time is over.
+    #[n(16)]
+    StudyKeyDestroyed(#[n(0)] CaseId),
+    /// Nothing of a case's sealed study lies here any more.
+    #[n(17)]
+    StudyRemoved(#[n(0)] CaseId),
 }
 
 impl Record {
@@ -82,6 +88,8 @@ impl Record {
             Record::DocumentRefused(..) => "document-refused",
             Record::StudyArrived(_) => "study-arrived",
             Record::StudyStored(_) => "study-stored",
+            Record::StudyKeyDestroyed(_) => "study-key-destroyed",
+            Record::StudyRemoved(_) => "study-removed",
         }
     }
 }

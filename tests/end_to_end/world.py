@@ -148,6 +148,7 @@ ae_title = "PACS"
 
 [reading]
 quoting = "{quoting}"
+retention_days = {retention}
 
 {capacity}"""
 
@@ -157,7 +158,7 @@ SLOT = '[[reading.capacity]]\nmodality = "{}"\nspecialty = "general"\npriority =
 class Site:
     """A data folder, the node that runs on it, and its archive."""
 
-    def __init__(self, home, name, title, reads=(), quoting="automatic"):
+    def __init__(self, home, name, title, reads=(), quoting="automatic", retention=90):
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.name, self.title = name, title
@@ -176,6 +177,7 @@ class Site:
                 dicom=self.dicom,
                 archive=self.archive.port,
                 quoting=quoting,
+                retention=retention,
                 capacity=capacity,
             )
         )

@@ -82,6 +82,24 @@ pub(super) fn show(case: &Value) {
             say!("希望期限 {needed}", "needed by {needed}")
         );
     }
+    if text(case, "sealed_study") != "kept" {
+        println!(
+            "  {}",
+            say!(
+                "検査の暗号化コピーは保管期間が過ぎ、鍵を破棄しました",
+                "the time for keeping the sealed study is over; its key is destroyed"
+            )
+        );
+    } else if case["kept_until"].is_u64() {
+        let until = time(&case["kept_until"]);
+        println!(
+            "  {}",
+            say!(
+                "検査の暗号化コピーを {until} まで保管",
+                "the sealed study is kept until {until}"
+            )
+        );
+    }
     let transfer = &case["transfer"];
     if transfer["bytes_total"]
         .as_u64()

@@ -2,6 +2,7 @@
 
 use dokuei_keys::id::SiteId;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::request::Keeping;
 use dokuei_protocol::case::terms::CaseTerms;
 use dokuei_protocol::input::Command;
 use dokuei_protocol::service::views::{CaseView, Side};
@@ -71,6 +72,8 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "waiting": both(&waiting(view.waiting)),
         "since": view.since.0,
         "due": view.due.map(|due| due.0),
+        "sealed_study": match view.keeping { Keeping::Kept => "kept", Keeping::KeyDestroyed => "key-destroyed", Keeping::Removed => "removed" },
+        "kept_until": view.kept_until.map(|until| until.0),
         "terms": view.terms.as_ref().map(terms_json),
         "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),
         "reports": reports,

@@ -292,6 +292,7 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         "first_at": study.first_at,
         "last_at": study.last_at,
         "complete": closed || matches!(origin, Origin::Granted(..)),
+        "removed": study.removed.is_some(),
         "waiting": both(&why),
         "cases": views.iter().map(|view| json!({ "case": view.case.to_string(), "short": short(view.case), "phase": view.phase, "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" } })).collect::<Vec<_>>(),
     }))

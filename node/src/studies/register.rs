@@ -38,7 +38,8 @@ struct Shared {
 
 struct Held {
     study: Study,
-    key: ContentKey,
+    /// None once the time for keeping the study is over.
+    key: Option<ContentKey>,
     next_slot: u32,
     writing: u32,
 }
@@ -110,19 +111,18 @@ impl Register {
             if study.version != STUDY_VERSION {
                 return Err(RegisterError::Damaged);
             }
-            let wrapped = store
-                .row(Rows::ContentKeys, study.parcel.as_bytes())?
-                .ok_or(RegisterError::Damaged)?;
-            let content = storage
-                .unwrap_content_key(&study.parcel, &wrapped)
+            let wrapped = store.row(Rows::ContentKeys, study.parcel.as_bytes())?;
+            let content = wrapped
+                .map(|wrapped| storage.unwrap_content_key(&study.parcel, &wrapped))
+                .transpose()
                 .map_err(|_| RegisterError::Damaged)?;
+            let mut next_slot = 1;
             if study.manifest.is_none() {
-                recover(&parcels, &mut study, &content, site)?;
+                let content = content.as_ref().ok_or(RegisterError::Damaged)?;
+                recover(&parcels, &mut study, content, site)?;
+                let slots = parcels.slots(&study.parcel)?;
+                next_slot = slots.last().map_or(1, |last| last + 1);
             }
-            let next_slot = parcels
-                .slots(&study.parcel)?
-                .last()
-                .map_or(1, |last| last + 1);
             held.insert(
                 study.parcel,
                 Held {
@@ -164,6 +164,7 @@ impl Register {
             .values_mut()
             .find(|held| held.study.uid == study.as_str() && held.study.manifest.is_none());
         if let Some(held) = arriving {
+            let key = held.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();
             if held.next_slot as usize > limits::OBJECTS {
                 return Err(RegisterError::Full);
             }
@@ -172,7 +173,7 @@ impl Register {
             held.writing += 1;
             return Ok(Place {
                 parcel: held.study.parcel,
-                key: held.key.duplicate(),
+                key,
                 slot,
             });
         }
@@ -184,17 +185,17 @@ impl Register {
         {
             return Err(RegisterError::Full);
         }
-        let new = self.begin(study, at)?;
+        let (new, key) = self.begin(study, at)?;
         let place = Place {
             parcel: new.study.parcel,
-            key: new.key.duplicate(),
+            key,
             slot: 1,
         };
         held.insert(place.parcel, new);
         Ok(place)
     }
 
-    fn begin(&self, uid: &Uid, at: u64) -> Result<Held, RegisterError> {
+    fn begin(&self, uid: &Uid, at: u64) -> Result<(Held, ContentKey), RegisterError> {
         let shared = &self.shared;
         let mut chance = chance();
         let parcel = ParcelId::from_rng(&mut chance);
@@ -210,12 +211,13 @@ impl Register {
             .puts
             .push((Rows::ContentKeys, parcel.as_bytes().to_vec(), wrapped));
         shared.store.commit(change)?;
-        Ok(Held {
+        let held = Held {
             study,
-            key,
+            key: Some(key.duplicate()),
             next_slot: 2,
             writing: 1,
-        })
+        };
+        Ok((held, key))
     }
 
     /// Registers an object that is sealed and durable.
@@ -297,7 +299,8 @@ impl Register {
             if held.study.objects.is_empty() {
                 return Err(RegisterError::Unknown);
             }
-            (held.study.clone(), held.key.duplicate())
+            let key = held.key.as_ref().ok_or(RegisterError::Unknown)?;
+            (held.study.clone(), key.duplicate())
         };
         let manifest = study.manifest(self.shared.site, commitment(&key, parcel));
         let reference = self
@@ -339,7 +342,29 @@ impl Register {
 
     /// The content key of a study.
     pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
-        self.lock().get(parcel).map(|held| held.key.duplicate())
+        let held = self.lock();
+        Some(held.get(parcel)?.key.as_ref()?.duplicate())
+    }
+
+    /// Notes that the sealed objects of a closed study are removed; what is not here is no error.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be stored.
+    pub fn put_away(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
+        let known = self.look(parcel, |study| {
+            let closed = study.manifest.is_some() && study.removed.is_none();
+            closed.then(|| study.clone())
+        });
+        let Some(mut study) = known.flatten() else {
+            return Ok(());
+        };
+        study.put_away();
+        self.shared.store.commit(self.row(&study)?)?;
+        if let Some(held) = self.lock().get_mut(parcel) {
+            held.study = study;
+            held.key = None;
+        }
+        Ok(())
     }
 
     fn row(&self, study: &Study) -> Result<Change, RegisterError> {

@@ -1,5 +1,8 @@
 //! A case as its reader holds it.
 
+use dokuei_keys::id::ParcelId;
+
+use crate::case::request::Keeping;
 use crate::case::thread::Thread;
 use crate::time::Timestamp;
 
@@ -14,6 +17,10 @@ pub struct Reading {
     pub stored: bool,
     /// The newest link's time, by the requester's clock and by this site's when it arrived.
     pub heard: (Timestamp, Timestamp),
+    /// The parcel that was granted last.
+    pub parcel: Option<ParcelId>,
+    /// What has become of it here.
+    pub keeping: Keeping,
     /// When this site last quoted, by its own clock.
     pub quoted: Option<Timestamp>,
 }
@@ -26,6 +33,8 @@ impl Reading {
             arrived: false,
             stored: false,
             heard,
+            parcel: None,
+            keeping: Keeping::Kept,
             quoted: None,
         }
     }

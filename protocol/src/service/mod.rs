@@ -13,6 +13,7 @@ mod partners;
 mod reading;
 pub use reading::NextVersion;
 mod requesting;
+mod retention;
 pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,6 +212,7 @@ impl Service {
         self.rotate_prekeys(turn);
         self.advance_requests(turn);
         self.advance_readings(turn);
+        self.advance_retention(turn);
         self.close_invitation(turn);
         self.admit_members(turn);
         self.permit_parcels(turn);
@@ -247,6 +249,7 @@ impl Service {
             .min();
         [
             self.request_deadline(now),
+            self.retention_deadline(now),
             self.pairings.deadline(),
             prekey,
             destroyed,

@@ -22,6 +22,7 @@ mod readers;
 mod reading;
 mod reporting;
 mod restarting;
+mod retention;
 mod returning;
 mod waiting;
 mod withdrawing;

@@ -31,6 +31,8 @@ pub(crate) struct Site {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) prekeys: BTreeMap<PrekeyId, (Timestamp, Secret32)>,
     pub(crate) content: BTreeMap<ParcelId, ContentKey>,
+    /// Parcels whose files were removed.
+    pub(crate) removed: Vec<ParcelId>,
     pub(crate) admitted: BTreeSet<NodeId>,
     pub(crate) permitted: Vec<Permit>,
     pub(crate) pairing_open: bool,
@@ -92,6 +94,7 @@ impl Site {
             entries: Vec::new(),
             prekeys: BTreeMap::new(),
             content: BTreeMap::new(),
+            removed: Vec::new(),
             admitted: BTreeSet::new(),
             permitted: Vec::new(),
             pairing_open: false,
@@ -119,6 +122,7 @@ impl Site {
                 SecretChange::KeepContentKey(parcel, key) => {
                     self.content.insert(parcel, key);
                 }
+                SecretChange::DestroyContentKey(parcel) => drop(self.content.remove(&parcel)),
             }
         }
         step.effects
