@@ -39,7 +39,7 @@ fn list(answer: &Value) {
         vec![
             text(case, "short").to_owned(),
             text(&case["partner"], "name").to_owned(),
-            text(case, "phase").to_owned(),
+            phase(case),
             message(case, "waiting").to_owned(),
             time(&case["since"]),
             time(&case["due"]),
@@ -55,12 +55,25 @@ fn list(answer: &Value) {
     );
 }
 
+/// Where a case stands, and which one it is an addition to.
+fn phase(case: &Value) -> String {
+    let phase = text(case, "phase");
+    match case["terms"]["addition_to"]["short"].as_str() {
+        Some(earlier) => say!(
+            "{phase}（{earlier} への追加）",
+            "{phase} (addition to {earlier})"
+        )
+        .to_string(),
+        None => phase.to_owned(),
+    }
+}
+
 /// Prints one case as people read it.
 pub(super) fn show(case: &Value) {
     let (short, partner, phase) = (
         text(case, "short"),
         text(&case["partner"], "name"),
-        text(case, "phase"),
+        phase(case),
     );
     println!(
         "{}",
@@ -111,6 +124,13 @@ pub(super) fn show(case: &Value) {
             bytes(&transfer["bytes_total"]),
             transfer["objects"],
             transfer["objects_total"]
+        );
+    }
+    for addition in case["additions"].as_array().into_iter().flatten() {
+        let later = text(addition, "short");
+        println!(
+            "  {}",
+            say!("追加画像: 症例 {later}", "additional images: case {later}")
         );
     }
     for happening in case["timeline"].as_array().into_iter().flatten() {

@@ -9,6 +9,7 @@
 
 mod kit;
 
+mod additions;
 mod candidates;
 mod declining;
 mod documents;

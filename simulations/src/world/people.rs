@@ -274,6 +274,8 @@ impl World {
         }
         let id = self.sites[site].id;
         let (manifest, reference, key) = parcel::study(&mut self.chance, id);
+        let asked = self.sites[site].service();
+        let earlier = asked.and_then(|service| service.state().requests.keys().next().copied());
         let terms = CaseTerms {
             modality: match self.chance.below(10) {
                 0..7 => Modality::Ct,
@@ -285,6 +287,7 @@ impl World {
             objects: reference.objects,
             bytes: reference.bytes,
             due: self.clock(site).after(Span::DAY),
+            addition_to: earlier.filter(|_| self.chance.percent(20)),
         };
         self.sites[site]
             .store

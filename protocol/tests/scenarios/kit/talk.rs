@@ -109,6 +109,7 @@ impl World {
                 objects: manifest.objects,
                 bytes: manifest.bytes,
                 due: self.now.after(Span::DAY),
+                addition_to: None,
             },
             manifest,
             key,
