@@ -83,36 +83,7 @@ pub(super) fn show(case: &Value) {
         )
     );
     println!("  {}", message(case, "waiting"));
-    let terms = &case["terms"];
-    if terms.is_object() {
-        let needed = time(&terms["needed"]);
-        println!(
-            "  {} {} {}  {}  {}",
-            text(terms, "modality"),
-            text(terms, "specialty"),
-            text(terms, "priority"),
-            bytes(&terms["bytes"]),
-            say!("希望期限 {needed}", "needed by {needed}")
-        );
-    }
-    if text(case, "sealed_study") != "kept" {
-        println!(
-            "  {}",
-            say!(
-                "検査の暗号化コピーは保管期間が過ぎ、鍵を破棄しました",
-                "the time for keeping the sealed study is over; its key is destroyed"
-            )
-        );
-    } else if case["kept_until"].is_u64() {
-        let until = time(&case["kept_until"]);
-        println!(
-            "  {}",
-            say!(
-                "検査の暗号化コピーを {until} まで保管",
-                "the sealed study is kept until {until}"
-            )
-        );
-    }
+    show_study(case);
     let transfer = &case["transfer"];
     if transfer["bytes_total"]
         .as_u64()
@@ -142,6 +113,40 @@ pub(super) fn show(case: &Value) {
             report["version"],
             text(report, "status"),
             text(report, "reception")
+        );
+    }
+}
+
+/// What is asked for, and what has become of the sealed study.
+fn show_study(case: &Value) {
+    let terms = &case["terms"];
+    if terms.is_object() {
+        let needed = time(&terms["needed"]);
+        println!(
+            "  {} {} {}  {}  {}",
+            text(terms, "modality"),
+            text(terms, "specialty"),
+            text(terms, "priority"),
+            bytes(&terms["bytes"]),
+            say!("希望期限 {needed}", "needed by {needed}")
+        );
+    }
+    if text(case, "sealed_study") != "kept" {
+        println!(
+            "  {}",
+            say!(
+                "検査の暗号化コピーは保管期間が過ぎ、鍵を破棄しました",
+                "the time for keeping the sealed study is over; its key is destroyed"
+            )
+        );
+    } else if case["kept_until"].is_u64() {
+        let until = time(&case["kept_until"]);
+        println!(
+            "  {}",
+            say!(
+                "検査の暗号化コピーを {until} まで保管",
+                "the sealed study is kept until {until}"
+            )
         );
     }
 }

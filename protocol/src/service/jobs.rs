@@ -1,5 +1,6 @@
 //! Jobs: what is owed from the state, begun, ended, tried again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
@@ -340,13 +341,14 @@ impl Service {
             }
         }
         for reading in self.state.readings.values() {
-            let expected = reading.thread.expected();
+            let thread = &reading.thread;
+            let expected = match thread.pending().is_empty() {
+                true => Cow::Borrowed(thread.phase()),
+                false => Cow::Owned(thread.expected()),
+            };
             let versions = expected.versions().into_iter();
             for version in versions.flat_map(|versions| versions.awaited()) {
-                permit(
-                    reading.thread.requester(),
-                    version.issued.grant.manifest.parcel,
-                );
+                permit(thread.requester(), version.issued.grant.manifest.parcel);
             }
         }
         permits.sort_unstable();

@@ -81,12 +81,14 @@ impl Service {
         if reading.keeping != Keeping::Kept || reading.parcel.is_none() {
             return None;
         }
-        match (thread.phase(), thread.expected()) {
-            // An addendum is on its way: the study belongs to it until the case is closed again.
-            (Phase::Closed(_), Phase::Closed(_)) => {
+        // While an addendum is on its way the study belongs to it, until the case is closed again.
+        let settled =
+            || thread.pending().is_empty() || matches!(thread.expected(), Phase::Closed(_));
+        match thread.phase() {
+            Phase::Closed(_) if settled() => {
                 Some(heard.after(self.agreed_span(thread.requester(), thread.phase())))
             }
-            (Phase::Ended(_), _) => Some(heard),
+            Phase::Ended(_) => Some(heard),
             _ => None,
         }
     }
