@@ -9,7 +9,7 @@ use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_node::disk::Room;
 use dokuei_node::parcels::{OpenedObject, Parcels};
-use dokuei_node::store::{Rows, Store};
+use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::StudyIntake;
 use dokuei_node::studies::register::Register;
@@ -172,6 +172,44 @@ fn late_images_begin_a_parcel_of_their_own() {
         .map(|parcel| register.look(parcel, |study| study.objects.len()).unwrap())
         .collect();
     assert_eq!(counts, [1, 2], "the first slice is not taken twice");
+}
+
+#[test]
+fn a_study_that_was_put_away_leaves_what_it_was_about_and_nothing_to_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    register.put_away(&parcel).unwrap();
+    let kept = register.look(&parcel, |study| study.objects.len());
+    assert_eq!(kept, Some(3), "it is not even closed");
+    let manifest = register.close(&parcel).unwrap();
+    let about = |register: &Register| {
+        register.look(&parcel, |study| {
+            let images = study.images_digest();
+            (study.uid.clone(), images, study.manifest.clone())
+        })
+    };
+    let before = about(&register);
+    for _ in 0..2 {
+        register.put_away(&parcel).unwrap();
+        register.parcels().remove(&parcel).unwrap();
+    }
+    drop(register);
+    let store = Store::open(&folder.path().join("store.redb")).unwrap();
+    let mut change = Change::default();
+    let key = parcel.as_bytes().to_vec();
+    change.removals.push((Rows::ContentKeys, key));
+    store.commit(change).unwrap();
+    drop(store);
+    let register = open(folder.path());
+    assert_eq!(about(&register), before);
+    assert_eq!(before.unwrap().2, Some(manifest));
+    assert!(register.key(&parcel).is_none());
+    assert!(!register.parcels().folder_of(&parcel).exists());
+    let (taken, _, _) = take_in(&register, folder.path(), SERIES);
+    assert_eq!(taken, 3, "the same images can come again");
+    assert_eq!(register.parcels_of(&uid).len(), 2);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub enum SecretChange {
     DestroyPrekey(PrekeyId),
     /// Keep a content key.
     KeepContentKey(ParcelId, ContentKey),
+    /// Destroy it: what it sealed cannot be opened any more.
+    DestroyContentKey(ParcelId),
 }
 
 /// The private half of a prekey.
@@ -122,6 +124,13 @@ pub enum Effect {
         grant: Grant,
         /// Its content key.
         key: ContentKey,
+    },
+    /// Remove what lies here of a study whose key is destroyed: [`crate::input::Job::RemoveStudy`].
+    RemoveStudy {
+        /// The case.
+        case: CaseId,
+        /// The parcel.
+        parcel: ParcelId,
     },
     /// Fetch, verify and store a report version: [`crate::input::Job::ReceiveReport`].
     ReceiveReport {
@@ -224,6 +233,9 @@ pub enum CannotDo {
     /// The partner has not published a key to seal for.
     #[error("the partner's key to seal for is not here yet")]
     NoPrekey,
+    /// The sealed study is gone.
+    #[error("the time agreed for keeping the study is over: it has to be sent again as a new case")]
+    StudyGone,
     /// Neither the command nor the capacity says when the report will be there.
     #[error("say in how many hours the report will be there")]
     NoHours,

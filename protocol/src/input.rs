@@ -84,6 +84,8 @@ pub enum Job {
     ReceiveStudy(CaseId),
     /// Put a received study into this site's archive.
     StoreStudy(CaseId),
+    /// Remove what lies here of a study whose key is destroyed.
+    RemoveStudy(CaseId),
     /// Fetch and verify a report version, and put it into this site's archive.
     ReceiveReport(CaseId, u32),
 }

@@ -61,11 +61,17 @@ pub enum Record {
     /// A granted study is in this site's own archive.
     #[n(15)]
     StudyStored(#[n(0)] CaseId),
+    /// The content key of a case's study was destroyed here: its time is over.
+    #[n(16)]
+    StudyKeyDestroyed(#[n(0)] CaseId),
+    /// Nothing of a case's sealed study lies here any more.
+    #[n(17)]
+    StudyRemoved(#[n(0)] CaseId),
     /// A key of this site or of a partner was revoked.
-    #[n(20)]
+    #[n(19)]
     KeyRevoked(#[n(0)] ByteVec),
     /// A partner's certificate was renewed.
-    #[n(21)]
+    #[n(20)]
     PartnerRenewed(#[n(0)] ByteVec),
     /// A report version was signed and sealed; it is issued when the requester's key is here.
     #[n(18)]
@@ -92,6 +98,8 @@ impl Record {
             Record::DocumentRefused(..) => "document-refused",
             Record::StudyArrived(_) => "study-arrived",
             Record::StudyStored(_) => "study-stored",
+            Record::StudyKeyDestroyed(_) => "study-key-destroyed",
+            Record::StudyRemoved(_) => "study-removed",
             Record::ReportSealed(..) => "report-sealed",
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",

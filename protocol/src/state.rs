@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use dokuei_keys::delegation::Revocation;
-use dokuei_keys::id::{DocumentId, SiteId};
+use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signed::{self, Document};
 
 use crate::case::CaseId;
-use crate::case::event::{Link, Proposal, ReaderEvent};
+use crate::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use crate::case::reading::Reading;
-use crate::case::request::Request;
+use crate::case::request::{Keeping, Request};
 use crate::case::thread::Thread;
 use crate::log::entry::{BrokenLog, Entry, Head};
 use crate::partner::agreement::{Agreement, AgreementAccepted};
@@ -42,6 +42,15 @@ pub struct OwnAnnouncements {
     pub prekey: Option<(Vec<u8>, Prekey)>,
 }
 
+/// What lies under the name of a parcel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The study of a case.
+    Study(CaseId),
+    /// A report version of a case.
+    Report(CaseId, u32),
+}
+
 /// The state of one site.
 #[derive(Clone, PartialEq, Eq)]
 pub struct State {
@@ -59,6 +68,8 @@ pub struct State {
     pub readings: BTreeMap<CaseId, Reading>,
     /// Documents that partners have not confirmed, oldest first.
     pub outbox: BTreeMap<SiteId, VecDeque<Outgoing>>,
+    /// What lies under the names of parcels. Their sealer chooses them: the first use counts.
+    pub parcels: BTreeMap<ParcelId, Held>,
 }
 
 /// The record does not fit the state.
@@ -77,6 +88,7 @@ impl State {
             requests: BTreeMap::new(),
             readings: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            parcels: BTreeMap::new(),
         }
     }
 
@@ -124,12 +136,14 @@ impl State {
             Record::AnnouncementMade(bytes) => self.announcement_made(bytes),
             Record::AnnouncementReceived(bytes) => self.announcement_received(bytes),
             Record::CaseOpened(case, manifest, terms) => {
+                self.holds(manifest.parcel, Held::Study(*case));
                 let request = Request {
                     case: *case,
                     manifest: manifest.clone(),
                     terms: terms.clone(),
                     opened: entry.at,
                     checked: false,
+                    keeping: Keeping::Kept,
                     threads: BTreeMap::new(),
                 };
                 self.requests
@@ -157,11 +171,28 @@ impl State {
                 .map(|reading| reading.sealed = Some(sealed.clone())),
             Record::KeyRevoked(bytes) => self.key_revoked(bytes),
             Record::PartnerRenewed(bytes) => self.partner_renewed(bytes),
+            Record::StudyKeyDestroyed(case) => {
+                *self.keeping(case)? = Keeping::KeyDestroyed;
+                Ok(())
+            }
+            Record::StudyRemoved(case) => {
+                *self.keeping(case)? = Keeping::Removed;
+                self.forget_parcel(case);
+                Ok(())
+            }
         }
     }
 
     fn reading(&mut self, case: &CaseId) -> Result<&mut Reading, Contradiction> {
         self.readings.get_mut(case).ok_or(Contradiction)
+    }
+
+    fn keeping(&mut self, case: &CaseId) -> Result<&mut Keeping, Contradiction> {
+        if let Some(request) = self.requests.get_mut(case) {
+            return Ok(&mut request.keeping);
+        }
+        let reading = self.readings.get_mut(case).ok_or(Contradiction)?;
+        Ok(&mut reading.keeping)
     }
 
     fn partner(&mut self, site: &SiteId) -> Result<&mut Partner, Contradiction> {
@@ -328,6 +359,9 @@ impl State {
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
                 }
+                if let RequesterEvent::Granted(grant) = &link.event {
+                    self.granted(link.case, grant.manifest.parcel)?;
+                }
             }
             None => {
                 let thread = Thread::open(id, &link).map_err(|_| Contradiction)?;
@@ -336,6 +370,33 @@ impl State {
         }
         self.taken_from(link.requester, bytes);
         Ok(())
+    }
+
+    /// A study was granted in a case. Under a parcel's name that is in use for something else it is
+    /// not this case's to keep or to remove.
+    fn granted(&mut self, case: CaseId, parcel: ParcelId) -> Result<(), Contradiction> {
+        let own = self.holds(parcel, Held::Study(case));
+        let reading = self.reading(&case)?;
+        reading.parcel = own.then_some(parcel);
+        reading.keeping = Keeping::Kept;
+        Ok(())
+    }
+
+    /// The name of a removed study's parcel is free again.
+    fn forget_parcel(&mut self, case: &CaseId) {
+        let asked = self.requests.get(case);
+        let asked = asked.map(|request| request.manifest.parcel);
+        let read = || self.readings.get(case).and_then(|reading| reading.parcel);
+        if let Some(parcel) = asked.or_else(read)
+            && self.parcels.get(&parcel) == Some(&Held::Study(*case))
+        {
+            self.parcels.remove(&parcel);
+        }
+    }
+
+    /// Notes what lies under the name of a parcel, unless something does; whether it is this.
+    fn holds(&mut self, parcel: ParcelId, held: Held) -> bool {
+        *self.parcels.entry(parcel).or_insert(held) == held
     }
 
     fn proposal_made(&mut self, bytes: &[u8], at: Timestamp) -> Result<(), Contradiction> {
@@ -348,7 +409,11 @@ impl State {
         if matches!(proposal.event, ReaderEvent::Reported(_)) {
             reading.sealed = None;
         }
+        let reported = reported(&proposal);
         reading.thread.propose(id, proposal);
+        if let Some((parcel, held)) = reported {
+            self.holds(parcel, held);
+        }
         self.post(requester, id, bytes);
         Ok(())
     }
@@ -361,9 +426,28 @@ impl State {
             .get_mut(&proposal.reader)
             .ok_or(Contradiction)?;
         let reader = proposal.reader;
+        let reported = reported(&proposal);
         thread.propose(id, proposal);
+        if let Some((parcel, held)) = reported {
+            self.holds(parcel, held);
+        }
         self.taken_from(reader, bytes);
         Ok(())
+    }
+}
+
+/// The parcel of a report version that a proposal issues.
+fn reported(proposal: &Proposal) -> Option<(ParcelId, Held)> {
+    match &proposal.event {
+        ReaderEvent::Reported(issued) => Some((
+            issued.grant.manifest.parcel,
+            Held::Report(proposal.case, issued.version),
+        )),
+        ReaderEvent::Quoted(_)
+        | ReaderEvent::Declined(_)
+        | ReaderEvent::Received(_)
+        | ReaderEvent::Claimed(_)
+        | ReaderEvent::Released(_) => None,
     }
 }
 

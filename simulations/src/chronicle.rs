@@ -41,6 +41,10 @@ pub(crate) enum Fact {
     StudyArrived(CaseId),
     /// A study is in the archive.
     StudyStored(CaseId),
+    /// The key of a study was destroyed.
+    StudyKeyDestroyed(CaseId),
+    /// A study was removed.
+    StudyRemoved(CaseId),
     /// What says nothing about partners and cases.
     Other,
 }
@@ -76,6 +80,8 @@ impl Fact {
             Record::DocumentRefused(site, document) => Fact::Refused(*site, *document),
             Record::StudyArrived(case) => Fact::StudyArrived(*case),
             Record::StudyStored(case) => Fact::StudyStored(*case),
+            Record::StudyKeyDestroyed(case) => Fact::StudyKeyDestroyed(*case),
+            Record::StudyRemoved(case) => Fact::StudyRemoved(*case),
             Record::AnnouncementMade(_)
             | Record::AnnouncementReceived(_)
             | Record::KeyRevoked(_)
@@ -101,6 +107,8 @@ impl Fact {
             | Fact::Refused(..)
             | Fact::StudyArrived(_)
             | Fact::StudyStored(_)
+            | Fact::StudyKeyDestroyed(_)
+            | Fact::StudyRemoved(_)
             | Fact::Other => None,
         }
     }
@@ -112,7 +120,11 @@ impl Fact {
             Fact::ProposalMade(_, proposal) | Fact::ProposalReceived(_, proposal) => {
                 Some(proposal.case)
             }
-            Fact::Opened(case) | Fact::StudyArrived(case) | Fact::StudyStored(case) => Some(*case),
+            Fact::Opened(case)
+            | Fact::StudyArrived(case)
+            | Fact::StudyStored(case)
+            | Fact::StudyKeyDestroyed(case)
+            | Fact::StudyRemoved(case) => Some(*case),
             Fact::Paired(_)
             | Fact::Removed(_)
             | Fact::Proposed(..)

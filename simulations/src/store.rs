@@ -26,6 +26,7 @@ enum Kept {
     Prekey(PrekeyId, Timestamp, [u8; 32]),
     Destroyed(PrekeyId),
     Content(ParcelId, [u8; 32]),
+    Forgotten(ParcelId),
 }
 
 /// What a disk holds of a parcel that is being fetched.
@@ -106,6 +107,7 @@ impl Kept {
             SecretChange::KeepContentKey(parcel, key) => {
                 Kept::Content(*parcel, *key.secret().expose())
             }
+            SecretChange::DestroyContentKey(parcel) => Kept::Forgotten(*parcel),
         }
     }
 }
@@ -122,7 +124,7 @@ impl Store {
                     self.published.insert(kept.id, kept.published);
                 }
                 SecretChange::DestroyPrekey(id) => drop(self.published.remove(id)),
-                SecretChange::KeepContentKey(..) => {}
+                SecretChange::KeepContentKey(..) | SecretChange::DestroyContentKey(_) => {}
             }
         }
     }
@@ -224,9 +226,15 @@ impl Store {
         marks.map_or(Vec::new(), |marks| marks.durable.iter().copied().collect())
     }
 
-    /// Throws a fetched parcel away.
+    /// Throws a study away.
     pub(crate) fn discard(&mut self, parcel: ParcelId) {
         self.fetched.remove(&parcel);
+        self.studies.remove(&parcel);
+    }
+
+    /// Whether anything of a study is here.
+    pub(crate) fn has_some(&self, parcel: ParcelId) -> bool {
+        self.fetched.contains_key(&parcel) || self.studies.contains_key(&parcel)
     }
 }
 
@@ -246,6 +254,7 @@ impl Opened {
                 let key = ContentKey::from_secret(Secret32::from_bytes(*key));
                 self.content.insert(*parcel, key);
             }
+            Kept::Forgotten(parcel) => drop(self.content.remove(parcel)),
         }
     }
 }

@@ -15,9 +15,9 @@ def pytest_sessionstart(session):
 
 
 @contextlib.contextmanager
-def two_sites(place, quoting="automatic"):
+def two_sites(place, quoting="automatic", retention=90):
     clinic = Site(place / "clinic", "架空診療所", "CLINIC")
-    hospital = Site(place / "hospital", "架空大学病院", "HOSPITAL", READS, quoting)
+    hospital = Site(place / "hospital", "架空大学病院", "HOSPITAL", READS, quoting, retention)
     try:
         clinic.start()
         hospital.start()

@@ -49,6 +49,25 @@ def test_a_study_from_storescu_arrives_as_it_was_sent(loop, tmp_path):
     clinic.reach(case, "received")
 
 
+def test_late_images_are_an_addition_to_the_case_they_missed(loop):
+    clinic, hospital = loop
+    study = Study(count=3)
+    assert send(clinic, study.objects[:2]) == [0, 0]
+    first = hand_over(clinic, hospital, study.uid)
+    clinic.reach(first, "received")
+    assert send(clinic, study.objects[2:]) == [0]
+    late = [one for one in clinic.ask("study", "list") if one["uid"] == study.uid and not one["cases"]]
+    assert len(late) == 1 and late[0]["objects"] == 1
+    second = hand_over(clinic, hospital, study.uid)
+    clinic.reach(second, "received")
+    until("the hospital's archive has all three", lambda: study.delivered_to(hospital.archive))
+    for site in loop:
+        assert site.case(second)["terms"]["addition_to"]["case"] == first
+        assert [one["case"] for one in site.case(first)["additions"]] == [second]
+    listed = dokuei("case", "list", "--dir", hospital.data).stdout
+    assert f"addition to {first[:8]}" in listed, listed
+
+
 def report(loop, study, text):
     """Takes a study through to a delivered final report; answers the case."""
     clinic, hospital = loop

@@ -166,6 +166,7 @@ ae_title = "PACS"
 
 [reading]
 quoting = "{quoting}"
+retention_days = {retention}
 
 {capacity}"""
 
@@ -175,7 +176,7 @@ SLOT = '[[reading.capacity]]\nmodality = "{}"\nspecialty = "general"\npriority =
 class Site:
     """A data folder, the node that runs on it, and its archive."""
 
-    def __init__(self, home, name, title, reads=(), quoting="automatic"):
+    def __init__(self, home, name, title, reads=(), quoting="automatic", retention=90):
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.name, self.title = name, title
@@ -194,6 +195,7 @@ class Site:
                 dicom=self.dicom,
                 archive=self.archive.port,
                 quoting=quoting,
+                retention=retention,
                 capacity=capacity,
             )
         )

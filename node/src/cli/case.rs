@@ -39,7 +39,7 @@ fn list(answer: &Value) {
         vec![
             text(case, "short").to_owned(),
             text(&case["partner"], "name").to_owned(),
-            text(case, "phase").to_owned(),
+            phase(case),
             message(case, "waiting").to_owned(),
             time(&case["since"]),
             time(&case["due"]),
@@ -55,12 +55,25 @@ fn list(answer: &Value) {
     );
 }
 
+/// Where a case stands, and which one it is an addition to.
+fn phase(case: &Value) -> String {
+    let phase = text(case, "phase");
+    match case["terms"]["addition_to"]["short"].as_str() {
+        Some(earlier) => say!(
+            "{phase}（{earlier} への追加）",
+            "{phase} (addition to {earlier})"
+        )
+        .to_string(),
+        None => phase.to_owned(),
+    }
+}
+
 /// Prints one case as people read it.
 pub(super) fn show(case: &Value) {
     let (short, partner, phase) = (
         text(case, "short"),
         text(&case["partner"], "name"),
-        text(case, "phase"),
+        phase(case),
     );
     println!(
         "{}",
@@ -70,18 +83,7 @@ pub(super) fn show(case: &Value) {
         )
     );
     println!("  {}", message(case, "waiting"));
-    let terms = &case["terms"];
-    if terms.is_object() {
-        let needed = time(&terms["needed"]);
-        println!(
-            "  {} {} {}  {}  {}",
-            text(terms, "modality"),
-            text(terms, "specialty"),
-            text(terms, "priority"),
-            bytes(&terms["bytes"]),
-            say!("希望期限 {needed}", "needed by {needed}")
-        );
-    }
+    show_study(case);
     let transfer = &case["transfer"];
     if transfer["bytes_total"]
         .as_u64()
@@ -97,6 +99,13 @@ pub(super) fn show(case: &Value) {
     }
     if let Some(message) = in_part(case) {
         println!("  {message}");
+    }
+    for addition in case["additions"].as_array().into_iter().flatten() {
+        let later = text(addition, "short");
+        println!(
+            "  {}",
+            say!("追加画像: 症例 {later}", "additional images: case {later}")
+        );
     }
     for happening in case["timeline"].as_array().into_iter().flatten() {
         println!("  {}  {}", time(&happening["at"]), text(happening, "what"));
@@ -125,4 +134,38 @@ fn in_part(case: &Value) -> Option<Message> {
             "This study did not arrive whole; {stored} of its {total} images are in the archive. Delete them there."
         )
     })
+}
+
+/// What is asked for, and what has become of the sealed study.
+fn show_study(case: &Value) {
+    let terms = &case["terms"];
+    if terms.is_object() {
+        let needed = time(&terms["needed"]);
+        println!(
+            "  {} {} {}  {}  {}",
+            text(terms, "modality"),
+            text(terms, "specialty"),
+            text(terms, "priority"),
+            bytes(&terms["bytes"]),
+            say!("希望期限 {needed}", "needed by {needed}")
+        );
+    }
+    if text(case, "sealed_study") != "kept" {
+        println!(
+            "  {}",
+            say!(
+                "検査の暗号化コピーは保管期間が過ぎ、鍵を破棄しました",
+                "the time for keeping the sealed study is over; its key is destroyed"
+            )
+        );
+    } else if case["kept_until"].is_u64() {
+        let until = time(&case["kept_until"]);
+        println!(
+            "  {}",
+            say!(
+                "検査の暗号化コピーを {until} まで保管",
+                "the sealed study is kept until {until}"
+            )
+        );
+    }
 }

@@ -53,6 +53,9 @@ pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
         }
         CannotDo::BadNotice => "通知の内容を、その施設について分かっている鍵で確かめられません。",
         CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
+        CannotDo::StudyGone => {
+            "契約で決めた検査の保管期間が過ぎています。新しい症例として送り直してもらってください。"
+        }
         CannotDo::NoHours => "何時間でレポートを返せるかを --hours で指定してください。",
         CannotDo::NotCertified => {
             "この人の登録またはこの施設の証明書の期限が切れています。更新してください。"

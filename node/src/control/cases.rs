@@ -2,6 +2,7 @@
 
 use dokuei_keys::id::SiteId;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::request::Keeping;
 use dokuei_protocol::case::terms::CaseTerms;
 use dokuei_protocol::input::Command;
 use dokuei_protocol::service::views::{CaseView, Side};
@@ -31,7 +32,22 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
 
 pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
-    case_json(node, &view).await
+    let mut shown = case_json(node, &view).await?;
+    let earlier = view.case;
+    let later = node.desk.ask(move |service| {
+        let adds = |view: &CaseView| {
+            let terms = view.terms.as_ref();
+            terms.and_then(|terms| terms.addition_to) == Some(earlier)
+        };
+        let views = service.cases().into_iter();
+        views.filter(adds).map(|view| view.case).collect::<Vec<_>>()
+    });
+    let later = later.await.map_err(|_| stopping())?;
+    shown["additions"] = later
+        .into_iter()
+        .map(|case| json!({ "case": case.to_string(), "short": short(case) }))
+        .collect();
+    Ok(shown)
 }
 
 /// One case, with what only its own site knows of the study.
@@ -71,6 +87,8 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "waiting": both(&waiting(view.waiting)),
         "since": view.since.0,
         "due": view.due.map(|due| due.0),
+        "sealed_study": match view.keeping { Keeping::Kept => "kept", Keeping::KeyDestroyed => "key-destroyed", Keeping::Removed => "removed" },
+        "kept_until": view.kept_until.map(|until| until.0),
         "terms": view.terms.as_ref().map(terms_json),
         "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),
         "reports": reports,
@@ -86,6 +104,7 @@ fn terms_json(terms: &CaseTerms) -> Value {
         "objects": terms.objects,
         "bytes": terms.bytes,
         "needed": terms.due.0,
+        "addition_to": terms.addition_to.map(|earlier| json!({ "case": earlier.to_string(), "short": short(earlier) })),
     })
 }
 

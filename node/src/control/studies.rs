@@ -82,7 +82,9 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     let mut opened = Vec::new();
     for uid in &uids {
         for parcel in unsent(node, uid).await? {
-            let case = open(node, parcel, &to, priority, specialty, send.hours).await?;
+            let wanted = (priority, specialty, send.hours);
+            let earlier = earlier_case(node, uid, parcel).await?;
+            let case = open(node, parcel, &to, wanted, earlier).await?;
             let view = crate::control::answers::find_case(node, &case.to_string()).await?;
             opened.push(case_json(node, &view).await?);
         }
@@ -121,13 +123,25 @@ async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
     Ok(unsent)
 }
 
+/// The newest case of other images of this study: what came after those were sent is an addition to it.
+async fn earlier_case(node: &Node, uid: &str, parcel: ParcelId) -> Result<Option<CaseId>, Failure> {
+    let mut parcels = node.ports.register.parcels_of(uid);
+    parcels.retain(|other| *other != parcel);
+    let newest = node.desk.ask(move |service| {
+        let requests = service.state().requests.values();
+        let earlier = requests.filter(|request| parcels.contains(&request.manifest.parcel));
+        let newest = earlier.max_by_key(|request| (request.opened, request.case));
+        newest.map(|request| request.case)
+    });
+    newest.await.map_err(|_| stopping())
+}
+
 async fn open(
     node: &Node,
     parcel: ParcelId,
     to: &[SiteId],
-    priority: Priority,
-    specialty: Specialty,
-    hours: u32,
+    (priority, specialty, hours): (Priority, Specialty, u32),
+    addition_to: Option<CaseId>,
 ) -> Result<CaseId, Failure> {
     let register = node.ports.register.clone();
     let manifest = tokio::task::block_in_place(|| register.close(&parcel))
@@ -143,6 +157,7 @@ async fn open(
         objects: manifest.objects,
         bytes: manifest.bytes,
         due: now().after(Span::HOUR.times(u64::from(hours))),
+        addition_to,
     };
     match command(
         node,
@@ -261,9 +276,20 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
             .collect::<Vec<_>>()
     });
     let views = views.await.map_err(|_| stopping())?;
+    let earlier = match origin {
+        Origin::Own => earlier_case(node, &study.uid, parcel).await?,
+        Origin::Granted(..) => None,
+    };
     let why = match (views.last(), origin, closed) {
         (Some(view), _, _) => waiting(view.waiting),
         (None, Origin::Own, false) => say!("受信中", "arriving"),
+        (None, Origin::Own, true) if earlier.is_some() => {
+            let earlier = earlier.map(short).unwrap_or_default();
+            say!(
+                "症例 {earlier} の後に届いた追加画像（dokuei study send で追加として依頼）",
+                "came after case {earlier}: 'dokuei study send' sends it as an addition"
+            )
+        }
         (None, Origin::Own, true) => say!(
             "依頼先の指定待ち（dokuei study send）",
             "waits to be sent (dokuei study send)"
@@ -292,6 +318,7 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         "first_at": study.first_at,
         "last_at": study.last_at,
         "complete": closed || matches!(origin, Origin::Granted(..)),
+        "removed": study.removed.is_some(),
         "waiting": both(&why),
         "cases": views.iter().map(|view| json!({ "case": view.case.to_string(), "short": short(view.case), "phase": view.phase, "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" } })).collect::<Vec<_>>(),
     }))

@@ -206,6 +206,9 @@ impl Loop {
                 SecretChange::DestroyPrekey(id) => change
                     .removals
                     .push((Rows::Prekeys, id.as_bytes().to_vec())),
+                SecretChange::DestroyContentKey(parcel) => change
+                    .removals
+                    .push((Rows::ContentKeys, parcel.as_bytes().to_vec())),
                 SecretChange::KeepContentKey(parcel, key) => {
                     let row = self
                         .storage

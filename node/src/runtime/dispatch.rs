@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
 use dokuei_protocol::time::Timestamp;
@@ -122,29 +124,26 @@ impl Dispatch {
             } => self.send(to, node, id, bytes),
             Effect::AnswerDocument(ticket, answer) => self.answer_document(ticket, answer),
             Effect::AskSync(node, request) => self.ask_sync(node, request),
+            Effect::Answer(ticket, answer) => {
+                if let Some(Waiting::Command(reply)) = self.tickets.take(ticket) {
+                    let _ = reply.send(answer);
+                }
+            }
+            Effect::Wake(_) => {}
             Effect::ReceiveStudy {
                 case,
                 from,
                 node,
                 grant,
                 key,
-            } => {
-                let ports = Arc::clone(&self.ports);
-                self.job(Job::ReceiveStudy(case), async move {
-                    ports.receive_study(case, from, node, grant, key).await
-                });
-            }
+            } => self.receive_study(case, from, node, grant, key),
             Effect::StoreStudy {
                 case,
                 from,
                 grant,
                 key,
-            } => {
-                let ports = Arc::clone(&self.ports);
-                self.job(Job::StoreStudy(case), async move {
-                    ports.store_study(case, from, grant, key).await
-                });
-            }
+            } => self.store_study(case, from, grant, key),
+            Effect::RemoveStudy { case, parcel } => self.remove_study(case, parcel),
             Effect::ReceiveReport {
                 case,
                 from,
@@ -162,13 +161,35 @@ impl Dispatch {
                 };
                 self.receive_report(report, key);
             }
-            Effect::Answer(ticket, answer) => {
-                if let Some(Waiting::Command(reply)) = self.tickets.take(ticket) {
-                    let _ = reply.send(answer);
-                }
-            }
-            Effect::Wake(_) => {}
         }
+    }
+
+    fn receive_study(
+        &self,
+        case: CaseId,
+        from: SiteId,
+        node: NodeId,
+        grant: Grant,
+        key: ContentKey,
+    ) {
+        let ports = Arc::clone(&self.ports);
+        self.job(Job::ReceiveStudy(case), async move {
+            ports.receive_study(case, from, node, grant, key).await
+        });
+    }
+
+    fn store_study(&self, case: CaseId, from: SiteId, grant: Grant, key: ContentKey) {
+        let ports = Arc::clone(&self.ports);
+        self.job(Job::StoreStudy(case), async move {
+            ports.store_study(case, from, grant, key).await
+        });
+    }
+
+    fn remove_study(&self, case: CaseId, parcel: ParcelId) {
+        let ports = Arc::clone(&self.ports);
+        self.job(Job::RemoveStudy(case), async move {
+            ports.remove_study(case, parcel).await
+        });
     }
 
     fn spawn_network<F: Future<Output = ()> + Send + 'static>(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
@@ -18,7 +18,7 @@ use crate::network::Network;
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
-use crate::studies::register::Register;
+use crate::studies::register::{Register, RegisterError};
 use crate::transfer::Content;
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
@@ -201,6 +201,23 @@ impl Ports {
         })
         .await;
         archived(stored)
+    }
+
+    /// Removes what lies here of a study whose key is destroyed.
+    pub async fn remove_study(self: Arc<Self>, case: CaseId, parcel: ParcelId) -> Outcome {
+        let removed = tokio::task::spawn_blocking(move || -> Result<(), RegisterError> {
+            self.granted.forget(case)?;
+            self.register.put_away(&parcel)?;
+            Ok(self.register.parcels().remove(&parcel)?)
+        });
+        match removed.await {
+            Ok(Ok(())) => Outcome::Done,
+            Ok(Err(error)) => {
+                tracing::warn!(target: "dokuei::studies", %case, "a study whose time is over could not be removed: {error}");
+                Outcome::Failed(Trouble::Disk)
+            }
+            Err(_) => Outcome::Failed(Trouble::Disk),
+        }
     }
 
     /// Fetches a report version, verifies it, and puts it into the archive.

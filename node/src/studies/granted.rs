@@ -10,7 +10,7 @@ use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::case::CaseId;
 
 use crate::chance::chance;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
 use crate::transfer::receive::{ReceiveError, Received};
@@ -66,6 +66,20 @@ impl GrantedStudies {
             .commit(Change::put(Rows::Granted, case.as_bytes(), row))
             .map_err(|error| ReceiveError::Disk(io::Error::other(error)))?;
         self.lock().insert(case, (from, study));
+        Ok(())
+    }
+
+    /// Forgets the study of a case.
+    ///
+    /// # Errors
+    /// When that cannot be stored.
+    pub fn forget(&self, case: CaseId) -> Result<(), StoreError> {
+        let change = Change {
+            removals: vec![(Rows::Granted, case.as_bytes().to_vec())],
+            ..Change::default()
+        };
+        self.store.commit(change)?;
+        self.lock().remove(&case);
         Ok(())
     }
 

@@ -45,7 +45,8 @@ struct Shared {
 
 struct Held {
     study: Study,
-    key: ContentKey,
+    /// None once the time for keeping the study is over.
+    key: Option<ContentKey>,
     next_slot: u32,
     /// The first slot whose file is not prepared.
     prepared: u32,
@@ -61,6 +62,7 @@ impl Held {
 
     /// A place for the next object.
     fn place(&mut self, parcels: &Parcels) -> Result<Place, RegisterError> {
+        let key = self.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();
         let slot = self.next_slot;
         if slot as usize > limits::OBJECTS {
             return Err(RegisterError::Full);
@@ -74,7 +76,7 @@ impl Held {
         self.writing += 1;
         Ok(Place {
             parcel: self.study.parcel,
-            key: self.key.duplicate(),
+            key,
             slot,
         })
     }
@@ -147,19 +149,18 @@ impl Register {
             if study.version != STUDY_VERSION {
                 return Err(RegisterError::Damaged);
             }
-            let wrapped = store
-                .row(Rows::ContentKeys, study.parcel.as_bytes())?
-                .ok_or(RegisterError::Damaged)?;
-            let content = storage
-                .unwrap_content_key(&study.parcel, &wrapped)
+            let wrapped = store.row(Rows::ContentKeys, study.parcel.as_bytes())?;
+            let content = wrapped
+                .map(|wrapped| storage.unwrap_content_key(&study.parcel, &wrapped))
+                .transpose()
                 .map_err(|_| RegisterError::Damaged)?;
+            let mut next_slot = 1;
             if study.manifest.is_none() {
-                recover(&parcels, &mut study, &content, site)?;
+                let content = content.as_ref().ok_or(RegisterError::Damaged)?;
+                recover(&parcels, &mut study, content, site)?;
+                let slots = parcels.slots(&study.parcel)?;
+                next_slot = slots.last().map_or(1, |last| last + 1);
             }
-            let next_slot = parcels
-                .slots(&study.parcel)?
-                .last()
-                .map_or(1, |last| last + 1);
             held.insert(
                 study.parcel,
                 Held {
@@ -233,7 +234,7 @@ impl Register {
         shared.store.commit(change)?;
         Ok(Held {
             study,
-            key,
+            key: Some(key),
             next_slot: 1,
             prepared: 1,
             writing: 0,
@@ -326,7 +327,8 @@ impl Register {
                 return Err(RegisterError::Unknown);
             }
             held.closing = true;
-            (held.study.clone(), held.key.duplicate())
+            let key = held.key.as_ref().ok_or(RegisterError::Unknown)?;
+            (held.study.clone(), key.duplicate())
         };
         let closed = self.write_manifest(study, &key);
         let mut held = self.lock();
@@ -382,7 +384,29 @@ impl Register {
 
     /// The content key of a study.
     pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
-        self.lock().get(parcel).map(|held| held.key.duplicate())
+        let held = self.lock();
+        Some(held.get(parcel)?.key.as_ref()?.duplicate())
+    }
+
+    /// Notes that the sealed objects of a closed study are removed; what is not here is no error.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be stored.
+    pub fn put_away(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
+        let known = self.look(parcel, |study| {
+            let closed = study.manifest.is_some() && study.removed.is_none();
+            closed.then(|| study.clone())
+        });
+        let Some(mut study) = known.flatten() else {
+            return Ok(());
+        };
+        study.put_away();
+        self.shared.store.commit(self.row(&study)?)?;
+        if let Some(held) = self.lock().get_mut(parcel) {
+            held.study = study;
+            held.key = None;
+        }
+        Ok(())
     }
 
     fn row(&self, study: &Study) -> Result<Change, RegisterError> {

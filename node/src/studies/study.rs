@@ -45,6 +45,9 @@ pub struct Study {
     /// Set when it is closed: what a grant says of its manifest.
     #[n(8)]
     pub manifest: Option<ManifestReference>,
+    /// Set when its sealed objects were removed: the digest of the images that it had.
+    #[n(9)]
+    pub removed: Option<Digest>,
 }
 
 /// One series.
@@ -114,7 +117,15 @@ impl Study {
             first_at: at,
             last_at: at,
             manifest: None,
+            removed: None,
         }
+    }
+
+    /// Its sealed objects are removed: what it was about stays known, so that a late report version can
+    /// be told to be about it.
+    pub fn put_away(&mut self) {
+        self.removed = Some(self.images_digest());
+        self.objects = Vec::new();
     }
 
     /// Adds an object that is sealed and durable.
@@ -201,11 +212,10 @@ impl Study {
     /// SHA-256 over the sorted lines `SOP Instance UID, space, BLAKE3 of the data set in hexadecimal,
     /// line feed`: names exactly these images, and can be computed by whoever holds them.
     pub fn images_digest(&self) -> Digest {
-        images_digest(
-            self.objects
-                .iter()
-                .map(|object| (object.sop_instance.as_str(), object.content)),
-        )
+        let objects = self.objects.iter();
+        let computed =
+            || images_digest(objects.map(|object| (object.sop_instance.as_str(), object.content)));
+        self.removed.unwrap_or_else(computed)
     }
 
     fn series_of(&mut self, header: &Header) -> usize {

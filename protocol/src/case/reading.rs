@@ -1,6 +1,9 @@
 //! A case as its reader holds it.
 
+use dokuei_keys::id::ParcelId;
+
 use crate::case::report::ReportSealed;
+use crate::case::request::Keeping;
 use crate::case::thread::Thread;
 use crate::time::Timestamp;
 
@@ -15,6 +18,10 @@ pub struct Reading {
     pub stored: bool,
     /// The newest link's time, by the requester's clock and by this site's when it arrived.
     pub heard: (Timestamp, Timestamp),
+    /// The parcel that was granted last.
+    pub parcel: Option<ParcelId>,
+    /// What has become of it here.
+    pub keeping: Keeping,
     /// When this site last quoted, by its own clock.
     pub quoted: Option<Timestamp>,
     /// A report version that waits for the requester's key to seal for.
@@ -29,6 +36,8 @@ impl Reading {
             arrived: false,
             stored: false,
             heard,
+            parcel: None,
+            keeping: Keeping::Kept,
             quoted: None,
             sealed: None,
         }

@@ -12,6 +12,18 @@ use crate::case::thread::Thread;
 use crate::study::manifest::ManifestReference;
 use crate::time::Timestamp;
 
+/// What has become of the sealed study of a case at one site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Keeping {
+    /// Its key is kept, as far as it ever came here.
+    #[default]
+    Kept,
+    /// Its key is destroyed; its files are still to go.
+    KeyDestroyed,
+    /// Nothing of it lies here any more.
+    Removed,
+}
+
 /// A case that this site asked to have read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -25,6 +37,8 @@ pub struct Request {
     pub opened: Timestamp,
     /// Whether the check before sending was passed.
     pub checked: bool,
+    /// What has become of the sealed study here.
+    pub keeping: Keeping,
     /// One thread for each reader asked.
     pub threads: BTreeMap<SiteId, Thread>,
 }

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::case::CaseId;
 use crate::time::Timestamp;
 
 macro_rules! classes {
@@ -122,4 +123,7 @@ pub struct CaseTerms {
     /// When the report is needed.
     #[n(5)]
     pub due: Timestamp,
+    /// The earlier case of the same study, when these are images that came after it was sent.
+    #[n(6)]
+    pub addition_to: Option<CaseId>,
 }

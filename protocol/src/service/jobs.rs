@@ -1,5 +1,6 @@
 //! Jobs: what is owed from the state, begun, ended, tried again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
@@ -10,6 +11,7 @@ use crate::case::event::Grant;
 use crate::case::phase::Phase;
 use crate::case::reading::Reading;
 use crate::case::report::Reception;
+use crate::case::request::Keeping;
 use crate::effect::{Effect, Permit};
 use crate::input::{Job, Outcome, Trouble};
 use crate::limits;
@@ -75,6 +77,7 @@ impl Service {
         for (case, reading) in &self.state.readings {
             owed.extend(reading_job(*case, reading));
         }
+        owed.extend(self.removals());
         for (case, request) in &self.state.requests {
             let versions = request
                 .booked()
@@ -98,6 +101,7 @@ impl Service {
                 .readings
                 .get(&case)
                 .is_some_and(|reading| reading_job(case, reading) == Some(job)),
+            Job::RemoveStudy(_) => self.removals().any(|removal| removal == job),
             Job::ReceiveReport(case, version) => self
                 .state
                 .requests
@@ -120,7 +124,7 @@ impl Service {
             if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
                 continue;
             }
-            if !self.may_begin(job) || self.another_version_runs(job) {
+            if !self.may_begin(job) || self.another_version_runs(job) || self.another_holds(job) {
                 continue;
             }
             let Some(effect) = self.effect_of(job) else {
@@ -144,6 +148,16 @@ impl Service {
         let versions = Job::ReceiveReport(case, 0)..=Job::ReceiveReport(case, u32::MAX);
         let mut running = self.attempts.range(versions).filter(|(_, at)| at.running);
         running.any(|(other, _)| *other != job)
+    }
+
+    /// Whether a study is being removed that is to be fetched again, or the other way round.
+    fn another_holds(&self, job: Job) -> bool {
+        let runs = |other: Job| self.attempts.get(&other).is_some_and(|at| at.running);
+        match job {
+            Job::ReceiveStudy(case) => runs(Job::RemoveStudy(case)),
+            Job::RemoveStudy(case) => runs(Job::ReceiveStudy(case)) || runs(Job::StoreStudy(case)),
+            Job::Send(..) | Job::StoreStudy(_) | Job::ReceiveReport(..) => false,
+        }
     }
 
     /// The effect that begins a job; none while its partner is not connected or a key is missing.
@@ -183,6 +197,7 @@ impl Service {
                     key,
                 })
             }
+            Job::RemoveStudy(case) => self.removal(case),
             Job::ReceiveReport(case, version) => {
                 let thread = self.state.requests.get(&case)?.booked()?;
                 let issued = thread.phase().versions()?.numbered(version)?.issued.clone();
@@ -238,9 +253,14 @@ impl Service {
             (Job::ReceiveStudy(case), true) => self.note(turn, Record::StudyArrived(case)),
             (Job::ReceiveStudy(case), false) => self.study_unreadable(turn, case),
             (Job::StoreStudy(case), true) => self.note(turn, Record::StudyStored(case)),
-            (Job::StoreStudy(case), false) => {
+            (Job::StoreStudy(_), false) => {
                 let failed = Attempt::FIRST.failed(turn.now, Trouble::ArchiveRefused);
-                self.attempts.insert(Job::StoreStudy(case), failed);
+                self.attempts.insert(job, failed);
+            }
+            (Job::RemoveStudy(case), true) => self.note(turn, Record::StudyRemoved(case)),
+            (Job::RemoveStudy(_), false) => {
+                let failed = Attempt::FIRST.failed(turn.now, Trouble::Disk);
+                self.attempts.insert(job, failed);
             }
             (Job::ReceiveReport(case, version), well) => {
                 self.report_received(turn, case, version, well)
@@ -285,7 +305,7 @@ impl Service {
                 .readings
                 .get(&case)
                 .map(|reading| reading.thread.requester()),
-            Job::StoreStudy(_) => None,
+            Job::StoreStudy(_) | Job::RemoveStudy(_) => None,
             Job::ReceiveReport(case, _) => self
                 .state
                 .requests
@@ -322,13 +342,14 @@ impl Service {
             }
         }
         for reading in self.state.readings.values() {
-            let expected = reading.thread.expected();
+            let thread = &reading.thread;
+            let expected = match thread.pending().is_empty() {
+                true => Cow::Borrowed(thread.phase()),
+                false => Cow::Owned(thread.expected()),
+            };
             let versions = expected.versions().into_iter();
             for version in versions.flat_map(|versions| versions.awaited()) {
-                permit(
-                    reading.thread.requester(),
-                    version.issued.grant.manifest.parcel,
-                );
+                permit(thread.requester(), version.issued.grant.manifest.parcel);
             }
         }
         permits.sort_unstable();
@@ -342,6 +363,9 @@ impl Service {
 /// What is owed for a case that this site reads: first the study, then its place in the archive.
 fn reading_job(case: CaseId, reading: &Reading) -> Option<Job> {
     reading.thread.phase().grant()?;
+    if reading.keeping != Keeping::Kept {
+        return None;
+    }
     match (reading.arrived, reading.stored) {
         (false, _) => matches!(reading.thread.expected(), Phase::HandingOver(_))
             .then_some(Job::ReceiveStudy(case)),

@@ -13,6 +13,7 @@ mod partners;
 mod reading;
 pub use reading::NextVersion;
 mod requesting;
+mod retention;
 mod standing;
 pub use standing::Halt;
 pub mod views;
@@ -231,6 +232,7 @@ impl Service {
             self.rotate_prekeys(turn);
             self.advance_requests(turn);
             self.advance_readings(turn);
+            self.advance_retention(turn);
         }
         self.close_invitation(turn);
         self.bar_nodes(turn);
@@ -269,6 +271,7 @@ impl Service {
             .min();
         [
             self.request_deadline(now),
+            self.retention_deadline(now),
             self.pairings.deadline(),
             prekey,
             destroyed,

@@ -14,6 +14,7 @@ use crate::case::event::{
 use crate::case::phase::{Offered, Phase};
 use crate::case::reading::Reading;
 use crate::case::report::{ReportSealed, ReportStatus, Versions, WrongVersion};
+use crate::case::request::Keeping;
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Position;
 use crate::effect::{Answer, CannotDo, DocumentAnswer};
@@ -22,6 +23,7 @@ use crate::limits;
 use crate::partner::announcement::OfferSlot;
 use crate::record::Record;
 use crate::service::{Quoting, Service, Turn};
+use crate::state::Held;
 use crate::study::manifest::ManifestReference;
 use crate::time::{Span, Timestamp};
 
@@ -63,14 +65,25 @@ impl Service {
         let fits = match self.state.readings.get(&link.case) {
             Some(reading) => reading.thread.clone().append(id, link).is_ok(),
             None if self.open_cases() >= limits::OPEN_CASES => return DocumentAnswer::Later,
+            // A case of our own is no partner's to open.
+            None if self.state.requests.contains_key(&link.case) => false,
             None => matches!(link.event, RequesterEvent::Offered(_)) && link.previous.is_none(),
         };
         if !fits {
             return DocumentAnswer::Refused;
         }
+        let taken = match &link.event {
+            RequesterEvent::Granted(grant) => {
+                self.is_taken(grant.manifest.parcel, Held::Study(link.case))
+            }
+            _ => false,
+        };
         self.note(turn, Record::LinkReceived(document.bytes().to_vec().into()));
         if let RequesterEvent::Granted(grant) = &link.event {
-            self.open_study_key(turn, link, grant);
+            match taken {
+                true => self.study_unreadable(turn, link.case),
+                false => self.open_study_key(turn, link, grant),
+            }
         }
         DocumentAnswer::Accepted
     }
@@ -206,6 +219,9 @@ impl Service {
             | Phase::HandingOver(_)
             | Phase::Ended(_) => return Err(CannotDo::NotNow),
         };
+        if reading.keeping != Keeping::Kept {
+            return Err(CannotDo::StudyGone);
+        }
         versions.may_follow(status)?;
         let (version, predecessor) = versions.next();
         Ok(NextVersion {

@@ -17,6 +17,7 @@ use crate::input::OpenCase;
 use crate::limits;
 use crate::record::Record;
 use crate::service::{Service, Turn};
+use crate::state::Held;
 use crate::study::manifest::ManifestReference;
 use crate::time::Timestamp;
 
@@ -193,8 +194,10 @@ impl Service {
             role: RecipientRole::Requester,
             commitment: issued.grant.manifest.commitment,
         };
-        match self.open_key(&issued.grant, &context) {
-            Some(key) => self.keep_content_key(turn, issued.grant.manifest.parcel, key),
+        let parcel = issued.grant.manifest.parcel;
+        let key = self.open_key(&issued.grant, &context);
+        match key.filter(|_| !self.is_taken(parcel, Held::Report(case, issued.version))) {
+            Some(key) => self.keep_content_key(turn, parcel, key),
             None => self.link(
                 turn,
                 case,

@@ -5,6 +5,7 @@ use dokuei_keys::id::SiteId;
 use crate::case::CaseId;
 use crate::case::event::CaseOffer;
 use crate::case::phase::{Ending, Phase, Standing};
+use crate::case::request::Keeping;
 use crate::case::terms::CaseTerms;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
@@ -89,6 +90,10 @@ pub struct CaseView {
     pub since: Timestamp,
     /// What is asked for; not known any more to a reader for whom it has ended.
     pub terms: Option<CaseTerms>,
+    /// What has become of the sealed study here.
+    pub keeping: Keeping,
+    /// Until when it is kept here, once that can be said.
+    pub kept_until: Option<Timestamp>,
     /// When the report was promised.
     pub due: Option<Timestamp>,
     /// What happened.
@@ -130,6 +135,8 @@ impl Service {
                 since: thread
                     .and_then(|thread| thread.timeline().last())
                     .map_or(request.opened, |last| last.at),
+                keeping: request.keeping,
+                kept_until: self.kept_until(case),
                 terms: Some(request.terms.clone()),
                 due: thread.map(Thread::phase).and_then(promised),
                 timeline: thread
@@ -137,7 +144,8 @@ impl Service {
                     .unwrap_or_default(),
             });
         }
-        let thread = &self.state.readings.get(&case)?.thread;
+        let reading = self.state.readings.get(&case)?;
+        let thread = &reading.thread;
         let expected = thread.expected();
         Some(CaseView {
             case,
@@ -149,6 +157,8 @@ impl Service {
                 .timeline()
                 .last()
                 .map_or(Timestamp(0), |last| last.at),
+            keeping: reading.keeping,
+            kept_until: self.kept_until(case),
             terms: expected.offer().map(|offer| offer.terms.clone()),
             due: promised(&expected),
             timeline: thread.timeline().to_vec(),

@@ -9,6 +9,7 @@
 
 mod kit;
 
+mod additions;
 mod candidates;
 mod declining;
 mod documents;
@@ -24,6 +25,7 @@ mod renewing;
 mod reporting;
 mod restarting;
 mod restoring;
+mod retention;
 mod returning;
 mod revoking;
 mod waiting;

@@ -25,6 +25,7 @@ fn offer() -> CaseOffer {
             objects: 3,
             bytes: 1_000_000,
             due: Timestamp(9),
+            addition_to: None,
         },
         agreement: OTHER,
         until: Timestamp(5),

@@ -61,6 +61,7 @@ pub(crate) fn offered() -> RequesterEvent {
             objects: 1,
             bytes: 10,
             due: Timestamp(0),
+            addition_to: None,
         },
         agreement: document(200),
         until: Timestamp(0),

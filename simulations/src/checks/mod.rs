@@ -15,6 +15,7 @@ pub(crate) mod logs;
 pub(crate) mod places;
 pub(crate) mod readers;
 pub(crate) mod reports;
+pub(crate) mod retention;
 pub(crate) mod secrets;
 pub(crate) mod waiting;
 
@@ -62,6 +63,7 @@ pub(crate) struct Checks {
     /// What sites offer and promise.
     pub(crate) places: places::Places,
     reports: reports::Reports,
+    retention: retention::Retention,
 }
 
 impl Checks {
@@ -80,6 +82,7 @@ impl Checks {
         self.grants.observe(site, at, fact)?;
         self.reports.observe(site, fact)?;
         self.places.observe(site, at, fact)?;
+        self.retention.observe(site, at, fact)?;
         self.custody.observe(site, fact)
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Event {
     Report { site: usize, token: Token },
     /// The archive answers.
     Shelve { site: usize, token: Token },
+    /// A study's objects are removed.
+    Clear { site: usize, token: Token },
     /// A node stops.
     Stop(usize),
     /// A node starts.

@@ -57,7 +57,7 @@ impl World {
         }
         let command = Command::Invite {
             addresses: vec![self.sites[inviter].address()],
-            retention_days: 30,
+            retention_days: self.chance.pick(&[0, 1, 2, 30]).unwrap_or(30),
         };
         self.command(inviter, "invites", Asker::Inviter { accepter }, command)
     }

@@ -5,7 +5,7 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::effect::Permit;
-use dokuei_protocol::input::{Outcome, Trouble};
+use dokuei_protocol::input::{Job, Outcome, Trouble};
 use dokuei_protocol::study::manifest::Manifest;
 use dokuei_protocol::study::plan::TransferPlan;
 use dokuei_protocol::time::Span;
@@ -292,6 +292,30 @@ impl World {
             return self.end(site, token, Outcome::Failed(trouble));
         }
         self.sites[site].archive.store_study(case);
+        self.end(site, token, Outcome::Done)
+    }
+
+    /// A study's objects go from the disk; or not, this time. Nobody may be fetching them.
+    pub(super) fn clear(&mut self, site: usize, token: Token) -> Result<(), Violation> {
+        let process = self.sites[site].process.as_ref();
+        let work = process.and_then(|process| process.work.get(&token));
+        let Some(Work::Clear { case, parcel }) = work else {
+            return Ok(());
+        };
+        let (case, parcel) = (*case, *parcel);
+        let mut jobs = process
+            .into_iter()
+            .flat_map(|process| process.work.values())
+            .filter_map(Work::job);
+        if jobs.any(|job| job == Job::ReceiveStudy(case) || job == Job::StoreStudy(case)) {
+            let what = format!("{case:?}: a study is removed while it is in use");
+            return Err(Violation::new("retention", what));
+        }
+        if self.chance.percent(10) {
+            return self.end(site, token, Outcome::Failed(Trouble::Disk));
+        }
+        self.sites[site].store.discard(parcel);
+        self.tally.count(Group::Traffic, "studies removed");
         self.end(site, token, Outcome::Done)
     }
 

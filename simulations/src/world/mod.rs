@@ -228,6 +228,7 @@ impl World {
             } => self.segment(site, token, stream, index, lost)?,
             Event::Report { site, token } => self.fetch_report(site, token)?,
             Event::Shelve { site, token } => self.shelve(site, token)?,
+            Event::Clear { site, token } => self.clear(site, token)?,
             Event::Stop(site) => self.halt(site, None, "stops"),
             Event::Start(site) => self.start(site)?,
             Event::Cut(a, b) => self.cut(a, b, true),

@@ -4,7 +4,6 @@
 use dokuei_keys::id::{DocumentId, SiteId};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
-use dokuei_protocol::case::phase::Phase;
 use dokuei_protocol::case::report::{Reception, ReportStatus};
 use dokuei_protocol::case::terms::{CaseTerms, Modality, Priority, Specialty};
 use dokuei_protocol::input::{Command, IssueReport, OpenCase};
@@ -27,7 +26,6 @@ impl World {
             false => self.chance.between(15, 60),
         };
         self.put(Span::MINUTE.times(again), Event::Look(site));
-        self.tidy_up(site);
         let views = self.sites[site].service().map(|service| service.cases());
         for view in views.into_iter().flatten() {
             if let Some(situation) = self.situation(site, &view) {
@@ -276,6 +274,8 @@ impl World {
         }
         let id = self.sites[site].id;
         let (manifest, reference, key) = parcel::study(&mut self.chance, id);
+        let asked = self.sites[site].service();
+        let earlier = asked.and_then(|service| service.state().requests.keys().next().copied());
         let terms = CaseTerms {
             modality: match self.chance.below(10) {
                 0..7 => Modality::Ct,
@@ -287,6 +287,7 @@ impl World {
             objects: reference.objects,
             bytes: reference.bytes,
             due: self.clock(site).after(Span::DAY),
+            addition_to: earlier.filter(|_| self.chance.percent(20)),
         };
         self.sites[site]
             .store
@@ -299,24 +300,5 @@ impl World {
             to,
         };
         self.person(site, "opens", Command::OpenCase(Box::new(open)))
-    }
-
-    /// The node throws away studies whose reading is over without a report.
-    fn tidy_up(&mut self, site: usize) {
-        let Some(process) = &self.sites[site].process else {
-            return;
-        };
-        let fetching = |case: CaseId| {
-            let mut jobs = process.work.values().filter_map(|work| work.job());
-            jobs.any(|job| job == dokuei_protocol::input::Job::ReceiveStudy(case))
-        };
-        let readings = process.service.state().readings.iter();
-        let over = readings.filter(|(case, reading)| {
-            matches!(reading.thread.phase(), Phase::Ended(_)) && !fetching(**case)
-        });
-        let cases: Vec<CaseId> = over.map(|(case, _)| *case).collect();
-        for case in cases {
-            self.discard_study(site, case);
-        }
     }
 }

@@ -103,6 +103,12 @@ impl World {
                 self.put(Span(takes), Event::Shelve { site, token });
                 Ok(())
             }
+            Effect::RemoveStudy { case, parcel } => {
+                let token = self.work(site, Work::Clear { case, parcel });
+                let takes = self.chance.between(5, 3_000);
+                self.put(Span(takes), Event::Clear { site, token });
+                Ok(())
+            }
             Effect::ReceiveReport {
                 case,
                 node,

@@ -15,6 +15,7 @@ use crate::checks::Violation;
 use crate::checks::bounds::Load;
 use crate::checks::chains::Chains;
 use crate::checks::liveness::{self, Rest};
+use crate::checks::retention;
 use crate::checks::waiting::Situation;
 use crate::chronicle::Fact;
 use crate::tally::Group;
@@ -228,6 +229,25 @@ impl World {
                 let what = format!("the log of site {site} tells something else than it lives");
                 return Err(Violation::new("replay", what));
             }
+            let state = service.state();
+            let asked = state
+                .requests
+                .values()
+                .map(|request| (request.case, Some(request.manifest.parcel), request.keeping));
+            let read = state
+                .readings
+                .iter()
+                .map(|(case, reading)| (*case, reading.parcel, reading.keeping));
+            for (case, parcel, keeping) in asked.chain(read) {
+                let Some(parcel) = parcel else { continue };
+                let holding = retention::Holding {
+                    keeping,
+                    until: service.kept_until(case),
+                    key: service.content_key(parcel).is_some(),
+                    objects: self.sites[site].store.has_some(parcel),
+                };
+                retention::at_rest(&holding, self.clock(site))?;
+            }
             let codes: Vec<_> = service
                 .state()
                 .requests
@@ -242,17 +262,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn discard_study(&mut self, site: usize, case: CaseId) {
-        let requesters = self.sites.iter().filter_map(|other| other.service());
-        let parcel = requesters
-            .filter_map(|service| service.state().requests.get(&case))
-            .map(|request| request.manifest.parcel)
-            .next();
-        if let Some(parcel) = parcel {
-            self.sites[site].store.discard(parcel);
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dokuei_keys::delegation::{Delegation, PersonRole, SiteCertificate, Subject};
 use dokuei_keys::error::Refused;
-use dokuei_keys::id::{NodeId, PersonId, SiteId};
+use dokuei_keys::id::{NodeId, ParcelId, PersonId, SiteId};
 use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed::{self, Signed};
 use dokuei_keys::signing::SigningKey;
@@ -112,6 +112,8 @@ pub(crate) enum Work {
     Study(Box<Fetch>),
     /// A study is put into the archive.
     Shelve(CaseId),
+    /// A study is removed.
+    Clear { case: CaseId, parcel: ParcelId },
     /// A report is fetched.
     Report {
         peer: usize,
@@ -151,6 +153,7 @@ impl Work {
             Work::Send { job, .. } => Some(*job),
             Work::Study(fetch) => Some(Job::ReceiveStudy(fetch.case)),
             Work::Shelve(case) => Some(Job::StoreStudy(*case)),
+            Work::Clear { case, .. } => Some(Job::RemoveStudy(*case)),
             Work::Report { case, issued, .. } => Some(Job::ReceiveReport(*case, issued.version)),
             Work::Sync { .. } | Work::Call => None,
         }
@@ -163,7 +166,7 @@ impl Work {
                 Some(*peer)
             }
             Work::Study(fetch) => Some(fetch.peer),
-            Work::Call | Work::Shelve(_) => None,
+            Work::Call | Work::Shelve(_) | Work::Clear { .. } => None,
         }
     }
 }

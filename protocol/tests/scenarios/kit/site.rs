@@ -32,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) prekeys: BTreeMap<PrekeyId, (Timestamp, Secret32)>,
     pub(crate) content: BTreeMap<ParcelId, ContentKey>,
+    /// Parcels whose files were removed.
+    pub(crate) removed: Vec<ParcelId>,
     pub(crate) admitted: BTreeSet<NodeId>,
     pub(crate) barred: Vec<NodeId>,
     pub(crate) permitted: Vec<Permit>,
@@ -95,6 +97,7 @@ impl Site {
             entries: Vec::new(),
             prekeys: BTreeMap::new(),
             content: BTreeMap::new(),
+            removed: Vec::new(),
             admitted: BTreeSet::new(),
             barred: Vec::new(),
             permitted: Vec::new(),
@@ -123,6 +126,7 @@ impl Site {
                 SecretChange::KeepContentKey(parcel, key) => {
                     self.content.insert(parcel, key);
                 }
+                SecretChange::DestroyContentKey(parcel) => drop(self.content.remove(&parcel)),
             }
         }
         step.effects

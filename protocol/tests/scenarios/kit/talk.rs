@@ -29,12 +29,16 @@ pub(crate) fn slot(per_day: u16) -> OfferSlot {
 
 /// A sealed parcel of three objects, as a signed document names it, and its key.
 pub(crate) fn parcel(number: u8) -> (ManifestReference, ContentKey) {
-    let parcel = ParcelId::from_bytes([number; 32]);
-    let key = ContentKey::from_secret(Secret32::from_bytes([number ^ 0xff; 32]));
+    sealed_as([number; 32])
+}
+
+fn sealed_as(name: [u8; 32]) -> (ManifestReference, ContentKey) {
+    let parcel = ParcelId::from_bytes(name);
+    let key = ContentKey::from_secret(Secret32::from_bytes(name.map(|byte| byte ^ 0xff)));
     let manifest = ManifestReference {
         parcel,
         commitment: sealed::commitment(&key, &parcel),
-        digest: ObjectDigest::from_bytes([number; 32]),
+        digest: ObjectDigest::from_bytes(name),
         length: 300,
         objects: 3,
         bytes: 1_000_000,
@@ -105,6 +109,7 @@ impl World {
                 objects: manifest.objects,
                 bytes: manifest.bytes,
                 due: self.now.after(Span::DAY),
+                addition_to: None,
             },
             manifest,
             key,
@@ -150,7 +155,7 @@ impl World {
         status: ReportStatus,
     ) -> Result<Command, CannotDo> {
         let next = self.sites[site].service.next_version(case, status)?;
-        let (manifest, key) = parcel(100 + next.version as u8);
+        let (manifest, key) = sealed_as(case.as_bytes().map(|byte| byte ^ next.version as u8));
         Ok(Command::IssueReport(Box::new(IssueReport {
             case,
             version: next.version,

@@ -210,6 +210,10 @@ impl World {
                 permitted(self, node, grant.manifest.parcel),
             ),
             Effect::StoreStudy { case, .. } => (Job::StoreStudy(case), Outcome::Done),
+            Effect::RemoveStudy { case, parcel } => {
+                self.sites[site].removed.push(parcel);
+                (Job::RemoveStudy(case), Outcome::Done)
+            }
             Effect::ReceiveReport {
                 case, node, issued, ..
             } => (

@@ -1,0 +1,144 @@
+//! How long the sealed copy of a study is kept once its case is over. Its content key is destroyed
+//! first, in the same transaction that writes it down; its files go after, as a job.
+//!
+//! A reader may keep a closed case's study for as many days as the agreement says, and one that came
+//! to no report not at all. The requester keeps its own sealed copy as long as the reader may, and
+//! one that came to no report until it is read: it may be offered again. Reports stay.
+
+use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
+
+use crate::case::CaseId;
+use crate::case::phase::Phase;
+use crate::case::reading::Reading;
+use crate::case::request::{Keeping, Request};
+use crate::effect::{Effect, SecretChange};
+use crate::input::Job;
+use crate::record::Record;
+use crate::service::{Service, Turn};
+use crate::state::Held;
+use crate::time::{Span, Timestamp};
+
+impl Service {
+    /// Destroys the content keys of studies whose time is over.
+    pub(crate) fn advance_retention(&mut self, turn: &mut Turn) {
+        let due: Vec<(CaseId, ParcelId)> = self
+            .retained()
+            .filter(|(_, _, until)| *until <= turn.now)
+            .map(|(case, parcel, _)| (case, parcel))
+            .collect();
+        for (case, parcel) in due {
+            self.note(turn, Record::StudyKeyDestroyed(case));
+            if self.is_needed(parcel) {
+                continue;
+            }
+            self.vault.content.remove(&parcel);
+            let destroyed = SecretChange::DestroyContentKey(parcel);
+            turn.step.secrets.push(destroyed);
+        }
+    }
+
+    /// The next moment at which a study's time is over.
+    pub(crate) fn retention_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.retained().map(|(_, _, until)| until);
+        ends.filter(|until| *until > now).min()
+    }
+
+    /// Until when this site keeps the sealed study of a case, once that can be said.
+    pub fn kept_until(&self, case: CaseId) -> Option<Timestamp> {
+        match self.state.requests.get(&case) {
+            Some(request) => self.request_kept_until(request),
+            None => self.reading_kept_until(self.state.readings.get(&case)?),
+        }
+    }
+
+    /// Studies of cases that are over and whose keys are still here, and until when that may be.
+    fn retained(&self) -> impl Iterator<Item = (CaseId, ParcelId, Timestamp)> {
+        let asked = self.state.requests.values().filter_map(|request| {
+            let until = self.request_kept_until(request)?;
+            Some((request.case, request.manifest.parcel, until))
+        });
+        let read = self.state.readings.iter().filter_map(|(case, reading)| {
+            let until = self.reading_kept_until(reading)?;
+            Some((*case, reading.parcel?, until))
+        });
+        asked.chain(read)
+    }
+
+    fn request_kept_until(&self, request: &Request) -> Option<Timestamp> {
+        let thread = request.booked()?;
+        let Phase::Closed(_) = thread.phase() else {
+            return None;
+        };
+        if request.keeping != Keeping::Kept {
+            return None;
+        }
+        let closed = thread.timeline().last()?.at;
+        Some(closed.after(self.agreed_span(thread.reader(), thread.phase())))
+    }
+
+    fn reading_kept_until(&self, reading: &Reading) -> Option<Timestamp> {
+        let (thread, (_, heard)) = (&reading.thread, reading.heard);
+        if reading.keeping != Keeping::Kept || reading.parcel.is_none() {
+            return None;
+        }
+        // While an addendum is on its way the study belongs to it, until the case is closed again.
+        let settled =
+            || thread.pending().is_empty() || matches!(thread.expected(), Phase::Closed(_));
+        match thread.phase() {
+            Phase::Closed(_) if settled() => {
+                Some(heard.after(self.agreed_span(thread.requester(), thread.phase())))
+            }
+            Phase::Ended(_) => Some(heard),
+            _ => None,
+        }
+    }
+
+    /// How long the agreement of a booking lets its reader keep the study. What is not known, or
+    /// went with the partner, allows nothing.
+    fn agreed_span(&self, partner: SiteId, phase: &Phase) -> Span {
+        let days = |agreement: DocumentId| {
+            let known = self.state.partners.get(&partner)?;
+            Some(known.agreements.get(&agreement)?.agreement.retention_days)
+        };
+        let agreed = phase.offer().and_then(|offer| days(offer.agreement));
+        Span::DAY.times(u64::from(agreed.unwrap_or_default()))
+    }
+
+    /// Whether a case still needs a parcel's key: one study may lie in several cases.
+    fn is_needed(&self, parcel: ParcelId) -> bool {
+        let mut asked = self.state.requests.values();
+        let mut read = self.state.readings.values();
+        asked.any(|request| request.manifest.parcel == parcel && request.keeping == Keeping::Kept)
+            || read
+                .any(|reading| reading.parcel == Some(parcel) && reading.keeping == Keeping::Kept)
+    }
+
+    /// Whether something else lies here under the name of a parcel that a partner grants. It chooses
+    /// that name, and must not reach what is not its own by it.
+    pub(crate) fn is_taken(&self, parcel: ParcelId, by: Held) -> bool {
+        match self.state.parcels.get(&parcel) {
+            Some(held) => *held != by,
+            None => self.vault.content.contains_key(&parcel),
+        }
+    }
+
+    /// The parcels whose keys are destroyed and whose files are still to go, by case.
+    pub(crate) fn removals(&self) -> impl Iterator<Item = Job> {
+        let asked = self.state.requests.values();
+        let asked = asked.filter(|request| request.keeping == Keeping::KeyDestroyed);
+        let read = self.state.readings.iter();
+        let read = read.filter(|(_, reading)| reading.keeping == Keeping::KeyDestroyed);
+        asked
+            .map(|request| Job::RemoveStudy(request.case))
+            .chain(read.map(|(case, _)| Job::RemoveStudy(*case)))
+    }
+
+    /// The effect that removes a case's study; none while its key is needed by another case.
+    pub(crate) fn removal(&self, case: CaseId) -> Option<Effect> {
+        let parcel = match self.state.requests.get(&case) {
+            Some(request) => request.manifest.parcel,
+            None => self.state.readings.get(&case)?.parcel?,
+        };
+        (!self.is_needed(parcel)).then_some(Effect::RemoveStudy { case, parcel })
+    }
+}
