@@ -124,7 +124,9 @@ fn statuses_become_outcomes() {
     let memory = Memory::new();
     let scp = memory::start(&memory);
     for (status, may_retry) in cases {
-        memory.set_failing(Failing::AtCommit(StoreFailure::new(status, "refused")));
+        memory.set_failing(Failing::AtCommit(StoreFailure::new(
+            status, "refused", "拒否",
+        )));
         let object = Object::new(CT, EXPLICIT, 1, 16);
         let (outcomes, summary) =
             send(&destination(scp.local_addr()), [object.boxed()].into_iter());
