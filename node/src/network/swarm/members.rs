@@ -8,6 +8,7 @@ use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::{Engine, chance};
+use crate::language::Message;
 use crate::network::documents::{Courier, DocumentStream};
 use crate::network::events::NetworkEvent;
 use crate::network::gate::Standing;
@@ -16,9 +17,7 @@ use crate::network::partners::Partner;
 use crate::network::peers::peer_of;
 use crate::network::status::Path;
 use crate::network::{Member, lock};
-
-/// Why a connection ends when its node leaves the list.
-const NOT_A_MEMBER: &str = "no longer a member";
+use crate::say;
 
 impl Engine {
     /// Applies the allow-list at once: whoever is not on it is cut off, whoever is new is dialed.
@@ -44,7 +43,10 @@ impl Engine {
         {
             partner.removed.cancel();
             for connection in self.connections.of_member(&partner.node) {
-                self.close(connection, NOT_A_MEMBER);
+                self.close(
+                    connection,
+                    &say!("登録が解除されました", "no longer a member"),
+                );
             }
         }
         for node in listed.keys() {
@@ -76,15 +78,23 @@ impl Engine {
         let Some(node) = self.use_newest_of(connection, now) else {
             return;
         };
+        let why = say!(
+            "新しい接続に置き換えました",
+            "replaced by a newer connection"
+        );
         for other in surplus {
-            self.close(other, "replaced by a newer connection");
+            self.close(other, &why);
         }
         let full = match self.partners.find(&node) {
             Some(partner) => partner.streams.try_send(stream).is_err(),
             None => true,
         };
         if full {
-            self.close(connection, "connections come and go too fast");
+            let why = say!(
+                "接続と切断が短時間に繰り返されています",
+                "connections come and go too fast"
+            );
+            self.close(connection, &why);
         }
     }
 
@@ -111,7 +121,7 @@ impl Engine {
     }
 
     /// A connection ended.
-    pub(super) fn closed(&mut self, connection: ConnectionId, why: &str, now: Instant) {
+    pub(super) fn closed(&mut self, connection: ConnectionId, why: &Message, now: Instant) {
         let Some(closed) = self.connections.closed(connection) else {
             return;
         };
@@ -135,12 +145,12 @@ impl Engine {
             None => {
                 if let Some(partner) = &partner {
                     partner.clear_link();
-                    partner.set_trouble(why);
+                    partner.set_trouble(why.clone());
                 }
                 // While another connection is being greeted, as when both sides dialed, the path only changes.
                 let alone = self.connections.of_member(&node).is_empty();
                 if alone && self.connected.remove(&node) {
-                    let why = why.to_owned();
+                    let why = why.en.clone();
                     self.untold
                         .insert(node, NetworkEvent::Disconnected { node, why });
                     self.dialing.lost(node, now, chance());
