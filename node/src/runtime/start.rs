@@ -15,10 +15,11 @@ use zeroize::Zeroizing;
 use crate::archive::Archiver;
 use crate::chance::chance;
 use crate::config::Config;
+use crate::control::answers::{cannot_do, stopping};
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
 use crate::disk::Room;
-use crate::language::Failure;
+use crate::language::{Explain, Failure};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::desk::{Desk, Loop, desk};
@@ -174,12 +175,8 @@ impl Node {
             Command::AnnounceAddresses(self.addresses()),
             Command::AnnounceCapacity(self.config.capacity.clone()),
         ] {
-            let answer = self
-                .desk
-                .command(command)
-                .await
-                .map_err(|error| failed(&error))?;
-            answer.map_err(|error| failed(&error))?;
+            let answer = self.desk.command(command).await.map_err(|_| stopping())?;
+            answer.map_err(|cannot| cannot_do(&cannot))?;
         }
         Ok(())
     }
@@ -219,8 +216,8 @@ fn start_scp(config: &Config, intake: Arc<StudyIntake>) -> Result<Scp, Failure> 
             Failure::new(
                 "config-invalid",
                 say!(
-                    "AE タイトル「{text}」が正しくありません。",
-                    "The AE title '{text}' is not one."
+                    "AE タイトル「{text}」は使えません。半角英数字と記号 1～16 文字で指定してください。",
+                    "The AE title '{text}' is not one: 1 to 16 ASCII letters, digits and signs."
                 ),
             )
         })
@@ -312,12 +309,13 @@ async fn close_quiet_studies(ports: Arc<Ports>, quiet_seconds: u64) {
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Failure {
+fn failed(error: &dyn Explain) -> Failure {
     Failure::new(
         "start-failed",
         say!(
-            "ノードを開始できません: {error}",
-            "The node cannot be started: {error}"
+            "ノードを開始できません: {why}。",
+            "The node cannot be started: {why}.";
+            why = error.message()
         ),
     )
 }

@@ -12,7 +12,7 @@ use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::{UnixSeconds, Validity};
 use rand_core::CryptoRng;
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::site::keys::{SiteKeys, key_file};
 use crate::site::{SiteFolder, unusable, write_private};
@@ -77,12 +77,12 @@ pub fn enrol(
         serial: now.0,
     };
     let signed = Signed::sign(delegation, &keys.site_key()).map_err(|refused| {
-        let why = refused.why();
         Failure::new(
             "person-unfit",
             say!(
-                "この人の情報では鍵を発行できません（{why}）。",
-                "No key can be issued with these particulars ({why})."
+                "この氏名または免許番号では署名鍵を発行できません（{why}）。",
+                "No key can be issued with this name or licence number ({why}).";
+                why = refused.why().message()
             ),
         )
     })?;

@@ -15,7 +15,7 @@ use crate::store::{Change, Rows, Store};
 use crate::studies::intake::now;
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
-use crate::transfer::receive::{ReceiveError, Received};
+use crate::transfer::receive::{Damage, ReceiveError, Received};
 
 /// The granted studies. Clones share them.
 #[derive(Clone)]
@@ -66,9 +66,7 @@ impl GrantedStudies {
                 Study::begun(received.manifest.parcel, header.study().as_str(), at)
             });
             if study.uid != header.study().as_str() {
-                return Err(ReceiveError::Damaged(
-                    "it holds objects of more than one study",
-                ));
+                return Err(ReceiveError::Damaged(Damage::Mixed));
             }
             study.add(
                 header,

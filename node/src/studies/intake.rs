@@ -22,28 +22,37 @@ const HELD_BYTES: usize = 4 * 1024 * 1024;
 const FULL: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
     "disk full: make room on the node",
+    "ノードのディスクの空き容量が足りません。不要なファイルを削除してください",
 );
 const FAILED: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
     "the node cannot write to its disk",
+    "ノードがディスクに書き込めません。ディスクを確認してください",
 );
-const BUSY: StoreFailure =
-    StoreFailure::new(StoreStatus::OutOfResources, "too many studies at once");
+const BUSY: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "too many studies at once",
+    "同時に受信中の検査が多すぎます。少し待ってから送り直してください",
+);
 const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
+    "同じ SOP Instance UID で内容の違う画像が既にあります",
 );
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
     "data set is malformed: see the node's log",
+    "DICOM データの形式に誤りがあります。詳細はノードのログにあります",
 );
 const MISMATCH: StoreFailure = StoreFailure::new(
     StoreStatus::DataSetMismatch,
     "data set is not the announced object",
+    "送信時に告げられたものと違うオブジェクトです",
 );
 const NO_STUDY: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
     "no Study Instance UID near the beginning",
+    "検査を識別する Study Instance UID が見つかりません",
 );
 
 /// Takes objects into the register.
