@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::arguments::Case;
 use crate::cli::show::{bytes, message, table, text, time};
 use crate::control::request::Request;
-use crate::language::Failure;
+use crate::language::{Failure, word};
 use crate::say;
 
 /// Performs a command about cases.
@@ -38,7 +38,7 @@ fn list(answer: &Value) {
         vec![
             text(case, "short").to_owned(),
             text(&case["partner"], "name").to_owned(),
-            text(case, "phase").to_owned(),
+            word(text(case, "phase")).text().to_owned(),
             message(case, "waiting").to_owned(),
             time(&case["since"]),
             time(&case["due"]),
@@ -59,13 +59,14 @@ pub(super) fn show(case: &Value) {
     let (short, partner, phase) = (
         text(case, "short"),
         text(&case["partner"], "name"),
-        text(case, "phase"),
+        word(text(case, "phase")),
     );
     println!(
         "{}",
         say!(
             "症例 {short}  相手施設 {partner}  段階 {phase}",
-            "case {short}  partner {partner}  phase {phase}"
+            "case {short}  partner {partner}  phase {phase}";
+            phase = phase
         )
     );
     println!("  {}", message(case, "waiting"));
@@ -74,23 +75,33 @@ pub(super) fn show(case: &Value) {
         .as_u64()
         .is_some_and(|total| total > 0)
     {
+        let (here, whole) = (bytes(&transfer["bytes"]), bytes(&transfer["bytes_total"]));
+        let (objects, all) = (&transfer["objects"], &transfer["objects_total"]);
         println!(
-            "  {} / {}, {} / {}",
-            bytes(&transfer["bytes"]),
-            bytes(&transfer["bytes_total"]),
-            transfer["objects"],
-            transfer["objects_total"]
+            "  {}",
+            say!(
+                "転送 {here} / {whole}（{objects} / {all} 枚）",
+                "transfer {here} of {whole} ({objects} of {all} objects)"
+            )
         );
     }
     for happening in case["timeline"].as_array().into_iter().flatten() {
-        println!("  {}  {}", time(&happening["at"]), text(happening, "what"));
+        println!(
+            "  {}  {}",
+            time(&happening["at"]),
+            word(text(happening, "what"))
+        );
     }
     for report in case["reports"].as_array().into_iter().flatten() {
+        let version = &report["version"];
         println!(
-            "  v{} {} {}",
-            report["version"],
-            text(report, "status"),
-            text(report, "reception")
+            "  {}",
+            say!(
+                "レポート第 {version} 版  {status}  {reception}",
+                "report version {version}  {status}  {reception}";
+                status = word(text(report, "status")),
+                reception = word(text(report, "reception"))
+            )
         );
     }
 }

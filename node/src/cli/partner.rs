@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Partner;
-use crate::cli::show::{table, text, time};
+use crate::cli::show::{message, table, text, time};
 use crate::control::request::Request;
-use crate::language::Failure;
+use crate::language::{Failure, word};
 use crate::say;
 
 /// Performs a command about partners.
@@ -82,9 +82,10 @@ fn row(partner: &Value) -> Vec<String> {
         );
         format!("{transport} {remote}")
     } else {
-        match partner["why_not"].as_str() {
-            Some(why) => why.to_owned(),
-            None => say!("接続なし", "not connected").text().to_owned(),
+        let not_connected = say!("接続なし", "not connected");
+        match message(partner, "why_not") {
+            "" => not_connected.text().to_owned(),
+            why => format!("{not_connected}: {why}"),
         }
     };
     let agreement = if partner["agreement"].is_null() {
@@ -101,14 +102,16 @@ fn row(partner: &Value) -> Vec<String> {
     let reads: Vec<String> = slots
         .iter()
         .map(|slot| {
-            format!(
-                "{}/{}/{} {}/d {}h",
-                text(slot, "modality"),
-                text(slot, "specialty"),
-                text(slot, "priority"),
-                slot["per_day"],
-                slot["hours"]
+            let (modality, per_day, hours) =
+                (text(slot, "modality"), &slot["per_day"], &slot["hours"]);
+            say!(
+                "{modality}・{specialty}・{priority} 1 日 {per_day} 件 {hours} 時間以内",
+                "{modality}/{specialty}/{priority} {per_day} a day within {hours} h";
+                specialty = word(text(slot, "specialty")),
+                priority = word(text(slot, "priority"))
             )
+            .text()
+            .to_owned()
         })
         .collect();
     vec![

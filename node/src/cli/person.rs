@@ -6,7 +6,7 @@ use crate::cli::arguments::Person;
 use crate::cli::passphrase::passphrase;
 use crate::cli::show::{table, text, time};
 use crate::control::request::{AddPerson, Request};
-use crate::language::Failure;
+use crate::language::{Failure, word};
 use crate::say;
 
 /// Performs a command about the people who sign.
@@ -52,7 +52,7 @@ pub(super) fn person(person: Person) -> Result<(), Failure> {
                 let row = |person: &Value| {
                     vec![
                         text(person, "name").to_owned(),
-                        text(person, "role").to_owned(),
+                        word(text(person, "role")).text().to_owned(),
                         text(person, "licence").to_owned(),
                         time(&person["until"]),
                     ]

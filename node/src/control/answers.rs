@@ -7,7 +7,7 @@ use dokuei_protocol::input::{Command, Trouble};
 use dokuei_protocol::service::views::{CaseView, Waiting};
 use serde_json::{Value, json};
 
-use crate::language::{Failure, Message};
+use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
 
@@ -20,30 +20,49 @@ pub(super) async fn command(node: &Node, command: Command) -> Result<Answer, Fai
         .map_err(|cannot| cannot_do(&cannot))
 }
 
-pub(super) fn stopping() -> Failure {
+pub(crate) fn stopping() -> Failure {
     Failure::new(
         "stopping",
-        say!("ノードは停止中です。", "The node is stopping."),
+        say!(
+            "ノードは停止中です。開始してからやり直してください。",
+            "The node is stopping. Start it and try again."
+        ),
     )
 }
 
-pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
+pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
     let ja = match cannot {
-        CannotDo::NoCase => "その症例はこの施設にありません。",
-        CannotDo::NoPartner => "その施設は登録されていません。",
-        CannotDo::NoAgreement => "その施設との有効な契約がありません。",
-        CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
-        CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
-        CannotDo::TooManyCases => "進行中の症例が多すぎます。",
-        CannotDo::TooManyPartners => "登録施設が多すぎます。",
-        CannotDo::Limit => "プロトコルの上限を超えています。",
-        CannotDo::BadCode => "招待コードの形式が正しくありません。",
-        CannotDo::NotPaired => {
-            "招待した施設が応答しないか、コードが違います。新しいコードを発行してもらってください。"
+        CannotDo::NoCase => {
+            "その症例はこの施設にありません。「dokuei case list」で確認してください。"
         }
-        CannotDo::PairingBusy => "別の登録手続きが進行中です。",
-        CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
-        CannotDo::Version(_) => "その版のレポートは今の版に続けられません。",
+        CannotDo::NoPartner => {
+            "その施設は登録されていません。「dokuei partner list」で確認してください。"
+        }
+        CannotDo::NoAgreement => {
+            "その施設との有効な契約がありません。「dokuei partner list」で確認し、必要ならペアリングをやり直してください。"
+        }
+        CannotDo::NotNow => {
+            "症例は今その操作ができる段階にありません。「dokuei case show」で状態を確認してください。"
+        }
+        CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
+        CannotDo::TooManyCases => {
+            "進行中の症例が多すぎます。終わった症例を既読にするか取り下げてください。"
+        }
+        CannotDo::TooManyPartners => {
+            "登録された相手施設が多すぎます。使わない施設を「dokuei partner remove」で外してください。"
+        }
+        CannotDo::Limit => "件数または長さの上限を超えています。",
+        CannotDo::BadCode => {
+            "招待コードの形式が正しくありません。表示されたコードと見比べてください。"
+        }
+        CannotDo::NotPaired => {
+            "招待した施設のノードが応答しないか、コードが違います。相手のノードが動いていることとアドレスを確認し、新しいコードを発行してもらってください。"
+        }
+        CannotDo::PairingBusy => "別の登録手続きが進行中です。終わってからやり直してください。",
+        CannotDo::NoPrekey => {
+            "相手施設の事前公開鍵がまだ届いていません。「dokuei partner list」で接続を確認してください。"
+        }
+        CannotDo::Version(why) => return Failure::new("cannot", why.message().sentence()),
     };
     Failure::new("cannot", Message::new(ja, sentence(&cannot.to_string())))
 }
@@ -138,31 +157,31 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
     match waiting {
         Waiting::Nothing => say!("完了", "done"),
         Waiting::OfferHere => say!(
-            "依頼先の指定待ち（この施設）",
+            "依頼先の指定待ち（自施設）",
             "waits for this site to offer it to somebody"
         ),
         Waiting::Quote => say!(
-            "相手施設の回答待ち",
+            "相手施設の引受回答待ち",
             "waits for the partner's answer to the offer"
         ),
         Waiting::QuoteHere => say!(
-            "引き受けの回答待ち（この施設）",
+            "引受の回答待ち（自施設）",
             "waits for this site to answer the offer"
         ),
-        Waiting::Booking => say!("依頼元の決定待ち", "waits for the requester's choice"),
+        Waiting::Booking => say!("依頼施設の決定待ち", "waits for the requester's choice"),
         Waiting::Prekey => say!(
-            "相手施設の暗号鍵待ち",
+            "相手施設の事前公開鍵待ち",
             "waits for the partner's key to seal for"
         ),
         Waiting::Agreement => say!("契約の成立待ち", "waits for an agreement with the partner"),
-        Waiting::Grant => say!("検査の鍵待ち", "waits for the key of the study"),
+        Waiting::Grant => say!("検査の鍵の付与待ち", "waits for the key of the study"),
         Waiting::Transfer => say!("検査を転送中", "the study is on its way"),
         Waiting::Receipt => say!("受領証待ち", "waits for the custody receipt"),
         Waiting::Reading => say!(
             "相手施設で読影待ち・読影中",
             "waits for the reading at the partner"
         ),
-        Waiting::ReadingHere => say!("読影待ち（この施設）", "waits to be read here"),
+        Waiting::ReadingHere => say!("読影待ち（自施設）", "waits to be read here"),
         Waiting::FinalReport => say!("確定レポート待ち", "waits for the final report"),
         Waiting::Delivery => say!("レポートを配送中", "the report is on its way"),
         Waiting::Acknowledgement => say!(
@@ -170,7 +189,7 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits until a doctor at the requester has read the report"
         ),
         Waiting::AcknowledgementHere => say!(
-            "既読の確認待ち（この施設）",
+            "既読の確認待ち（自施設）",
             "waits until a doctor here has read the report"
         ),
         Waiting::Connection => say!(
@@ -185,31 +204,31 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
 fn retry(trouble: Trouble) -> Message {
     match trouble {
         Trouble::PartnerUnreachable => say!(
-            "相手施設に届きません。自動で再試行します",
+            "相手施設と通信できません（自動で再試行します）",
             "the partner cannot be reached; tried again automatically"
         ),
         Trouble::PartnerBusy => say!(
-            "相手施設が混んでいます。自動で再試行します",
+            "相手施設が混み合っています（自動で再試行します）",
             "the partner is busy; tried again automatically"
         ),
         Trouble::NotPermitted => say!(
-            "相手施設がまだ渡せません。自動で再試行します",
+            "相手施設がまだ検査を渡せません（自動で再試行します）",
             "the partner does not hand it out yet; tried again automatically"
         ),
         Trouble::ArchiveUnreachable => say!(
-            "自施設の PACS に接続できません。自動で再試行します",
+            "自施設の PACS に接続できません（自動で再試行します）",
             "this site's archive cannot be reached; tried again automatically"
         ),
         Trouble::ArchiveRefused => say!(
-            "自施設の PACS が受け付けません。PACS の設定を確認してください",
+            "自施設の PACS が受け取りません（PACS の受信設定を確認してください）",
             "this site's archive refuses it: check what it accepts"
         ),
         Trouble::NoArchive => say!(
-            "PACS が設定されていません。dokuei.toml の [archive] を設定してください",
+            "PACS が設定されていません（dokuei.toml の [archive] を設定してください）",
             "no archive is configured: set [archive] in dokuei.toml"
         ),
         Trouble::Disk => say!(
-            "ディスクに書けません。空き容量を確認してください",
+            "ディスクに書き込めません（空き容量を確認してください）",
             "the disk cannot be written: check the free space"
         ),
     }

@@ -153,8 +153,8 @@ pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failur
         Failure::new(
             "no-report",
             say!(
-                "この症例にはまだレポートがありません。",
-                "There is no report for this case yet."
+                "この症例にはまだレポートが届いていません。「dokuei case show」で状態を確認してください。",
+                "There is no report for this case yet. See 'dokuei case show'."
             ),
         )
     };
@@ -176,7 +176,7 @@ fn unknown_reason(given: &str, known: &str) -> Failure {
     Failure::new(
         "unknown-reason",
         say!(
-            "理由「{given}」は使えません。使えるもの: {known}",
+            "理由「{given}」は指定できません。指定できる値: {known}。",
             "'{given}' is no reason here. Known: {known}."
         ),
     )

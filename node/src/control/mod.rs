@@ -5,7 +5,7 @@ pub mod client;
 pub mod request;
 pub mod server;
 
-mod answers;
+pub(crate) mod answers;
 mod cases;
 mod partners;
 mod people;

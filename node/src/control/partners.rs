@@ -6,7 +6,7 @@ use dokuei_protocol::partner::Partner;
 use serde_json::{Value, json};
 
 use crate::config::is_host_and_port;
-use crate::control::answers::{command, find_partner, partner_name, stopping};
+use crate::control::answers::{both, command, find_partner, partner_name, stopping};
 use crate::language::Failure;
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
@@ -135,7 +135,7 @@ fn partner_json(
         "key_to_seal_for": partner.prekey.as_ref().is_some_and(|prekey| prekey.validity.contains(at.seconds())),
         "connected": connected.is_some(),
         "path": connected.map(|(path, _)| json!({ "transport": path.transport.to_string(), "remote": path.remote.to_string(), "direct": path.direct })),
-        "why_not": path.and_then(|path| path.trouble.clone()).filter(|_| connected.is_none()),
+        "why_not": path.and_then(|path| path.trouble.as_ref()).filter(|_| connected.is_none()).map(both),
         "documents_waiting": path.map_or(0, |path| path.documents_waiting),
         "bytes_received": path.map_or(0, |path| path.bulk_received),
         "bytes_sent": path.map_or(0, |path| path.bulk_sent),
