@@ -37,6 +37,14 @@ impl Language {
         })
     }
 
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::Japanese => "ja",
+            Language::English => "en",
+        }
+    }
+
     /// The language of a code such as `ja`, `ja_JP.UTF-8` or `en`.
     pub fn from_code(code: &str) -> Option<Language> {
         match code.get(..2)?.to_ascii_lowercase().as_str() {

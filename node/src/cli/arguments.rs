@@ -20,7 +20,8 @@ pub(super) struct Arguments {
 }
 
 fn language(code: &str) -> Result<Language, String> {
-    Language::from_code(code).ok_or_else(|| "ja / en".to_owned())
+    Language::from_code(code)
+        .ok_or_else(|| "ja か en を指定してください / give ja or en".to_owned())
 }
 
 /// What to do.

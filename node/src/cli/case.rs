@@ -70,6 +70,13 @@ pub(super) fn show(case: &Value) {
         )
     );
     println!("  {}", message(case, "waiting"));
+    let trouble = message(case, "trouble");
+    if !trouble.is_empty() {
+        println!(
+            "  {}",
+            say!("直近の失敗: {trouble}", "last failure: {trouble}")
+        );
+    }
     let transfer = &case["transfer"];
     if transfer["bytes_total"]
         .as_u64()

@@ -55,7 +55,9 @@ pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
                     std::fs::write(&path, content).map_err(|error| unusable(&path, &error))?;
                 }
             }
-            at.print(&authentic_json(&authentic), |_| print_authentic(&authentic));
+            at.print(&authentic_json(&authentic), |_| {
+                print_authentic(&authentic, true)
+            });
             if !at.json {
                 println!("\n{}", authentic.report.text);
             }
@@ -132,7 +134,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
         );
     } else {
         match &authentic {
-            Some(authentic) => print_authentic(authentic),
+            Some(authentic) => print_authentic(authentic, sound),
             None => println!(
                 "{}",
                 say!(
@@ -153,7 +155,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
     })
 }
 
-fn print_authentic(authentic: &Authentic) {
+fn print_authentic(authentic: &Authentic, unchanged: bool) {
     let report = &authentic.report;
     let (name, licence, site) = (
         &authentic.author.name,
@@ -170,13 +172,18 @@ fn print_authentic(authentic: &Authentic) {
         authentic.subject.objects,
         &authentic.subject.study,
     );
-    println!(
-        "{}",
+    let verdict = if unchanged {
         say!(
             "✓ 真正です。レポートは署名後に変更されていません。",
             "✓ Authentic. The report was not changed since it was signed."
         )
-    );
+    } else {
+        say!(
+            "△ 署名された次の内容は真正ですが、このファイルまたは画像に問題があります（✗ の行）。",
+            "△ What was signed is authentic, as follows, but the file or the images are not as they should be (see ✗)."
+        )
+    };
+    println!("{verdict}");
     println!(
         "{}",
         say!(

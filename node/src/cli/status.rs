@@ -56,7 +56,7 @@ fn show(answer: &Value) {
     if oldest.is_null() {
         println!("{}", say!("待っているものはありません。", "Nothing waits."));
     } else {
-        let (case, since, why) = (
+        let (case, since, reason) = (
             text(oldest, "case"),
             time(&oldest["since"]),
             message(oldest, "why"),
@@ -64,8 +64,8 @@ fn show(answer: &Value) {
         println!(
             "{}",
             say!(
-                "最も長く待っている症例: {}（{since} から）{why}",
-                "oldest waiting case: {} since {since}, {why}",
+                "最も長く待っている症例: {}（{since} から）{reason}",
+                "oldest waiting case: {} since {since}, {reason}",
                 &case[..case.len().min(8)]
             )
         );

@@ -31,48 +31,59 @@ pub(crate) fn stopping() -> Failure {
 }
 
 pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
-    let ja = match cannot {
-        CannotDo::NoCase => {
-            "その症例はこの施設にありません。「dokuei case list」で確認してください。"
-        }
-        CannotDo::NoPartner => {
-            "その施設は登録されていません。「dokuei partner list」で確認してください。"
-        }
-        CannotDo::NoAgreement => {
-            "その施設との有効な契約がありません。「dokuei partner list」で確認し、必要ならペアリングをやり直してください。"
-        }
-        CannotDo::NotNow => {
-            "症例は今その操作ができる段階にありません。「dokuei case show」で状態を確認してください。"
-        }
-        CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
-        CannotDo::TooManyCases => {
-            "進行中の症例が多すぎます。終わった症例を既読にするか取り下げてください。"
-        }
-        CannotDo::TooManyPartners => {
-            "登録された相手施設が多すぎます。使わない施設を「dokuei partner remove」で外してください。"
-        }
-        CannotDo::Limit => "件数または長さの上限を超えています。",
-        CannotDo::BadCode => {
-            "招待コードの形式が正しくありません。表示されたコードと見比べてください。"
-        }
-        CannotDo::NotPaired => {
-            "招待した施設のノードが応答しないか、コードが違います。相手のノードが動いていることとアドレスを確認し、新しいコードを発行してもらってください。"
-        }
-        CannotDo::PairingBusy => "別の登録手続きが進行中です。終わってからやり直してください。",
-        CannotDo::NoPrekey => {
-            "相手施設の事前公開鍵がまだ届いていません。「dokuei partner list」で接続を確認してください。"
-        }
+    let (ja, hint) = match cannot {
+        CannotDo::NoCase => (
+            "その症例はこの施設にありません。「dokuei case list」で確認してください。",
+            "See 'dokuei case list'.",
+        ),
+        CannotDo::NoPartner => (
+            "その施設は登録されていません。「dokuei partner list」で確認してください。",
+            "See 'dokuei partner list'.",
+        ),
+        CannotDo::NoAgreement => (
+            "その施設との有効な契約がありません。「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
+            "See 'dokuei partner list'; pair again to renew it.",
+        ),
+        CannotDo::NotNow => (
+            "症例は今その操作ができる段階にありません。「dokuei case show」で状態を確認してください。",
+            "See 'dokuei case show'.",
+        ),
+        CannotDo::Candidates => (
+            "依頼先を 1～16 施設で指定してください。",
+            "Name them with --to.",
+        ),
+        CannotDo::TooManyCases => (
+            "進行中の症例が多すぎます。終わった症例を既読にするか取り下げてください。",
+            "See 'dokuei case list'.",
+        ),
+        CannotDo::TooManyPartners => (
+            "登録された相手施設が多すぎます。使わない施設を「dokuei partner remove」で外してください。",
+            "Remove one with 'dokuei partner remove'.",
+        ),
+        CannotDo::Limit => (
+            "件数または長さの上限を超えています。減らしてやり直してください。",
+            "Give less and try again.",
+        ),
+        CannotDo::BadCode => (
+            "招待コードの形式が正しくありません。表示されたコードと見比べてください。",
+            "Compare it with the one shown.",
+        ),
+        CannotDo::NotPaired => (
+            "招待した施設のノードが応答しないか、コードが違います。相手のノードが動いていることとアドレスを確認し、新しいコードを発行してもらってください。",
+            "Check the address and that its node is running, then ask for a new code.",
+        ),
+        CannotDo::PairingBusy => (
+            "別の登録手続きが進行中です。終わってからやり直してください。",
+            "Try again when it is over.",
+        ),
+        CannotDo::NoPrekey => (
+            "相手施設の事前公開鍵がまだ届いていません。「dokuei partner list」で接続を確認してください。",
+            "See 'dokuei partner list' for the connection.",
+        ),
         CannotDo::Version(why) => return Failure::new("cannot", why.message().sentence()),
     };
-    Failure::new("cannot", Message::new(ja, sentence(&cannot.to_string())))
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).chain(['.']).collect())
-        .unwrap_or_default()
+    let said = Message::new(ja, cannot.to_string()).sentence();
+    Failure::new("cannot", Message::new(ja, format!("{} {hint}", said.en)))
 }
 
 /// The case whose id begins with this text.
@@ -296,4 +307,70 @@ fn oldest_json(view: &CaseView) -> Value {
 /// A case id as it is shown and typed.
 pub(super) fn short(case: CaseId) -> String {
     case.to_string()[..8].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use dokuei_protocol::case::report::WrongVersion;
+
+    use super::*;
+    use crate::language::assert_both;
+
+    #[test]
+    fn what_cannot_be_done_is_told_in_both_languages() {
+        for cannot in [
+            CannotDo::NoCase,
+            CannotDo::NoPartner,
+            CannotDo::NoAgreement,
+            CannotDo::NotNow,
+            CannotDo::Candidates,
+            CannotDo::TooManyCases,
+            CannotDo::TooManyPartners,
+            CannotDo::Limit,
+            CannotDo::BadCode,
+            CannotDo::NotPaired,
+            CannotDo::PairingBusy,
+            CannotDo::NoPrekey,
+            CannotDo::Version(WrongVersion::FinalTwice),
+        ] {
+            let failure = cannot_do(&cannot);
+            assert_both(&failure.message);
+            assert!(failure.message.ja.ends_with('。') && failure.message.en.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn what_a_case_waits_for_is_told_in_both_languages() {
+        let troubles = [
+            Trouble::PartnerUnreachable,
+            Trouble::PartnerBusy,
+            Trouble::NotPermitted,
+            Trouble::ArchiveUnreachable,
+            Trouble::ArchiveRefused,
+            Trouble::NoArchive,
+            Trouble::Disk,
+        ];
+        let others = [
+            Waiting::Nothing,
+            Waiting::OfferHere,
+            Waiting::Quote,
+            Waiting::QuoteHere,
+            Waiting::Booking,
+            Waiting::Agreement,
+            Waiting::Prekey,
+            Waiting::Grant,
+            Waiting::Transfer,
+            Waiting::Receipt,
+            Waiting::Reading,
+            Waiting::ReadingHere,
+            Waiting::FinalReport,
+            Waiting::Delivery,
+            Waiting::Acknowledgement,
+            Waiting::AcknowledgementHere,
+            Waiting::Connection,
+            Waiting::Answer,
+        ];
+        let all = troubles.map(Waiting::Retry).into_iter().chain(others);
+        all.for_each(|waits| assert_both(&waiting(waits)));
+    }
 }

@@ -67,6 +67,7 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "study_uid": study,
         "phase": view.phase,
         "waiting": both(&waiting(view.waiting)),
+        "trouble": node.ports.troubles.of(&case).map(|why| both(&why.sentence())),
         "since": view.since.0,
         "due": view.due.map(|due| due.0),
         "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),

@@ -54,8 +54,7 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     let to = cases::sites(node, &send.to).await?;
     let priority = Priority::from_code(&send.priority).ok_or_else(|| {
         unknown(
-            "優先度（--priority）",
-            "priority",
+            say!("優先度（--priority）", "priority (--priority)"),
             &send.priority,
             &Priority::ALL
                 .iter()
@@ -65,8 +64,7 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     })?;
     let specialty = Specialty::from_code(&send.specialty).ok_or_else(|| {
         unknown(
-            "専門領域（--specialty）",
-            "specialty",
+            say!("専門領域（--specialty）", "specialty (--specialty)"),
             &send.specialty,
             &Specialty::ALL
                 .iter()
@@ -196,13 +194,14 @@ fn register_failure(error: &RegisterError) -> Failure {
     Failure::new(code, error.message().sentence())
 }
 
-fn unknown(ja: &str, en: &str, given: &str, known: &[&str]) -> Failure {
+fn unknown(what: Message, given: &str, known: &[&str]) -> Failure {
     let known = known.join(", ");
     Failure::new(
         "unknown-value",
         say!(
-            "{ja}に「{given}」は指定できません。指定できる値: {known}。",
-            "'{given}' is no {en}. Known: {known}."
+            "{what}に「{given}」は指定できません。指定できる値: {known}。",
+            "'{given}' is no {what}. Known: {known}.";
+            what = what
         ),
     )
 }

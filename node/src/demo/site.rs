@@ -13,7 +13,7 @@ use crate::control::request::Request;
 use crate::dicom::pacs::Pacs;
 use crate::dicom::pdu::AeTitleError;
 use crate::dicom::scp::{Accept, Scp, ScpConfig};
-use crate::language::{Explain, Failure, Message};
+use crate::language::{Explain, Failure, Language, Message};
 use crate::say;
 use crate::site::{SiteFolder, unusable};
 
@@ -283,7 +283,9 @@ fn run(folder: &SiteFolder, log: &Path) -> Result<Child, Failure> {
 }
 
 fn program() -> Result<Command, Failure> {
-    std::env::current_exe()
+    let mut program = std::env::current_exe()
         .map(Command::new)
-        .map_err(|error| unusable(Path::new("dokuei"), &error))
+        .map_err(|error| unusable(Path::new("dokuei"), &error))?;
+    program.arg("--language").arg(Language::current().code());
+    Ok(program)
 }

@@ -18,7 +18,12 @@ impl Explain for Why {
                 );
             }
             Why::Text(field) => {
-                let ja = format!("項目「{field}」が空か、長すぎるか、制御文字を含んでいます");
+                let field = match *field {
+                    "name" => "名称",
+                    "licence" => "免許番号",
+                    other => other,
+                };
+                let ja = format!("「{field}」が空か、長すぎるか、制御文字を含んでいます");
                 return Message::new(ja, self.to_string());
             }
             Why::CutOff => "途中で切れています",
@@ -61,7 +66,10 @@ impl Explain for KeyFileError {
     fn message(&self) -> Message {
         let ja = match self {
             KeyFileError::WrongPassphrase => "合言葉が違います".to_owned(),
-            KeyFileError::Damaged => "壊れているか、鍵ファイルではありません".to_owned(),
+            KeyFileError::Damaged => {
+                "壊れているか、鍵ファイルではありません。バックアップから復元してください"
+                    .to_owned()
+            }
             KeyFileError::UnknownVersion(version) => {
                 format!("形式の版 {version} に対応していません。プログラムを更新してください")
             }
@@ -69,7 +77,9 @@ impl Explain for KeyFileError {
                 "許される範囲を超えた計算量を求めています。別のプログラムが作った可能性があります"
                     .to_owned()
             }
-            KeyFileError::EmptyPassphrase => "合言葉が空です".to_owned(),
+            KeyFileError::EmptyPassphrase => {
+                "合言葉が空です。合言葉を決めて入力してください".to_owned()
+            }
             KeyFileError::TooManySecrets => "鍵が多すぎます".to_owned(),
             KeyFileError::OutOfMemory(kib) => format!("メモリが足りません（{kib} KiB 必要）"),
         };

@@ -129,9 +129,9 @@ impl Explain for StartError {
                 "QUIC と TCP の両方が無効になっています。少なくとも一方を有効にしてください",
                 "both QUIC and TCP are switched off; allow at least one of them"
             ),
-            StartError::Identity(why) => say!(
-                "ノードの鍵から TLS の証明書を作れません（{why}）",
-                "the node's key could not be made into a TLS identity: {why}"
+            StartError::Identity(said) => say!(
+                "ノードの鍵から TLS の証明書を作れません（{said}）",
+                "the node's key could not be made into a TLS identity: {said}"
             ),
         }
     }

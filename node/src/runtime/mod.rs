@@ -5,3 +5,4 @@ pub mod dispatch;
 pub mod kept;
 pub mod ports;
 pub mod start;
+pub mod troubles;

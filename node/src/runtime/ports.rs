@@ -10,8 +10,10 @@ use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::input::{Outcome, Trouble};
 
 use crate::archive::{ArchiveError, Archiver};
+use crate::language::Explain as _;
 use crate::network::Network;
 use crate::reports::reception::{self, ReceptionError};
+use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
@@ -37,6 +39,8 @@ pub struct Ports {
     pub archiver: Option<Archiver>,
     /// What is on its way.
     pub transfers: Transfers,
+    /// Why the last attempts failed.
+    pub troubles: Troubles,
 }
 
 impl Ports {
@@ -50,9 +54,13 @@ impl Ports {
         key: ContentKey,
     ) -> Outcome {
         match self.study(case, from, node, grant, key).await {
-            Ok(()) => Outcome::Done,
+            Ok(()) => {
+                self.troubles.clear(&case);
+                Outcome::Done
+            }
             Err(error) => {
                 tracing::warn!(target: "dokuei::transfer", %case, "a study could not be received: {error}");
+                self.troubles.note(case, error.message());
                 outcome_of(&error)
             }
         }
@@ -107,7 +115,18 @@ impl Ports {
             )
         })
         .await;
-        archived(stored)
+        match stored {
+            Ok(Ok(())) => {
+                self.troubles.clear(&case);
+                Outcome::Done
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(target: "dokuei::archive", %case, "{error}");
+                self.troubles.note(case, error.message());
+                archive_outcome(&error)
+            }
+            Err(_) => Outcome::Failed(Trouble::Disk),
+        }
     }
 
     /// Fetches a report version, verifies it, and puts it into the archive.
@@ -120,9 +139,13 @@ impl Ports {
         key: ContentKey,
     ) -> Outcome {
         match reception::receive(&self, case, from, node, &issued, key).await {
-            Ok(()) => Outcome::Done,
+            Ok(()) => {
+                self.troubles.clear(&case);
+                Outcome::Done
+            }
             Err(error) => {
                 let version = issued.version;
+                self.troubles.note(case, error.message());
                 tracing::warn!(target: "dokuei::report", %case, version, "a report could not be received: {error}");
                 match error {
                     ReceptionError::Receive(error) => outcome_of(&error),
@@ -133,17 +156,6 @@ impl Ports {
                 }
             }
         }
-    }
-}
-
-fn archived(stored: Result<Result<(), ArchiveError>, tokio::task::JoinError>) -> Outcome {
-    match stored {
-        Ok(Ok(())) => Outcome::Done,
-        Ok(Err(error)) => {
-            tracing::warn!(target: "dokuei::archive", "{error}");
-            archive_outcome(&error)
-        }
-        Err(_) => Outcome::Failed(Trouble::Disk),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::Ports;
+use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, passphrase};
@@ -162,6 +163,7 @@ fn open_ports(
         network,
         archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
         transfers: Transfers::default(),
+        troubles: Troubles::default(),
     })
 }
 

@@ -235,8 +235,8 @@ pub fn key_file(path: &std::path::Path, error: &KeyFileError) -> Failure {
         other => Failure::new(
             "key-file-damaged",
             say!(
-                "鍵ファイル {file} を開けません（{why}）。バックアップから復元してください。",
-                "The key file {file} cannot be opened ({why}). Restore it from a backup.";
+                "鍵ファイル {file} を使用できません: {why}。",
+                "The key file {file} cannot be used: {why}.";
                 why = other.message()
             ),
         ),

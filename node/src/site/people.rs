@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dokuei_keys::delegation::{Delegation, PersonRole, Subject};
 use dokuei_keys::id::{PersonId, SiteId};
-use dokuei_keys::keyfile::{self, Cost};
+use dokuei_keys::keyfile::{self, Cost, KeyFileError};
 use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed::{Signed, recorded};
 use dokuei_keys::signing::SigningKey;
@@ -127,8 +127,16 @@ pub fn unlock(
 ) -> Result<SigningKey, Failure> {
     let path = folder.person(id);
     let sealed = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
-    let plain =
-        keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
+    let plain = keyfile::open_secrets(&sealed, passphrase).map_err(|error| match error {
+        KeyFileError::WrongPassphrase => Failure::new(
+            "wrong-passphrase",
+            say!(
+                "署名者の合言葉が違います。もう一度入力するか、--passphrase-file のファイルを確認してください。",
+                "The signer's passphrase is wrong. Type it again, or check the file given as --passphrase-file."
+            ),
+        ),
+        other => key_file(&path, &other),
+    })?;
     let seed: [u8; 32] = plain.as_slice().try_into().map_err(|_| damaged(&path))?;
     Ok(SigningKey::from_seed(Secret32::from_bytes(seed)))
 }

@@ -42,8 +42,8 @@ impl Store {
                 ),
             )
         };
-        let broken = |error: &dyn std::fmt::Display| {
-            unusable(say!("データベースのエラー「{error}」", "{error}"))
+        let broken = |said: &dyn std::fmt::Display| {
+            unusable(say!("データベースのエラー「{said}」", "{said}"))
         };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.message()))?;

@@ -52,9 +52,9 @@ pub enum StoreError {
 impl Explain for StoreError {
     fn message(&self) -> Message {
         match self {
-            StoreError::Failed(why) => say!(
-                "データベースに読み書きできません（{why}）。空き容量とディスクを確認してください",
-                "the store failed ({why}): check free space and the disk"
+            StoreError::Failed(said) => say!(
+                "データベースに読み書きできません（{said}）。空き容量とディスクを確認してください",
+                "the store failed ({said}): check free space and the disk"
             ),
             StoreError::Closed => say!("データベースは閉じられています", "the store is closed"),
         }

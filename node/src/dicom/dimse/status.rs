@@ -81,11 +81,11 @@ impl StoreFailure {
 
 impl Explain for StoreFailure {
     fn message(&self) -> Message {
-        let (japanese, comment) = (self.japanese, self.comment);
         let code = format!("{:04X}", self.status.code());
         say!(
-            "{japanese}（DICOM 状態 {code}）",
-            "{comment} (DICOM status {code})"
+            "{comment}（DICOM 状態 {code}）",
+            "{comment} (DICOM status {code})";
+            comment = Message::new(self.japanese, self.comment)
         )
     }
 }

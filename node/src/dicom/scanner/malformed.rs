@@ -117,107 +117,79 @@ impl MalformedKind {
     }
 }
 
+impl MalformedKind {
+    fn japanese(self) -> &'static str {
+        match self {
+            Self::LengthBeyondEnd => {
+                "要素の長さが残りのデータより長く、途中で切れているおそれがあります"
+            }
+            Self::LengthBeyondParent => "要素の長さが上位の項目を超えています",
+            Self::Truncated => "データが途中で終わっています",
+            Self::Empty => "中身がありません",
+            Self::TooDeep => "シーケンスの入れ子が深すぎます",
+            Self::TooManyElements => "要素が多すぎます",
+            Self::UndefinedLength => "長さの必要な要素に長さがありません",
+            Self::InvalidVr => "値表現（VR）が正しくありません",
+            Self::ItemExpected => "シーケンスの中に項目以外のものがあります",
+            Self::UnexpectedDelimiter => "項目の区切りの位置が正しくありません",
+            Self::DelimiterLength => "項目の区切りの長さが正しくありません",
+            Self::FragmentLength => "画素データの断片に長さがありません",
+            Self::ReservedGroup => "使用できないグループの要素があります",
+            Self::Ambiguous => "患者や検査を識別する属性が二つあり、値が違います",
+            Self::IdentityTooLong => "患者や検査を識別する属性が長すぎます",
+            Self::IdentityMissing => "検査を識別する UID がありません",
+            Self::IdentityInvalid => "患者や検査を識別する属性が正しくありません",
+            Self::IdentityMismatch => "送信時に告げられたものと違うオブジェクトです",
+            Self::PixelDescription => "画像の大きさの記述が異常です",
+            Self::InflateBroken => "圧縮データ（Deflate）が壊れています",
+            Self::InflateTooLarge => "圧縮データ（Deflate）の展開後が大きすぎます",
+            Self::InflateRatio => "圧縮データ（Deflate）の展開率が異常です",
+            Self::NotDicom => "DICOM ファイルではありません",
+            Self::Directory => "DICOMDIR（ディスクの目次）です。画像ではないため取り込みません",
+            Self::MetaBroken => "ファイルの先頭部分（File Meta）が壊れています",
+            Self::MetaTooLarge => "ファイルの先頭部分（File Meta）が大きすぎます",
+            Self::TransferSyntaxMissing => "転送構文（Transfer Syntax）の指定がありません",
+        }
+    }
+
+    fn english(self) -> &'static str {
+        match self {
+            Self::LengthBeyondEnd => {
+                "an element is longer than the rest of the object, which may be cut off"
+            }
+            Self::LengthBeyondParent => "an element is longer than the rest of its item",
+            Self::Truncated => "the object ends too early",
+            Self::Empty => "the object holds no element",
+            Self::TooDeep => "sequences are nested too deeply",
+            Self::TooManyElements => "the object has too many elements",
+            Self::UndefinedLength => "undefined length where a length is required",
+            Self::InvalidVr => "no value representation",
+            Self::ItemExpected => "a sequence holds something that is not an item",
+            Self::UnexpectedDelimiter => "an item or delimiter out of place",
+            Self::DelimiterLength => "a delimiter has a length",
+            Self::FragmentLength => "a pixel data fragment has no length",
+            Self::ReservedGroup => "an element of a reserved group",
+            Self::Ambiguous => "an identifying attribute occurs twice and differs",
+            Self::IdentityTooLong => "an identifying attribute is too long",
+            Self::IdentityMissing => "an identifying UID is missing",
+            Self::IdentityInvalid => "an identifying attribute is not valid",
+            Self::IdentityMismatch => "the data set is not the object that was announced",
+            Self::PixelDescription => "the image is described as impossibly large",
+            Self::InflateBroken => "the deflated data set is broken",
+            Self::InflateTooLarge => "the deflated data set is too large",
+            Self::InflateRatio => "the deflated data set expands beyond reason",
+            Self::NotDicom => "this is not recognisable as DICOM",
+            Self::Directory => "a DICOMDIR, which lists other files and is no object",
+            Self::MetaBroken => "the file meta information is broken",
+            Self::MetaTooLarge => "the file meta information is too large",
+            Self::TransferSyntaxMissing => "no valid transfer syntax is named",
+        }
+    }
+}
+
 impl Explain for MalformedKind {
     fn message(&self) -> Message {
-        let (ja, en) = match self {
-            Self::LengthBeyondEnd => (
-                "要素の長さが残りのデータを超えています",
-                "an element is longer than the rest of the object",
-            ),
-            Self::LengthBeyondParent => (
-                "要素の長さが上位の項目を超えています",
-                "an element is longer than the rest of its item",
-            ),
-            Self::Truncated => ("データが途中で終わっています", "the object ends too early"),
-            Self::Empty => ("中身がありません", "the object holds no element"),
-            Self::TooDeep => (
-                "シーケンスの入れ子が深すぎます",
-                "sequences are nested too deeply",
-            ),
-            Self::TooManyElements => ("要素が多すぎます", "the object has too many elements"),
-            Self::UndefinedLength => (
-                "長さの必要な要素に長さがありません",
-                "undefined length where a length is required",
-            ),
-            Self::InvalidVr => ("値表現（VR）が正しくありません", "no value representation"),
-            Self::ItemExpected => (
-                "シーケンスの中に項目以外のものがあります",
-                "a sequence holds something that is not an item",
-            ),
-            Self::UnexpectedDelimiter => (
-                "項目の区切りの位置が正しくありません",
-                "an item or delimiter out of place",
-            ),
-            Self::DelimiterLength => (
-                "項目の区切りの長さが正しくありません",
-                "a delimiter has a length",
-            ),
-            Self::FragmentLength => (
-                "画素データの断片に長さがありません",
-                "a pixel data fragment has no length",
-            ),
-            Self::ReservedGroup => (
-                "使用できないグループの要素があります",
-                "an element of a reserved group",
-            ),
-            Self::Ambiguous => (
-                "患者や検査を識別する属性が二つあり、値が違います",
-                "an identifying attribute occurs twice and differs",
-            ),
-            Self::IdentityTooLong => (
-                "患者や検査を識別する属性が長すぎます",
-                "an identifying attribute is too long",
-            ),
-            Self::IdentityMissing => (
-                "検査を識別する UID がありません",
-                "an identifying UID is missing",
-            ),
-            Self::IdentityInvalid => (
-                "患者や検査を識別する属性が正しくありません",
-                "an identifying attribute is not valid",
-            ),
-            Self::IdentityMismatch => (
-                "送信時に告げられたものと違うオブジェクトです",
-                "the data set is not the object that was announced",
-            ),
-            Self::PixelDescription => (
-                "画像の大きさの記述が異常です",
-                "the image is described as impossibly large",
-            ),
-            Self::InflateBroken => (
-                "圧縮データ（Deflate）が壊れています",
-                "the deflated data set is broken",
-            ),
-            Self::InflateTooLarge => (
-                "圧縮データ（Deflate）の展開後が大きすぎます",
-                "the deflated data set is too large",
-            ),
-            Self::InflateRatio => (
-                "圧縮データ（Deflate）の展開率が異常です",
-                "the deflated data set expands beyond reason",
-            ),
-            Self::NotDicom => (
-                "DICOM ファイルではありません",
-                "this is not recognisable as DICOM",
-            ),
-            Self::Directory => (
-                "DICOMDIR（ディスクの目次）です。画像ではないため取り込みません",
-                "a DICOMDIR, which lists other files and is no object",
-            ),
-            Self::MetaBroken => (
-                "ファイルの先頭部分（File Meta）が壊れています",
-                "the file meta information is broken",
-            ),
-            Self::MetaTooLarge => (
-                "ファイルの先頭部分（File Meta）が大きすぎます",
-                "the file meta information is too large",
-            ),
-            Self::TransferSyntaxMissing => (
-                "転送構文（Transfer Syntax）の指定がありません",
-                "no valid transfer syntax is named",
-            ),
-        };
-        Message::new(ja, en)
+        Message::new(self.japanese(), self.english())
     }
 }
 
