@@ -160,7 +160,7 @@ fn a_class_that_is_not_accepted_is_named_and_the_rest_goes() {
     );
     assert_eq!(
         outcomes[1].delivery.to_string(),
-        format!("destination does not accept {private} in {EXPLICIT}")
+        format!("the destination does not accept {private} in {EXPLICIT}")
     );
     assert!(!outcomes[1].delivery.may_retry());
     memory.seen(|seen| assert_eq!(seen.begun, 2));

@@ -98,6 +98,13 @@ fn innermost(error: &(dyn Error + 'static)) -> Message {
 
 /// What the transports say, whose errors are not all public types.
 fn foreign(text: &str) -> Message {
+    // An error of the system that somebody wrapped is only known by the number in its text.
+    let number = text
+        .rsplit_once("(os error ")
+        .and_then(|(_, number)| number.trim_end_matches(')').parse().ok());
+    if let Some(number) = number {
+        return io::Error::from_raw_os_error(number).message();
+    }
     let lower = text.to_ascii_lowercase();
     if ["timed out", "timeout"]
         .iter()
@@ -150,6 +157,7 @@ mod tests {
             DialError::Transport(Vec::new()),
             transport("Timeout has been reached"),
             transport("closed by peer: 0"),
+            transport("Connection refused (os error 111)"),
             transport("invalid peer certificate"),
         ];
         let mut told: Vec<Message> = dials.iter().map(dial_trouble).collect();
@@ -157,5 +165,6 @@ mod tests {
         told.push(closing_trouble(Some(&ConnectionError::KeepAliveTimeout)));
         told.push(listen_trouble(&ListenError::Aborted));
         told.iter().for_each(crate::language::assert_both);
+        assert!(told.iter().all(|told| !told.ja.contains("os error")));
     }
 }
