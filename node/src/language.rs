@@ -61,7 +61,7 @@ pub fn choose(language: Language) {
 }
 
 /// One message in both languages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// 日本語.
     pub ja: String,
@@ -89,6 +89,16 @@ impl Message {
         let first = letters.next().into_iter().flat_map(char::to_uppercase);
         let en = first.chain(letters).chain(['.']).collect();
         Message { ja, en }
+    }
+
+    /// This sentence, and then another, which may be empty.
+    #[must_use]
+    pub fn followed_by(self, next: &Message) -> Message {
+        let space = if next.en.is_empty() { "" } else { " " };
+        Message {
+            ja: self.ja + &next.ja,
+            en: self.en + space + &next.en,
+        }
     }
 
     /// The text in the language of this process.

@@ -55,9 +55,7 @@ pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
                     std::fs::write(&path, content).map_err(|error| unusable(&path, &error))?;
                 }
             }
-            at.print(&authentic_json(&authentic), |_| {
-                print_authentic(&authentic, true)
-            });
+            at.print(&authentic_json(&authentic), |_| print_authentic(&authentic));
             if !at.json {
                 println!("\n{}", authentic.report.text);
             }
@@ -134,7 +132,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
         );
     } else {
         match &authentic {
-            Some(authentic) => print_authentic(authentic, sound),
+            Some(authentic) => print_authentic(authentic),
             None => println!(
                 "{}",
                 say!(
@@ -155,7 +153,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
     })
 }
 
-fn print_authentic(authentic: &Authentic, unchanged: bool) {
+fn print_authentic(authentic: &Authentic) {
     let report = &authentic.report;
     let (name, licence, site) = (
         &authentic.author.name,
@@ -172,18 +170,13 @@ fn print_authentic(authentic: &Authentic, unchanged: bool) {
         authentic.subject.objects,
         &authentic.subject.study,
     );
-    let verdict = if unchanged {
+    println!(
+        "{}",
         say!(
-            "✓ 真正です。レポートは署名後に変更されていません。",
-            "✓ Authentic. The report was not changed since it was signed."
+            "✓ 真正です（authentic）。署名後に変更されていません。",
+            "✓ Authentic. Not changed since it was signed."
         )
-    } else {
-        say!(
-            "△ 署名された次の内容は真正ですが、このファイルまたは画像に問題があります（✗ の行）。",
-            "△ What was signed is authentic, as follows, but the file or the images are not as they should be (see ✗)."
-        )
-    };
-    println!("{verdict}");
+    );
     println!(
         "{}",
         say!(

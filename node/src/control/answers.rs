@@ -31,59 +31,79 @@ pub(crate) fn stopping() -> Failure {
 }
 
 pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
-    let (ja, hint) = match cannot {
-        CannotDo::NoCase => (
-            "その症例はこの施設にありません。「dokuei case list」で確認してください。",
-            "See 'dokuei case list'.",
-        ),
-        CannotDo::NoPartner => (
-            "その施設は登録されていません。「dokuei partner list」で確認してください。",
-            "See 'dokuei partner list'.",
-        ),
-        CannotDo::NoAgreement => (
-            "その施設との有効な契約がありません。「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
-            "See 'dokuei partner list'; pair again to renew it.",
-        ),
-        CannotDo::NotNow => (
-            "症例は今その操作ができる段階にありません。「dokuei case show」で状態を確認してください。",
-            "See 'dokuei case show'.",
-        ),
-        CannotDo::Candidates => (
-            "依頼先を 1～16 施設で指定してください。",
-            "Name them with --to.",
-        ),
-        CannotDo::TooManyCases => (
-            "進行中の症例が多すぎます。終わった症例を既読にするか取り下げてください。",
-            "See 'dokuei case list'.",
-        ),
-        CannotDo::TooManyPartners => (
-            "登録された相手施設が多すぎます。使わない施設を「dokuei partner remove」で外してください。",
-            "Remove one with 'dokuei partner remove'.",
-        ),
-        CannotDo::Limit => (
-            "件数または長さの上限を超えています。減らしてやり直してください。",
-            "Give less and try again.",
-        ),
-        CannotDo::BadCode => (
-            "招待コードの形式が正しくありません。表示されたコードと見比べてください。",
-            "Compare it with the one shown.",
-        ),
-        CannotDo::NotPaired => (
-            "招待した施設のノードが応答しないか、コードが違います。相手のノードが動いていることとアドレスを確認し、新しいコードを発行してもらってください。",
-            "Check the address and that its node is running, then ask for a new code.",
-        ),
-        CannotDo::PairingBusy => (
-            "別の登録手続きが進行中です。終わってからやり直してください。",
-            "Try again when it is over.",
-        ),
-        CannotDo::NoPrekey => (
-            "相手施設の事前公開鍵がまだ届いていません。「dokuei partner list」で接続を確認してください。",
-            "See 'dokuei partner list' for the connection.",
-        ),
-        CannotDo::Version(why) => return Failure::new("cannot", why.message().sentence()),
+    let ja = match cannot {
+        CannotDo::NoCase => "その症例はこの施設にありません。",
+        CannotDo::NoPartner => "その施設は登録されていません。",
+        CannotDo::NoAgreement => "その施設との有効な契約がありません。",
+        CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
+        CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
+        CannotDo::TooManyCases => "進行中の症例が多すぎます。",
+        CannotDo::TooManyPartners => "登録施設が多すぎます。",
+        CannotDo::Limit => "プロトコルの上限を超えています。",
+        CannotDo::BadCode => "招待コードの形式が正しくありません。",
+        CannotDo::NotPaired => {
+            "招待した施設が応答しないか、コードが違います。新しいコードを発行してもらってください。"
+        }
+        CannotDo::PairingBusy => "別の登録手続きが進行中です。",
+        CannotDo::NoPrekey => "相手施設の暗号鍵がまだ届いていません。接続を確認してください。",
+        CannotDo::Version(_) => "その版のレポートは今の版に続けられません。",
     };
-    let said = Message::new(ja, cannot.to_string()).sentence();
-    Failure::new("cannot", Message::new(ja, format!("{} {hint}", said.en)))
+    let said = Message::new(ja, sentence(&cannot.to_string()));
+    Failure::new("cannot", said.followed_by(&next_step(cannot)))
+}
+
+/// What to do next.
+fn next_step(cannot: &CannotDo) -> Message {
+    match cannot {
+        CannotDo::NoCase | CannotDo::TooManyCases => say!(
+            "「dokuei case list」で確認してください。",
+            "See 'dokuei case list'."
+        ),
+        CannotDo::NoPartner => say!(
+            "「dokuei partner list」で確認してください。",
+            "See 'dokuei partner list'."
+        ),
+        CannotDo::NoAgreement => say!(
+            "「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
+            "See 'dokuei partner list'; pair again to renew it."
+        ),
+        CannotDo::NotNow => say!(
+            "「dokuei case show」で状態を確認してください。",
+            "See 'dokuei case show'."
+        ),
+        CannotDo::TooManyPartners => say!(
+            "使わない施設を「dokuei partner remove」で外してください。",
+            "Remove one with 'dokuei partner remove'."
+        ),
+        CannotDo::Limit => say!("減らしてやり直してください。", "Give less and try again."),
+        CannotDo::BadCode => say!(
+            "表示されたコードと見比べてください。",
+            "Compare it with the one shown."
+        ),
+        CannotDo::NotPaired => say!(
+            "相手のアドレスと、ノードが動いていることも確認してください。",
+            "Check the address and that its node is running, and ask for a new code."
+        ),
+        CannotDo::PairingBusy => say!(
+            "終わってからやり直してください。",
+            "Try again when it is over."
+        ),
+        CannotDo::NoPrekey => say!(
+            "「dokuei partner list」で接続の状態が分かります。",
+            "See 'dokuei partner list' for the connection."
+        ),
+        // The reason is the whole of the English text already.
+        CannotDo::Version(why) => Message::new(why.message().sentence().ja, ""),
+        CannotDo::Candidates => Message::default(),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).chain(['.']).collect())
+        .unwrap_or_default()
 }
 
 /// The case whose id begins with this text.
@@ -168,7 +188,7 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
     match waiting {
         Waiting::Nothing => say!("完了", "done"),
         Waiting::OfferHere => say!(
-            "依頼先の指定待ち（自施設）",
+            "依頼先の指定待ち（この施設）",
             "waits for this site to offer it to somebody"
         ),
         Waiting::Quote => say!(
@@ -176,7 +196,7 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits for the partner's answer to the offer"
         ),
         Waiting::QuoteHere => say!(
-            "引受の回答待ち（自施設）",
+            "引受の回答待ち（この施設）",
             "waits for this site to answer the offer"
         ),
         Waiting::Booking => say!("依頼施設の決定待ち", "waits for the requester's choice"),
@@ -192,7 +212,7 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "相手施設で読影待ち・読影中",
             "waits for the reading at the partner"
         ),
-        Waiting::ReadingHere => say!("読影待ち（自施設）", "waits to be read here"),
+        Waiting::ReadingHere => say!("読影待ち（この施設）", "waits to be read here"),
         Waiting::FinalReport => say!("確定レポート待ち", "waits for the final report"),
         Waiting::Delivery => say!("レポートを配送中", "the report is on its way"),
         Waiting::Acknowledgement => say!(
@@ -200,7 +220,7 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits until a doctor at the requester has read the report"
         ),
         Waiting::AcknowledgementHere => say!(
-            "既読の確認待ち（自施設）",
+            "既読の確認待ち（この施設）",
             "waits until a doctor here has read the report"
         ),
         Waiting::Connection => say!(

@@ -106,13 +106,13 @@ async fn answer(stream: TcpStream, node: &Node, token: &str) -> std::io::Result<
         },
         Ok(_) => Reply::Failed {
             code: "wrong-token".to_owned(),
-            ja: "操作用トークンが違います。データフォルダ（--dir）を確認してください。".to_owned(),
-            en: "Wrong token. Check the data folder (--dir).".to_owned(),
+            ja: "トークンが違います。".to_owned(),
+            en: "Wrong token.".to_owned(),
         },
         Err(_) => Reply::Failed {
             code: "bad-request".to_owned(),
-            ja: "要求を読めません。ノードとコマンドの版が同じか確認してください。".to_owned(),
-            en: "The request cannot be read. Compare the versions of node and command.".to_owned(),
+            ja: "要求を読めません。".to_owned(),
+            en: "The request cannot be read.".to_owned(),
         },
     };
     let mut bytes = serde_json::to_vec(&reply)?;

@@ -358,4 +358,18 @@ mod tests {
         gate.departed(id(5));
         assert_eq!(gate.admit_outbound(id(5), node(9)), Err(Closed::NotAMember));
     }
+
+    #[test]
+    fn every_reason_is_told_in_both_languages() {
+        let all = [
+            Closed::ForeignKey,
+            Closed::NotAMember,
+            Closed::Occupied,
+            Closed::TooManyAttempts,
+            Closed::Memory,
+            Closed::Crowd,
+            Closed::TooManyConnections,
+        ];
+        crate::language::assert_explained(all.iter().map(|why| why as &dyn Explain));
+    }
 }

@@ -97,8 +97,8 @@ impl SiteFolder {
             Err(std::fs::TryLockError::WouldBlock) => Err(Failure::new(
                 "already-running",
                 say!(
-                    "{folder} では既に別のノードが動いています。先にそちらを止めてください。",
-                    "Another node is already running on {folder}. Stop it first."
+                    "{folder} では既に別のノードが動いています。",
+                    "Another node is already running on {folder}."
                 ),
             )),
             Err(std::fs::TryLockError::Error(error)) => Err(unusable(&self.0, &error)),

@@ -154,4 +154,20 @@ mod tests {
         ];
         assert_explained(errors.iter().map(|error| error as &dyn Explain));
     }
+
+    #[test]
+    fn what_the_register_cannot_do_is_told_in_both_languages() {
+        use crate::store::StoreError;
+        use crate::studies::register::RegisterError;
+        let errors = [
+            RegisterError::Disk(io::ErrorKind::StorageFull.into()),
+            RegisterError::Store(StoreError::Failed("x".to_owned())),
+            RegisterError::Store(StoreError::Closed),
+            RegisterError::Full,
+            RegisterError::Unknown,
+            RegisterError::Arriving,
+            RegisterError::Damaged,
+        ];
+        assert_explained(errors.iter().map(|error| error as &dyn Explain));
+    }
 }

@@ -256,3 +256,16 @@ pub fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::{Explain, assert_explained};
+
+    #[test]
+    fn every_refusal_fits_its_element_and_is_told_in_both_languages() {
+        let all = [FULL, FAILED, BUSY, CONFLICT, MALFORMED, MISMATCH, NO_STUDY];
+        assert_explained(all.iter().map(|failure| failure as &dyn Explain));
+        assert!(all.iter().all(|failure| failure.comment().is_some()));
+    }
+}
