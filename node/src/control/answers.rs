@@ -196,7 +196,7 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits for the partner's answer to the offer"
         ),
         Waiting::QuoteHere => say!(
-            "引受の回答待ち（この施設）",
+            "引き受けの回答待ち（この施設）",
             "waits for this site to answer the offer"
         ),
         Waiting::Booking => say!("依頼施設の決定待ち", "waits for the requester's choice"),

@@ -210,4 +210,18 @@ mod tests {
         ];
         assert_explained(errors.iter().map(|error| error as &dyn Explain));
     }
+
+    #[test]
+    fn what_is_not_authentic_is_told_in_both_languages() {
+        let all = [
+            NotAuthentic::Form,
+            NotAuthentic::Certificate,
+            NotAuthentic::Author,
+            NotAuthentic::Report,
+            NotAuthentic::Countersignature,
+            NotAuthentic::Pdf,
+            NotAuthentic::Elsewhere,
+        ];
+        assert_explained(all.iter().map(|why| why as &dyn Explain));
+    }
 }

@@ -130,23 +130,3 @@ pub fn verify(bundle: &Bundle, pdf: Option<&[u8]>) -> Result<Authentic, NotAuthe
         pdf,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::language::assert_explained;
-
-    #[test]
-    fn what_does_not_hold_is_told_in_both_languages() {
-        let all = [
-            NotAuthentic::Form,
-            NotAuthentic::Certificate,
-            NotAuthentic::Author,
-            NotAuthentic::Report,
-            NotAuthentic::Countersignature,
-            NotAuthentic::Pdf,
-            NotAuthentic::Elsewhere,
-        ];
-        assert_explained(all.iter().map(|why| why as &dyn Explain));
-    }
-}
