@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dokuei_tests::crates::Crates;
+use dokuei_tests::messages::messages;
 use dokuei_tests::rules::{self, File};
 use dokuei_tests::snapshots;
 
@@ -166,6 +167,11 @@ fn nothing_is_left_unfinished() {
 #[test]
 fn peer_ids_stay_in_the_network() {
     every(true, rules::peer_ids);
+}
+
+#[test]
+fn every_message_says_the_same_in_both_languages() {
+    every(true, messages);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The configuration file: what was typed, checked once into what it means. Unknown keys are
 //! refused with their line.
 
+mod problems;
 pub mod reach;
 
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use dokuei_protocol::partner::announcement::OfferSlot;
 use dokuei_protocol::service::Quoting;
 use serde::Deserialize;
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
 /// Name of the file in the data folder.
@@ -169,8 +170,9 @@ impl Config {
             Failure::new(
                 "config-unreadable",
                 say!(
-                    "設定ファイル {file} を読めません（{error}）。",
-                    "The configuration file {file} cannot be read ({error})."
+                    "設定ファイル {file} を読めません（{why}）。場所とアクセス権を確認してください。",
+                    "The configuration file {file} cannot be read ({why}). Check the place and its permissions.";
+                    why = error.message()
                 ),
             )
         })?;
@@ -186,12 +188,12 @@ impl Config {
             let line = error.span().map_or(1, |span| {
                 text[..span.start.min(text.len())].matches('\n').count() + 1
             });
-            let what = error.message().to_owned();
             Failure::new(
                 "config-invalid",
                 say!(
-                    "設定ファイル {file} の {line} 行目に誤りがあります: {what}",
-                    "The configuration file {file} is wrong in line {line}: {what}"
+                    "設定ファイル {file} の {line} 行目に誤りがあります: {what}。",
+                    "The configuration file {file} is wrong in line {line}: {what}.";
+                    what = problems::syntax(error.message())
                 ),
             )
         })?;
@@ -199,8 +201,9 @@ impl Config {
             Failure::new(
                 "config-invalid",
                 say!(
-                    "設定ファイル {file} の「{key}」が正しくありません: {problem}",
-                    "The configuration file {file} has a wrong value for '{key}': {problem}"
+                    "設定ファイル {file} の「{key}」が正しくありません: {problem}。",
+                    "The configuration file {file} has a wrong value for '{key}': {problem}.";
+                    problem = problem
                 ),
             )
         })?;
@@ -228,20 +231,20 @@ impl Config {
     }
 }
 
-type Wrong = (&'static str, String);
+type Wrong = (&'static str, Message);
 
 fn checked(raw: Raw) -> Result<Config, Wrong> {
     if raw.version != VERSION {
-        return Err(("version", format!("{} (1)", raw.version)));
+        return Err(("version", problems::version(raw.version)));
     }
     let name_is_fine = !raw.site.name.trim().is_empty()
         && raw.site.name.len() <= 128
         && !raw.site.name.chars().any(char::is_control);
     if !name_is_fine {
-        return Err(("site.name", "1–128 bytes".to_owned()));
+        return Err(("site.name", problems::name()));
     }
     if raw.network.listen.is_empty() {
-        return Err(("network.listen", "[]".to_owned()));
+        return Err(("network.listen", problems::no_address()));
     }
     let addresses_fit = raw.network.announce.len() <= limits::ADDRESSES
         && raw
@@ -250,17 +253,14 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
             .iter()
             .all(|address| is_host_and_port(address));
     if !addresses_fit {
-        return Err((
-            "network.announce",
-            format!("host:port, ≤ {}", limits::ADDRESSES),
-        ));
+        return Err(("network.announce", problems::places(limits::ADDRESSES)));
     }
     ae_title("dicom.ae_title", &raw.dicom.ae_title)?;
     for caller in &raw.dicom.callers {
         ae_title("dicom.callers", caller)?;
     }
     if !(1..=3600).contains(&raw.dicom.quiet_seconds) {
-        return Err(("dicom.quiet_seconds", "1–3600".to_owned()));
+        return Err(("dicom.quiet_seconds", problems::seconds()));
     }
     if let Some(archive) = &raw.archive {
         ae_title("archive.ae_title", &archive.ae_title)?;
@@ -272,7 +272,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         .map(slot)
         .collect::<Result<Vec<_>, _>>()?;
     if capacity.len() > limits::OFFER_SLOTS {
-        return Err(("reading.capacity", format!("≤ {}", limits::OFFER_SLOTS)));
+        return Err(("reading.capacity", problems::at_most(limits::OFFER_SLOTS)));
     }
     Ok(Config {
         site_name: raw.site.name.trim().to_owned(),
@@ -293,14 +293,19 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         quoting: match raw.reading.quoting.as_str() {
             "automatic" => Quoting::Automatic,
             "by-hand" => Quoting::ByHand,
-            other => return Err(("reading.quoting", format!("{other} (automatic, by-hand)"))),
+            _ => {
+                return Err((
+                    "reading.quoting",
+                    problems::one_of(&["automatic", "by-hand"]),
+                ));
+            }
         },
         retention_days: raw.reading.retention_days,
     })
 }
 
 fn slot(raw: &RawSlot) -> Result<OfferSlot, Wrong> {
-    let codes = |all: Vec<&str>| all.join(", ");
+    let codes = |all: Vec<&str>| problems::one_of(&all);
     Ok(OfferSlot {
         modality: Modality::from_code(&raw.modality).ok_or_else(|| {
             (
@@ -335,7 +340,7 @@ fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
     if fits {
         Ok(())
     } else {
-        Err((key, format!("{title:?} (1–16 ASCII)")))
+        Err((key, problems::title(title)))
     }
 }
 
@@ -404,6 +409,7 @@ retention_days = 90
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::assert_both;
 
     #[test]
     fn the_template_is_a_valid_configuration() {
@@ -481,6 +487,7 @@ mod tests {
                 "{key}: {}",
                 failure.message.en
             );
+            assert_both(&failure.message);
         }
     }
 }

@@ -1,12 +1,19 @@
 """What an operator can get wrong: one sentence that says what, and a non-zero exit."""
 
+import re
 import socket
 import subprocess
 
 from world import DEADLINE, ENVIRONMENT, PROGRAM, Site, dokuei, one_sentence
 
 
+JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
+
+
 def refused(*arguments):
+    """The English sentence; the Japanese one says as much."""
+    japanese = one_sentence(dokuei("--language", "ja", *arguments, ok=False))
+    assert JAPANESE.search(japanese) and japanese.endswith("。"), japanese
     return one_sentence(dokuei(*arguments, ok=False))
 
 
@@ -74,6 +81,12 @@ def test_no_node_and_no_folder(tmp_path):
     assert "--dir" in refused("study", "list")
     refused("run", tmp_path / "nowhere")
     refused("report", "verify", tmp_path / "nowhere")
+
+
+def test_a_command_that_is_none(tmp_path):
+    for arguments in (["study", "sned"], ["study", "send"], ["--language", "fr", "status"], ["init", tmp_path / "x"]):
+        ran = dokuei(*arguments, ok=False)
+        assert ran.returncode == 2 and "--help" in ran.stderr, (ran.returncode, ran.stderr)
 
 
 def test_what_is_not_there_is_said(clinic):

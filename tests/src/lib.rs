@@ -2,6 +2,7 @@
 //! test `tidy` applies them to this repository; the folder `end_to_end` drives the built binary.
 
 pub mod crates;
+pub mod messages;
 pub mod rules;
 pub mod rust_source;
 pub mod snapshots;

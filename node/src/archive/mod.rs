@@ -11,8 +11,10 @@ use dokuei_keys::secret::ContentKey;
 
 use crate::config::Archive;
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scu::{self, Delivery, Destination, Ended, Outgoing, ScuFault, Timeouts};
+use crate::dicom::scu::{self, Delivery, Destination, Ended, Outgoing, Timeouts};
+use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::{ObjectHead, OpenedObject, Parcels};
+use crate::say;
 use crate::studies::study::Study;
 use crate::transfer::progress::Progress;
 
@@ -29,17 +31,35 @@ pub struct Archiver {
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// It cannot be reached, or broke off.
-    #[error(
-        "the archive cannot be reached or broke off ({0}): check that it runs and knows this node's AE title"
-    )]
-    Unreachable(String),
+    Unreachable(Message),
     /// It refused an object.
-    #[error("the archive refused an object ({0}): check what it accepts")]
-    Refused(String),
+    Refused(Message),
     /// A sealed object here cannot be opened.
-    #[error("a sealed object of this node cannot be opened: check the disk")]
     Unreadable,
 }
+
+impl Explain for ArchiveError {
+    fn message(&self) -> Message {
+        match self {
+            ArchiveError::Unreachable(why) => say!(
+                "自施設の PACS に送れません: {why}。PACS が動いていること、PACS にこのノードの AE タイトルが登録されていることを確認してください",
+                "the archive cannot be reached or broke off: {why}; check that it runs and knows this node's AE title";
+                why = why.clone()
+            ),
+            ArchiveError::Refused(why) => say!(
+                "自施設の PACS がオブジェクトを受け取りません: {why}。PACS の受信設定を確認してください",
+                "the archive refused an object: {why}; check what it accepts";
+                why = why.clone()
+            ),
+            ArchiveError::Unreadable => say!(
+                "このノードに保存された画像を開けません。ディスクを確認してください",
+                "a sealed object of this node cannot be opened: check the disk"
+            ),
+        }
+    }
+}
+
+displayed_in_english!(ArchiveError);
 
 impl Archiver {
     /// Sends to this archive as `calling_ae`. None when a title is not one.
@@ -124,7 +144,7 @@ impl Archiver {
             ControlFlow::Continue(())
         });
         match (summary.ended, failure) {
-            (Ended::GaveUp(fault), _) => Err(ArchiveError::Unreachable(fault_text(&fault))),
+            (Ended::GaveUp(fault), _) => Err(ArchiveError::Unreachable(fault.message())),
             (_, Some(failure)) => Err(failure),
             (Ended::Complete | Ended::Cancelled, None) => Ok(()),
         }
@@ -134,13 +154,9 @@ impl Archiver {
 fn failed(delivery: &Delivery) -> ArchiveError {
     match delivery {
         Delivery::Unreadable { .. } => ArchiveError::Unreadable,
-        other if other.may_retry() => ArchiveError::Unreachable(other.to_string()),
-        other => ArchiveError::Refused(other.to_string()),
+        other if other.may_retry() => ArchiveError::Unreachable(other.message()),
+        other => ArchiveError::Refused(other.message()),
     }
-}
-
-fn fault_text(fault: &ScuFault) -> String {
-    fault.to_string()
 }
 
 /// A sealed object, opened when its turn comes.
@@ -226,5 +242,27 @@ impl Outgoing for AtHand {
 
     fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
         Ok(Box::new(Cursor::new(&self.data_set)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_trouble_is_told_in_both_languages() {
+        let refused = |for_now| Delivery::Refused {
+            status: 0xA900,
+            for_now,
+        };
+        let errors = [
+            failed(&refused(true)),
+            failed(&refused(false)),
+            ArchiveError::Unreadable,
+        ];
+        assert_explained(errors.iter().map(|error| error as &dyn Explain));
+        let told = errors[1].to_string();
+        assert!(told.contains("A900"), "{told}");
     }
 }

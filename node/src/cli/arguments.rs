@@ -8,11 +8,11 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 use crate::cli::At;
 use crate::language::Language;
 
-/// dokuei (読影): hospitals read each other's radiology studies, doctor to doctor.
+/// 病院どうしで検査を読影し合う、医師から医師へ / hospitals read each other's radiology studies, doctor to doctor
 #[derive(Parser)]
-#[command(name = "dokuei", version, about, disable_help_subcommand = true)]
+#[command(name = "dokuei", version, disable_help_subcommand = true)]
 pub(super) struct Arguments {
-    /// Language of messages: ja or en (otherwise DOKUEI_LANG, LC_ALL, LC_MESSAGES or LANG)
+    /// メッセージの言語 / language of messages: ja or en (otherwise DOKUEI_LANG, LC_ALL, LC_MESSAGES or LANG)
     #[arg(long, global = true, value_name = "ja|en", value_parser = language)]
     pub language: Option<Language>,
     /// What to do.
@@ -21,7 +21,8 @@ pub(super) struct Arguments {
 }
 
 fn language(code: &str) -> Result<Language, String> {
-    Language::from_code(code).ok_or_else(|| "ja / en".to_owned())
+    Language::from_code(code)
+        .ok_or_else(|| "ja か en を指定してください / give ja or en".to_owned())
 }
 
 /// What to do.
@@ -60,15 +61,15 @@ pub(super) enum Verb {
 /// Makes a site.
 #[derive(clap::Args)]
 pub(super) struct Init {
-    /// The new data folder
+    /// 新しいデータフォルダ / the new data folder
     pub dir: PathBuf,
-    /// The institution's name
+    /// 施設名 / the institution's name
     #[arg(long)]
     pub name: String,
-    /// A configuration file to use instead of the template
+    /// ひな形の代わりに使う設定ファイル / a configuration file to use instead of the template
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A file with the passphrase that seals the keys; without it one is made and kept in the data folder
+    /// 鍵を封じる合言葉のファイル。なければ作ってデータフォルダに置く / a file with the passphrase that seals the keys; without it one is made and kept in the data folder
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
 }
@@ -76,15 +77,15 @@ pub(super) struct Init {
 /// Runs a node.
 #[derive(clap::Args)]
 pub(super) struct Run {
-    /// The data folder
+    /// データフォルダ / the data folder
     pub dir: PathBuf,
-    /// A file with the passphrase that opens the keys
+    /// 鍵を開く合言葉のファイル / a file with the passphrase that opens the keys
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
-    /// Log as JSON lines
+    /// ログを JSON で出す / log as JSON lines
     #[arg(long)]
     pub json: bool,
-    /// Stop when standard input ends, so that the node does not outlive the program that started it
+    /// 標準入力が閉じたら止まる / stop when standard input ends, so that the node does not outlive the program that started it
     #[arg(long)]
     pub stop_with_stdin: bool,
 }
@@ -94,7 +95,7 @@ pub(super) struct Run {
 pub(super) enum Partner {
     /// 招待コードを発行する / open an invitation and print its code
     Invite {
-        /// Where the partner calls for this invitation, host:port, several are tried in order; otherwise
+        /// この招待で相手施設が接続する場所 / where the partner calls for this invitation, host:port, several are tried in order; otherwise
         /// network.announce. Later it calls where network.announce says
         #[arg(long, value_name = "HOST:PORT")]
         address: Vec<String>,
@@ -103,7 +104,7 @@ pub(super) enum Partner {
     },
     /// 招待コードで相手施設を登録する / accept an invitation and its agreement
     Accept {
-        /// The code that the partner read out
+        /// 相手施設から伝えられたコード / the code that the partner read out
         code: String,
         #[command(flatten)]
         at: At,
@@ -122,7 +123,7 @@ pub(super) enum Partner {
     },
     /// 登録を解除する / remove one: nothing is exchanged with it any more
     Remove {
-        /// Name or site id
+        /// 名称または施設 ID / name or site id
         partner: String,
         #[command(flatten)]
         at: At,
@@ -139,25 +140,25 @@ pub(super) enum Study {
     },
     /// 一件を詳しく / show one
     Show {
-        /// Study Instance UID
+        /// 検査 UID / Study Instance UID
         uid: String,
         #[command(flatten)]
         at: At,
     },
     /// 読影を依頼する / have one read by a partner
     Send {
-        /// Study Instance UID, or a DICOM file or folder
+        /// 検査 UID、または DICOM のファイルかフォルダ / Study Instance UID, or a DICOM file or folder
         study: String,
-        /// Partner's name or site id; several: the first that can is booked
+        /// 依頼先の名称または施設 ID。複数なら最初に引き受けた施設 / partner's name or site id; several: the first that can is booked
         #[arg(long, required = true)]
         to: Vec<String>,
-        /// routine, urgent or stat
+        /// 優先度（通常・準緊急・至急） / priority: routine, urgent or stat
         #[arg(long, default_value = "routine")]
         priority: String,
-        /// Sub-specialty wanted
+        /// 専門領域 / sub-specialty wanted
         #[arg(long, default_value = "general")]
         specialty: String,
-        /// Hours until the report is needed
+        /// 何時間以内にレポートが必要か / hours until the report is needed
         #[arg(long, default_value_t = 72)]
         hours: u32,
         #[command(flatten)]
@@ -165,7 +166,7 @@ pub(super) enum Study {
     },
     /// ファイルから取り込む / take in DICOM files
     Import {
-        /// File or folder
+        /// ファイルまたはフォルダ / file or folder
         path: PathBuf,
         #[command(flatten)]
         at: At,
@@ -182,16 +183,16 @@ pub(super) enum Case {
     },
     /// 経過と待ち理由 / show one: its timeline, and why it does not move
     Show {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
         #[command(flatten)]
         at: At,
     },
     /// 依頼を取り下げる / take one back
     Withdraw {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
-        /// not-needed, sent-in-error or read-elsewhere
+        /// 理由（不要・誤送信・他で読影済） / not-needed, sent-in-error or read-elsewhere
         #[arg(long, default_value = "not-needed")]
         reason: String,
         #[command(flatten)]
@@ -199,9 +200,9 @@ pub(super) enum Case {
     },
     /// もう一度依頼する / offer one again
     Offer {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
-        /// Partner's name or site id
+        /// 依頼先の名称または施設 ID / partner's name or site id
         #[arg(long, required = true)]
         to: Vec<String>,
         #[command(flatten)]
@@ -219,16 +220,16 @@ pub(super) enum Case {
     },
     /// （読影側）断る / as reader: decline
     Decline {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
         #[command(flatten)]
         at: At,
     },
     /// （読影側）読影を始める / as reader: begin
     Claim {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
-        /// Name or id of the reader
+        /// 読影医の氏名または ID / name or id of the reader
         #[arg(long)]
         reader: String,
         #[command(flatten)]
@@ -236,9 +237,9 @@ pub(super) enum Case {
     },
     /// （読影側）読まずに返す / as reader: give the booking back
     Release {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
-        /// shift-ended, outside-competence or image-quality
+        /// 理由（勤務終了・専門外・画質） / shift-ended, outside-competence or image-quality
         #[arg(long, default_value = "shift-ended")]
         reason: String,
         #[command(flatten)]
@@ -246,7 +247,7 @@ pub(super) enum Case {
     },
     /// （依頼側）既読にする / as requester: a doctor has read the newest report version
     Acknowledge {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
         #[command(flatten)]
         at: At,
@@ -258,16 +259,16 @@ pub(super) enum Case {
 pub(super) enum Person {
     /// 署名鍵を発行する / give a person a key of their own
     Add {
-        /// Their name
+        /// 氏名 / their name
         #[arg(long)]
         name: String,
-        /// reader, attending-doctor, technologist or administrator
+        /// 役割（読影医・主治医・診療放射線技師・管理者） / reader, attending-doctor, technologist or administrator
         #[arg(long, default_value = "reader")]
         role: String,
-        /// Number of their licence; readers and attending doctors need one
+        /// 免許番号（読影医と主治医に必要）/ number of their licence; readers and attending doctors need one
         #[arg(long, default_value = "")]
         licence: String,
-        /// A file with their passphrase; otherwise it is asked for
+        /// 本人の合言葉のファイル。なければ入力を求める / a file with their passphrase; otherwise it is asked for
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
         #[command(flatten)]
@@ -362,7 +363,7 @@ pub(super) enum Report {
     Sign {
         #[command(flatten)]
         writing: Writing,
-        /// preliminary or final
+        /// 速報か確定か / preliminary or final
         #[arg(long, default_value = "final")]
         status: String,
     },
@@ -370,21 +371,21 @@ pub(super) enum Report {
     Addendum {
         #[command(flatten)]
         writing: Writing,
-        /// addendum, amended, corrected or retracted
+        /// 追加・変更・訂正・取下げ / addendum, amended, corrected or retracted
         #[arg(long, default_value = "addendum")]
         status: String,
     },
     /// レポートを表示・保存する / show a report version, or save it
     Show {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
-        /// Version; otherwise the newest
+        /// 版。なければ最新 / version; otherwise the newest
         #[arg(long)]
         version: Option<u32>,
-        /// Save the signed bundle for offline verification
+        /// 検証用の署名済みファイルを保存 / save the signed bundle for offline verification
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
-        /// Save the PDF
+        /// PDF を保存 / save the PDF
         #[arg(long, value_name = "FILE")]
         pdf: Option<PathBuf>,
         #[command(flatten)]
@@ -392,12 +393,12 @@ pub(super) enum Report {
     },
     /// ファイルだけで真正性を確かめる / verify a report from its file alone: no node, no network
     Verify {
-        /// A bundle (report show --save) or the DICOM object of a report
+        /// 保存したバンドルまたはレポートの DICOM ファイル / a bundle (report show --save) or the DICOM object of a report
         file: PathBuf,
-        /// Also compare with these images: a DICOM file or folder
+        /// この画像とも照合する / also compare with these images: a DICOM file or folder
         #[arg(long, value_name = "PATH")]
         images: Option<PathBuf>,
-        /// Print JSON for programs
+        /// プログラム用に JSON で出す / print JSON for programs
         #[arg(long)]
         json: bool,
     },
@@ -406,21 +407,21 @@ pub(super) enum Report {
 /// What is written and who signs it.
 #[derive(clap::Args)]
 pub(super) struct Writing {
-    /// Case id or its beginning
+    /// 症例 ID（先頭 4 文字以上） / case id or its beginning
     pub case: String,
-    /// Name or id of the author
+    /// 署名者の氏名または ID / name or id of the author
     #[arg(long)]
     pub reader: String,
-    /// The text
+    /// 本文 / the text
     #[arg(long, conflicts_with = "text_file")]
     pub text: Option<String>,
-    /// A file with the text (UTF-8); - for standard input
+    /// 本文のファイル（UTF-8）。- は標準入力 / a file with the text (UTF-8); - for standard input
     #[arg(long, value_name = "FILE")]
     pub text_file: Option<PathBuf>,
-    /// The author's own PDF
+    /// 署名者が作成した PDF / the author's own PDF
     #[arg(long, value_name = "FILE")]
     pub pdf: Option<PathBuf>,
-    /// A file with the author's passphrase; otherwise it is asked for
+    /// 署名者の合言葉のファイル。なければ入力を求める / a file with the author's passphrase; otherwise it is asked for
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
     #[command(flatten)]
@@ -430,7 +431,7 @@ pub(super) struct Writing {
 /// How the node is.
 #[derive(clap::Args)]
 pub(super) struct Status {
-    /// Data folder of the running node
+    /// 動いているノードのデータフォルダ / data folder of the running node
     pub folder: Option<PathBuf>,
     #[command(flatten)]
     pub at: At,
@@ -439,16 +440,16 @@ pub(super) struct Status {
 /// The demonstration.
 #[derive(clap::Args)]
 pub struct Demo {
-    /// A DICOM file or folder to send instead of the built-in series
+    /// 付属の画像の代わりに送る DICOM / a DICOM file or folder to send instead of the built-in series
     #[arg(long, value_name = "DIR")]
     pub study: Option<PathBuf>,
-    /// Leave it running until interrupted
+    /// Ctrl-C まで動かしたままにする / leave it running until interrupted
     #[arg(long)]
     pub hold: bool,
-    /// Write what programs need to know, once everything is up
+    /// 準備ができたら接続情報を書き出す / write what programs need to know, once everything is up
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
-    /// Where the sites' data folders go; otherwise a temporary folder, removed at the end
+    /// 両施設のデータフォルダの場所。なければ一時フォルダ（終了時に消去） / where the sites' data folders go; otherwise a temporary folder, removed at the end
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::arguments::Case;
 use crate::cli::show::{bytes, message, table, text, time};
 use crate::control::request::Request;
-use crate::language::{Failure, Message};
+use crate::language::{Failure, Message, word};
 use crate::say;
 
 /// Performs a command about cases.
@@ -39,7 +39,7 @@ fn list(answer: &Value) {
         vec![
             text(case, "short").to_owned(),
             text(&case["partner"], "name").to_owned(),
-            phase(case),
+            phase(case).text().to_owned(),
             message(case, "waiting").to_owned(),
             time(&case["since"]),
             time(&case["due"]),
@@ -56,15 +56,15 @@ fn list(answer: &Value) {
 }
 
 /// Where a case stands, and which one it is an addition to.
-fn phase(case: &Value) -> String {
-    let phase = text(case, "phase");
+fn phase(case: &Value) -> Message {
+    let phase = word(text(case, "phase"));
     match case["terms"]["addition_to"]["short"].as_str() {
         Some(earlier) => say!(
             "{phase}（{earlier} への追加）",
-            "{phase} (addition to {earlier})"
-        )
-        .to_string(),
-        None => phase.to_owned(),
+            "{phase} (addition to {earlier})";
+            phase = phase
+        ),
+        None => phase,
     }
 }
 
@@ -79,22 +79,32 @@ pub(super) fn show(case: &Value) {
         "{}",
         say!(
             "症例 {short}  相手施設 {partner}  段階 {phase}",
-            "case {short}  partner {partner}  phase {phase}"
+            "case {short}  partner {partner}  phase {phase}";
+            phase = phase
         )
     );
     println!("  {}", message(case, "waiting"));
     show_study(case);
+    let trouble = message(case, "trouble");
+    if !trouble.is_empty() {
+        println!(
+            "  {}",
+            say!("直近の失敗: {trouble}", "last failure: {trouble}")
+        );
+    }
     let transfer = &case["transfer"];
     if transfer["bytes_total"]
         .as_u64()
         .is_some_and(|total| total > 0)
     {
+        let (here, whole) = (bytes(&transfer["bytes"]), bytes(&transfer["bytes_total"]));
+        let (objects, all) = (&transfer["objects"], &transfer["objects_total"]);
         println!(
-            "  {} / {}, {} / {}",
-            bytes(&transfer["bytes"]),
-            bytes(&transfer["bytes_total"]),
-            transfer["objects"],
-            transfer["objects_total"]
+            "  {}",
+            say!(
+                "転送 {here} / {whole}（{objects} / {all} 枚）",
+                "transfer {here} of {whole} ({objects} of {all} objects)"
+            )
         );
     }
     if let Some(message) = in_part(case) {
@@ -108,14 +118,22 @@ pub(super) fn show(case: &Value) {
         );
     }
     for happening in case["timeline"].as_array().into_iter().flatten() {
-        println!("  {}  {}", time(&happening["at"]), text(happening, "what"));
+        println!(
+            "  {}  {}",
+            time(&happening["at"]),
+            word(text(happening, "what"))
+        );
     }
     for report in case["reports"].as_array().into_iter().flatten() {
+        let version = &report["version"];
         println!(
-            "  v{} {} {}",
-            report["version"],
-            text(report, "status"),
-            text(report, "reception")
+            "  {}",
+            say!(
+                "レポート第 {version} 版  {status}  {reception}",
+                "report version {version}  {status}  {reception}";
+                status = word(text(report, "status")),
+                reception = word(text(report, "reception"))
+            )
         );
     }
 }

@@ -65,10 +65,10 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
 /// Which node a command speaks to, and how it prints.
 #[derive(clap::Args)]
 pub struct At {
-    /// Data folder of the running node
+    /// 動いているノードのデータフォルダ / data folder of the running node
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Print JSON for programs
+    /// プログラム用に JSON で出す / print JSON for programs
     #[arg(long)]
     json: bool,
 }

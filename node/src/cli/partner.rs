@@ -6,7 +6,7 @@ use crate::cli::arguments::Partner;
 use crate::cli::notice;
 use crate::cli::show::{date, fields, message, minute, short, text, time};
 use crate::control::request::Request;
-use crate::language::{Failure, Language};
+use crate::language::{Failure, Language, word};
 use crate::say;
 
 /// Performs a command about partners.
@@ -118,7 +118,8 @@ pub(super) fn connection(partner: &Value) -> String {
     let mut said = say!("なし（{since} から）", "none since {since}")
         .text()
         .to_owned();
-    if let Some(why) = partner["why_not"].as_str() {
+    let why = message(partner, "why_not");
+    if !why.is_empty() {
         said = format!("{said}\n{why}");
     }
     if !partner["next_try"].is_null() {
@@ -144,11 +145,12 @@ fn reads(slots: &Value) -> String {
     let slots = slots.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for slot in slots {
-        let (specialty, priority) = (text(slot, "specialty"), text(slot, "priority"));
         let (per_day, hours) = (&slot["per_day"], &slot["hours"]);
         let terms = say!(
             "{specialty}、{priority} まで、1 日 {per_day} 件、{hours} 時間以内",
-            "{specialty}, up to {priority}, {per_day} a day within {hours} h"
+            "{specialty}, up to {priority}, {per_day} a day within {hours} h";
+            specialty = word(text(slot, "specialty")),
+            priority = word(text(slot, "priority"))
         );
         let modality = text(slot, "modality");
         match lines.iter_mut().find(|(known, _)| known == terms.text()) {
@@ -200,7 +202,7 @@ mod tests {
 
     #[test]
     fn who_is_away_is_shown_with_the_reason_and_the_next_try() {
-        let away = json!({ "connected": false, "since": 0, "why_not": "nobody answers", "next_try": 60_000 });
+        let away = json!({ "connected": false, "since": 0, "why_not": { "ja": "応答がありません", "en": "nobody answers" }, "next_try": 60_000 });
         let shown = connection(&away);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines.len(), 3);

@@ -6,7 +6,7 @@ use crate::cli::arguments::Person;
 use crate::cli::passphrase::passphrase;
 use crate::cli::show::{date, short, table, text, time};
 use crate::control::request::{AddPerson, Request};
-use crate::language::{Failure, Message};
+use crate::language::{Failure, word};
 use crate::say;
 
 /// Performs a command about the people who sign.
@@ -99,18 +99,8 @@ fn row(person: &Value) -> Vec<String> {
     vec![
         text(person, "name").to_owned(),
         short(text(person, "id")).to_owned(),
-        role(text(person, "role")).text().to_owned(),
+        word(text(person, "role")).text().to_owned(),
         text(person, "licence").to_owned(),
         until,
     ]
-}
-
-fn role(code: &str) -> Message {
-    match code {
-        "reader" => say!("読影医", "reader"),
-        "attending-doctor" => say!("主治医", "attending doctor"),
-        "technologist" => say!("診療放射線技師", "technologist"),
-        "administrator" => say!("管理者", "administrator"),
-        other => say!("{other}", "{other}"),
-    }
 }

@@ -13,7 +13,7 @@ use crate::cli::case;
 use crate::cli::passphrase::passphrase;
 use crate::cli::show::text;
 use crate::control::request::{Request, SignReport};
-use crate::language::{Failure, Message};
+use crate::language::{Failure, Message, word};
 use crate::reports::bundle::Bundle;
 use crate::reports::file::{self, Finding, Verdict};
 use crate::reports::rendering::signed_at;
@@ -45,8 +45,8 @@ pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
                 Failure::new(
                     "not-authentic",
                     say!(
-                        "このレポートは検証できません。",
-                        "This report does not verify."
+                        "このレポートは検証に合格しないため表示しません。読影施設に連絡してください。",
+                        "This report does not verify and is not shown. Call the reading site."
                     ),
                 )
             })?;
@@ -184,7 +184,11 @@ fn print_authentic(authentic: &Authentic) {
         &authentic.author.licence,
         &authentic.site.name,
     );
-    let (version, status, at) = (report.version, report.status.code(), signed_at(report));
+    let (version, status, at) = (
+        report.version,
+        word(report.status.code()),
+        signed_at(report),
+    );
     let (series, objects, study) = (
         authentic.subject.series,
         authentic.subject.objects,
@@ -206,13 +210,14 @@ fn print_authentic(authentic: &Authentic) {
         "{}",
         say!(
             "  版       {version}（{status}）",
-            "  version    {version} ({status})"
+            "  version    {version} ({status})";
+            status = status
         )
     );
     println!(
         "{}",
         say!(
-            "  対象画像 {series} シリーズ {objects} 件、Study {study}",
+            "  対象画像 {series} シリーズ {objects} 枚、検査 UID {study}",
             "  images     {objects} objects in {series} series of study {study}"
         )
     );

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::arguments::Run;
 use crate::control::server::serve;
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::runtime::start::start;
 use crate::say;
 use crate::site::SiteFolder;
@@ -18,21 +18,22 @@ use crate::site::SiteFolder;
 /// One sentence.
 pub(super) fn run(run: &Run) -> Result<(), Failure> {
     log(run.json);
-    let failed = |error: &dyn std::fmt::Display| {
+    let failed = |error: std::io::Error| {
         Failure::new(
             "start-failed",
             say!(
-                "ノードを開始できません: {error}",
-                "The node cannot be started: {error}"
+                "ノードを開始できません: {why}。",
+                "The node cannot be started: {why}.";
+                why = error.message()
             ),
         )
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| failed(&error))?;
+        .map_err(failed)?;
     let ended = runtime.block_on(async {
-        let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| failed(&error))?;
+        let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
         let node = start(SiteFolder::new(&run.dir), run.passphrase_file.as_deref())?;
         node.announce().await?;
         let control = serve(Arc::clone(&node)).await?;
@@ -41,7 +42,7 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         let partners = node.listening.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         println!(
             "{}",
-            say!("「{name}」のノードが動いています。DICOM {dicom}、相手施設 {partners}、操作 {control}", "The node of '{name}' is running. DICOM {dicom}, partners {partners}, control {control}")
+            say!("「{name}」のノードが動いています。DICOM {dicom}、相手施設 {partners}、操作 {control}。", "The node of '{name}' is running. DICOM {dicom}, partners {partners}, control {control}.")
         );
         // Whoever started this node waits for the line; a closed output is no reason to stop.
         let _ = std::io::stdout().flush();

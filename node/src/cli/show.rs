@@ -14,11 +14,9 @@ pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 
 /// A message of an answer in the language of this process.
 pub(super) fn message<'a>(value: &'a Value, field: &str) -> &'a str {
-    let code = match Language::current() {
-        Language::Japanese => "ja",
-        Language::English => "en",
-    };
-    value[field][code].as_str().unwrap_or_default()
+    value[field][Language::current().code()]
+        .as_str()
+        .unwrap_or_default()
 }
 
 /// The beginning of an id, as people compare and type it.

@@ -94,7 +94,7 @@ fn list(answer: &Value) {
         ]
     };
     let headings = say!(
-        "患者,ID,種別,検査日,枚数,容量,状態,Study UID",
+        "患者,患者 ID,種別,検査日,枚数,容量,状態,検査 UID",
         "patient,id,modality,date,objects,size,why it waits,study UID"
     );
     table(
@@ -109,7 +109,10 @@ fn show(study: &Value) {
             say!("患者", "patient"),
             text(study, "patient_name").to_owned(),
         ),
-        (say!("ID", "id"), text(study, "patient_id").to_owned()),
+        (
+            say!("患者 ID", "patient id"),
+            text(study, "patient_id").to_owned(),
+        ),
         (
             say!("生年月日", "birth date"),
             text(study, "birth_date").to_owned(),
@@ -121,13 +124,10 @@ fn show(study: &Value) {
         ),
         (say!("検査日", "date"), text(study, "date").to_owned()),
         (
-            say!("検査", "description"),
+            say!("検査名", "description"),
             text(study, "description").to_owned(),
         ),
-        (
-            say!("Study UID", "study UID"),
-            text(study, "uid").to_owned(),
-        ),
+        (say!("検査 UID", "study UID"), text(study, "uid").to_owned()),
         (
             say!("枚数", "objects"),
             format!("{} ({})", study["objects"], bytes(&study["bytes"])),
@@ -171,8 +171,8 @@ fn imported(imported: &Value) {
     println!(
         "{}",
         say!(
-            "{taken} 件を取り込み、{left} 件を除外しました。",
-            "Took in {taken}, skipped {left}."
+            "{taken} 枚を取り込みました。取り込まなかったファイルは {left} 件です。",
+            "Took in {taken} objects, skipped {left} files."
         )
     );
     for skipped in skipped {

@@ -7,7 +7,7 @@ use dokuei_protocol::input::{Command, Trouble};
 use dokuei_protocol::service::views::{CaseView, Waiting};
 use serde_json::{Value, json};
 
-use crate::language::{Failure, Message};
+use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
 
@@ -20,14 +20,17 @@ pub(super) async fn command(node: &Node, command: Command) -> Result<Answer, Fai
         .map_err(|cannot| cannot_do(&cannot))
 }
 
-pub(super) fn stopping() -> Failure {
+pub(crate) fn stopping() -> Failure {
     Failure::new(
         "stopping",
-        say!("ノードは停止中です。", "The node is stopping."),
+        say!(
+            "ノードは停止中です。開始してからやり直してください。",
+            "The node is stopping. Start it and try again."
+        ),
     )
 }
 
-pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
+pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
     let ja = match cannot {
         CannotDo::NoCase => "その症例はこの施設にありません。",
         CannotDo::NoPartner => "その施設は登録されていません。",
@@ -63,7 +66,69 @@ pub(super) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NotAReader => "読影できるのは、この施設が読影医として登録した人だけです。",
         CannotDo::Version(_) => "その版のレポートは今の版に続けられません。",
     };
-    Failure::new("cannot", Message::new(ja, sentence(&cannot.to_string())))
+    let said = Message::new(ja, sentence(&cannot.to_string()));
+    Failure::new("cannot", said.followed_by(&next_step(cannot)))
+}
+
+/// What to do next.
+fn next_step(cannot: &CannotDo) -> Message {
+    match cannot {
+        CannotDo::NoCase | CannotDo::TooManyCases => say!(
+            "「dokuei case list」で確認してください。",
+            "See 'dokuei case list'."
+        ),
+        CannotDo::NoPartner => say!(
+            "「dokuei partner list」で確認してください。",
+            "See 'dokuei partner list'."
+        ),
+        CannotDo::NoAgreement => say!(
+            "「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
+            "See 'dokuei partner list'; pair again to renew it."
+        ),
+        CannotDo::NotNow => say!(
+            "「dokuei case show」で状態を確認してください。",
+            "See 'dokuei case show'."
+        ),
+        CannotDo::TooManyPartners => say!(
+            "使わない施設を「dokuei partner remove」で外してください。",
+            "Remove one with 'dokuei partner remove'."
+        ),
+        CannotDo::Limit => say!("減らしてやり直してください。", "Give less and try again."),
+        CannotDo::BadCode => say!(
+            "表示されたコードと見比べてください。",
+            "Compare it with the one shown."
+        ),
+        CannotDo::NotPaired => say!(
+            "相手のアドレスと、ノードが動いていることも確認してください。",
+            "Check the address and that its node is running, and ask for a new code."
+        ),
+        CannotDo::PairingBusy => say!(
+            "終わってからやり直してください。",
+            "Try again when it is over."
+        ),
+        CannotDo::NoPrekey => say!(
+            "「dokuei partner list」で接続の状態が分かります。",
+            "See 'dokuei partner list' for the connection."
+        ),
+        // The reason is the whole of the English text already.
+        CannotDo::Version(why) => Message::new(why.message().sentence().ja, ""),
+        CannotDo::BadNotice => say!(
+            "相手施設から通知をもらい直してください。",
+            "Ask that site for the notice again."
+        ),
+        CannotDo::NotAReader => say!(
+            "「dokuei person list」で役割を確認してください。",
+            "See 'dokuei person list' for the roles."
+        ),
+        // The reason itself says what to do.
+        CannotDo::Candidates
+        | CannotDo::OwnKeyRevoked
+        | CannotDo::FolderOlder
+        | CannotDo::PersonRevoked
+        | CannotDo::StudyGone
+        | CannotDo::NoHours
+        | CannotDo::NotCertified => Message::default(),
+    }
 }
 
 fn sentence(text: &str) -> String {
@@ -164,20 +229,20 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "over without a report ('dokuei case offer' offers it again)"
         ),
         Waiting::Quote => say!(
-            "相手施設の回答待ち",
+            "相手施設の引受回答待ち",
             "waits for the partner's answer to the offer"
         ),
         Waiting::QuoteHere => say!(
             "引き受けの回答待ち（この施設: case quote または case decline）",
             "waits for this site to answer the offer (case quote or case decline)"
         ),
-        Waiting::Booking => say!("依頼元の決定待ち", "waits for the requester's choice"),
+        Waiting::Booking => say!("依頼施設の決定待ち", "waits for the requester's choice"),
         Waiting::Prekey => say!(
-            "相手施設の暗号鍵待ち",
+            "相手施設の事前公開鍵待ち",
             "waits for the partner's key to seal for"
         ),
         Waiting::Agreement => say!("契約の成立待ち", "waits for an agreement with the partner"),
-        Waiting::Grant => say!("検査の鍵待ち", "waits for the key of the study"),
+        Waiting::Grant => say!("検査の鍵の付与待ち", "waits for the key of the study"),
         Waiting::Transfer => say!("検査を転送中", "the study is on its way"),
         Waiting::Receipt => say!("受領証待ち", "waits for the custody receipt"),
         Waiting::Reading => say!(
@@ -207,31 +272,31 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
 fn retry(trouble: Trouble) -> Message {
     match trouble {
         Trouble::PartnerUnreachable => say!(
-            "相手施設に届きません。自動で再試行します",
+            "相手施設と通信できません（自動で再試行します）",
             "the partner cannot be reached; tried again automatically"
         ),
         Trouble::PartnerBusy => say!(
-            "相手施設が混んでいます。自動で再試行します",
+            "相手施設が混み合っています（自動で再試行します）",
             "the partner is busy; tried again automatically"
         ),
         Trouble::NotPermitted => say!(
-            "相手施設がまだ渡せません。自動で再試行します",
+            "相手施設がまだ検査を渡せません（自動で再試行します）",
             "the partner does not hand it out yet; tried again automatically"
         ),
         Trouble::ArchiveUnreachable => say!(
-            "自施設の PACS に接続できません。自動で再試行します",
+            "自施設の PACS に接続できません（自動で再試行します）",
             "this site's archive cannot be reached; tried again automatically"
         ),
         Trouble::ArchiveRefused => say!(
-            "自施設の PACS が受け付けません。PACS の設定を確認してください",
+            "自施設の PACS が受け取りません（PACS の受信設定を確認してください）",
             "this site's archive refuses it: check what it accepts"
         ),
         Trouble::NoArchive => say!(
-            "PACS が設定されていません。dokuei.toml の [archive] を設定してください",
+            "PACS が設定されていません（dokuei.toml の [archive] を設定してください）",
             "no archive is configured: set [archive] in dokuei.toml"
         ),
         Trouble::Disk => say!(
-            "ディスクに書けません。空き容量を確認してください",
+            "ディスクに書き込めません（空き容量を確認してください）",
             "the disk cannot be written: check the free space"
         ),
     }
@@ -245,4 +310,70 @@ pub(super) fn both(message: &Message) -> Value {
 /// A case id as it is shown and typed.
 pub(super) fn short(case: CaseId) -> String {
     case.to_string()[..8].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use dokuei_protocol::case::report::WrongVersion;
+
+    use super::*;
+    use crate::language::assert_both;
+
+    #[test]
+    fn what_cannot_be_done_is_told_in_both_languages() {
+        for cannot in [
+            CannotDo::NoCase,
+            CannotDo::NoPartner,
+            CannotDo::NoAgreement,
+            CannotDo::NotNow,
+            CannotDo::Candidates,
+            CannotDo::TooManyCases,
+            CannotDo::TooManyPartners,
+            CannotDo::Limit,
+            CannotDo::BadCode,
+            CannotDo::NotPaired,
+            CannotDo::PairingBusy,
+            CannotDo::NoPrekey,
+            CannotDo::Version(WrongVersion::FinalTwice),
+        ] {
+            let failure = cannot_do(&cannot);
+            assert_both(&failure.message);
+            assert!(failure.message.ja.ends_with('。') && failure.message.en.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn what_a_case_waits_for_is_told_in_both_languages() {
+        let troubles = [
+            Trouble::PartnerUnreachable,
+            Trouble::PartnerBusy,
+            Trouble::NotPermitted,
+            Trouble::ArchiveUnreachable,
+            Trouble::ArchiveRefused,
+            Trouble::NoArchive,
+            Trouble::Disk,
+        ];
+        let others = [
+            Waiting::Nothing,
+            Waiting::OfferHere,
+            Waiting::Quote,
+            Waiting::QuoteHere,
+            Waiting::Booking,
+            Waiting::Agreement,
+            Waiting::Prekey,
+            Waiting::Grant,
+            Waiting::Transfer,
+            Waiting::Receipt,
+            Waiting::Reading,
+            Waiting::ReadingHere,
+            Waiting::FinalReport,
+            Waiting::Delivery,
+            Waiting::Acknowledgement,
+            Waiting::AcknowledgementHere,
+            Waiting::Connection,
+            Waiting::Answer,
+        ];
+        let all = troubles.map(Waiting::Retry).into_iter().chain(others);
+        all.for_each(|waits| assert_both(&waiting(waits)));
+    }
 }

@@ -85,6 +85,7 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "study_uid": study,
         "phase": view.phase,
         "waiting": both(&waiting(view.waiting)),
+        "trouble": node.ports.troubles.of(&case).map(|why| both(&why.sentence())),
         "since": view.since.0,
         "due": view.due.map(|due| due.0),
         "sealed_study": match view.keeping { Keeping::Kept => "kept", Keeping::KeyDestroyed => "key-destroyed", Keeping::Removed => "removed" },
@@ -201,8 +202,8 @@ pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failur
         Failure::new(
             "no-report",
             say!(
-                "この症例にはまだレポートがありません。",
-                "There is no report for this case yet."
+                "この症例にはまだレポートが届いていません。「dokuei case show」で状態を確認してください。",
+                "There is no report for this case yet. See 'dokuei case show'."
             ),
         )
     };
@@ -224,7 +225,7 @@ fn unknown_reason(given: &str, known: &str) -> Failure {
     Failure::new(
         "unknown-reason",
         say!(
-            "理由「{given}」は使えません。使えるもの: {known}",
+            "理由「{given}」は指定できません。指定できる値: {known}。",
             "'{given}' is no reason here. Known: {known}."
         ),
     )

@@ -1,6 +1,6 @@
 //! The command line's side.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::control::ANSWER_BYTES;
 use crate::control::request::{Reply, Request};
 use crate::control::socket::{NoNode, connect};
-use crate::language::{Failure, Message};
+use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 use crate::site::SiteFolder;
 
@@ -22,12 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// # Errors
 /// When no node runs there, or what the node says.
 pub fn ask(folder: &SiteFolder, request: Request) -> Result<Value, Failure> {
-    let mut stream = connect(folder.path()).map_err(|why| no_node(folder, &why))?;
+    let mut stream = connect(folder.path()).map_err(|why| no_node(folder, why))?;
     stream
         .set_read_timeout(Some(PATIENCE))
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
-        .map_err(|error| broken(&error))?;
-    let mut line = Zeroizing::new(serde_json::to_vec(&request).map_err(|error| broken(&error))?);
+        .map_err(broken)?;
+    let mut line =
+        Zeroizing::new(serde_json::to_vec(&request).map_err(|error| broken(error.into()))?);
     drop(request);
     line.push(b'\n');
     // A node that refuses stops reading; what it says is worth more than that.
@@ -35,18 +36,18 @@ pub fn ask(folder: &SiteFolder, request: Request) -> Result<Value, Failure> {
     let mut answer = Vec::new();
     BufReader::new(stream.take(ANSWER_BYTES))
         .read_until(b'\n', &mut answer)
-        .map_err(|error| broken(&error))?;
+        .map_err(broken)?;
     match serde_json::from_slice(&answer) {
         Ok(Reply::Done(value)) => Ok(value),
         Ok(Reply::Failed { code, ja, en }) => Err(Failure::new(code, Message { ja, en })),
         Err(error) => Err(match sent {
-            Ok(()) => broken(&error),
-            Err(unsent) => broken(&unsent),
+            Ok(()) => broken(error.into()),
+            Err(unsent) => broken(unsent),
         }),
     }
 }
 
-fn no_node(folder: &SiteFolder, why: &NoNode) -> Failure {
+fn no_node(folder: &SiteFolder, why: NoNode) -> Failure {
     let place = folder.path().display();
     match why {
         NoNode::NotRunning => Failure::new(
@@ -74,12 +75,13 @@ fn no_node(folder: &SiteFolder, why: &NoNode) -> Failure {
     }
 }
 
-fn broken(error: &dyn std::fmt::Display) -> Failure {
+fn broken(error: io::Error) -> Failure {
     Failure::new(
         "control-broken",
         say!(
-            "ノードとの通信が切れました（{error}）。",
-            "The connection to the node broke ({error})."
+            "ノードとの通信が切れました（{why}）。「dokuei status」でノードの状態を確認してください。",
+            "The connection to the node broke ({why}). See 'dokuei status'.";
+            why = error.message()
         ),
     )
 }

@@ -6,7 +6,7 @@ pub mod request;
 pub mod server;
 pub mod socket;
 
-mod answers;
+pub(crate) mod answers;
 mod cases;
 mod keys;
 mod partners;

@@ -170,7 +170,7 @@ fn connection_json(path: Option<&PartnerStatus>, away: Timestamp, at: Timestamp)
         "connected": connected.is_some(),
         "since": since,
         "path": connected.map(|(path, _)| json!({ "transport": path.transport.to_string(), "remote": path.remote.to_string(), "direct": path.direct })),
-        "why_not": path.and_then(|path| path.trouble.clone()).filter(|_| connected.is_none()),
+        "why_not": path.and_then(|path| path.trouble.as_ref()).filter(|_| connected.is_none()).map(both),
         "next_try": next_try.filter(|_| connected.is_none()),
         "round_trip_ms": path.and_then(|path| path.round_trip).map(milliseconds),
         "bytes_received": path.map_or(0, |path| path.bulk_received),

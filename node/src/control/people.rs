@@ -31,8 +31,8 @@ pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure
         Failure::new(
             "unknown-role",
             say!(
-                "役割は {known} のいずれかです。",
-                "The role is one of {known}."
+                "役割（--role）は {known} のいずれかを指定してください。",
+                "The role (--role) is one of {known}."
             ),
         )
     })?;

@@ -60,8 +60,8 @@ async fn draft(node: &Node, sign: SignReport) -> Result<Draft, Failure> {
         Failure::new(
             "no-study",
             say!(
-                "この症例の検査がまだ届いていません。",
-                "The study of this case is not here yet."
+                "この症例の検査がまだ届いていません。「dokuei case show」で状態を確認してください。",
+                "The study of this case is not here yet. See 'dokuei case show'."
             ),
         )
     })?;
@@ -71,15 +71,18 @@ async fn draft(node: &Node, sign: SignReport) -> Result<Draft, Failure> {
     let attachment = attachment.map_err(|_| {
         Failure::new(
             "bad-request",
-            say!("PDF を読めません。", "The PDF cannot be read."),
+            say!(
+                "PDF を読めません。ファイルを確認してください。",
+                "The PDF cannot be read. Check the file."
+            ),
         )
     })?;
     if sign.text.trim().is_empty() && attachment.is_none() {
         return Err(Failure::new(
             "empty-report",
             say!(
-                "レポートの本文か PDF が必要です。",
-                "A report needs a text or a PDF."
+                "レポートの本文か PDF が必要です。--text、--text-file、--pdf のいずれかで指定してください。",
+                "A report needs a text or a PDF. Give --text, --text-file or --pdf."
             ),
         ));
     }
@@ -106,8 +109,8 @@ fn status(code: &str) -> Result<ReportStatus, Failure> {
         Failure::new(
             "unknown-status",
             say!(
-                "状態は {known} のいずれかです。",
-                "The status is one of {known}."
+                "レポートの状態（--status）は {known} のいずれかを指定してください。",
+                "The status (--status) is one of {known}."
             ),
         )
     })
@@ -119,8 +122,8 @@ pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Resul
         Failure::new(
             "no-report",
             say!(
-                "その版のレポートはこの施設にありません。",
-                "There is no such report version at this site."
+                "その版のレポートはこの施設にありません。「dokuei case show」で版を確認してください。",
+                "There is no such report version at this site. See 'dokuei case show'."
             ),
         )
     };

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::control::answers::{both, command, partner_name, short, stopping, waiting};
 use crate::control::cases::{self, case_json};
 use crate::control::request::SendStudy;
-use crate::language::{Failure, Message};
+use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
@@ -54,7 +54,7 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     let to = cases::sites(node, &send.to).await?;
     let priority = Priority::from_code(&send.priority).ok_or_else(|| {
         unknown(
-            "priority",
+            say!("優先度（--priority）", "priority (--priority)"),
             &send.priority,
             &Priority::ALL
                 .iter()
@@ -64,7 +64,7 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     })?;
     let specialty = Specialty::from_code(&send.specialty).ok_or_else(|| {
         unknown(
-            "specialty",
+            say!("専門領域（--specialty）", "specialty (--specialty)"),
             &send.specialty,
             &Specialty::ALL
                 .iter()
@@ -115,8 +115,8 @@ async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
         return Err(Failure::new(
             "already-sent",
             say!(
-                "この検査は既に依頼済みです。「dokuei case list」で状態を、「dokuei case offer」で再依頼を確認してください。",
-                "This study is in a case already. See 'dokuei case list'; 'dokuei case offer' offers a case again."
+                "この検査は既に読影を依頼しています。状態は「dokuei case list」で確認し、別の施設への再依頼は「dokuei case offer」で行ってください。",
+                "This study was sent already. See 'dokuei case list'; 'dokuei case offer' offers a case again."
             ),
         ));
     }
@@ -181,8 +181,9 @@ fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
         Failure::new(
             "import-failed",
             say!(
-                "{path} を読めません（{error}）。",
-                "{path} cannot be read ({error})."
+                "{path} を読み込めません（{why}）。場所とアクセス権を確認してください。",
+                "{path} cannot be read ({why}). Check the place and its permissions.";
+                why = error.message()
             ),
         )
     })
@@ -197,35 +198,25 @@ fn imported_json(imported: &Imported) -> Value {
 }
 
 fn register_failure(error: &RegisterError) -> Failure {
-    match error {
-        RegisterError::Arriving => Failure::new(
-            "arriving",
-            say!(
-                "この検査はまだ受信中です。少し待ってください。",
-                "Objects of this study are arriving at this moment. Wait a little."
-            ),
-        ),
-        RegisterError::Unknown => Failure::new(
-            "no-study",
-            say!("その検査はありません。", "There is no such study."),
-        ),
-        other => Failure::new(
-            "study-failed",
-            say!(
-                "検査を送れません: {other}",
-                "The study cannot be sent: {other}"
-            ),
-        ),
-    }
+    let code = match error {
+        RegisterError::Arriving => "arriving",
+        RegisterError::Unknown => "no-study",
+        RegisterError::Disk(_)
+        | RegisterError::Store(_)
+        | RegisterError::Full
+        | RegisterError::Damaged => "study-failed",
+    };
+    Failure::new(code, error.message().sentence())
 }
 
-fn unknown(what: &str, given: &str, known: &[&str]) -> Failure {
+fn unknown(what: Message, given: &str, known: &[&str]) -> Failure {
     let known = known.join(", ");
     Failure::new(
         "unknown-value",
         say!(
-            "{what} に「{given}」は使えません。使えるもの: {known}",
-            "'{given}' is no {what}. Known: {known}."
+            "{what}に「{given}」は指定できません。指定できる値: {known}。",
+            "'{given}' is no {what}. Known: {known}.";
+            what = what
         ),
     )
 }

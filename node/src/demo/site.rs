@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::control::client::ask;
 use crate::control::request::Request;
 use crate::dicom::pacs::Pacs;
+use crate::dicom::pdu::AeTitleError;
 use crate::dicom::scp::{Accept, Scp, ScpConfig};
-use crate::language::Failure;
+use crate::language::{Explain, Failure, Language, Message};
 use crate::say;
 use crate::site::{SiteFolder, unusable};
 
@@ -123,7 +124,7 @@ impl DemoSite {
     /// What the node says, or that it took too long, with what it was waiting for.
     pub(super) fn until(
         &self,
-        what: &str,
+        what: &Message,
         mut request: impl FnMut() -> Request,
         mut is_there: impl FnMut(&Value) -> bool,
     ) -> Result<Value, Failure> {
@@ -138,8 +139,9 @@ impl DemoSite {
                 return Err(Failure::new(
                     "demo-late",
                     say!(
-                        "「{name}」で「{what}」が {seconds} 秒待っても起きません。",
-                        "At '{name}', '{what}' has not happened within {seconds} seconds."
+                        "「{name}」で「{what}」を {seconds} 秒待ちましたが、進みません。",
+                        "At '{name}', '{what}' has not happened within {seconds} seconds.";
+                        what = what.clone()
                     ),
                 ));
             }
@@ -205,19 +207,22 @@ impl Drop for DemoSite {
 }
 
 fn open_archive(folder: &Path) -> Result<(Scp, u16), Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
+    let failed = |error: &dyn Explain| {
         Failure::new(
             "demo-archive",
             say!(
-                "デモの PACS を開けません: {error}",
-                "The demonstration's archive cannot be opened: {error}"
+                "デモの PACS を開始できません: {why}。",
+                "The demonstration's archive cannot be opened: {why}.";
+                why = error.message()
             ),
         )
     };
     let pacs = Pacs::open(folder, false).map_err(|error| failed(&error))?;
     let config = ScpConfig {
         address: ([127, 0, 0, 1], 0).into(),
-        ae_title: "PACS".parse().map_err(|_| failed(&"AE title"))?,
+        ae_title: "PACS"
+            .parse()
+            .map_err(|error: AeTitleError| failed(&error))?,
         accept: Accept {
             private_classes: true,
             ..Accept::default()
@@ -254,8 +259,8 @@ fn init(folder: &SiteFolder, name: &str, config: &Path) -> Result<(), Failure> {
     Err(Failure::new(
         "demo-init",
         say!(
-            "「{name}」を作れません: {said}",
-            "'{name}' cannot be made: {said}"
+            "「{name}」のデータフォルダを作れません: {said}",
+            "The data folder of '{name}' cannot be made: {said}"
         ),
     ))
 }
@@ -277,7 +282,9 @@ fn run(folder: &SiteFolder, log: &Path) -> Result<Child, Failure> {
 }
 
 fn program() -> Result<Command, Failure> {
-    std::env::current_exe()
+    let mut program = std::env::current_exe()
         .map(Command::new)
-        .map_err(|error| unusable(Path::new("dokuei"), &error))
+        .map_err(|error| unusable(Path::new("dokuei"), &error))?;
+    program.arg("--language").arg(Language::current().code());
+    Ok(program)
 }

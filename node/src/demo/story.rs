@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::control::request::{AddPerson, Request, SendStudy, SignReport};
 use crate::demo::site::DemoSite;
 use crate::demo::study;
-use crate::language::{Failure, Message};
+use crate::language::{Failure, Message, word};
 use crate::reports::file;
 use crate::say;
 use crate::site::unusable;
@@ -78,7 +78,7 @@ impl Story {
             self.pair(&clinic, &hospital)?;
         }
         clinic.until(
-            "the hospital's capacity",
+            &say!("大学病院の読影枠", "the hospital's capacity"),
             || Request::PartnerList,
             |list| {
                 list[0]["connected"] == true
@@ -164,7 +164,11 @@ impl Story {
         self.say(&say!("大学病院が引き受け、診療所が依頼先を確定しました。鍵を大学病院だけに渡します。", "The hospital promised to read it, the clinic booked it; the key goes to the hospital alone."));
         reach(clinic, show, &["received"])?;
         self.say(&say!("全画像が暗号化されたまま届き、照合され、受領証が署名されました。", "Every image arrived end-to-end encrypted and was verified; the hospital signed a custody receipt."));
-        hospital.until("the study in the hospital's archive", show, |case| {
+        let stored = say!(
+            "検査が大学病院の PACS に入ること",
+            "the study in the hospital's archive"
+        );
+        hospital.until(&stored, show, |case| {
             case["waiting"]["en"] == "waits to be read here"
         })?;
         self.say(&say!(
@@ -238,12 +242,12 @@ impl Story {
                 verified += 1;
                 let (version, status, objects) = (
                     authentic.report.version,
-                    authentic.report.status.code(),
+                    word(authentic.report.status.code()),
                     authentic.subject.objects,
                 );
                 let (author, site) = (&authentic.author.name, &authentic.site.name);
                 let file = path.display();
-                self.say(&say!("オフライン検証: 版 {version}（{status}）は真正、署名 {author}（{site}）、対象 {objects} 枚 — {file}", "Verified offline: version {version} ({status}) is authentic, signed by {author} ({site}), on {objects} images: {file}"));
+                self.say(&say!("オフライン検証: 第 {version} 版（{status}）は真正です。署名 {author}（{site}）、対象画像 {objects} 枚、ファイル {file}", "Verified offline: version {version} ({status}) is authentic, signed by {author} ({site}), on {objects} images: {file}"; status = status));
             }
         }
         if verified < 2 {
@@ -264,7 +268,7 @@ fn reach(
     request: impl FnMut() -> Request,
     phases: &[&str],
 ) -> Result<Value, Failure> {
-    site.until(phases[0], request, |case| {
+    site.until(&word(phases[0]), request, |case| {
         phases.iter().any(|phase| case["phase"] == *phase)
     })
 }

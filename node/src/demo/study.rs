@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::demo::site::DicomAddress;
 use crate::dicom::part10::scan_file;
+use crate::dicom::pdu::AeTitleError;
 use crate::dicom::scu::{self, Destination, Outgoing, Timeouts};
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::parcels::ObjectHead;
 use crate::say;
 use crate::site::unusable;
@@ -70,8 +71,8 @@ pub(super) fn images(path: Option<&Path>) -> Result<Vec<Image>, Failure> {
         return Err(Failure::new(
             "demo-study",
             say!(
-                "{path} に DICOM 画像がありません。",
-                "There is no DICOM image in {path}."
+                "{path} に DICOM 画像がありません。別のフォルダを指定してください。",
+                "There is no DICOM image in {path}. Name another folder."
             ),
         ));
     };
@@ -148,12 +149,8 @@ impl Outgoing for &Image {
 /// When the node refuses one.
 pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> {
     let title = |text: &str| {
-        text.parse().map_err(|_| {
-            Failure::new(
-                "demo-send",
-                say!("AE タイトルが正しくありません。", "Not an AE title."),
-            )
-        })
+        text.parse()
+            .map_err(|error: AeTitleError| Failure::new("demo-send", error.message().sentence()))
     };
     let destination = Destination {
         host: to.host.clone(),
@@ -168,7 +165,7 @@ pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> 
         .map(|image| Box::new(image) as Box<dyn Outgoing>);
     let summary = scu::store(&destination, objects, &mut |outcome| {
         if !outcome.delivery.is_stored() && refused.is_none() {
-            refused = Some(outcome.delivery.to_string());
+            refused = Some(outcome.delivery.message());
         }
         ControlFlow::Continue(())
     });
@@ -177,8 +174,9 @@ pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> 
         Some(why) => Err(Failure::new(
             "demo-send",
             say!(
-                "診療所のノードが画像を受け付けません: {why}",
-                "The clinic's node does not take an image: {why}"
+                "診療所のノードが画像を受け取りません: {why}。",
+                "The clinic's node does not take an image: {why}.";
+                why = why
             ),
         )),
     }

@@ -17,6 +17,8 @@ use super::dimse::{StoreFailure, StoreStatus};
 use super::part10::file_head;
 use super::scp::{Caller, Incoming, Intake, ObjectWriter};
 use super::uid::Uid;
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// Hexadecimal digits of the digest in a file name: 128 bits, no collision to be met.
 const NAME_DIGITS: usize = 32;
@@ -30,7 +32,6 @@ const COMPARED: usize = 64 * 1024;
 
 /// The archive's folder cannot be used: the operator's to mend.
 #[derive(Debug, thiserror::Error)]
-#[error("the archive's folder {} cannot be used: {source}", folder.display())]
 pub struct PacsError {
     folder: PathBuf,
     source: io::Error,
@@ -164,6 +165,7 @@ impl ObjectWriter for PartFile<'_> {
                 Err(StoreFailure::new(
                     StoreStatus::DuplicateInstance,
                     "an instance with this UID and other content is stored",
+                    "同じ UID で内容の違うオブジェクトが既に保管されています",
                 ))
             };
         }
@@ -192,6 +194,7 @@ fn out_of_resources(_why: io::Error) -> StoreFailure {
     StoreFailure::new(
         StoreStatus::OutOfResources,
         "the archive cannot write to its disk",
+        "PACS がディスクに書き込めません",
     )
 }
 
@@ -221,8 +224,13 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
 /// The head of the object's file. The UIDs were checked when the request arrived.
 fn file_head_of(object: &Incoming<'_>) -> Result<Vec<u8>, StoreFailure> {
     let uid = |text: &str| {
-        Uid::parse_lenient(text.as_bytes())
-            .map_err(|_| StoreFailure::new(StoreStatus::InvalidInstance, "not a unique identifier"))
+        Uid::parse_lenient(text.as_bytes()).map_err(|_| {
+            StoreFailure::new(
+                StoreStatus::InvalidInstance,
+                "not a unique identifier",
+                "UID が正しくありません",
+            )
+        })
     };
     Ok(file_head(
         &uid(object.sop_class)?,
@@ -230,3 +238,16 @@ fn file_head_of(object: &Incoming<'_>) -> Result<Vec<u8>, StoreFailure> {
         &uid(object.transfer_syntax)?,
     ))
 }
+
+impl Explain for PacsError {
+    fn message(&self) -> Message {
+        let folder = self.folder.display();
+        say!(
+            "PACS のフォルダ {folder} を使用できません（{why}）",
+            "the archive's folder {folder} cannot be used: {why}";
+            why = self.source.message()
+        )
+    }
+}
+
+displayed_in_english!(PacsError);

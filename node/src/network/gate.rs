@@ -8,6 +8,8 @@ use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::limits::{HANDSHAKES_PER_ADDRESS, PAIRING_ATTEMPTS};
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// What a connection may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,23 +25,47 @@ pub(super) enum Standing {
 /// Why a connection or a conversation was turned away. For our own log; the other side is told nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Closed {
-    #[error("its key is no Ed25519 key")]
     ForeignKey,
-    #[error("it is not a member")]
     NotAMember,
-    #[error("its key was revoked")]
     Revoked,
-    #[error("another pairing conversation is going on")]
     Occupied,
-    #[error("too many pairing attempts in this window")]
     TooManyAttempts,
-    #[error("this process uses too much memory")]
     Memory,
-    #[error("too many handshakes from this address are going on")]
     Crowd,
-    #[error("too many connections with this node are open")]
     TooManyConnections,
 }
+
+impl Explain for Closed {
+    fn message(&self) -> Message {
+        match self {
+            Closed::ForeignKey => say!("鍵の種類が違います", "its key is no Ed25519 key"),
+            Closed::NotAMember => say!("登録された相手施設ではありません", "it is not a member"),
+            Closed::Revoked => say!("鍵が失効しています", "its key was revoked"),
+            Closed::Occupied => say!(
+                "別の登録手続きが進行中です",
+                "another pairing conversation is going on"
+            ),
+            Closed::TooManyAttempts => say!(
+                "この招待コードの試行回数が上限に達しました",
+                "too many pairing attempts in this window"
+            ),
+            Closed::Memory => say!(
+                "このノードのメモリ使用量が上限に達しています",
+                "this process uses too much memory"
+            ),
+            Closed::Crowd => say!(
+                "このアドレスからの接続手続きが多すぎます",
+                "too many handshakes from this address are going on"
+            ),
+            Closed::TooManyConnections => say!(
+                "この相手施設との接続が多すぎます",
+                "too many connections with this node are open"
+            ),
+        }
+    }
+}
+
+displayed_in_english!(Closed);
 
 /// The allow-list and the pairing window.
 #[derive(Default)]
@@ -366,5 +392,19 @@ mod tests {
         assert_eq!(gate.admit_outbound(id(5), node(9)), Ok(Standing::Host));
         gate.departed(id(5));
         assert_eq!(gate.admit_outbound(id(5), node(9)), Err(Closed::NotAMember));
+    }
+
+    #[test]
+    fn every_reason_is_told_in_both_languages() {
+        let all = [
+            Closed::ForeignKey,
+            Closed::NotAMember,
+            Closed::Occupied,
+            Closed::TooManyAttempts,
+            Closed::Memory,
+            Closed::Crowd,
+            Closed::TooManyConnections,
+        ];
+        crate::language::assert_explained(all.iter().map(|why| why as &dyn Explain));
     }
 }

@@ -16,6 +16,7 @@ use super::documents::{DocumentStream, Outgoing};
 use super::limits::{BULK_STREAMS_PER_NODE, DOCUMENTS_WAITING, Limits, SYNC_IN_FLIGHT};
 use super::status::{PartnerStatus, Path};
 use super::streams::Link;
+use crate::language::Message;
 
 /// Greeted streams on their way to the courier; more than one only while connections settle.
 const GREETED: usize = 4;
@@ -55,7 +56,7 @@ struct State {
     link: Option<(Link, Path, Instant)>,
     round_trip: Option<Duration>,
     connections: usize,
-    trouble: Option<String>,
+    trouble: Option<Message>,
     next_dial: Option<Instant>,
 }
 
@@ -174,8 +175,8 @@ impl Partner {
         state.round_trip = None;
     }
 
-    pub(super) fn set_trouble(&self, trouble: &str) {
-        self.state().trouble = Some(trouble.to_owned());
+    pub(super) fn set_trouble(&self, trouble: Message) {
+        self.state().trouble = Some(trouble);
     }
 
     pub(super) fn set_connections(&self, connections: usize) {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use dokuei_keys::id::NodeId;
 use tokio::time::Instant;
 
+use crate::language::Message;
+
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -55,7 +57,7 @@ pub struct PartnerStatus {
     /// The last measured round trip on the documents stream.
     pub round_trip: Option<Duration>,
     /// Why the last attempt failed or the last connection ended, in words.
-    pub trouble: Option<String>,
+    pub trouble: Option<Message>,
     /// When the next dial is due; `None` while connected, dialing, or when there is nothing to dial.
     pub next_dial: Option<Instant>,
     /// Documents handed over here and not yet answered.

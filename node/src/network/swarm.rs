@@ -34,6 +34,8 @@ use super::peers::{multiaddr, path_of, peer_of};
 use super::status::{Path, Transport};
 use super::streams::Link;
 use super::{Member, lock};
+use crate::language::Message;
+use crate::say;
 
 /// The loop sleeps at most so long; every earlier need is a timer of its own.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -71,7 +73,7 @@ pub(super) enum Report {
     /// The documents stream of a connection failed.
     Broken {
         connection: ConnectionId,
-        why: String,
+        why: Message,
     },
 }
 
@@ -181,7 +183,10 @@ impl Engine {
             });
         }
         for connection in self.connections.due(now) {
-            self.close(connection, "its time was over");
+            self.close(
+                connection,
+                &say!("接続の手続きが時間切れになりました", "its time was over"),
+            );
         }
         let window = lock(&self.gate).window_until();
         if window.is_some_and(|until| until <= now) {
@@ -232,7 +237,10 @@ impl Engine {
                     .collect();
                 self.dial_to_pair(PairDial { candidates, reply });
             }
-            Command::Close(connection) => self.close(connection, "the pairing is over"),
+            Command::Close(connection) => self.close(
+                connection,
+                &say!("登録の手続きが終わりました", "the pairing is over"),
+            ),
             Command::Stop(reply) => {
                 let _ = reply.send(());
             }
@@ -252,10 +260,11 @@ impl Engine {
             Report::Greeted(stream) => self.greeted(stream, now),
             Report::Ungreeted { may_pair: true, .. } => {}
             Report::Ungreeted { connection, .. } => {
-                self.close(
-                    connection,
-                    "the partner did not greet; it may not list this node",
+                let why = say!(
+                    "相手のノードが応対しません。相手施設でこの施設の登録が有効か確認してください",
+                    "the partner did not greet; it may not list this node"
                 );
+                self.close(connection, &why);
             }
             Report::Broken { connection, why } => self.close(connection, &why),
         }
@@ -295,7 +304,7 @@ impl Engine {
                 error,
                 ..
             } => {
-                tracing::info!(from = %send_back_addr, why = %trouble::listen_trouble(&error), "connection refused")
+                tracing::info!(from = %send_back_addr, why = %trouble::listen_trouble(&error).en, "connection refused")
             }
             SwarmEvent::ListenerClosed { reason, .. } => {
                 tracing::error!(?reason, "a listener closed")
@@ -384,7 +393,7 @@ impl Engine {
                 .dialing
                 .dial_failed(node, connection, Instant::now(), chance());
             if let Some(partner) = self.partners.find(&node) {
-                partner.set_trouble(&dial_trouble(error));
+                partner.set_trouble(dial_trouble(error));
             }
             self.note_next_dial(node);
             if let Some(attempt) = next {
@@ -417,13 +426,14 @@ impl Engine {
 
     fn close_window(&mut self) {
         let guests = lock(&self.gate).close_window();
+        let why = say!("登録の受付時間が終わりました", "the pairing window closed");
         for connection in guests {
-            self.close(connection, "the pairing window closed");
+            self.close(connection, &why);
         }
     }
 
     /// Closes a connection. It counts as closed from now on: TCP may need minutes to give up a dead one.
-    fn close(&mut self, connection: ConnectionId, why: &str) {
+    fn close(&mut self, connection: ConnectionId, why: &Message) {
         if self.swarm.close_connection(connection) {
             self.swarm.behaviour_mut().streams.forget(connection);
             self.closed(connection, why, Instant::now());

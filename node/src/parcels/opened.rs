@@ -10,7 +10,9 @@ use dokuei_keys::sealed::{
 };
 use dokuei_keys::secret::ContentKey;
 
+use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::Parcels;
+use crate::say;
 
 /// Sealed bytes read from the file at once: sixteen chunks.
 const PIECE: usize = 16 * SEALED_CHUNK;
@@ -19,12 +21,30 @@ const PIECE: usize = 16 * SEALED_CHUNK;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file is not there or cannot be read.
-    #[error("a sealed object cannot be read: {0}")]
     Disk(io::Error),
     /// The file is not what was sealed.
-    #[error("a sealed object is damaged")]
     Damaged,
 }
+
+impl Explain for OpenError {
+    fn message(&self) -> Message {
+        match self {
+            OpenError::Disk(error) => say!(
+                "封入されたデータを読めません（{why}）",
+                "a sealed object cannot be read: {why}";
+                why = error.message()
+            ),
+            OpenError::Damaged => {
+                say!(
+                    "封入されたデータが壊れています",
+                    "a sealed object is damaged"
+                )
+            }
+        }
+    }
+}
+
+displayed_in_english!(OpenError);
 
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> OpenError {

@@ -15,7 +15,7 @@ use dokuei_protocol::study::manifest::{Manifest, ManifestEntry, ObjectClass};
 use dokuei_protocol::time::Timestamp;
 
 use crate::chance::chance;
-use crate::language::Failure;
+use crate::language::{Explain, Failure};
 use crate::outputs::pdf;
 use crate::parcels::{Parcels, SealingObject};
 use crate::reports::bundle::Bundle;
@@ -123,12 +123,12 @@ fn check_signers(draft: &Draft, signers: &Signers<'_>) -> Result<(SiteId, Checke
         Ok((site.site(), person))
     });
     checked.map_err(|refused| {
-        let why = refused.why();
         Failure::new(
             "signer-not-certified",
             say!(
                 "署名者の証明書が有効ではありません（{why}）。更新してください。",
-                "The signer's certificate is not valid ({why}). Renew it."
+                "The signer's certificate is not valid ({why}). Renew it.";
+                why = refused.why().message()
             ),
         )
     })
@@ -148,8 +148,9 @@ fn seal(
         Failure::new(
             "disk",
             say!(
-                "レポートを保存できません（{error}）。空き容量を確認してください。",
-                "The report cannot be stored ({error}). Check the free space."
+                "レポートを保存できません（{why}）。空き容量を確認してください。",
+                "The report cannot be stored ({why}). Check the free space.";
+                why = error.message()
             ),
         )
     };
@@ -197,12 +198,13 @@ fn seal(
     Ok(Composed { issue, kept })
 }
 
-fn unfit(why: &dyn std::fmt::Display) -> Failure {
+fn unfit(why: &dyn Explain) -> Failure {
     Failure::new(
         "report-unfit",
         say!(
-            "このレポートは作成できません: {why}",
-            "This report cannot be made: {why}"
+            "このレポートは作成できません: {why}。",
+            "This report cannot be made: {why}.";
+            why = why.message()
         ),
     )
 }

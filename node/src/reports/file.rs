@@ -11,7 +11,7 @@ use crate::dicom::part10::{
 use crate::dicom::uid::{
     ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
 };
-use crate::language::Message;
+use crate::language::{Explain as _, Message};
 use crate::outputs::encapsulated::read_encapsulated;
 use crate::reports::bundle::{Bundle, MAGIC};
 use crate::reports::rendering::encapsulated;
@@ -50,7 +50,7 @@ impl Finding {
     /// The sentence for people.
     pub fn message(&self) -> Message {
         match self {
-            Finding::NotAuthentic(why) => why.message(),
+            Finding::NotAuthentic(why) => why.message().sentence(),
             Finding::ObjectChanged(at) => say!(
                 "DICOM ファイルが配送時と異なります（{at} バイト目から）。署名された内容は上のとおりですが、周りの情報（患者情報など）は信用しないでください。",
                 "The DICOM file differs from the one that was delivered (from byte {at}). What was signed is as shown above; do not trust the attributes around it."

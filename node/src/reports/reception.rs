@@ -8,12 +8,14 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::ReportIssued;
 
 use crate::archive::ArchiveError;
+use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::ObjectHead;
 use crate::reports::bundle::{BYTES, Predecessor};
 use crate::reports::kept::{BUNDLE_SLOT, KeptReport};
 use crate::reports::rendering;
 use crate::reports::verify::{Authentic, NotAuthentic, check_revocations, verify};
 use crate::runtime::ports::Ports;
+use crate::say;
 use crate::transfer::Content;
 use crate::transfer::receive::{ReceiveError, Receiving};
 
@@ -21,20 +23,47 @@ use crate::transfer::receive::{ReceiveError, Receiving};
 #[derive(Debug, thiserror::Error)]
 pub enum ReceptionError {
     /// It did not arrive.
-    #[error(transparent)]
     Receive(#[from] ReceiveError),
     /// It is not authentic, or about something else.
-    #[error("the report is not taken: {0}")]
     NotAuthentic(#[from] NotAuthentic),
     /// The archive did not take it.
-    #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// No archive is configured.
-    #[error("no archive is configured to put the report into")]
     NoArchive,
     /// It could not be kept here.
-    #[error("the report cannot be kept here: {0}")]
-    Disk(String),
+    Disk(Message),
+}
+
+impl Explain for ReceptionError {
+    fn message(&self) -> Message {
+        match self {
+            ReceptionError::Receive(error) => error.message(),
+            ReceptionError::NotAuthentic(why) => say!(
+                "届いたレポートを受け取りません。{why}。読影施設に連絡してください",
+                "the report is not taken, call the reading site: {why}";
+                why = why.message()
+            ),
+            ReceptionError::Archive(error) => error.message(),
+            ReceptionError::NoArchive => say!(
+                "レポートを保管する PACS が設定されていません。dokuei.toml の [archive] を設定してください",
+                "no archive is configured to put the report into: set [archive] in dokuei.toml"
+            ),
+            ReceptionError::Disk(why) => say!(
+                "レポートをこの施設に保存できません（{why}）",
+                "the report cannot be kept here: {why}";
+                why = why.clone()
+            ),
+        }
+    }
+}
+
+displayed_in_english!(ReceptionError);
+
+fn worker_failed() -> Message {
+    say!(
+        "ノードの内部処理が失敗しました",
+        "a worker of this node failed"
+    )
 }
 
 /// A report version to receive.
@@ -111,11 +140,11 @@ pub async fn receive(
     });
     let change = kept
         .change(case, issued.version, &ports.storage)
-        .map_err(|error| ReceptionError::Disk(error.to_string()))?;
+        .map_err(|error| ReceptionError::Disk(error.message()))?;
     ports
         .store
         .commit(change)
-        .map_err(|error| ReceptionError::Disk(error.to_string()))?;
+        .map_err(|error| ReceptionError::Disk(error.message()))?;
     deliver(ports, object.sop_instance_uid, object.data_set).await
 }
 
@@ -136,7 +165,7 @@ async fn deliver(
     };
     let stored = tokio::task::spawn_blocking(move || archiver.store_object(head, data_set)).await;
     stored
-        .map_err(|_| ReceptionError::Disk("a worker of this node failed".to_owned()))?
+        .map_err(|_| ReceptionError::Disk(worker_failed()))?
         .map_err(Into::into)
 }
 
@@ -174,8 +203,40 @@ fn earlier(ports: &Ports, case: CaseId, version: u32) -> Result<Vec<Predecessor>
     let mut objects = Vec::new();
     for earlier in 1..version {
         let kept = KeptReport::find(case, earlier, &ports.store, &ports.storage)
-            .map_err(|error| ReceptionError::Disk(error.to_string()))?;
+            .map_err(|error| ReceptionError::Disk(error.message()))?;
         objects.extend(kept.and_then(|kept| kept.object));
     }
     Ok(objects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_error_is_told_in_both_languages() {
+        let errors = [
+            ReceptionError::Receive(ReceiveError::Incomplete),
+            ReceptionError::NotAuthentic(NotAuthentic::Elsewhere),
+            ReceptionError::Archive(ArchiveError::Unreadable),
+            ReceptionError::NoArchive,
+            ReceptionError::Disk(worker_failed()),
+        ];
+        assert_explained(errors.iter().map(|error| error as &dyn Explain));
+    }
+
+    #[test]
+    fn what_is_not_authentic_is_told_in_both_languages() {
+        let all = [
+            NotAuthentic::Form,
+            NotAuthentic::Certificate,
+            NotAuthentic::Author,
+            NotAuthentic::Report,
+            NotAuthentic::Countersignature,
+            NotAuthentic::Pdf,
+            NotAuthentic::Elsewhere,
+        ];
+        assert_explained(all.iter().map(|why| why as &dyn Explain));
+    }
 }

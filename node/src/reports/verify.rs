@@ -8,7 +8,7 @@ use dokuei_keys::signed::Signed;
 use dokuei_protocol::case::report::{Countersignature, Report};
 use dokuei_protocol::time::Timestamp;
 
-use crate::language::Message;
+use crate::language::{Explain, Message, displayed_in_english};
 use crate::reports::bundle::Bundle;
 use crate::reports::subject::Subject;
 use crate::say;
@@ -35,77 +35,69 @@ pub struct Authentic {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAuthentic {
     /// The file is no report, or its form was damaged.
-    #[error("the file is not a signed report, or its form is damaged")]
     Form,
     /// The site certificate.
-    #[error("the certificate of the reading site is not valid")]
     Certificate,
     /// The author's delegation.
-    #[error("the reading site did not authorise the author")]
     Author,
     /// The author's role.
-    #[error("the author is not certified as a reader by the reading site")]
     NotAReader,
     /// The report.
-    #[error("the report was changed, or is not signed by its author")]
     Report,
     /// The countersignature.
-    #[error("the countersignature of the reading site does not belong to this report")]
     Countersignature,
     /// The printed form.
-    #[error("the printed form (PDF) was changed")]
     Pdf,
     /// A key behind it was revoked before it was signed.
-    #[error("it was signed after its author's key, or a key of the reading site, had been revoked")]
     Revoked,
     /// Report and issue, or report and study, differ.
-    #[error("the report is about something else")]
     Elsewhere,
 }
 
-impl NotAuthentic {
-    /// The sentence for people.
-    pub fn message(self) -> Message {
+impl Explain for NotAuthentic {
+    fn message(&self) -> Message {
         match self {
             NotAuthentic::Form => say!(
-                "署名済みレポートのファイルではないか、ファイルが壊れています。",
-                "This is not a signed report, or the file is damaged."
+                "署名済みレポートのファイルではないか、ファイルが壊れています",
+                "this is not a signed report, or the file is damaged"
             ),
             NotAuthentic::Certificate => say!(
-                "読影施設の証明書が正しくありません。",
-                "The certificate of the reading site is not valid."
+                "読影施設の証明書が正しくありません",
+                "the certificate of the reading site is not valid"
             ),
             NotAuthentic::Author => say!(
-                "読影医が読影施設に認証されていません。",
-                "The reading site did not authorise the author."
+                "読影医が読影施設に認証されていません",
+                "the reading site did not authorise the author"
             ),
             NotAuthentic::NotAReader => say!(
-                "署名した人は、読影施設で読影医として認証されていません。",
-                "The reading site has not certified the signer as a reader."
+                "署名した人は、読影施設で読影医として認証されていません",
+                "the reading site has not certified the signer as a reader"
             ),
             NotAuthentic::Report => say!(
-                "レポートの内容が署名後に変更されたか、署名が正しくありません。",
-                "The report was changed after signing, or its signature is not valid."
+                "レポートの内容が署名後に変更されたか、署名が正しくありません",
+                "the report was changed after signing, or its signature is not valid"
             ),
             NotAuthentic::Countersignature => say!(
-                "読影施設の署名がこのレポートのものではありません。",
-                "The signature of the reading site does not belong to this report."
+                "読影施設の署名がこのレポートのものではありません",
+                "the signature of the reading site does not belong to this report"
             ),
             NotAuthentic::Pdf => say!(
-                "PDF が署名後に変更されています。",
-                "The PDF was changed after signing."
+                "PDF が署名後に変更されています",
+                "the PDF was changed after signing"
             ),
             NotAuthentic::Revoked => say!(
-                "このレポートは、読影医または読影施設の鍵が失効した後に署名されています。",
-                "The report was signed after its author's key, or a key of the reading site, had been revoked."
+                "このレポートは、読影医または読影施設の鍵が失効した後に署名されています",
+                "the report was signed after its author's key, or a key of the reading site, had been revoked"
             ),
             NotAuthentic::Elsewhere => say!(
-                "このレポートは別の検査または別の版のものです。",
-                "The report is about another study or is another version."
+                "このレポートは別の検査または別の版のものです",
+                "the report is about another study or is another version"
             ),
         }
     }
 }
+
+displayed_in_english!(NotAuthentic);
 
 /// Verifies a bundle. `pdf` is the printed form when the bundle does not hold it itself.
 ///

@@ -8,7 +8,7 @@ use dokuei_protocol::service::Service;
 use dokuei_protocol::time::Timestamp;
 use minicbor::{Decode, Encode};
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::site::prekeys::PrekeyKey;
 use crate::store::{Change, Rows, Store, StoreError};
@@ -55,8 +55,9 @@ pub fn restore(
             Failure::new(
                 "log-damaged",
                 say!(
-                    "記録が壊れています（{broken}）。バックアップから復元してください。",
-                    "The records are damaged ({broken}). Restore the data folder from a backup."
+                    "記録が壊れています（{why}）。データフォルダをバックアップから復元してください。",
+                    "The records are damaged ({why}). Restore the data folder from a backup.";
+                    why = broken.message()
                 ),
             )
         })
@@ -98,7 +99,7 @@ fn damaged() -> Failure {
     Failure::new(
         "store-damaged",
         say!(
-            "データベースの鍵の行が壊れています。バックアップから復元してください。",
+            "データベースの鍵の行が壊れています。データフォルダをバックアップから復元してください。",
             "A row of keys in the database is damaged. Restore the data folder from a backup."
         ),
     )
@@ -106,12 +107,6 @@ fn damaged() -> Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
-        Failure::new(
-            "store-failed",
-            say!(
-                "データベースが使えません（{error}）。",
-                "The database cannot be used ({error})."
-            ),
-        )
+        Failure::new("store-failed", error.message().sentence())
     }
 }

@@ -6,3 +6,4 @@ pub mod dispatch;
 pub mod kept;
 pub mod ports;
 pub mod start;
+pub mod troubles;

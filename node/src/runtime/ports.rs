@@ -14,8 +14,10 @@ use dokuei_protocol::limits;
 use tokio::sync::Semaphore;
 
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
+use crate::language::Explain as _;
 use crate::network::Network;
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
+use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::{Register, RegisterError};
@@ -80,6 +82,8 @@ pub struct Ports {
     pub transfers: Transfers,
     /// What is on its way and goes to the archive at once.
     pub arriving: Arriving,
+    /// Why the last attempts failed.
+    pub troubles: Troubles,
 }
 
 impl Ports {
@@ -93,8 +97,12 @@ impl Ports {
         key: ContentKey,
     ) -> Outcome {
         match self.study(case, from, node, grant, key).await {
-            Ok(()) => Outcome::Done,
+            Ok(()) => {
+                self.troubles.clear(&case);
+                Outcome::Done
+            }
             Err(error) => {
+                self.troubles.note(case, error.message());
                 let outcome = outcome_of(&error);
                 if outcome == Outcome::Impossible {
                     drop(self.arriving.take(case));
@@ -200,7 +208,18 @@ impl Ports {
             archiver.store_study(&parcels, &key, from, &study, &confirmed, &progress)
         })
         .await;
-        archived(stored)
+        match stored {
+            Ok(Ok(())) => {
+                self.troubles.clear(&case);
+                Outcome::Done
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(target: "dokuei::archive", %case, "{error}");
+                self.troubles.note(case, error.message());
+                archive_outcome(&error)
+            }
+            Err(_) => Outcome::Failed(Trouble::Disk),
+        }
     }
 
     /// Removes what lies here of a study whose key is destroyed.
@@ -223,9 +242,13 @@ impl Ports {
     /// Fetches a report version, verifies it, and puts it into the archive.
     pub async fn receive_report(self: Arc<Self>, report: IssuedReport, key: ContentKey) -> Outcome {
         match reception::receive(&self, &report, key).await {
-            Ok(()) => Outcome::Done,
+            Ok(()) => {
+                self.troubles.clear(&report.case);
+                Outcome::Done
+            }
             Err(error) => {
                 let (case, version) = (report.case, report.issued.version);
+                self.troubles.note(case, error.message());
                 tracing::warn!(target: "dokuei::report", %case, version, "a report could not be received: {error}");
                 match error {
                     ReceptionError::Receive(error) => outcome_of(&error),
@@ -236,17 +259,6 @@ impl Ports {
                 }
             }
         }
-    }
-}
-
-fn archived(stored: Result<Result<(), ArchiveError>, tokio::task::JoinError>) -> Outcome {
-    match stored {
-        Ok(Ok(())) => Outcome::Done,
-        Ok(Err(error)) => {
-            tracing::warn!(target: "dokuei::archive", "{error}");
-            archive_outcome(&error)
-        }
-        Err(_) => Outcome::Failed(Trouble::Disk),
     }
 }
 

@@ -17,11 +17,12 @@ use crate::archive::Archiver;
 use crate::chance::chance;
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
+use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
 use crate::disk::Room;
-use crate::language::Failure;
+use crate::language::{Explain, Failure};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -29,6 +30,7 @@ use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
+use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, notices, passphrase, prekeys};
@@ -198,6 +200,7 @@ fn open_ports(
         archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
         transfers: Transfers::default(),
         arriving: Arriving::default(),
+        troubles: Troubles::default(),
     })
 }
 
@@ -210,7 +213,7 @@ impl Node {
         for notice in notices::all(&self.folder)? {
             if notice.site == self.ports.site {
                 let taken = self.desk.command(Command::TakeNotice(Box::new(notice)));
-                let taken = taken.await.map_err(|error| failed(&error))?;
+                let taken = taken.await.map_err(|_| stopping())?;
                 if let Err(error) = taken {
                     tracing::error!(target: "dokuei::keys", "a notice of this site's own keys is not taken: {error}");
                 }
@@ -220,12 +223,8 @@ impl Node {
             Command::AnnounceAddresses(self.addresses()),
             Command::AnnounceCapacity(self.config.capacity.clone()),
         ] {
-            let answer = self
-                .desk
-                .command(command)
-                .await
-                .map_err(|error| failed(&error))?;
-            answer.map_err(|error| failed(&error))?;
+            let answer = self.desk.command(command).await.map_err(|_| stopping())?;
+            answer.map_err(|cannot| cannot_do(&cannot))?;
         }
         Ok(())
     }
@@ -269,8 +268,8 @@ fn start_scp(config: &Config, intake: Arc<StudyIntake>) -> Result<Scp, Failure> 
             Failure::new(
                 "config-invalid",
                 say!(
-                    "AE タイトル「{text}」が正しくありません。",
-                    "The AE title '{text}' is not one."
+                    "AE タイトル「{text}」は使えません。半角英数字と記号 1～16 文字で指定してください。",
+                    "The AE title '{text}' is not one: 1 to 16 ASCII letters, digits and signs."
                 ),
             )
         })
@@ -373,12 +372,13 @@ async fn close_quiet_studies(ports: Arc<Ports>, quiet_seconds: u64) {
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Failure {
+fn failed(error: &dyn Explain) -> Failure {
     Failure::new(
         "start-failed",
         say!(
-            "ノードを開始できません: {error}",
-            "The node cannot be started: {error}"
+            "ノードを開始できません: {why}。",
+            "The node cannot be started: {why}.";
+            why = error.message()
         ),
     )
 }

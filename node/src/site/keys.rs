@@ -15,7 +15,7 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::site::{SiteFolder, recovery, unusable, write_private};
 
@@ -337,15 +337,16 @@ pub fn key_file(path: &std::path::Path, error: &KeyFileError) -> Failure {
         KeyFileError::WrongPassphrase => Failure::new(
             "wrong-passphrase",
             say!(
-                "鍵ファイル {file} の合言葉が違います。正しい合言葉のファイルを --passphrase-file で指定してください。",
-                "The passphrase for the key file {file} is wrong. Give the file with the right one as --passphrase-file."
+                "鍵ファイル {file} の合言葉が違います。正しい合言葉を入力するか、--passphrase-file でそのファイルを指定してください。",
+                "The passphrase for the key file {file} is wrong. Type the right one, or give its file as --passphrase-file."
             ),
         ),
         other => Failure::new(
             "key-file-damaged",
             say!(
-                "鍵ファイル {file} を開けません（{other}）。バックアップから復元してください。",
-                "The key file {file} cannot be opened ({other}). Restore it from a backup."
+                "鍵ファイル {file} を使用できません: {why}。",
+                "The key file {file} cannot be used: {why}.";
+                why = other.message()
             ),
         ),
     }

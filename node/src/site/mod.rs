@@ -10,7 +10,7 @@ pub mod recovery;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::say;
 
 /// The data folder and the places in it.
@@ -130,8 +130,9 @@ pub fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         "folder-unusable",
         say!(
-            "{path} を使えません（{error}）。場所、権限、空き容量を確認してください。",
-            "{path} cannot be used ({error}). Check the place, its permissions and the free space."
+            "{path} を使用できません（{why}）。場所、アクセス権、空き容量を確認してください。",
+            "{path} cannot be used ({why}). Check the place, its permissions and the free space.";
+            why = error.message()
         ),
     )
 }

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use dokuei_keys::delegation::{Delegation, PersonRole, Subject};
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{PersonId, SiteId};
-use dokuei_keys::keyfile::{self, Cost};
+use dokuei_keys::keyfile::{self, Cost, KeyFileError};
 use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed::{Signed, recorded};
 use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::{UnixSeconds, Validity};
 use rand_core::CryptoRng;
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::site::keys::{SiteKeys, key_file};
 use crate::site::{SiteFolder, unusable, write_private};
@@ -107,12 +107,12 @@ pub fn enrol(
 }
 
 fn unfit(refused: &Refused) -> Failure {
-    let why = refused.why();
     Failure::new(
         "person-unfit",
         say!(
-            "この人の情報では鍵を発行できません（{why}）。",
-            "No key can be issued with these particulars ({why})."
+            "この氏名または免許番号では署名鍵を発行できません（{why}）。",
+            "No key can be issued with this name or licence number ({why}).";
+            why = refused.why().message()
         ),
     )
 }
@@ -203,8 +203,16 @@ pub fn unlock(
 ) -> Result<SigningKey, Failure> {
     let path = folder.person(id);
     let sealed = std::fs::read(&path).map_err(|error| unusable(&path, &error))?;
-    let plain =
-        keyfile::open_secrets(&sealed, passphrase).map_err(|error| key_file(&path, &error))?;
+    let plain = keyfile::open_secrets(&sealed, passphrase).map_err(|error| match error {
+        KeyFileError::WrongPassphrase => Failure::new(
+            "wrong-passphrase",
+            say!(
+                "署名者の合言葉が違います。もう一度入力するか、--passphrase-file のファイルを確認してください。",
+                "The signer's passphrase is wrong. Type it again, or check the file given as --passphrase-file."
+            ),
+        ),
+        other => key_file(&path, &other),
+    })?;
     let seed: [u8; 32] = plain.as_slice().try_into().map_err(|_| damaged(&path))?;
     Ok(SigningKey::from_seed(Secret32::from_bytes(seed)))
 }

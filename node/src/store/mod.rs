@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, ReadableTable};
 
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
 pub use tables::Rows;
@@ -32,22 +32,26 @@ impl Store {
     /// When the file cannot be opened, is damaged, or of a later program.
     pub fn open(path: &Path) -> Result<Store, Failure> {
         let file = path.display().to_string();
-        let unusable = |error: &dyn std::fmt::Display| {
+        let unusable = |why: Message| {
             Failure::new(
                 "store-unusable",
                 say!(
-                    "データベース {file} を開けません（{error}）。空き容量と権限を確認し、壊れている場合はバックアップから復元してください。",
-                    "The database {file} cannot be opened ({error}). Check free space and permissions; if it is damaged, restore it from a backup."
+                    "データベース {file} を開けません（{why}）。空き容量とアクセス権を確認し、壊れている場合はバックアップから復元してください。",
+                    "The database {file} cannot be opened ({why}). Check free space and permissions; if it is damaged, restore it from a backup.";
+                    why = why
                 ),
             )
         };
+        let broken = |said: &dyn std::fmt::Display| {
+            unusable(say!("データベースのエラー「{said}」", "{said}"))
+        };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
+            std::fs::create_dir_all(folder).map_err(|error| unusable(error.message()))?;
         }
-        let database = Arc::new(Database::create(path).map_err(|error| unusable(&error))?);
-        tables::create(&database).map_err(|error| unusable(&error))?;
-        let writer =
-            writer::Writer::start(Arc::clone(&database)).map_err(|error| unusable(&error))?;
+        let database = Arc::new(Database::create(path).map_err(|error| broken(&error))?);
+        tables::create(&database).map_err(|error| broken(&error))?;
+        let writer = writer::Writer::start(Arc::clone(&database))
+            .map_err(|error| unusable(error.message()))?;
         Ok(Store {
             database,
             writer: Arc::new(writer),

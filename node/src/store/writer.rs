@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 
 use redb::{Database, Durability, WriteTransaction};
 
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 use crate::store::tables::{RECORDS, Rows};
 
 /// Changes that may wait for the writer. More callers wait in `commit`.
@@ -42,12 +44,24 @@ impl Change {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database or the disk under it failed; a full disk is the usual reason.
-    #[error("the store failed ({0}): check free space and the disk")]
     Failed(String),
     /// The writer has ended.
-    #[error("the store is closed")]
     Closed,
 }
+
+impl Explain for StoreError {
+    fn message(&self) -> Message {
+        match self {
+            StoreError::Failed(said) => say!(
+                "データベースに読み書きできません（{said}）。空き容量とディスクを確認してください",
+                "the store failed ({said}): check free space and the disk"
+            ),
+            StoreError::Closed => say!("データベースは閉じられています", "the store is closed"),
+        }
+    }
+}
+
+displayed_in_english!(StoreError);
 
 macro_rules! from_redb {
     ($($error:ty),+) => {$(

@@ -23,28 +23,37 @@ const HELD_BYTES: usize = 1024 * 1024;
 const FULL: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
     "disk full: make room on the node",
+    "ノードのディスクの空き容量が足りません。不要なファイルを削除してください",
 );
 const FAILED: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
     "the node cannot write to its disk",
+    "ノードがディスクに書き込めません。ディスクを確認してください",
 );
-const BUSY: StoreFailure =
-    StoreFailure::new(StoreStatus::OutOfResources, "too many studies at once");
+const BUSY: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "too many studies at once",
+    "同時に受信中の検査が多すぎます。少し待ってから送り直してください",
+);
 const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
+    "同じ SOP Instance UID で内容の違う画像が既にあります",
 );
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
     "data set is malformed: see the node's log",
+    "DICOM データの形式に誤りがあります。詳細はノードのログにあります",
 );
 const MISMATCH: StoreFailure = StoreFailure::new(
     StoreStatus::DataSetMismatch,
     "data set is not the announced object",
+    "送信時に告げられたものと違うオブジェクトです",
 );
 const NO_STUDY: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
     "no Study Instance UID near the beginning",
+    "検査を識別する Study Instance UID が見つかりません",
 );
 
 /// Takes objects into the register.
@@ -247,4 +256,17 @@ pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::{Explain, assert_explained};
+
+    #[test]
+    fn every_refusal_fits_its_element_and_is_told_in_both_languages() {
+        let all = [FULL, FAILED, BUSY, CONFLICT, MALFORMED, MISMATCH, NO_STUDY];
+        assert_explained(all.iter().map(|failure| failure as &dyn Explain));
+        assert!(all.iter().all(|failure| failure.comment().is_some()));
+    }
 }

@@ -16,7 +16,9 @@ use crate::chance::chance;
 use crate::dicom::header::Header;
 use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
 use crate::dicom::uid::Uid;
+use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::{ObjectHead, OpenedObject, Parcels, SealedObject};
+use crate::say;
 use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::study::{STUDY_VERSION, Study};
 
@@ -107,27 +109,52 @@ pub enum Added {
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// The disk failed or is full.
-    #[error("the disk failed or is full ({0}): make room, nothing that was confirmed is lost")]
     Disk(#[from] std::io::Error),
     /// The store failed.
-    #[error(transparent)]
     Store(#[from] StoreError),
     /// Too many studies are arriving, or one has too many objects.
-    #[error(
-        "too many studies are arriving at once, or one has more than {} objects",
-        limits::OBJECTS
-    )]
     Full,
     /// No such study.
-    #[error("there is no such study here")]
     Unknown,
     /// Objects of the study are still arriving.
-    #[error("objects of the study are arriving at this moment")]
     Arriving,
     /// A stored row or parcel cannot be opened.
-    #[error("a stored study cannot be opened: restore the data folder from a backup")]
     Damaged,
 }
+
+impl Explain for RegisterError {
+    fn message(&self) -> Message {
+        match self {
+            RegisterError::Disk(error) => say!(
+                "ディスクに読み書きできません（{why}）。空き容量を確認してください。受信済みの検査は失われていません",
+                "the disk failed or is full ({why}): make room, nothing that was confirmed is lost";
+                why = error.message()
+            ),
+            RegisterError::Store(error) => error.message(),
+            RegisterError::Full => {
+                let most = limits::OBJECTS;
+                say!(
+                    "同時に受信中の検査が多すぎるか、一つの検査の画像が {most} 枚を超えています",
+                    "too many studies are arriving at once, or one has more than {most} objects"
+                )
+            }
+            RegisterError::Unknown => say!(
+                "その検査はこの施設にありません",
+                "there is no such study here"
+            ),
+            RegisterError::Arriving => say!(
+                "この検査はまだ受信中です。少し待ってからやり直してください",
+                "objects of the study are arriving at this moment; wait a little"
+            ),
+            RegisterError::Damaged => say!(
+                "保存された検査を開けません。データフォルダをバックアップから復元してください",
+                "a stored study cannot be opened: restore the data folder from a backup"
+            ),
+        }
+    }
+}
+
+displayed_in_english!(RegisterError);
 
 impl Register {
     /// Opens the register: reads every study, and finishes what a crash interrupted.

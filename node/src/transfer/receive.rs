@@ -14,8 +14,10 @@ use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 
 use crate::archive::StoringAhead;
+use crate::language::{Explain, Message, displayed_in_english};
 use crate::network::{FetchError, Network, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
+use crate::say;
 use crate::studies::intake::now;
 use crate::studies::study::Study;
 use crate::transfer::marks::Marks;
@@ -58,25 +60,82 @@ pub struct Received {
     pub study: Option<Study>,
 }
 
+/// What is not as it was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// An object differs from the manifest.
+    Object,
+    /// The manifest is longer than any.
+    ManifestTooLong,
+    /// The manifest differs from the grant.
+    Manifest,
+    /// It holds objects of more than one study.
+    Mixed,
+}
+
 /// A parcel could not be received.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
     /// What the partner hands out is not what it granted.
-    #[error("what arrived is not what was granted ({0}): ask the partner to send the study again")]
-    Damaged(&'static str),
+    Damaged(Damage),
     /// The partner does not hand it out.
-    #[error("the partner does not hand the parcel out (yet)")]
     NotPermitted,
     /// The connection failed.
-    #[error("{0}")]
     Network(FetchError),
     /// Something is still missing.
-    #[error("some of it did not arrive")]
     Incomplete,
     /// This node's disk failed.
-    #[error("this node's disk failed or is full: {0}")]
     Disk(#[from] io::Error),
 }
+
+impl Explain for Damage {
+    fn message(&self) -> Message {
+        match self {
+            Damage::Object => say!(
+                "画像が目録と一致しません",
+                "an object differs from the manifest"
+            ),
+            Damage::ManifestTooLong => {
+                say!("目録が長すぎます", "its list of objects is too long")
+            }
+            Damage::Manifest => say!(
+                "目録が付与の内容と一致しません",
+                "its list of objects differs from the grant"
+            ),
+            Damage::Mixed => say!(
+                "複数の検査の画像が混ざっています",
+                "it holds objects of more than one study"
+            ),
+        }
+    }
+}
+
+impl Explain for ReceiveError {
+    fn message(&self) -> Message {
+        match self {
+            ReceiveError::Damaged(damage) => say!(
+                "届いたデータが付与された内容と違います（{why}）。相手施設に再送を依頼してください",
+                "what arrived is not what was granted ({why}): ask the partner to send the study again";
+                why = damage.message()
+            ),
+            ReceiveError::NotPermitted => say!(
+                "相手施設がまだデータを渡していません",
+                "the partner does not hand the parcel out (yet)"
+            ),
+            ReceiveError::Network(error) => error.message(),
+            ReceiveError::Incomplete => {
+                say!("一部のデータが届いていません", "some of it did not arrive")
+            }
+            ReceiveError::Disk(error) => say!(
+                "このノードのディスクに保存できません（{why}）。空き容量を確認してください",
+                "this node's disk failed or is full ({why}): make room";
+                why = error.message()
+            ),
+        }
+    }
+}
+
+displayed_in_english!(ReceiveError);
 
 impl Receiving {
     /// Receives the parcel, continuing where an earlier run stopped.
@@ -123,9 +182,7 @@ impl Receiving {
         for _ in 0..ROUNDS {
             let missing = sink.missing();
             if sink.is_mixed() {
-                return Err(ReceiveError::Damaged(
-                    "it holds objects of more than one study",
-                ));
+                return Err(ReceiveError::Damaged(Damage::Mixed));
             }
             if missing.is_empty() {
                 return Ok(());
@@ -140,11 +197,9 @@ impl Receiving {
             fetched.map_err(ReceiveError::Network)?;
         }
         match (sink.missing().is_empty(), sink.damaged()) {
-            (true, _) if sink.is_mixed() => Err(ReceiveError::Damaged(
-                "it holds objects of more than one study",
-            )),
+            (true, _) if sink.is_mixed() => Err(ReceiveError::Damaged(Damage::Mixed)),
             (true, _) => Ok(()),
-            (false, Some(_)) => Err(ReceiveError::Damaged("an object differs from the manifest")),
+            (false, Some(_)) => Err(ReceiveError::Damaged(Damage::Object)),
             (false, None) => Err(ReceiveError::Incomplete),
         }
     }
@@ -155,7 +210,7 @@ impl Receiving {
             return Ok(manifest);
         }
         if self.manifest.length > limits::MANIFEST_BYTES as u64 {
-            return Err(ReceiveError::Damaged("its list of objects is too long"));
+            return Err(ReceiveError::Damaged(Damage::ManifestTooLong));
         }
         let range = RangeRequest {
             parcel: self.manifest.parcel.to_bytes(),
@@ -174,9 +229,7 @@ impl Receiving {
         fetched.map_err(ReceiveError::Network)?;
         self.open_manifest().map_err(|error| match error {
             OpenError::Disk(error) => ReceiveError::Disk(error),
-            OpenError::Damaged => {
-                ReceiveError::Damaged("its list of objects differs from the grant")
-            }
+            OpenError::Damaged => ReceiveError::Damaged(Damage::Manifest),
         })
     }
 
@@ -231,4 +284,25 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(io::Error::other("a worker of this node failed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_error_is_told_in_both_languages() {
+        let errors = [
+            ReceiveError::Damaged(Damage::Object),
+            ReceiveError::Damaged(Damage::ManifestTooLong),
+            ReceiveError::Damaged(Damage::Manifest),
+            ReceiveError::Damaged(Damage::Mixed),
+            ReceiveError::NotPermitted,
+            ReceiveError::Network(FetchError::Interrupted),
+            ReceiveError::Incomplete,
+            ReceiveError::Disk(io::ErrorKind::StorageFull.into()),
+        ];
+        assert_explained(errors.iter().map(|error| error as &dyn Explain));
+    }
 }

@@ -15,8 +15,11 @@ use crate::object::Object;
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) const DISK_FULL: StoreFailure =
-    StoreFailure::new(StoreStatus::OutOfResources, "disk full at the clinic");
+pub(crate) const DISK_FULL: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "disk full at the clinic",
+    "満杯",
+);
 
 /// Where the intake fails.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -124,7 +124,9 @@ fn statuses_become_outcomes() {
     let memory = Memory::new();
     let scp = memory::start(&memory);
     for (status, may_retry) in cases {
-        memory.set_failing(Failing::AtCommit(StoreFailure::new(status, "refused")));
+        memory.set_failing(Failing::AtCommit(StoreFailure::new(
+            status, "refused", "拒否",
+        )));
         let object = Object::new(CT, EXPLICIT, 1, 16);
         let (outcomes, summary) =
             send(&destination(scp.local_addr()), [object.boxed()].into_iter());
@@ -158,7 +160,7 @@ fn a_class_that_is_not_accepted_is_named_and_the_rest_goes() {
     );
     assert_eq!(
         outcomes[1].delivery.to_string(),
-        format!("destination does not accept {private} in {EXPLICIT}")
+        format!("the destination does not accept {private} in {EXPLICIT}")
     );
     assert!(!outcomes[1].delivery.may_retry());
     memory.seen(|seen| assert_eq!(seen.begun, 2));

@@ -1,5 +1,8 @@
 //! Statuses of C-STORE (PS3.4 annex B.2.3, PS3.7 annex C).
 
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
+
 /// The status of a C-STORE that failed at our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreStatus {
@@ -42,18 +45,22 @@ const COMMENT_LIMIT: usize = 64;
 
 /// A C-STORE that is answered with a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("status {:04X}: {comment}", status.code())]
 pub struct StoreFailure {
     status: StoreStatus,
     comment: &'static str,
+    japanese: &'static str,
 }
 
 impl StoreFailure {
-    /// A failure with `comment` for the sender's operator. The comment is a fixed text, so that no
-    /// patient data can get into it; of anything but 1–64 printable ASCII characters without
-    /// backslash only the status is sent.
-    pub const fn new(status: StoreStatus, comment: &'static str) -> Self {
-        StoreFailure { status, comment }
+    /// A failure with `comment` for the sender's operator, and the same in Japanese for people at
+    /// this site. The comment is a fixed text, so that no patient data can get into it; of anything
+    /// but 1–64 printable ASCII characters without backslash (VR LO) only the status is sent.
+    pub const fn new(status: StoreStatus, comment: &'static str, japanese: &'static str) -> Self {
+        StoreFailure {
+            status,
+            comment,
+            japanese,
+        }
     }
 
     /// The status.
@@ -71,6 +78,19 @@ impl StoreFailure {
         (fits && printable).then_some(self.comment)
     }
 }
+
+impl Explain for StoreFailure {
+    fn message(&self) -> Message {
+        let code = format!("{:04X}", self.status.code());
+        say!(
+            "{comment}（DICOM 状態 {code}）",
+            "{comment} (DICOM status {code})";
+            comment = Message::new(self.japanese, self.comment)
+        )
+    }
+}
+
+displayed_in_english!(StoreFailure);
 
 /// What a C-STORE status from another SCP means for the object that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +148,7 @@ mod tests {
 
     #[test]
     fn only_a_comment_that_fits_the_element_is_sent() {
-        let comment = |text| StoreFailure::new(StoreStatus::OutOfResources, text).comment();
+        let comment = |text| StoreFailure::new(StoreStatus::OutOfResources, text, "満杯").comment();
         assert_eq!(comment("disk full"), Some("disk full"));
         for text in ["", "満杯", "a\\b", "a\nb"] {
             assert_eq!(comment(text), None);

@@ -10,6 +10,8 @@ use super::scanner::{
     FindingKind, Findings, Limits, Malformed, MalformedKind, Scanner, TransferSyntax,
 };
 use super::uid::Uid;
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use meta::{MetaReader, ReadMeta};
@@ -48,10 +50,8 @@ pub struct ScannedFile {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It could not be read.
-    #[error("the file could not be read: {0}")]
     Io(#[from] std::io::Error),
     /// It was refused.
-    #[error(transparent)]
     Malformed(#[from] Malformed),
 }
 
@@ -219,3 +219,16 @@ pub fn scan_file(mut file: impl Read, length: Option<u64>) -> Result<ScannedFile
         scanner.push(block.get(..read).unwrap_or_default())?;
     }
 }
+
+impl Explain for FileError {
+    fn message(&self) -> Message {
+        match self {
+            FileError::Io(error) => {
+                say!("読めません（{why}）", "it cannot be read ({why})"; why = error.message())
+            }
+            FileError::Malformed(malformed) => malformed.message(),
+        }
+    }
+}
+
+displayed_in_english!(FileError);

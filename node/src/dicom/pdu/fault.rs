@@ -2,6 +2,8 @@
 
 use super::PduKind;
 use super::watch::Phase;
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// Another protocol's client on the DICOM port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,32 +35,14 @@ impl Foreign {
     }
 }
 
-impl std::fmt::Display for Foreign {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Foreign::Tls => {
-                "the peer speaks TLS but this is the plain DICOM port; turn TLS off at the sender"
-            }
-            Foreign::Http => {
-                "the peer sent an HTTP request to the DICOM port; a browser or DICOMweb client \
-                 needs another port"
-            }
-            Foreign::Ssh => "the peer speaks SSH, not DICOM; check the port at the sender",
-        })
-    }
-}
-
 /// A PDU that breaks PS3.8: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PduFault {
     /// Not DICOM at all.
-    #[error("{0}")]
     Foreign(Foreign),
     /// A PDU type outside the seven.
-    #[error("PDU type {0:#04x} does not exist in DICOM; the sender is probably not a DICOM device")]
     UnknownType(u8),
     /// An announced length above the limit of its kind.
-    #[error("{kind} announced {length} bytes, at most {limit} are taken")]
     TooLong {
         /// The PDU.
         kind: PduKind,
@@ -68,7 +52,6 @@ pub enum PduFault {
         limit: u32,
     },
     /// An announced length below what its kind needs.
-    #[error("{kind} announced {length} bytes, it needs at least {least}")]
     TooShort {
         /// The PDU.
         kind: PduKind,
@@ -78,7 +61,6 @@ pub enum PduFault {
         least: u32,
     },
     /// A field that contradicts the standard or another field.
-    #[error("{kind} is malformed: {what}")]
     Malformed {
         /// The PDU.
         kind: PduKind,
@@ -86,7 +68,6 @@ pub enum PduFault {
         what: &'static str,
     },
     /// A PDU that has no place at this point of the association.
-    #[error("{kind} came {during}, where it has no place")]
     Unexpected {
         /// The PDU.
         kind: PduKind,
@@ -121,22 +102,6 @@ impl Abort {
     }
 }
 
-impl std::fmt::Display for Abort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = match (self.source, self.reason) {
-            (0, _) => "its application gave up",
-            (2, 0) => "no reason given",
-            (2, 1) => "it did not recognise a PDU",
-            (2, 2) => "it did not expect a PDU",
-            (2, 4) => "it did not recognise a parameter",
-            (2, 5) => "it did not expect a parameter",
-            (2, 6) => "it found a parameter invalid",
-            (source, reason) => return write!(f, "source {source}, reason {reason}"),
-        };
-        f.write_str(text)
-    }
-}
-
 impl PduFault {
     /// The A-ABORT that answers it.
     pub(crate) fn abort(self) -> Abort {
@@ -154,22 +119,16 @@ impl PduFault {
 #[derive(Debug, thiserror::Error)]
 pub enum LinkFault {
     /// The peer broke the protocol.
-    #[error(transparent)]
     Pdu(#[from] PduFault),
     /// A command set that cannot be read or has no place.
-    #[error("the peer sent a message that cannot be followed: {0}")]
     Message(&'static str),
     /// The peer sent A-ABORT.
-    #[error("the peer aborted the association: {0}")]
     Aborted(Abort),
     /// The peer closed the connection.
-    #[error("the peer closed the connection without releasing the association")]
     Closed,
     /// Nothing came within the time allowed.
-    #[error("time-out while waiting for {0}")]
     TimedOut(Phase),
     /// The peer was slower than the minimum rate.
-    #[error("the peer moved {bytes} bytes in {seconds} s, below the minimum rate")]
     TooSlow {
         /// Bytes in the last window.
         bytes: u64,
@@ -177,13 +136,10 @@ pub enum LinkFault {
         seconds: u64,
     },
     /// It was idle and made room for another association.
-    #[error("it was idle and gave way to a new association, as the most allowed were open")]
     GaveWay,
     /// This node is stopping.
-    #[error("this node is stopping")]
     Stopping,
     /// The network or the operating system.
-    #[error("the connection failed: {0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -200,5 +156,204 @@ impl LinkFault {
                 None
             }
         }
+    }
+}
+
+impl Explain for Foreign {
+    fn message(&self) -> Message {
+        match self {
+            Foreign::Tls => say!(
+                "相手の装置が TLS（暗号化通信）で接続してきました。このポートは暗号化なしの DICOM 用です。送信側の TLS を無効にしてください",
+                "the peer speaks TLS but this is the plain DICOM port; turn TLS off at the sender"
+            ),
+            Foreign::Http => say!(
+                "DICOM のポートに HTTP で接続してきました。ブラウザや DICOMweb は別のポートを使用してください",
+                "the peer sent an HTTP request to the DICOM port; a browser or DICOMweb client needs another port"
+            ),
+            Foreign::Ssh => say!(
+                "DICOM のポートに SSH で接続してきました。送信側のポート番号を確認してください",
+                "the peer speaks SSH, not DICOM; check the port at the sender"
+            ),
+        }
+    }
+}
+
+impl Explain for PduFault {
+    fn message(&self) -> Message {
+        match self {
+            PduFault::Foreign(foreign) => foreign.message(),
+            PduFault::UnknownType(kind) => say!(
+                "DICOM にない種類のデータ（PDU {kind:#04x}）が届きました。相手は DICOM 装置ではない可能性があります",
+                "PDU type {kind:#04x} does not exist in DICOM; the sender is probably not a DICOM device"
+            ),
+            PduFault::TooLong {
+                kind,
+                length,
+                limit,
+            } => say!(
+                "相手の装置の {kind} が長すぎます（{length} バイト、上限 {limit}）",
+                "{kind} announced {length} bytes, at most {limit} are taken"
+            ),
+            PduFault::TooShort {
+                kind,
+                length,
+                least,
+            } => say!(
+                "相手の装置の {kind} が短すぎます（{length} バイト、最低 {least}）",
+                "{kind} announced {length} bytes, it needs at least {least}"
+            ),
+            PduFault::Malformed { kind, what } => say!(
+                "相手の装置の {kind} が DICOM の規則に反しています。装置の保守業者に伝えてください（{what}）",
+                "{kind} is malformed: {what}"
+            ),
+            PduFault::Unexpected { kind, during } => say!(
+                "相手の装置が順序に反して {kind} を送りました。装置の保守業者に伝えてください（{during}）",
+                "{kind} came {during}, where it has no place"
+            ),
+        }
+    }
+}
+
+impl Explain for Abort {
+    fn message(&self) -> Message {
+        match (self.source, self.reason) {
+            (0, _) => say!("相手のプログラムが中止しました", "its application gave up"),
+            (2, 0) => say!("理由は示されていません", "no reason given"),
+            (2, 1) => say!(
+                "知らない種類の PDU と判断されました",
+                "it did not recognise a PDU"
+            ),
+            (2, 2) => say!(
+                "順序に反した PDU と判断されました",
+                "it did not expect a PDU"
+            ),
+            (2, 4) => say!(
+                "知らないパラメータと判断されました",
+                "it did not recognise a parameter"
+            ),
+            (2, 5) => say!(
+                "不要なパラメータと判断されました",
+                "it did not expect a parameter"
+            ),
+            (2, 6) => say!(
+                "パラメータの値が不正と判断されました",
+                "it found a parameter invalid"
+            ),
+            (source, reason) => say!(
+                "発信元 {source}、理由 {reason}",
+                "source {source}, reason {reason}"
+            ),
+        }
+    }
+}
+
+impl Explain for LinkFault {
+    fn message(&self) -> Message {
+        match self {
+            LinkFault::Pdu(fault) => fault.message(),
+            LinkFault::Message(what) => say!(
+                "相手の装置のメッセージが DICOM の規則に反しています。装置の保守業者に伝えてください（{what}）",
+                "the peer sent a message that cannot be followed: {what}"
+            ),
+            LinkFault::Aborted(abort) => say!(
+                "相手の装置が通信を中止しました（{why}）",
+                "the peer aborted the association: {why}";
+                why = abort.message()
+            ),
+            LinkFault::Closed => say!(
+                "相手の装置が終了の手続きなしに接続を切りました",
+                "the peer closed the connection without releasing the association"
+            ),
+            LinkFault::TimedOut(phase) => say!(
+                "{what}を待っている間に時間切れになりました",
+                "time-out while waiting for {what}";
+                what = phase.message()
+            ),
+            LinkFault::TooSlow { bytes, seconds } => say!(
+                "相手の装置の通信が遅すぎます（{seconds} 秒間に {bytes} バイト）。回線を確認してください",
+                "the peer moved {bytes} bytes in {seconds} s, below the minimum rate; check the line"
+            ),
+            LinkFault::GaveWay => say!(
+                "接続数が上限に達したため、使われていない接続を切りました",
+                "it was idle and gave way to a new association, as the most allowed were open"
+            ),
+            LinkFault::Stopping => say!("このノードは停止中です", "this node is stopping"),
+            LinkFault::Io(error) => say!(
+                "通信に失敗しました（{why}）",
+                "the connection failed: {why}";
+                why = error.message()
+            ),
+        }
+    }
+}
+
+displayed_in_english!(Foreign, PduFault, Abort, LinkFault);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_fault_is_told_in_both_languages() {
+        let pdu = [
+            PduFault::Foreign(Foreign::Tls),
+            PduFault::Foreign(Foreign::Http),
+            PduFault::Foreign(Foreign::Ssh),
+            PduFault::UnknownType(0x2a),
+            PduFault::TooLong {
+                kind: PduKind::Data,
+                length: 9,
+                limit: 8,
+            },
+            PduFault::TooShort {
+                kind: PduKind::Data,
+                length: 1,
+                least: 2,
+            },
+            PduFault::Malformed {
+                kind: PduKind::Data,
+                what: "x",
+            },
+            PduFault::Unexpected {
+                kind: PduKind::Data,
+                during: "x",
+            },
+        ];
+        let aborts = [
+            (0, 0),
+            (2, 0),
+            (2, 1),
+            (2, 2),
+            (2, 4),
+            (2, 5),
+            (2, 6),
+            (1, 9),
+        ]
+        .map(|(source, reason)| Abort { source, reason });
+        let phases = [
+            Phase::Connection,
+            Phase::Negotiation,
+            Phase::Message,
+            Phase::Response,
+            Phase::Release,
+        ];
+        let others = [
+            LinkFault::Message("x"),
+            LinkFault::Closed,
+            LinkFault::TooSlow {
+                bytes: 1,
+                seconds: 30,
+            },
+            LinkFault::GaveWay,
+            LinkFault::Stopping,
+            LinkFault::Io(std::io::ErrorKind::ConnectionReset.into()),
+        ];
+        let faults: Vec<LinkFault> = (pdu.into_iter().map(LinkFault::Pdu))
+            .chain(aborts.into_iter().map(LinkFault::Aborted))
+            .chain(phases.into_iter().map(LinkFault::TimedOut))
+            .chain(others)
+            .collect();
+        assert_explained(faults.iter().map(|fault| fault as &dyn Explain));
     }
 }

@@ -1,10 +1,10 @@
 //! A-ASSOCIATE-RJ (PS3.8 section 9.3.4).
 
-use std::fmt;
-
 use super::associate::whole;
 use super::item::Cursor;
 use super::{PduFault, PduKind};
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// Why an association was refused (PS3.8 table 9-21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,19 +84,41 @@ impl Rejection {
     }
 }
 
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.reason {
-            RejectionReason::ApplicationContext => "the application context is not supported",
-            RejectionReason::CallingAeTitle => "the calling AE title is not registered",
-            RejectionReason::CalledAeTitle => "the called AE title is wrong",
-            RejectionReason::ProtocolVersion => "the protocol version is not supported",
-            RejectionReason::TemporaryCongestion => "too busy at the moment",
-            RejectionReason::LocalLimit => "too many associations at the moment",
-            RejectionReason::Other(1 | 2, 1) => "no reason given",
-            RejectionReason::Other(source, reason) => {
-                return write!(f, "source {source}, reason {reason}");
+impl Explain for Rejection {
+    fn message(&self) -> Message {
+        match self.reason {
+            RejectionReason::ApplicationContext => say!(
+                "アプリケーションコンテキストに対応していません",
+                "the application context is not supported"
+            ),
+            RejectionReason::CallingAeTitle => say!(
+                "送信側の AE タイトルが登録されていません",
+                "the calling AE title is not registered"
+            ),
+            RejectionReason::CalledAeTitle => say!(
+                "宛先の AE タイトルが違います",
+                "the called AE title is wrong"
+            ),
+            RejectionReason::ProtocolVersion => say!(
+                "プロトコルの版に対応していません",
+                "the protocol version is not supported"
+            ),
+            RejectionReason::TemporaryCongestion => {
+                say!("現在混み合っています", "too busy at the moment")
             }
-        })
+            RejectionReason::LocalLimit => say!(
+                "現在の接続数が上限に達しています",
+                "too many associations at the moment"
+            ),
+            RejectionReason::Other(1 | 2, 1) => {
+                say!("理由は示されていません", "no reason given")
+            }
+            RejectionReason::Other(source, reason) => say!(
+                "発信元 {source}、理由 {reason}",
+                "source {source}, reason {reason}"
+            ),
+        }
     }
 }
+
+displayed_in_english!(Rejection);

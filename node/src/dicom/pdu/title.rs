@@ -3,17 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
+
 /// A checked AE title: 1–16 printable ASCII characters, no backslash, no surrounding spaces.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AeTitle(String);
 
 /// The text is not an AE title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "an AE title is 1 to 16 ASCII letters, digits and signs without backslash; correct it in the \
-     configuration"
-)]
 pub struct AeTitleError;
+
+impl Explain for AeTitleError {
+    fn message(&self) -> Message {
+        say!(
+            "AE タイトルは半角英数字と記号 1～16 文字です。設定を直してください",
+            "an AE title is 1 to 16 ASCII letters, digits and signs without backslash; correct it in the configuration"
+        )
+    }
+}
+
+displayed_in_english!(AeTitleError);
 
 impl AeTitle {
     /// The title as text.

@@ -1,9 +1,10 @@
 //! How long a peer may keep us waiting, and how slowly it may move bytes.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::LinkFault;
+use crate::language::{Explain, Message};
+use crate::say;
 
 /// How often a blocked read or write comes back to look at its deadline and at a requested stop.
 /// A quarter of a second is invisible to people and costs four wake-ups a second per association.
@@ -24,15 +25,17 @@ pub enum Phase {
     Release,
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Phase::Connection => "the connection",
-            Phase::Negotiation => "the association to be negotiated",
-            Phase::Message => "the next message",
-            Phase::Response => "the response",
-            Phase::Release => "the release",
-        })
+impl Explain for Phase {
+    fn message(&self) -> Message {
+        match self {
+            Phase::Connection => say!("接続", "the connection"),
+            Phase::Negotiation => {
+                say!("アソシエーションの確立", "the association to be negotiated")
+            }
+            Phase::Message => say!("次のメッセージ", "the next message"),
+            Phase::Response => say!("応答", "the response"),
+            Phase::Release => say!("終了の応答", "the release"),
+        }
     }
 }
 

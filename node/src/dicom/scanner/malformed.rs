@@ -3,11 +3,12 @@
 //! Neither ever repeats a value of the object: both name an attribute and a byte offset.
 
 use dicom_core::Tag;
-use std::fmt;
+
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// Why an object was refused, where, and at which byte of the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} at {tag}, byte {offset} ({})", kind.code())]
 pub struct Malformed {
     /// What was wrong.
     pub kind: MalformedKind,
@@ -116,10 +117,46 @@ impl MalformedKind {
     }
 }
 
-impl fmt::Display for MalformedKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LengthBeyondEnd => "an element is longer than the rest of the object",
+impl MalformedKind {
+    fn japanese(self) -> &'static str {
+        match self {
+            Self::LengthBeyondEnd => {
+                "要素の長さが残りのデータより長く、途中で切れているおそれがあります"
+            }
+            Self::LengthBeyondParent => "要素の長さが上位の項目を超えています",
+            Self::Truncated => "データが途中で終わっています",
+            Self::Empty => "中身がありません",
+            Self::TooDeep => "シーケンスの入れ子が深すぎます",
+            Self::TooManyElements => "要素が多すぎます",
+            Self::UndefinedLength => "長さの必要な要素に長さがありません",
+            Self::InvalidVr => "値表現（VR）が正しくありません",
+            Self::ItemExpected => "シーケンスの中に項目以外のものがあります",
+            Self::UnexpectedDelimiter => "項目の区切りの位置が正しくありません",
+            Self::DelimiterLength => "項目の区切りの長さが正しくありません",
+            Self::FragmentLength => "画素データの断片に長さがありません",
+            Self::ReservedGroup => "使用できないグループの要素があります",
+            Self::Ambiguous => "患者や検査を識別する属性が二つあり、値が違います",
+            Self::IdentityTooLong => "患者や検査を識別する属性が長すぎます",
+            Self::IdentityMissing => "検査を識別する UID がありません",
+            Self::IdentityInvalid => "患者や検査を識別する属性が正しくありません",
+            Self::IdentityMismatch => "送信時に告げられたものと違うオブジェクトです",
+            Self::PixelDescription => "画像の大きさの記述が異常です",
+            Self::InflateBroken => "圧縮データ（Deflate）が壊れています",
+            Self::InflateTooLarge => "圧縮データ（Deflate）の展開後が大きすぎます",
+            Self::InflateRatio => "圧縮データ（Deflate）の展開率が異常です",
+            Self::NotDicom => "DICOM ファイルではありません",
+            Self::Directory => "DICOMDIR（ディスクの目次）です。画像ではないため取り込みません",
+            Self::MetaBroken => "ファイルの先頭部分（File Meta）が壊れています",
+            Self::MetaTooLarge => "ファイルの先頭部分（File Meta）が大きすぎます",
+            Self::TransferSyntaxMissing => "転送構文（Transfer Syntax）の指定がありません",
+        }
+    }
+
+    fn english(self) -> &'static str {
+        match self {
+            Self::LengthBeyondEnd => {
+                "an element is longer than the rest of the object, which may be cut off"
+            }
             Self::LengthBeyondParent => "an element is longer than the rest of its item",
             Self::Truncated => "the object ends too early",
             Self::Empty => "the object holds no element",
@@ -146,9 +183,32 @@ impl fmt::Display for MalformedKind {
             Self::MetaBroken => "the file meta information is broken",
             Self::MetaTooLarge => "the file meta information is too large",
             Self::TransferSyntaxMissing => "no valid transfer syntax is named",
-        })
+        }
     }
 }
+
+impl Explain for MalformedKind {
+    fn message(&self) -> Message {
+        Message::new(self.japanese(), self.english())
+    }
+}
+
+impl Explain for Malformed {
+    fn message(&self) -> Message {
+        let (tag, offset, code) = (self.tag, self.offset, self.kind.code());
+        match self.kind {
+            // Where in the bytes it was seen means nothing to whoever chose the wrong file.
+            MalformedKind::NotDicom | MalformedKind::Directory => self.kind.message(),
+            kind => say!(
+                "{kind}（{tag}、{offset} バイト目、{code}）",
+                "{kind} at {tag}, byte {offset} ({code})";
+                kind = kind.message()
+            ),
+        }
+    }
+}
+
+displayed_in_english!(MalformedKind, Malformed);
 
 /// A deviation from the standard that does not keep the object from being carried unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,5 +330,51 @@ impl Findings {
     #[must_use]
     pub fn has(&self, kind: FindingKind) -> bool {
         self.kept.iter().any(|finding| finding.kind == kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_reason_is_told_in_both_languages() {
+        let kinds = [
+            MalformedKind::LengthBeyondEnd,
+            MalformedKind::LengthBeyondParent,
+            MalformedKind::Truncated,
+            MalformedKind::Empty,
+            MalformedKind::TooDeep,
+            MalformedKind::TooManyElements,
+            MalformedKind::UndefinedLength,
+            MalformedKind::InvalidVr,
+            MalformedKind::ItemExpected,
+            MalformedKind::UnexpectedDelimiter,
+            MalformedKind::DelimiterLength,
+            MalformedKind::FragmentLength,
+            MalformedKind::ReservedGroup,
+            MalformedKind::Ambiguous,
+            MalformedKind::IdentityTooLong,
+            MalformedKind::IdentityMissing,
+            MalformedKind::IdentityInvalid,
+            MalformedKind::IdentityMismatch,
+            MalformedKind::PixelDescription,
+            MalformedKind::InflateBroken,
+            MalformedKind::InflateTooLarge,
+            MalformedKind::InflateRatio,
+            MalformedKind::NotDicom,
+            MalformedKind::Directory,
+            MalformedKind::MetaBroken,
+            MalformedKind::MetaTooLarge,
+            MalformedKind::TransferSyntaxMissing,
+        ];
+        let malformed = kinds.map(|kind| Malformed {
+            kind,
+            tag: Tag(0x0010, 0x0010),
+            offset: 132,
+        });
+        assert_explained(malformed.iter().map(|error| error as &dyn Explain));
+        assert_explained(kinds.iter().map(|kind| kind as &dyn Explain));
     }
 }

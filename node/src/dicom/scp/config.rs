@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::dicom::pdu::{AeTitle, MinimumRate};
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// Everything the receiving side is told at start.
 #[derive(Debug, Clone)]
@@ -104,15 +106,10 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ScpError {
     /// Another program has the port.
-    #[error(
-        "DICOM port {0} is in use by another program; choose another port or stop that program"
-    )]
     AddressInUse(SocketAddr),
     /// Ports below 1024 need a privilege.
-    #[error("no permission to listen on {0}; ports below 1024 need a privilege, 11112 does not")]
     NotPermitted(SocketAddr),
     /// The address is not one of this machine's, or the system is out of resources.
-    #[error("cannot listen for DICOM on {address}: {source}")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -129,5 +126,46 @@ impl ScpError {
             std::io::ErrorKind::PermissionDenied => ScpError::NotPermitted(address),
             _other => ScpError::Listen { address, source },
         }
+    }
+}
+
+impl Explain for ScpError {
+    fn message(&self) -> Message {
+        match self {
+            ScpError::AddressInUse(address) => say!(
+                "DICOM のポート {address} はほかのプログラムが使用しています。そのプログラムを止めるか、dokuei.toml の dicom.listen を別のポートにしてください",
+                "DICOM port {address} is in use by another program; stop that program or choose another port as dicom.listen in dokuei.toml"
+            ),
+            ScpError::NotPermitted(address) => say!(
+                "DICOM のポート {address} で待ち受ける権限がありません。1024 未満のポートには管理者権限が必要です。dokuei.toml の dicom.listen を 11112 などにしてください",
+                "no permission to listen on {address}; ports below 1024 need a privilege, 11112 does not: change dicom.listen in dokuei.toml"
+            ),
+            ScpError::Listen { address, source } => say!(
+                "DICOM のアドレス {address} で待ち受けできません（{why}）。dokuei.toml の dicom.listen を確認してください",
+                "cannot listen for DICOM on {address} ({why}); check dicom.listen in dokuei.toml";
+                why = source.message()
+            ),
+        }
+    }
+}
+
+displayed_in_english!(ScpError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn what_keeps_it_from_listening_is_told_in_both_languages() {
+        use std::io::{Error, ErrorKind};
+        let address: SocketAddr = ([127, 0, 0, 1], 104).into();
+        let kinds = [
+            ErrorKind::AddrInUse,
+            ErrorKind::PermissionDenied,
+            ErrorKind::AddrNotAvailable,
+        ];
+        let errors = kinds.map(|kind| ScpError::listening(address, Error::from(kind)));
+        assert_explained(errors.iter().map(|error| error as &dyn Explain));
     }
 }

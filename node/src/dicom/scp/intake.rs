@@ -47,7 +47,7 @@ pub trait Intake: Send + Sync {
     /// Something an operator may want to know: one line, without patient data. Notices about
     /// connections are limited to 100 a minute; those about refused objects come with each object.
     fn notice(&self, notice: &Notice<'_>) {
-        tracing::warn!(target: "dokuei::dicom::scp", "{notice}");
+        tracing::warn!(target: "dokuei::dicom::scp", code = notice.code(), "{notice}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! One line for the operator about an association that did not go as it should.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Caller;
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::pdu::{AeTitle, LinkFault, Rejection, RejectionReason};
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// What happened. Holds titles, addresses, SOP classes and causes, never an instance or a patient.
 #[derive(Debug)]
@@ -61,87 +62,172 @@ pub enum Notice<'a> {
     },
 }
 
-impl fmt::Display for Notice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Notice<'_> {
+    /// A stable name for logs. Never changes once released.
+    pub fn code(&self) -> &'static str {
         match self {
-            Notice::Rejected { caller, why } => write_rejected(f, caller, *why),
-            Notice::NothingAccepted { caller } => write!(
-                f,
-                "association from {} at {}: none of the services it asks for is offered here \
-                 (C-ECHO and C-STORE are)",
-                caller.calling_ae,
-                caller.address.ip()
-            ),
+            Notice::Rejected { .. } => "association-rejected",
+            Notice::NothingAccepted { .. } => "nothing-accepted",
+            Notice::Cut { .. } => "association-cut",
+            Notice::ObjectRefused { .. } => "object-refused",
+            Notice::Crowded { .. } => "too-many-connections",
+            Notice::Suppressed { .. } => "notices-suppressed",
+            Notice::Exhausted { .. } => "system-exhausted",
+        }
+    }
+}
+
+impl Explain for Notice<'_> {
+    fn message(&self) -> Message {
+        match self {
+            Notice::Rejected { caller, why } => rejected(caller, *why),
+            Notice::NothingAccepted { caller } => {
+                let (title, ip) = (&caller.calling_ae, caller.address.ip());
+                say!(
+                    "{title}（{ip}）が求める機能はこのノードにありません（C-ECHO と C-STORE のみ）",
+                    "association from {title} at {ip}: none of the services it asks for is offered here (C-ECHO and C-STORE are)"
+                )
+            }
             Notice::Cut {
                 address,
                 calling_ae,
                 in_object,
                 why,
-            } => {
-                f.write_str("association ")?;
-                if let Some(title) = calling_ae {
-                    write!(f, "from {title} ")?;
-                }
-                write!(f, "at {} cut", address.ip())?;
-                if *in_object {
-                    f.write_str(" in the middle of an object, which was not stored")?;
-                }
-                write!(f, ": {why}")
-            }
+            } => cut(address.ip(), *calling_ae, *in_object, why.message()),
             Notice::ObjectRefused {
                 caller,
                 sop_class,
                 failure,
-            } => write!(
-                f,
-                "object of SOP class {} from {} at {} refused with {failure}",
-                sop_class.unwrap_or("(none named)"),
-                caller.calling_ae,
-                caller.address.ip()
+            } => {
+                let (title, ip) = (&caller.calling_ae, caller.address.ip());
+                let class = sop_class.unwrap_or("?");
+                say!(
+                    "{title}（{ip}）からの SOP Class {class} のオブジェクトを受け取りませんでした: {why}",
+                    "object of SOP class {class} from {title} at {ip} refused: {why}";
+                    why = failure.message()
+                )
+            }
+            Notice::Crowded {
+                address,
+                per_address: true,
+            } => say!(
+                "{address} からの接続を断りました。同じアドレスからの同時接続数が上限に達しています",
+                "connection from {address} turned away: its address has the most associations allowed"
             ),
             Notice::Crowded {
                 address,
-                per_address,
-            } => {
-                let limit = if *per_address {
-                    "its address has the most associations allowed"
-                } else {
-                    "the most associations allowed are open"
-                };
-                write!(f, "connection from {address} turned away: {limit}")
-            }
-            Notice::Suppressed { count } => write!(
-                f,
+                per_address: false,
+            } => say!(
+                "{address} からの接続を断りました。同時接続数が上限に達しています",
+                "connection from {address} turned away: the most associations allowed are open"
+            ),
+            Notice::Suppressed { count } => say!(
+                "この 1 分間に失敗した DICOM 接続がほかに {count} 件あります（表示を省略）",
                 "{count} more DICOM connections went wrong in the last minute and are not listed"
             ),
-            Notice::Exhausted { why } => write!(
-                f,
-                "DICOM connections cannot be accepted: {why}; raise the limits on open files and \
-                 threads"
+            Notice::Exhausted { why } => say!(
+                "DICOM 接続を受け付けられません（{why}）。同時に開けるファイル数とスレッド数の上限を増やしてください",
+                "DICOM connections cannot be accepted: {why}; raise the limits on open files and threads";
+                why = why.message()
             ),
         }
     }
 }
 
-fn write_rejected(f: &mut fmt::Formatter<'_>, caller: &Caller, why: Rejection) -> fmt::Result {
-    write!(
-        f,
-        "association from {} at {} to {} rejected: {why}",
-        caller.calling_ae,
-        caller.address.ip(),
-        caller.called_ae
-    )?;
-    match why.reason {
-        RejectionReason::CalledAeTitle => {
-            f.write_str("; correct the called AE title at the sender, or accept any here")
-        }
-        RejectionReason::CallingAeTitle => {
-            f.write_str("; add it to the accepted calling AE titles if it is yours")
-        }
+displayed_in_english!(Notice<'_>);
+
+fn cut(ip: IpAddr, title: Option<&AeTitle>, in_object: bool, why: Message) -> Message {
+    let who = match title {
+        Some(title) => say!("{title}（{ip}）", "from {title} at {ip}"),
+        None => say!("{ip} ", "at {ip}"),
+    };
+    if in_object {
+        say!(
+            "{who}との通信がオブジェクトの途中で切れました（そのオブジェクトは保存していません）: {why}",
+            "association {who} cut in the middle of an object, which was not stored: {why}";
+            who = who, why = why
+        )
+    } else {
+        say!(
+            "{who}との通信が切れました: {why}",
+            "association {who} cut: {why}";
+            who = who, why = why
+        )
+    }
+}
+
+fn rejected(caller: &Caller, why: Rejection) -> Message {
+    let (from, ip, to) = (&caller.calling_ae, caller.address.ip(), &caller.called_ae);
+    let hint = match why.reason {
+        RejectionReason::CalledAeTitle => say!(
+            "。送信側で宛先の AE タイトルを直してください",
+            "; correct the called AE title at the sender, or accept any here"
+        ),
+        RejectionReason::CallingAeTitle => say!(
+            "。自施設の装置であれば dokuei.toml の dicom.callers に追加してください",
+            "; add it to dicom.callers in dokuei.toml if it is yours"
+        ),
         RejectionReason::ApplicationContext
         | RejectionReason::ProtocolVersion
         | RejectionReason::TemporaryCongestion
         | RejectionReason::LocalLimit
-        | RejectionReason::Other(..) => Ok(()),
+        | RejectionReason::Other(..) => Message::new("", ""),
+    };
+    say!(
+        "{from}（{ip}）から {to} への接続を拒否しました: {why}{hint}",
+        "association from {from} at {ip} to {to} rejected: {why}{hint}";
+        why = why.message(), hint = hint
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::dimse::StoreStatus;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_notice_is_told_in_both_languages() {
+        let caller = Caller {
+            calling_ae: "CT1".parse().unwrap(),
+            called_ae: "DOKUEI".parse().unwrap(),
+            address: ([192, 0, 2, 1], 1104).into(),
+        };
+        let caller = &caller;
+        let rejected = |reason| Notice::Rejected {
+            caller,
+            why: Rejection::permanent(reason),
+        };
+        let cut = |in_object: bool| Notice::Cut {
+            address: caller.address,
+            calling_ae: in_object.then_some(&caller.calling_ae),
+            in_object,
+            why: &LinkFault::Closed,
+        };
+        let crowded = |per_address| Notice::Crowded {
+            address: caller.address.ip(),
+            per_address,
+        };
+        let full = std::io::Error::from_raw_os_error(24);
+        let notices = [
+            rejected(RejectionReason::CalledAeTitle),
+            rejected(RejectionReason::CallingAeTitle),
+            rejected(RejectionReason::LocalLimit),
+            Notice::NothingAccepted { caller },
+            cut(true),
+            cut(false),
+            Notice::ObjectRefused {
+                caller,
+                sop_class: None,
+                failure: StoreFailure::new(StoreStatus::OutOfResources, "full", "満杯"),
+            },
+            crowded(true),
+            crowded(false),
+            Notice::Suppressed { count: 7 },
+            Notice::Exhausted { why: &full },
+        ];
+        assert_explained(notices.iter().map(|notice| notice as &dyn Explain));
+        let codes: std::collections::BTreeSet<_> = notices.iter().map(Notice::code).collect();
+        assert_eq!(codes.len(), 7);
     }
 }

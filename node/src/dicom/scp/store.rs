@@ -28,6 +28,7 @@ impl<'s> Association<'s> {
             _ if !command.has_data_set => Err(StoreFailure::new(
                 StoreStatus::CannotUnderstand,
                 "C-STORE without a data set",
+                "データのない送信要求です",
             )),
             Some(open) => {
                 let writer = self.begin(caller, open, command);
@@ -54,12 +55,14 @@ impl<'s> Association<'s> {
             return Err(StoreFailure::new(
                 StoreStatus::InvalidInstance,
                 "Affected SOP Instance UID is missing or not a UID",
+                "送信要求の SOP Instance UID がないか、正しくありません",
             ));
         };
         if command.sop_class.valid() != Some(open.abstract_syntax.as_str()) {
             return Err(StoreFailure::new(
                 StoreStatus::SopClassNotSupported,
                 "Affected SOP Class UID is not that of its context",
+                "送信要求の SOP Class UID が、取り決めたものと違います",
             ));
         }
         self.shared.intake.begin(Incoming {

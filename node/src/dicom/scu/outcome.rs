@@ -1,17 +1,17 @@
 //! What became of the objects, and what ended a sending.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use crate::dicom::dimse::StatusMeaning;
 use crate::dicom::pdu::{LinkFault, Rejection};
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// A destination could not be used: blame lies there, or on the line between.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ScuFault {
     /// No TCP connection.
-    #[error("cannot connect to {host} port {port}: {source}; check address, port and firewall")]
     Unreachable {
         /// Host as configured.
         host: String,
@@ -22,16 +22,12 @@ pub enum ScuFault {
         source: Arc<io::Error>,
     },
     /// A-ASSOCIATE-RJ.
-    #[error("the destination rejected the association: {0}")]
     Rejected(Rejection),
     /// The association broke.
-    #[error("{0}")]
     Link(Arc<LinkFault>),
     /// The destination does not accept the Verification SOP class.
-    #[error("the destination does not offer C-ECHO")]
     EchoNotOffered,
     /// C-ECHO was answered with a failure.
-    #[error("the destination answered C-ECHO with status {0:04X}")]
     EchoFailed(u16),
 }
 
@@ -109,37 +105,77 @@ impl From<StatusMeaning> for Delivery {
     }
 }
 
-impl fmt::Display for Delivery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Explain for ScuFault {
+    fn message(&self) -> Message {
         match self {
-            Delivery::Stored => f.write_str("stored"),
-            Delivery::StoredWithWarning { status } => {
-                write!(f, "stored, with warning status {status:04X}")
-            }
-            Delivery::Refused { status, for_now } => {
-                let then = if *for_now {
-                    "try again later"
-                } else {
-                    "it will refuse it again"
-                };
-                write!(
-                    f,
-                    "the destination refused it with status {status:04X}; {then}"
-                )
-            }
-            Delivery::NotAccepted {
-                sop_class,
-                transfer_syntax,
-            } => write!(
-                f,
-                "destination does not accept {sop_class} in {transfer_syntax}"
+            ScuFault::Unreachable { host, port, source } => say!(
+                "{host} のポート {port} に接続できません（{why}）。アドレス、ポート、ファイアウォールを確認してください",
+                "cannot connect to {host} port {port} ({why}); check address, port and firewall";
+                why = source.message()
             ),
-            Delivery::Unreadable(why) => write!(f, "it could not be read here: {why}"),
-            Delivery::Interrupted(why) => write!(f, "interrupted: {why}"),
-            Delivery::NotAttempted => f.write_str("not attempted"),
+            ScuFault::Rejected(rejection) => say!(
+                "送り先が接続を拒否しました（{why}）",
+                "the destination rejected the association: {why}";
+                why = rejection.message()
+            ),
+            ScuFault::Link(fault) => fault.message(),
+            ScuFault::EchoNotOffered => say!(
+                "送り先が接続確認（C-ECHO）に対応していません",
+                "the destination does not offer C-ECHO"
+            ),
+            ScuFault::EchoFailed(status) => say!(
+                "送り先の接続確認（C-ECHO）が失敗しました（DICOM 状態 {status:04X}）",
+                "the destination answered C-ECHO with status {status:04X}"
+            ),
         }
     }
 }
+
+impl Explain for Delivery {
+    fn message(&self) -> Message {
+        match self {
+            Delivery::Stored => say!("保管されました", "stored"),
+            Delivery::StoredWithWarning { status } => say!(
+                "警告つきで保管されました（DICOM 状態 {status:04X}）",
+                "stored, with warning status {status:04X}"
+            ),
+            Delivery::Refused {
+                status,
+                for_now: true,
+            } => say!(
+                "送り先が今は受け取れないと答えました（DICOM 状態 {status:04X}）。後で再試行できます",
+                "the destination refused it with status {status:04X}; try again later"
+            ),
+            Delivery::Refused {
+                status,
+                for_now: false,
+            } => say!(
+                "送り先が受け取りを拒否しました（DICOM 状態 {status:04X}）。再送しても受け取られません",
+                "the destination refused it with status {status:04X}; it will refuse it again"
+            ),
+            Delivery::NotAccepted {
+                sop_class,
+                transfer_syntax,
+            } => say!(
+                "送り先がこの種類の画像（SOP Class {sop_class}、転送構文 {transfer_syntax}）を受け取る設定になっていません",
+                "the destination does not accept {sop_class} in {transfer_syntax}"
+            ),
+            Delivery::Unreadable(why) => say!(
+                "このノードでデータを読めません（{why}）",
+                "it could not be read here: {why}";
+                why = why.message()
+            ),
+            Delivery::Interrupted(why) => say!(
+                "送信が中断しました（{why}）",
+                "interrupted: {why}";
+                why = why.message()
+            ),
+            Delivery::NotAttempted => say!("まだ送信していません", "not attempted"),
+        }
+    }
+}
+
+displayed_in_english!(ScuFault, Delivery);
 
 /// What became of one object, as reported while the sending goes on. Has no `Debug`: the instance
 /// UID leads to a patient.
@@ -175,4 +211,55 @@ pub struct Summary {
     pub associations: u64,
     /// How it ended.
     pub ended: Ended,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::pdu::RejectionReason;
+    use crate::language::assert_explained;
+
+    #[test]
+    fn every_outcome_is_told_in_both_languages() {
+        let reasons = [
+            RejectionReason::ApplicationContext,
+            RejectionReason::CallingAeTitle,
+            RejectionReason::CalledAeTitle,
+            RejectionReason::ProtocolVersion,
+            RejectionReason::TemporaryCongestion,
+            RejectionReason::LocalLimit,
+            RejectionReason::Other(1, 1),
+            RejectionReason::Other(7, 7),
+        ];
+        let rejected = reasons.map(|reason| ScuFault::Rejected(Rejection::permanent(reason)));
+        let faults = [
+            ScuFault::Unreachable {
+                host: "192.0.2.1".to_owned(),
+                port: 104,
+                source: Arc::new(io::ErrorKind::ConnectionRefused.into()),
+            },
+            ScuFault::from(LinkFault::Closed),
+            ScuFault::EchoNotOffered,
+            ScuFault::EchoFailed(0x0122),
+        ];
+        assert_explained((faults.iter().chain(&rejected)).map(|fault| fault as &dyn Explain));
+        let refused = |for_now| Delivery::Refused {
+            status: 0xA700,
+            for_now,
+        };
+        let deliveries = [
+            Delivery::Stored,
+            Delivery::StoredWithWarning { status: 0xB000 },
+            refused(true),
+            refused(false),
+            Delivery::NotAccepted {
+                sop_class: "1.2".to_owned(),
+                transfer_syntax: "1.3".to_owned(),
+            },
+            Delivery::Unreadable(Arc::new(io::ErrorKind::NotFound.into())),
+            Delivery::Interrupted(Arc::new(LinkFault::Closed)),
+            Delivery::NotAttempted,
+        ];
+        assert_explained(deliveries.iter().map(|delivery| delivery as &dyn Explain));
+    }
 }

@@ -10,10 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{DocumentStream, Message, Outgoing};
+use crate::language::{self, Explain as _};
 use crate::network::error::SendError;
 use crate::network::limits::{DOCUMENTS_IN_FLIGHT, Limits};
 use crate::network::partners::{CourierEnds, Partner};
 use crate::network::swarm::Report;
+use crate::say;
 
 /// Bytes queued for writing at once: several documents share a packet, none is copied long before it can go.
 const WRITE_AHEAD: usize = 128 * 1024;
@@ -235,9 +237,24 @@ impl Courier {
             self.sent = 0;
             let report = Report::Broken {
                 connection: stream.connection,
-                why: error.kind().to_string(),
+                why: broken(error),
             };
             drop(self.reports.send(report).await);
         }
+    }
+}
+
+/// Why a documents stream failed, as its connection's end is told.
+fn broken(error: &io::Error) -> language::Message {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => say!(
+            "相手のノードが接続を終えました",
+            "the other node ended the connection"
+        ),
+        io::ErrorKind::InvalidData => say!(
+            "相手のノードから予期しないデータが届きました",
+            "the other node sent something that makes no sense here"
+        ),
+        _ => error.message(),
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::wire::{ANSWER_HEADER, BYE, Block, parse_answer};
 use super::{ParcelSink, RangeOutcome, RangeRequest};
+use crate::language::Explain as _;
 use crate::network::error::FetchError;
 use crate::network::lock;
 
@@ -159,7 +160,7 @@ impl Unpacker {
 }
 
 fn sink_error(error: io::Error) -> FetchError {
-    FetchError::Sink(error.to_string())
+    FetchError::Sink(error.message())
 }
 
 #[cfg(test)]
@@ -260,6 +261,7 @@ mod tests {
     fn a_full_disk_is_told_in_its_own_words() {
         let (mut unpacker, _) = unpacker(&[range(66, 5)]);
         let refused = unpacker.take(&stream());
-        assert_eq!(refused, Err(FetchError::Sink("no space left".to_owned())));
+        let told = io::Error::other("no space left").message();
+        assert_eq!(refused, Err(FetchError::Sink(told)));
     }
 }

@@ -8,19 +8,16 @@ use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::{Engine, chance};
+use crate::language::{Explain as _, Message};
 use crate::network::documents::{Courier, DocumentStream};
 use crate::network::events::NetworkEvent;
-use crate::network::gate::Standing;
+use crate::network::gate::{Closed, Standing};
 use crate::network::limits::{ADDRESSES_MAX, MEMBERS_MAX};
 use crate::network::partners::Partner;
 use crate::network::peers::peer_of;
 use crate::network::status::Path;
 use crate::network::{Member, lock};
-
-/// Why a connection ends when its node leaves the list.
-const NOT_A_MEMBER: &str = "no longer a member";
-/// Why a connection ends when its node's key is revoked.
-const REVOKED: &str = "its key was revoked";
+use crate::say;
 
 impl Engine {
     /// Applies the allow-list at once: whoever is not on it is cut off, whoever is new is dialed.
@@ -46,9 +43,13 @@ impl Engine {
         {
             partner.removed.cancel();
             let revoked = lock(&self.gate).is_barred(&partner.node);
-            let why = if revoked { REVOKED } else { NOT_A_MEMBER };
+            let why = if revoked {
+                Closed::Revoked.message()
+            } else {
+                say!("登録が解除されました", "no longer a member")
+            };
             for connection in self.connections.of_member(&partner.node) {
-                self.close(connection, why);
+                self.close(connection, &why);
             }
         }
         for node in listed.keys() {
@@ -70,7 +71,7 @@ impl Engine {
         for connection in self.connections.all() {
             let node = self.connections.node_of(connection);
             if node.is_some_and(|node| barred.contains(&node)) {
-                self.close(connection, REVOKED);
+                self.close(connection, &Closed::Revoked.message());
             }
         }
     }
@@ -92,15 +93,23 @@ impl Engine {
         let Some(node) = self.use_newest_of(connection, now) else {
             return;
         };
+        let why = say!(
+            "新しい接続に置き換えました",
+            "replaced by a newer connection"
+        );
         for other in surplus {
-            self.close(other, "replaced by a newer connection");
+            self.close(other, &why);
         }
         let full = match self.partners.find(&node) {
             Some(partner) => partner.streams.try_send(stream).is_err(),
             None => true,
         };
         if full {
-            self.close(connection, "connections come and go too fast");
+            let why = say!(
+                "接続と切断が短時間に繰り返されています",
+                "connections come and go too fast"
+            );
+            self.close(connection, &why);
         }
     }
 
@@ -127,7 +136,7 @@ impl Engine {
     }
 
     /// A connection ended.
-    pub(super) fn closed(&mut self, connection: ConnectionId, why: &str, now: Instant) {
+    pub(super) fn closed(&mut self, connection: ConnectionId, why: &Message, now: Instant) {
         let Some(closed) = self.connections.closed(connection) else {
             return;
         };
@@ -151,12 +160,12 @@ impl Engine {
             None => {
                 if let Some(partner) = &partner {
                     partner.clear_link();
-                    partner.set_trouble(why);
+                    partner.set_trouble(why.clone());
                 }
                 // While another connection is being greeted, as when both sides dialed, the path only changes.
                 let alone = self.connections.of_member(&node).is_empty();
                 if alone && self.connected.remove(&node) {
-                    let why = why.to_owned();
+                    let why = why.en.clone();
                     self.untold
                         .insert(node, NetworkEvent::Disconnected { node, why });
                     self.dialing.lost(node, now, chance());

@@ -21,6 +21,8 @@ use super::canvas::{self, Area, Item, LINE, QUIET, Style};
 use super::faces::Faces;
 use super::frame::Paper;
 use super::labels;
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
 
 /// Largest file: 200 scanned pages at 160 KiB.
 pub(super) const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -31,7 +33,6 @@ pub(super) const MAX_PAGES: usize = 200;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AttachmentError {
     /// Larger than the limit.
-    #[error("it has {bytes} bytes, the limit is {limit}: save it with smaller images")]
     TooLarge {
         /// Bytes given.
         bytes: usize,
@@ -39,43 +40,80 @@ pub enum AttachmentError {
         limit: usize,
     },
     /// More pages than the limit.
-    #[error("it has more than {limit} pages: attach the report pages only")]
     TooManyPages {
         /// The limit.
         limit: usize,
     },
     /// Not a PDF at all.
-    #[error("it is not a PDF (no %PDF- header)")]
     NotAPdf,
     /// Encrypted, with or without a password to open it.
-    #[error("it is encrypted: save it without a password")]
     Encrypted,
     /// Comments, stamps or form fields, which are not part of the page content.
-    #[error("page {page} has comments or form fields, which would be lost: print it to a new PDF")]
     Annotations {
         /// Page, counted from 1.
         page: usize,
     },
     /// A Japanese (or other composite) font is only named, not contained: on another computer its
     /// text may be missing without any sign.
-    #[error("a font is not embedded, so text may be missing elsewhere: save it with all fonts")]
     FontNotEmbedded,
     /// Structure that cannot be read.
-    #[error("it is damaged ({what}): print it to a new PDF")]
     Damaged {
         /// What cannot be read.
         what: &'static str,
     },
     /// A compression this reader does not know where it must look inside.
-    #[error("it uses a compression that is not supported for page content: print it to a new PDF")]
     Compression,
     /// Unpacks to more than it may.
-    #[error("it unpacks to more than the limit ({what}): print it to a new PDF")]
     Expands {
         /// Which bound.
         what: &'static str,
     },
 }
+
+impl Explain for AttachmentError {
+    fn message(&self) -> Message {
+        match self {
+            AttachmentError::TooLarge { bytes, limit } => say!(
+                "ファイルが大きすぎます（{bytes} バイト、上限 {limit}）。画像を小さくして保存し直してください",
+                "it has {bytes} bytes, the limit is {limit}: save it with smaller images"
+            ),
+            AttachmentError::TooManyPages { limit } => say!(
+                "{limit} ページを超えています。レポートのページだけを添付してください",
+                "it has more than {limit} pages: attach the report pages only"
+            ),
+            AttachmentError::NotAPdf => say!(
+                "PDF ファイルではありません",
+                "it is not a PDF (no %PDF- header)"
+            ),
+            AttachmentError::Encrypted => say!(
+                "暗号化されています。パスワードなしで保存し直してください",
+                "it is encrypted: save it without a password"
+            ),
+            AttachmentError::Annotations { page } => say!(
+                "{page} ページにコメントまたは入力欄があり、そのままでは失われます。新しい PDF として印刷し直してください",
+                "page {page} has comments or form fields, which would be lost: print it to a new PDF"
+            ),
+            AttachmentError::FontNotEmbedded => say!(
+                "フォントが埋め込まれていないため、ほかのコンピュータで文字が欠けるおそれがあります。フォントを埋め込んで保存し直してください",
+                "a font is not embedded, so text may be missing elsewhere: save it with all fonts"
+            ),
+            AttachmentError::Damaged { what } => say!(
+                "ファイルが壊れています（{what}）。新しい PDF として印刷し直してください",
+                "it is damaged ({what}): print it to a new PDF"
+            ),
+            AttachmentError::Compression => say!(
+                "対応していない圧縮方式です。新しい PDF として印刷し直してください",
+                "it uses a compression that is not supported for page content: print it to a new PDF"
+            ),
+            AttachmentError::Expands { what } => say!(
+                "展開後の大きさが上限を超えます（{what}）。新しい PDF として印刷し直してください",
+                "it unpacks to more than the limit ({what}): print it to a new PDF"
+            ),
+        }
+    }
+}
+
+displayed_in_english!(AttachmentError);
 
 impl AttachmentError {
     fn damaged(what: &'static str) -> AttachmentError {

@@ -1,0 +1,107 @@
+//! The codes of the protocol as people read them.
+
+use crate::language::Message;
+use crate::say;
+
+/// The word for a code: a phase of a case, what happened in it, the status of a report and what became of it, a role, a
+/// sub-specialty, a priority. A code that is not known here stands for itself.
+pub fn word(code: &str) -> Message {
+    let known = CASES
+        .iter()
+        .chain(REPORTS)
+        .chain(PEOPLE)
+        .chain(TERMS)
+        .find(|(known, _, _)| *known == code);
+    match known {
+        Some((_, ja, en)) => Message::new(*ja, *en),
+        None => say!("{code}", "{code}"),
+    }
+}
+
+type Word = (&'static str, &'static str, &'static str);
+
+const CASES: &[Word] = &[
+    ("draft", "起票", "draft"),
+    ("checked", "確認済", "checked"),
+    ("offered", "打診", "offered"),
+    ("quoted", "引受回答", "quoted"),
+    ("admitted", "申し出を採用", "admitted"),
+    ("not-admitted", "申し出を不採用", "not admitted"),
+    ("booked", "依頼先の確定", "booked"),
+    ("granted", "鍵の付与", "granted"),
+    ("handing-over", "検査の転送", "handing over"),
+    ("received", "受領", "received"),
+    ("claimed", "読影開始", "claimed"),
+    ("delivered", "配送済", "delivered"),
+    ("acknowledged", "既読", "acknowledged"),
+    ("report-rejected", "レポートの検証不合格", "report rejected"),
+    ("closed", "完了", "closed"),
+    ("declined", "辞退", "declined"),
+    ("withdrawn", "取下げ", "withdrawn"),
+    ("expired", "期限切れ", "expired"),
+    ("released", "返却", "released"),
+    ("not-chosen", "他施設に決定", "not chosen"),
+];
+
+const REPORTS: &[Word] = &[
+    ("preliminary", "速報", "preliminary"),
+    ("final", "確定", "final"),
+    ("addendum", "追加", "addendum"),
+    ("amended", "変更", "amended"),
+    ("corrected", "訂正", "corrected"),
+    ("retracted", "取下げ", "retracted"),
+    ("issued", "発行済", "issued"),
+    ("rejected", "検証不合格", "rejected"),
+];
+
+const PEOPLE: &[Word] = &[
+    ("reader", "読影医", "reader"),
+    ("attending-doctor", "主治医", "attending doctor"),
+    ("technologist", "診療放射線技師", "technologist"),
+    ("administrator", "管理者", "administrator"),
+];
+
+const TERMS: &[Word] = &[
+    ("routine", "通常", "routine"),
+    ("urgent", "準緊急", "urgent"),
+    ("stat", "至急", "stat"),
+    ("general", "一般", "general"),
+    ("neuro", "脳神経", "neuro"),
+    ("head-neck", "頭頸部", "head and neck"),
+    ("chest", "胸部", "chest"),
+    ("cardiac", "心血管", "cardiac"),
+    ("breast", "乳腺", "breast"),
+    ("abdomen", "腹部", "abdomen"),
+    ("urology", "泌尿器", "urology"),
+    ("gynaecology", "婦人科", "gynaecology"),
+    ("musculoskeletal", "骨軟部", "musculoskeletal"),
+    ("paediatric", "小児", "paediatric"),
+    ("nuclear", "核医学", "nuclear"),
+    ("emergency", "救急", "emergency"),
+];
+
+#[cfg(test)]
+mod tests {
+    use dokuei_protocol::case::report::ReportStatus;
+    use dokuei_protocol::case::terms::{Priority, Specialty};
+
+    use super::*;
+    use crate::language::assert_both;
+
+    #[test]
+    fn every_code_has_a_word() {
+        let codes = (ReportStatus::ALL.iter().map(|status| status.code()))
+            .chain(Priority::ALL.iter().map(|priority| priority.code()))
+            .chain(Specialty::ALL.iter().map(|specialty| specialty.code()))
+            .chain(CASES.iter().chain(PEOPLE).map(|(code, _, _)| *code));
+        codes.map(word).for_each(|word| assert_both(&word));
+        assert_eq!(word("new-code").ja, "new-code");
+    }
+
+    #[test]
+    fn a_code_is_known_once() {
+        let all = || CASES.iter().chain(REPORTS).chain(PEOPLE).chain(TERMS);
+        let codes: std::collections::BTreeSet<_> = all().map(|(code, _, _)| code).collect();
+        assert_eq!(codes.len(), all().count());
+    }
+}
