@@ -47,6 +47,14 @@ struct Scanned {
     data_set: Option<Vec<u8>>,
 }
 
+/// A parcel that arrives: where to, from whom, under which key, and what it holds.
+pub(crate) struct Arriving {
+    pub(crate) parcels: Parcels,
+    pub(crate) site: SiteId,
+    pub(crate) key: ContentKey,
+    pub(crate) content: Content,
+}
+
 /// The receiving end of one transfer.
 pub(crate) struct TransferSink {
     pub(crate) parcels: Parcels,
@@ -79,15 +87,18 @@ struct State {
 
 impl TransferSink {
     pub(crate) fn new(
-        parcels: Parcels,
-        site: SiteId,
-        key: ContentKey,
+        parcel: Arriving,
         manifest: Manifest,
-        content: Content,
         marks: Marks,
         progress: Arc<Progress>,
         onward: Option<Arc<StoringAhead>>,
     ) -> TransferSink {
+        let Arriving {
+            parcels,
+            site,
+            key,
+            content,
+        } = parcel;
         let plan = TransferPlan::new(&manifest);
         progress.total.store(plan.total_bytes(), Ordering::Relaxed);
         progress
