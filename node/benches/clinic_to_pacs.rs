@@ -25,6 +25,9 @@ const SLICES: u64 = 500;
 /// How often the archive's folder is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// One figure of a run, in seconds.
+type Seconds = fn(&Run) -> f64;
+
 /// One run, in seconds and seconds of processor time.
 #[derive(Clone, Default)]
 struct Run {
@@ -125,7 +128,7 @@ fn print(runs: &[Run], slices: u64, sites: [&Site; 2]) {
         "| from the first C-STORE to the hospital's archive | best s | MB/s | median s | MB/s |"
     );
     println!("|---|---|---|---|---|");
-    let stages: [(&str, fn(&Run) -> f64); 5] = [
+    let stages: [(&str, Seconds); 5] = [
         ("intake (`storescu` begins … ends)", |run| run.intake),
         ("booking (… the key is granted)", |run| run.booking),
         ("transfer (… the receipt is here)", |run| run.transfer),

@@ -1,6 +1,7 @@
-//! Which segments of a transfer are on disk: one byte a segment in a file beside them, and behind them
-//! how many bytes were received in all, whatever came twice included. A mark is a claim, not a proof;
-//! whatever it claims is verified before it is confirmed.
+//! How far each segment of a transfer is on disk: one byte a segment in a file beside the objects, the
+//! number of its sealed chunks that lie there from its beginning, or that it lies there whole. Behind
+//! them stands how many bytes were received in all, whatever came twice included. A mark is a claim, not
+//! a proof; whatever it claims is verified before it is confirmed.
 
 use std::fs::File;
 use std::io;
@@ -10,9 +11,19 @@ use std::sync::{Mutex, PoisonError};
 
 /// Name of the file in the parcel's folder.
 const FILE: &str = "marks";
-const HELD: u8 = 1;
+/// The mark of a segment that is there whole. No number of chunks is so high.
+const HELD: u8 = u8::MAX;
 /// Bytes of the count, which is big-endian.
 const COUNT: u64 = 8;
+
+/// What a mark says of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It lies there whole.
+    Whole,
+    /// So many of its sealed chunks lie there, from its beginning.
+    Chunks(u8),
+}
 
 /// The marks of one transfer.
 pub struct Marks {
@@ -55,16 +66,18 @@ impl Marks {
         Ok(*received)
     }
 
-    /// The segments that are claimed to be on disk.
+    /// What is claimed of each segment, in order.
     ///
     /// # Errors
     /// As the file system says.
-    pub fn held(&self) -> io::Result<Vec<u32>> {
+    pub fn claims(&self) -> io::Result<Vec<Claim>> {
         let mut bytes = vec![0; self.segments as usize];
         self.file.read_exact_at(&mut bytes, 0)?;
-        Ok((0..self.segments)
-            .filter(|index| bytes[*index as usize] == HELD)
-            .collect())
+        let claim = |byte| match byte {
+            HELD => Claim::Whole,
+            chunks => Claim::Chunks(chunks),
+        };
+        Ok(bytes.into_iter().map(claim).collect())
     }
 
     /// Claims a segment.
@@ -73,6 +86,15 @@ impl Marks {
     /// As the file system says.
     pub fn hold(&self, segment: u32) -> io::Result<()> {
         self.file.write_all_at(&[HELD], u64::from(segment))
+    }
+
+    /// Claims so many chunks from the beginning of a segment.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn reach(&self, segment: u32, chunks: u8) -> io::Result<()> {
+        let mark = chunks.min(HELD - 1);
+        self.file.write_all_at(&[mark], u64::from(segment))
     }
 
     /// Takes a claim back.
@@ -106,10 +128,13 @@ mod tests {
         marks.hold(1).unwrap();
         marks.hold(4).unwrap();
         marks.discard(1).unwrap();
+        marks.reach(2, 63).unwrap();
         assert_eq!(marks.count(7).unwrap(), 7);
         drop(marks);
         let marks = Marks::open(folder.path(), 5).unwrap();
-        assert_eq!(marks.held().unwrap(), [4]);
+        let none = Claim::Chunks(0);
+        let claims = [none, none, Claim::Chunks(63), none, Claim::Whole];
+        assert_eq!(marks.claims().unwrap(), claims);
         assert_eq!(marks.count(2).unwrap(), 9);
     }
 }

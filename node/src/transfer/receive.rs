@@ -22,7 +22,7 @@ use crate::studies::intake::now;
 use crate::studies::study::Study;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Progress;
-use crate::transfer::sink::{Content, TransferSink};
+use crate::transfer::sink::{Arriving, Content, TransferSink};
 
 /// Streams of one transfer.
 const STREAMS: usize = 4;
@@ -147,19 +147,17 @@ impl Receiving {
         self.parcels.create(&parcel)?;
         let manifest = self.manifest().await?;
         let folder = self.parcels.folder_of(&parcel);
-        let (parcels, from, key, content) = (
-            self.parcels.clone(),
-            self.from,
-            self.key.duplicate(),
-            self.content,
-        );
+        let arriving = Arriving {
+            parcels: self.parcels.clone(),
+            site: self.from,
+            key: self.key.duplicate(),
+            content: self.content,
+        };
         let (progress, onward) = (Arc::clone(&self.progress), self.onward.clone());
         let sink = blocking(move || {
             let segments = dokuei_protocol::study::plan::TransferPlan::new(&manifest).segments();
             let marks = Marks::open(&folder, segments)?;
-            let sink = TransferSink::new(
-                parcels, from, key, manifest, content, marks, progress, onward,
-            );
+            let sink = TransferSink::new(arriving, manifest, marks, progress, onward);
             sink.take_up().map(|()| sink)
         })
         .await?;

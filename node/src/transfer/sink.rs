@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
+use dokuei_keys::sealed::SEALED_CHUNK;
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::study::manifest::Manifest;
-use dokuei_protocol::study::plan::{Placement, TransferPlan};
+use dokuei_protocol::study::plan::{Placement, Segment, TransferPlan};
 
 use crate::archive::StoringAhead;
 use crate::dicom::header::Header;
@@ -21,7 +22,7 @@ use crate::network::{ParcelSink, RangeOutcome, RangeRequest, Refusal};
 use crate::parcels::{ObjectHead, OpenedObject, Parcels};
 use crate::studies::study::Study;
 use crate::transfer::gathered::Gathered;
-use crate::transfer::marks::Marks;
+use crate::transfer::marks::{Claim, Marks};
 use crate::transfer::progress::Progress;
 
 /// What a parcel holds, and so what its objects are looked at for.
@@ -46,6 +47,14 @@ struct Scanned {
     data_set: Option<Vec<u8>>,
 }
 
+/// A parcel that arrives: where to, from whom, under which key, and what it holds.
+pub(crate) struct Arriving {
+    pub(crate) parcels: Parcels,
+    pub(crate) site: SiteId,
+    pub(crate) key: ContentKey,
+    pub(crate) content: Content,
+}
+
 /// The receiving end of one transfer.
 pub(crate) struct TransferSink {
     pub(crate) parcels: Parcels,
@@ -65,7 +74,10 @@ pub(crate) struct TransferSink {
 
 struct State {
     plan: TransferPlan,
-    asked: BTreeMap<(u32, u64), u32>,
+    /// Segments by the slot and offset of the range that was asked for.
+    asked: BTreeMap<(u32, u64), Segment>,
+    /// Segments that are here in part: chunks from their beginning.
+    begun: BTreeMap<u32, u8>,
     verified: BTreeSet<usize>,
     gathered: Gathered,
     damaged: Option<u32>,
@@ -75,15 +87,18 @@ struct State {
 
 impl TransferSink {
     pub(crate) fn new(
-        parcels: Parcels,
-        site: SiteId,
-        key: ContentKey,
+        parcel: Arriving,
         manifest: Manifest,
-        content: Content,
         marks: Marks,
         progress: Arc<Progress>,
         onward: Option<Arc<StoringAhead>>,
     ) -> TransferSink {
+        let Arriving {
+            parcels,
+            site,
+            key,
+            content,
+        } = parcel;
         let plan = TransferPlan::new(&manifest);
         progress.total.store(plan.total_bytes(), Ordering::Relaxed);
         progress
@@ -92,6 +107,7 @@ impl TransferSink {
         let state = State {
             plan,
             asked: BTreeMap::new(),
+            begun: BTreeMap::new(),
             verified: BTreeSet::new(),
             gathered: Gathered::new(manifest.parcel),
             damaged: None,
@@ -117,8 +133,13 @@ impl TransferSink {
     /// Takes up what an earlier run left: whatever its marks claim is verified, object by object.
     pub(crate) fn take_up(&self) -> io::Result<()> {
         let mut complete = Vec::new();
-        for index in self.marks.held()? {
-            complete.extend(self.lock().plan.hold(index));
+        for (index, claim) in (0..).zip(self.marks.claims()?) {
+            let mut state = self.lock();
+            match claim {
+                Claim::Whole => complete.extend(state.plan.hold(index)),
+                Claim::Chunks(0) => {}
+                Claim::Chunks(chunks) => drop(state.begun.insert(index, chunks)),
+            }
         }
         complete
             .into_iter()
@@ -143,22 +164,46 @@ impl TransferSink {
     /// Everything that is missing.
     pub(crate) fn missing(&self) -> Vec<RangeRequest> {
         let mut state = self.lock();
+        let state = &mut *state;
         state.plan.stream_lost(0);
         state.asked.clear();
-        self.settle(state.plan.held_bytes());
         let mut missing = Vec::new();
+        let mut held = state.plan.held_bytes();
         while let Some(segment) = state.plan.ask(0) {
-            state
-                .asked
-                .insert((segment.slot, segment.offset), segment.index);
+            let chunks = state.begun.get(&segment.index).copied().unwrap_or(0);
+            let mut here = u64::from(chunks) * SEALED_CHUNK as u64;
+            if here >= segment.length {
+                // A mark that cannot be.
+                here = 0;
+            }
+            held += here;
+            let offset = segment.offset + here;
+            state.asked.insert((segment.slot, offset), segment);
             missing.push(RangeRequest {
                 parcel: self.parcel.to_bytes(),
                 slot: segment.slot,
-                offset: segment.offset,
-                length: segment.length,
+                offset,
+                length: segment.length - here,
             });
         }
+        self.settle(held);
         missing
+    }
+
+    /// Notes how far a segment is on disk, by whole chunks, so that a break costs at most one again.
+    fn reach(&self, range: &RangeRequest, end: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let Some(segment) = state.asked.get(&(range.slot, range.offset)).copied() else {
+            return Ok(());
+        };
+        let chunks = end.saturating_sub(segment.offset) / SEALED_CHUNK as u64;
+        let chunks = u8::try_from(chunks).unwrap_or(u8::MAX);
+        let known = state.begun.insert(segment.index, chunks);
+        drop(state);
+        if known == Some(chunks) || chunks == 0 {
+            return Ok(());
+        }
+        self.marks.reach(segment.index, chunks)
     }
 
     /// What was verified, once everything is: of a study, what its headers say.
@@ -229,7 +274,10 @@ impl TransferSink {
                 state.damaged = Some(object.slot);
                 state.plan.discard_object(object.slot);
                 let (first, count) = object.segments();
-                (first..first + count).try_for_each(|segment| self.marks.discard(segment))?;
+                for segment in first..first + count {
+                    state.begun.remove(&segment);
+                    self.marks.discard(segment)?;
+                }
             }
         }
         let held = state.plan.held_bytes();
@@ -290,6 +338,7 @@ impl ParcelSink for TransferSink {
             .truncate(false)
             .open(path)?;
         file.write_all_at(bytes, at)?;
+        self.reach(range, at + bytes.len() as u64)?;
         self.count(bytes.len() as u64)
     }
 
@@ -297,15 +346,16 @@ impl ParcelSink for TransferSink {
         let complete = match outcome {
             RangeOutcome::Complete { length } if length == range.length => {
                 let mut state = self.lock();
-                let Some(index) = state.asked.remove(&(range.slot, range.offset)) else {
+                let Some(segment) = state.asked.remove(&(range.slot, range.offset)) else {
                     return Ok(());
                 };
-                let complete = state.plan.hold(index);
+                state.begun.remove(&segment.index);
+                let complete = state.plan.hold(segment.index);
                 self.progress
                     .bytes
                     .store(state.plan.held_bytes(), Ordering::Relaxed);
                 drop(state);
-                self.marks.hold(index)?;
+                self.marks.hold(segment.index)?;
                 complete
             }
             RangeOutcome::Complete { .. }

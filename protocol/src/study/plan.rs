@@ -2,7 +2,7 @@
 //!
 //! The plan is a value: the node executes it, writes down which segments it has, and after a crash
 //! restores the plan from the manifest and those marks. A segment is at most one MiB of one
-//! object's sealed bytes, so a broken stream costs at most one segment again.
+//! object's sealed bytes; of one that a break cut, what is on disk by then is not asked for again.
 
 use dokuei_keys::sealed;
 
