@@ -67,6 +67,8 @@ pub(super) enum Report {
         connection: ConnectionId,
         may_pair: bool,
     },
+    /// A ping on a connection is not answered.
+    Silent(ConnectionId),
     /// The documents stream of a connection failed.
     Broken {
         connection: ConnectionId,
@@ -252,6 +254,7 @@ impl Engine {
                     "the partner did not greet; it may not list this node",
                 );
             }
+            Report::Silent(connection) => self.suspect(connection, now),
             Report::Broken { connection, why } => self.close(connection, &why),
         }
     }
