@@ -13,7 +13,7 @@ use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::address::Address;
-use super::limits::{BACKOFF_RECENT, Limits, RECENT};
+use super::limits::{BACKOFF_RECENT, Limits, RECENT, SUSPECT_EVERY};
 use super::status::Transport;
 
 /// Doublings after which the longest wait is reached whatever the first one was.
@@ -35,6 +35,8 @@ struct Target {
     recent_until: Option<Instant>,
     /// Before this, another call of the partner brings no dial forward.
     unheeded_until: Option<Instant>,
+    /// Before this, silence leads to no dial.
+    trusted_until: Option<Instant>,
 }
 
 enum Phase {
@@ -101,6 +103,7 @@ impl Dialing {
                 phase,
                 recent_until: None,
                 unheeded_until: None,
+                trusted_until: None,
             };
             self.targets.insert(node, target);
         }
@@ -233,12 +236,31 @@ impl Dialing {
         }
     }
 
-    /// The last greeted connection with `node` ended: it is dialed again soon, and for a while often.
+    /// The last greeted connection with `node` ended: it is dialed again soon, and for a while often. A dial that its
+    /// silence led to goes on: a second one beside it would replace what it leads to.
     pub(super) fn lost(&mut self, node: NodeId, now: Instant, chance: u32) {
-        if let Some(target) = self.targets.get_mut(&node) {
-            target.failures = 0;
+        let Some(target) = self.targets.get_mut(&node) else {
+            return;
+        };
+        target.failures = 0;
+        target.recent_until = Some(now + RECENT);
+        match target.phase {
+            Phase::Connected | Phase::Waiting(_) => self.wait(node, now, chance),
+            Phase::Resolving | Phase::Dialing { .. } | Phase::Greeting(_) => {}
+        }
+    }
+
+    /// The connection with `node` is silent. It may be gone and back, and unable to call: it is dialed beside that
+    /// connection, once in [`SUSPECT_EVERY`].
+    pub(super) fn suspect(&mut self, node: &NodeId, now: Instant) {
+        let Some(target) = self.targets.get_mut(node) else {
+            return;
+        };
+        let suspicious = target.trusted_until.is_none_or(|until| until <= now);
+        if matches!(target.phase, Phase::Connected) && suspicious {
+            target.phase = Phase::Waiting(now);
             target.recent_until = Some(now + RECENT);
-            self.wait(node, now, chance);
+            target.trusted_until = Some(now + SUSPECT_EVERY);
         }
     }
 
@@ -404,6 +426,26 @@ mod tests {
         assert!(recent.len() <= 33, "{} dials", recent.len());
         let later = waits(&mut dialing, now + RECENT, now + 20 * RECENT);
         assert!(later[1..].iter().all(|wait| *wait == 60.0), "{later:?}");
+    }
+
+    #[test]
+    fn a_silent_partner_is_dialed_beside_its_connection_once_in_a_while() {
+        let now = Instant::now();
+        let mut dialing = dialing(now);
+        dialing.suspect(&node(1), now);
+        assert_eq!(dialing.due(now).len(), 1, "it was due anyway");
+        dialing.connected(&node(1));
+        dialing.suspect(&node(1), now);
+        assert_eq!(dialing.due(now).len(), 1);
+        dialing.lost(node(1), now, u32::MAX);
+        assert_eq!(dialing.next_due(), None, "the dial is under way");
+        dialing.unreachable(node(1), now, u32::MAX);
+        assert!(dialing.next_due() <= Some(now + BACKOFF_RECENT));
+        dialing.connected(&node(1));
+        dialing.suspect(&node(1), now + SUSPECT_EVERY / 2);
+        assert_eq!(dialing.next_due(), None);
+        dialing.suspect(&node(1), now + SUSPECT_EVERY);
+        assert_eq!(dialing.next_due(), Some(now + SUSPECT_EVERY));
     }
 
     #[test]

@@ -87,6 +87,15 @@ pub(super) const PROBATION: Duration = Duration::from_secs(35);
 /// one with the lower, which chooses alone. While a dead connection waits for it, so do its streams.
 pub(super) const SETTLE: Duration = Duration::from_secs(2);
 
+/// A ping that is not answered within this makes its connection suspect: the partner is dialed anew while the connection
+/// is kept. A partner that was killed and is back cannot always call, and silence alone would take [`Limits::idle`] to
+/// tell. Longer than a round trip over a slow line that is filled.
+pub(super) const PONG_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two dials for silence: on a line so slow that every ping comes late, connections would else replace each other
+/// without end, and each takes the bulk streams of the one before with it.
+pub(super) const SUSPECT_EVERY: Duration = Duration::from_secs(15);
+
 /// A partner that was connected within this time is restarting rather than gone for good.
 pub(super) const RECENT: Duration = Duration::from_secs(60);
 

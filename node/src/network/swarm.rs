@@ -70,6 +70,8 @@ pub(super) enum Report {
         connection: ConnectionId,
         may_pair: bool,
     },
+    /// A ping on a connection is not answered.
+    Silent(ConnectionId),
     /// The documents stream of a connection failed.
     Broken {
         connection: ConnectionId,
@@ -266,6 +268,7 @@ impl Engine {
                 );
                 self.close(connection, &why);
             }
+            Report::Silent(connection) => self.suspect(connection, now),
             Report::Broken { connection, why } => self.close(connection, &why),
         }
     }

@@ -272,6 +272,31 @@ async fn a_node_killed_again_and_again_is_let_in_each_time() {
     }
 }
 
+/// A node that nobody can call is the only one that can find the other again. Silence alone would take longer than this
+/// test waits.
+#[tokio::test]
+async fn a_killed_node_that_cannot_call_is_found_by_its_unanswered_pings() {
+    for quic in [true, false] {
+        let patient = |seed| {
+            let mut config = NetworkConfig {
+                quic,
+                ..config(seed)
+            };
+            config.limits.idle = 10 * DEADLINE;
+            config
+        };
+        let (clinic, mut hospital) = pair_of_sites(patient(50), patient(51)).await;
+        let address = hospital.address;
+        hospital.kill();
+        let mut again = patient(51);
+        again.listen = vec![address];
+        let hospital = restart(again).await;
+        hospital.network.set_members(vec![clinic.caller()]).await;
+        hospital.until_connected(&clinic).await;
+        clinic.until_connected_again(&hospital, 2).await;
+    }
+}
+
 #[tokio::test]
 async fn after_a_stop_the_port_is_free() {
     let (clinic, hospital) = pair_of_sites(config(43), config(44)).await;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{DocumentStream, Message, Outgoing};
 use crate::language::{self, Explain as _};
 use crate::network::error::SendError;
-use crate::network::limits::{DOCUMENTS_IN_FLIGHT, Limits};
+use crate::network::limits::{DOCUMENTS_IN_FLIGHT, Limits, PONG_PATIENCE};
 use crate::network::partners::{CourierEnds, Partner};
 use crate::network::swarm::Report;
 use crate::say;
@@ -39,6 +39,16 @@ struct Pulse {
     pings: u64,
     /// The number and time of a ping not answered yet.
     asked: Option<(u64, Instant)>,
+    /// It was reported that this ping is not answered.
+    reported: bool,
+}
+
+impl Pulse {
+    /// When an unanswered ping makes the connection suspect.
+    fn suspect_at(&self) -> Option<Instant> {
+        let (_, at) = self.asked.filter(|_| !self.reported)?;
+        Some(at.max(self.heard) + PONG_PATIENCE)
+    }
 }
 
 enum Turn {
@@ -61,6 +71,7 @@ impl Courier {
             heard: Instant::now(),
             pings: 0,
             asked: None,
+            reported: false,
         };
         Self {
             partner,
@@ -131,7 +142,10 @@ impl Courier {
         let pulse = match (&self.stream, self.pulse.asked) {
             (None, _) => None,
             (Some(_), None) => Some(self.pulse.heard + self.limits.heartbeat),
-            (Some(_), Some(_)) => Some(self.pulse.heard + self.limits.idle),
+            (Some(_), Some(_)) => {
+                let dead = self.pulse.heard + self.limits.idle;
+                Some(self.pulse.suspect_at().map_or(dead, |at| at.min(dead)))
+            }
         };
         let idle = Instant::now() + self.limits.idle;
         [give_up, pulse]
@@ -218,6 +232,12 @@ impl Courier {
         }
         if now >= self.pulse.heard + self.limits.idle {
             self.lose(&io::ErrorKind::TimedOut.into()).await;
+        } else if self.pulse.suspect_at().is_some_and(|at| at <= now) {
+            self.pulse.reported = true;
+            if let Some(stream) = &self.stream {
+                let report = Report::Silent(stream.connection);
+                drop(self.reports.send(report).await);
+            }
         } else if now >= self.pulse.heard + self.limits.heartbeat && self.pulse.asked.is_none() {
             self.ping();
         }
@@ -227,6 +247,7 @@ impl Courier {
         if let Some(stream) = &mut self.stream {
             self.pulse.pings += 1;
             self.pulse.asked = Some((self.pulse.pings, Instant::now()));
+            self.pulse.reported = false;
             Message::Ping(self.pulse.pings).push_to(&mut stream.writer);
         }
     }

@@ -135,6 +135,18 @@ impl Engine {
             .insert(node, NetworkEvent::Connected { node, path });
     }
 
+    /// The connection in use is silent: its node is dialed anew, and what that leads to takes its place.
+    pub(super) fn suspect(&mut self, connection: ConnectionId, now: Instant) {
+        let Some(node) = self.connections.node_of(connection) else {
+            return;
+        };
+        let partner = self.partners.find(&node);
+        if partner.is_some_and(|partner| partner.connection() == Some(connection)) {
+            self.dialing.suspect(&node, now);
+            self.note_next_dial(node);
+        }
+    }
+
     /// A connection ended.
     pub(super) fn closed(&mut self, connection: ConnectionId, why: &Message, now: Instant) {
         let Some(closed) = self.connections.closed(connection) else {
