@@ -155,7 +155,12 @@ fn needs_somebody_here(waiting: Waiting) -> bool {
         | Waiting::QuoteHere
         | Waiting::ReadingHere
         | Waiting::AcknowledgementHere
-        | Waiting::Retry(Trouble::ArchiveRefused | Trouble::NoArchive | Trouble::Disk) => true,
+        | Waiting::Retry(
+            Trouble::ArchiveUnreachable
+            | Trouble::ArchiveRefused
+            | Trouble::NoArchive
+            | Trouble::Disk,
+        ) => true,
         Waiting::Nothing
         | Waiting::Quote
         | Waiting::Booking
@@ -171,10 +176,7 @@ fn needs_somebody_here(waiting: Waiting) -> bool {
         | Waiting::Connection
         | Waiting::Answer
         | Waiting::Retry(
-            Trouble::PartnerUnreachable
-            | Trouble::PartnerBusy
-            | Trouble::NotPermitted
-            | Trouble::ArchiveUnreachable,
+            Trouble::PartnerUnreachable | Trouble::PartnerBusy | Trouble::NotPermitted,
         ) => false,
     }
 }
@@ -202,13 +204,14 @@ fn attention(
             "the site's certificate {when_en}; after that no partner connects"
         ));
     }
-    let here = seen.open().filter(|view| needs_somebody_here(view.waiting));
-    let here = here.count();
-    if here > 0 {
-        said.push(say!(
-            "この施設の操作を待っている症例が {here} 件あります",
-            "{here} cases wait for somebody at this site"
-        ));
+    for (reason, count) in seen.reasons() {
+        if needs_somebody_here(reason) {
+            let why = waiting(reason);
+            said.push(Message::new(
+                format!("{}（症例 {count} 件）", why.ja),
+                format!("{} (cases: {count})", why.en),
+            ));
+        }
     }
     for partner in partners.as_array().into_iter().flatten() {
         said.extend(about(partner, at));
