@@ -172,7 +172,7 @@ fn unsent(partner: &Value) -> String {
     let mut said = Vec::new();
     let documents = partner["documents_waiting"].as_u64().unwrap_or(0);
     if documents > 0 {
-        said.push(say!("文書 {documents} 件", "{documents} documents"));
+        said.push(say!("文書 {documents} 件", "documents: {documents}"));
     }
     if partner["key_to_seal_for"] == false {
         said.push(say!(

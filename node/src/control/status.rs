@@ -152,7 +152,12 @@ fn needs_somebody_here(waiting: Waiting) -> bool {
         | Waiting::QuoteHere
         | Waiting::ReadingHere
         | Waiting::AcknowledgementHere
-        | Waiting::Retry(Trouble::ArchiveRefused | Trouble::NoArchive | Trouble::Disk) => true,
+        | Waiting::Retry(
+            Trouble::ArchiveUnreachable
+            | Trouble::ArchiveRefused
+            | Trouble::NoArchive
+            | Trouble::Disk,
+        ) => true,
         Waiting::Nothing
         | Waiting::OfferAgain
         | Waiting::Quote
@@ -169,10 +174,7 @@ fn needs_somebody_here(waiting: Waiting) -> bool {
         | Waiting::Connection
         | Waiting::Answer
         | Waiting::Retry(
-            Trouble::PartnerUnreachable
-            | Trouble::PartnerBusy
-            | Trouble::NotPermitted
-            | Trouble::ArchiveUnreachable,
+            Trouble::PartnerUnreachable | Trouble::PartnerBusy | Trouble::NotPermitted,
         ) => false,
     }
 }
@@ -193,13 +195,14 @@ fn attention(
         ));
     }
     said.extend(keys::warning(node.keys.valid_until()?, Timestamp(at)));
-    let here = seen.open().filter(|view| needs_somebody_here(view.waiting));
-    let here = here.count();
-    if here > 0 {
-        said.push(say!(
-            "この施設の操作を待っている症例が {here} 件あります",
-            "{here} cases wait for somebody at this site"
-        ));
+    for (reason, count) in seen.reasons() {
+        if needs_somebody_here(reason) {
+            let why = waiting(reason);
+            said.push(Message::new(
+                format!("{}（症例 {count} 件）", why.ja),
+                format!("{} (cases: {count})", why.en),
+            ));
+        }
     }
     for partner in partners.as_array().into_iter().flatten() {
         said.extend(about(partner, at));
