@@ -120,7 +120,10 @@ fn files_prepared_for_objects_to_come_go_when_none_come() {
     assert_eq!(files(&register), 3, "a start removes them");
     let another = format!("{SERIES}/01.dcm");
     take_in(&register, folder.path(), &another);
-    assert!(files(&register) > 3, "and prepares others when it needs some");
+    assert!(
+        files(&register) > 3,
+        "and prepares others when it needs some"
+    );
     register.close(&parcel).unwrap();
     assert_eq!(files(&register), 4, "three objects and their list");
 }
