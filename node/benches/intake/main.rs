@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use measured::{children_seconds, median, peak_mebibytes, processor_seconds};
+use measured::{children_seconds, forget_peak, median, peak_mebibytes, processor_seconds};
 use objects::{Files, KINDS};
 use receivers::{MAKES, Make, is_installed};
 
@@ -175,6 +175,7 @@ fn run(make: &Make, associations: usize, files: &Files, place: &Path) -> Run {
     rustix::fs::sync();
     let receiver = (make.start)(&folder);
     let process = receiver.process().unwrap_or_else(std::process::id);
+    forget_peak(process);
     let (received, sent) = (processor_seconds(process), children_seconds());
     let begun = Instant::now();
     storescu(receiver.address(), files, associations);

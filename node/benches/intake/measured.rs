@@ -27,7 +27,13 @@ fn fields(process: u32, skip: usize, take: usize) -> f64 {
     ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
-/// The most memory a process ever held, in MiB (proc(5), `VmHWM`).
+/// Forgets the most memory that a process held so far (proc(5), `clear_refs`): a node that starts derives a key.
+pub(crate) fn forget_peak(process: u32) {
+    // Where it cannot be forgotten, the start is in the figure.
+    let _kept = fs::write(format!("/proc/{process}/clear_refs"), "5");
+}
+
+/// The most memory a process held since then, in MiB (proc(5), `VmHWM`).
 pub(crate) fn peak_mebibytes(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

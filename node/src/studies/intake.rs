@@ -122,7 +122,7 @@ pub struct ArrivingObject<'a> {
 }
 
 impl ArrivingObject<'_> {
-    /// Begins to seal, once it is known which study the object belongs to.
+    /// Begins to seal with what was held, once it is known which study the object belongs to.
     fn begin_sealing(&mut self) -> Result<(), StoreFailure> {
         let study = self
             .scanner
@@ -130,11 +130,7 @@ impl ArrivingObject<'_> {
             .and_then(|scanner| scanner.seen(tags::STUDY_INSTANCE_UID))
             .and_then(|value| Uid::parse_lenient(value).ok());
         let Some(study) = study else {
-            return if self.held.len() > HELD_BYTES {
-                Err(NO_STUDY)
-            } else {
-                Ok(())
-            };
+            return Ok(());
         };
         let place = self
             .register
@@ -165,6 +161,22 @@ impl ArrivingObject<'_> {
         }
     }
 
+    /// Seals the next bytes, or holds them as long as nobody knows which study they belong to.
+    fn keep(&mut self, data: &[u8]) -> Result<(), StoreFailure> {
+        if self.sealing.is_none() {
+            self.begin_sealing()?;
+        }
+        match &mut self.sealing {
+            Some((_, Some(sealing))) => sealing.write(data).map_err(|error| disk(&error)),
+            Some((_, None)) => Err(FAILED),
+            None if self.held.len() + data.len() > HELD_BYTES => Err(NO_STUDY),
+            None => {
+                self.held.extend_from_slice(data);
+                Ok(())
+            }
+        }
+    }
+
     fn refuse(&self, malformed: &Malformed) -> StoreFailure {
         tracing::warn!(target: "dokuei::intake", sop_class = self.head.sop_class, "{malformed}");
         MALFORMED
@@ -177,14 +189,7 @@ impl ObjectWriter for ArrivingObject<'_> {
             return Err(self.refuse(&malformed));
         }
         self.content.update(data);
-        match &mut self.sealing {
-            Some((_, Some(sealing))) => sealing.write(data).map_err(|error| disk(&error)),
-            Some((_, None)) => Err(FAILED),
-            None => {
-                self.held.extend_from_slice(data);
-                self.begin_sealing()
-            }
-        }
+        self.keep(data)
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreFailure> {
