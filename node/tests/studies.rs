@@ -78,6 +78,35 @@ fn the_same_files_again_change_nothing() {
 }
 
 #[test]
+fn a_complete_study_that_is_sent_again_makes_no_second_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    register.close(&register.parcels_of(&uid)[0]).unwrap();
+    let (taken, _, _) = take_in(&register, folder.path(), SERIES);
+    assert_eq!(taken, 3, "each is here");
+    assert_eq!(register.parcels_of(&uid).len(), 1);
+    let mut listed = 0;
+    register.look_at_all(|_| listed += 1);
+    assert_eq!(listed, 1);
+    let folders = |register: &Register| {
+        let folders = std::fs::read_dir(folder.path().join("parcels")).unwrap();
+        let below = folders.map(|above| std::fs::read_dir(above.unwrap().path()).unwrap());
+        assert_eq!(register.parcels_of(&uid).len(), 1);
+        below.flatten().count()
+    };
+    assert_eq!(
+        folders(&register),
+        2,
+        "a place was made for what might come"
+    );
+    assert_eq!(register.close_quiet(u64::MAX).unwrap(), 0);
+    assert_eq!(folders(&register), 1, "and is given up when nothing came");
+    drop(register);
+    assert_eq!(folders(&open(folder.path())), 1);
+}
+
+#[test]
 fn an_arriving_study_survives_a_crash_and_half_an_object_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let register = open(folder.path());

@@ -208,11 +208,12 @@ fn attention(
         said.extend(about(partner, at));
     }
     for person in people::all(&node.folder, node.ports.site)? {
-        if let Some((when_ja, when_en)) = ending(person.until.0.saturating_mul(1000), at, NOTICE) {
+        if let Some(when) = ending(person.until.0.saturating_mul(1000), at, NOTICE) {
             let name = person.name;
             said.push(say!(
-                "{name} さんの署名鍵の期限: {when_ja}",
-                "the key of {name} {when_en}"
+                "{name} さんの署名鍵の期限: {when}",
+                "the key of {name} {when}";
+                when = when
             ));
         }
     }
@@ -236,7 +237,8 @@ fn about(partner: &Value, at: u64) -> Option<Message> {
     let name = partner["name"].as_str().unwrap_or_default();
     let standing = &partner["standing"];
     if let (Some(ja), Some(en)) = (standing["ja"].as_str(), standing["en"].as_str()) {
-        return Some(say!("「{name}」: {ja}", "'{name}': {en}"));
+        let why = Message::new(ja, en);
+        return Some(say!("「{name}」: {why}", "'{name}': {why}"; why = why));
     }
     if partner["connected"] == false {
         return Some(say!(
@@ -250,20 +252,21 @@ fn about(partner: &Value, at: u64) -> Option<Message> {
             "no agreement with '{name}' is in force: pair again"
         ));
     };
-    let (when_ja, when_en) = ending(until, at, NOTICE)?;
+    let when = ending(until, at, NOTICE)?;
     Some(say!(
-        "「{name}」との契約の期限: {when_ja}。もう一度ペアリングしてください",
-        "the agreement with '{name}' {when_en}: pair again"
+        "「{name}」との契約の期限: {when}。もう一度ペアリングしてください",
+        "the agreement with '{name}' {when}: pair again";
+        when = when
     ))
 }
 
 /// When something ends, if that is within so many days.
-fn ending(until: u64, at: u64, notice: u64) -> Option<(String, String)> {
+fn ending(until: u64, at: u64, notice: u64) -> Option<Message> {
     let days = until.saturating_sub(at) / DAY;
     if until <= at {
-        Some(("切れています".to_owned(), "has ended".to_owned()))
+        Some(say!("切れています", "has ended"))
     } else if days < notice {
-        Some((format!("あと {days} 日"), format!("ends in {days} days")))
+        Some(say!("あと {days} 日", "ends in {days} days"))
     } else {
         None
     }
@@ -277,9 +280,9 @@ mod tests {
     fn an_end_is_named_when_it_comes_near() {
         let at = 1_000 * DAY;
         assert_eq!(ending(at + 30 * DAY, at, 30), None);
-        let (ja, en) = ending(at + 30 * DAY - 1, at, 30).unwrap();
+        let Message { ja, en } = ending(at + 30 * DAY - 1, at, 30).unwrap();
         assert!(ja.contains("29") && en.contains("29"));
-        let (_, en) = ending(at, at, 30).unwrap();
+        let Message { en, .. } = ending(at, at, 30).unwrap();
         assert_eq!(en, "has ended");
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::bucket::Bucket;
@@ -150,11 +150,22 @@ impl Partner {
             .map(|(link, _, _)| link.connection)
     }
 
+    /// The connection to use; when another one is just being greeted, that one, waited for at most this long.
+    pub(super) async fn link_soon(&self, patience: Duration) -> Option<Link> {
+        match self.link() {
+            None if self.state().connections > 0 => {
+                timeout(patience, self.another_link(None)).await.ok()
+            }
+            link => link,
+        }
+    }
+
     /// Waits for a connection to use other than `old`.
-    pub(super) async fn another_link(&self, old: ConnectionId) -> Link {
+    pub(super) async fn another_link(&self, old: Option<ConnectionId>) -> Link {
         loop {
             let linked = self.linked.notified();
-            if let Some(link) = self.link().filter(|link| link.connection != old) {
+            let link = self.link();
+            if let Some(link) = link.filter(|link| Some(link.connection) != old) {
                 return link;
             }
             linked.await;

@@ -4,6 +4,7 @@
 //! stream when its acceptor is not waiting. Here an inbound stream is handed over by a plain call, or reset because
 //! a stated number of its kind is open already.
 
+mod ending;
 mod handler;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,9 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
+use self::ending::Ending;
 use self::handler::{Handler, Request};
 use super::gate::{Closed, Gate, Standing};
 use super::limits::{CONNECTIONS_PER_NODE, STREAM_TIMEOUT};
@@ -106,6 +109,8 @@ pub(super) struct Link {
     /// Whether we made the connection.
     pub(super) dialed: bool,
     requests: mpsc::Sender<Request>,
+    /// Told when the connection counts as closed.
+    ended: CancellationToken,
 }
 
 impl Link {
@@ -125,8 +130,11 @@ impl Link {
                 .map_err(|_| gone())?;
             opened.await.map_err(|_| gone())?
         };
-        let stream = timeout(STREAM_TIMEOUT, exchange).await??;
-        Ok(Box::new(stream))
+        let stream = tokio::select! {
+            stream = timeout(STREAM_TIMEOUT, exchange) => stream??,
+            () = self.ended.cancelled() => return Err(gone()),
+        };
+        Ok(Box::new(Ending::new(stream, &self.ended)))
     }
 }
 
@@ -173,21 +181,18 @@ impl Streams {
             standing,
             dialed,
             requests,
+            ended: CancellationToken::new(),
         };
         self.links.insert(connection, link.clone());
-        Ok(Handler::new(
-            node,
-            connection,
-            standing,
-            receiver,
-            self.acceptor.clone(),
-        ))
+        Ok(Handler::new(&link, receiver, self.acceptor.clone()))
     }
 
     /// Forgets a connection that closed, or is told to: a dead one may take its transport minutes to give up, and
     /// must not keep the next one out meanwhile.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
-        self.links.remove(&connection);
+        if let Some(link) = self.links.remove(&connection) {
+            link.ended.cancel();
+        }
         lock(&self.gate).departed(connection);
     }
 }
@@ -270,6 +275,7 @@ impl Link {
             standing,
             dialed: false,
             requests: mpsc::channel(0).0,
+            ended: CancellationToken::new(),
         }
     }
 }

@@ -32,8 +32,9 @@ pub(super) async fn ask(
     if request.len() > MESSAGE_MAX {
         return Err(SyncError::TooLarge);
     }
-    let link = partner.link().ok_or(SyncError::NotConnected)?;
     let _permit = partner.asking.try_acquire().map_err(|_| SyncError::Busy)?;
+    let link = partner.link_soon(SETTLE).await;
+    let link = link.ok_or(SyncError::NotConnected)?;
     match timeout(limits.sync_patience, ask_over(link, partner, request)).await {
         Ok(Some(Some(answer))) => Ok(answer),
         Ok(Some(None)) => Err(SyncError::Refused),
@@ -48,7 +49,7 @@ async fn ask_over(mut link: Link, partner: &Partner, request: &[u8]) -> Option<O
         match asked.await {
             Ok(answer) => return Some(answer),
             Err(_) => {
-                link = timeout(SETTLE, partner.another_link(link.connection))
+                link = timeout(SETTLE, partner.another_link(Some(link.connection)))
                     .await
                     .ok()?
             }

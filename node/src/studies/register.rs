@@ -1,6 +1,9 @@
 //! The register of studies that modalities sent: which are arriving, which are complete, which were
 //! sent to whom.
 
+mod error;
+mod recovery;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +17,14 @@ use dokuei_protocol::study::manifest::ManifestReference;
 
 use crate::chance::chance;
 use crate::dicom::header::Header;
-use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
 use crate::dicom::uid::Uid;
-use crate::language::{Explain, Message, displayed_in_english};
-use crate::parcels::{ObjectHead, OpenedObject, Parcels, SealedObject};
-use crate::say;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::parcels::{Parcels, SealedObject};
+use crate::store::{Change, Rows, Store};
 use crate::studies::study::{STUDY_VERSION, Study};
+
+pub use self::error::RegisterError;
+use self::recovery::recover;
+pub use self::recovery::scan_object;
 
 /// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
 const ARRIVING: usize = 1_000;
@@ -60,6 +64,11 @@ struct Held {
 impl Held {
     fn is_open(&self) -> bool {
         self.study.manifest.is_none() && !self.closing
+    }
+
+    /// Whether it holds no object yet. It may never: a sender repeats objects that are here already.
+    fn is_bare(&self) -> bool {
+        self.study.manifest.is_none() && self.study.objects.is_empty()
     }
 
     /// A place for the next object.
@@ -104,57 +113,6 @@ pub enum Added {
     /// Another object with its SOP Instance UID is here.
     Conflict,
 }
-
-/// The register could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum RegisterError {
-    /// The disk failed or is full.
-    Disk(#[from] std::io::Error),
-    /// The store failed.
-    Store(#[from] StoreError),
-    /// Too many studies are arriving, or one has too many objects.
-    Full,
-    /// No such study.
-    Unknown,
-    /// Objects of the study are still arriving.
-    Arriving,
-    /// A stored row or parcel cannot be opened.
-    Damaged,
-}
-
-impl Explain for RegisterError {
-    fn message(&self) -> Message {
-        match self {
-            RegisterError::Disk(error) => say!(
-                "ディスクに読み書きできません（{why}）。空き容量を確認してください。受信済みの検査は失われていません",
-                "the disk failed or is full ({why}): make room, nothing that was confirmed is lost";
-                why = error.message()
-            ),
-            RegisterError::Store(error) => error.message(),
-            RegisterError::Full => {
-                let most = limits::OBJECTS;
-                say!(
-                    "同時に受信中の検査が多すぎるか、一つの検査の画像が {most} 枚を超えています",
-                    "too many studies are arriving at once, or one has more than {most} objects"
-                )
-            }
-            RegisterError::Unknown => say!(
-                "その検査はこの施設にありません",
-                "there is no such study here"
-            ),
-            RegisterError::Arriving => say!(
-                "この検査はまだ受信中です。少し待ってからやり直してください",
-                "objects of the study are arriving at this moment; wait a little"
-            ),
-            RegisterError::Damaged => say!(
-                "保存された検査を開けません。データフォルダをバックアップから復元してください",
-                "a stored study cannot be opened: restore the data folder from a backup"
-            ),
-        }
-    }
-}
-
-displayed_in_english!(RegisterError);
 
 impl Register {
     /// Opens the register: reads every study, and finishes what a crash interrupted.
@@ -309,11 +267,13 @@ impl Register {
         }
     }
 
-    /// Closes every study that has been quiet since before `since`. Returns how many.
+    /// Closes every study that has been quiet since before `since`, and removes those that got no object by then.
+    /// Returns how many were closed.
     ///
     /// # Errors
     /// [`RegisterError`] when the disk fails.
     pub fn close_quiet(&self, since: u64) -> Result<usize, RegisterError> {
+        self.remove_bare(since)?;
         let quiet: Vec<ParcelId> = self
             .lock()
             .values()
@@ -329,6 +289,25 @@ impl Register {
             self.close(parcel)?;
         }
         Ok(quiet.len())
+    }
+
+    fn remove_bare(&self, since: u64) -> Result<(), RegisterError> {
+        let bare: Vec<ParcelId> = self
+            .lock()
+            .extract_if(.., |_, held| {
+                held.is_bare() && held.is_open() && held.writing == 0 && held.study.last_at <= since
+            })
+            .map(|(parcel, _)| parcel)
+            .collect();
+        for parcel in bare {
+            let key = parcel.as_bytes().to_vec();
+            self.shared.store.commit(Change {
+                removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
+                ..Change::default()
+            })?;
+            self.shared.parcels.remove(&parcel)?;
+        }
+        Ok(())
     }
 
     /// Closes the list of a study's objects: its manifest is sealed, later objects begin another parcel.
@@ -389,7 +368,7 @@ impl Register {
         let held = self.lock();
         let mut found: Vec<(u64, ParcelId)> = held
             .values()
-            .filter(|held| held.study.uid == uid)
+            .filter(|held| held.study.uid == uid && !held.is_bare())
             .map(|held| (held.study.first_at, held.study.parcel))
             .collect();
         found.sort_unstable();
@@ -404,7 +383,8 @@ impl Register {
     /// Looks at every study, oldest first.
     pub fn look_at_all(&self, mut look: impl FnMut(&Study)) {
         let held = self.lock();
-        let mut all: Vec<&Study> = held.values().map(|held| &held.study).collect();
+        let shown = held.values().filter(|held| !held.is_bare());
+        let mut all: Vec<&Study> = shown.map(|held| &held.study).collect();
         all.sort_by_key(|study| study.first_at);
         all.into_iter().for_each(&mut look);
     }
@@ -456,62 +436,4 @@ impl Register {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Rebuilds the list of an arriving study from its sealed objects. One that is not whole was never
-/// confirmed to its sender, and goes.
-fn recover(
-    parcels: &Parcels,
-    study: &mut Study,
-    key: &ContentKey,
-    site: SiteId,
-) -> Result<(), RegisterError> {
-    let at = study.last_at;
-    parcels.remove_unused(&study.parcel)?;
-    for slot in parcels.slots(&study.parcel)? {
-        match reopen(parcels, study, key, site, slot) {
-            Some((header, sealed, content))
-                if study.object(header.sop_instance().as_str()).is_none() =>
-            {
-                study.add(&header, slot, sealed, content, at);
-            }
-            Some(_) | None => std::fs::remove_file(parcels.file_of(&study.parcel, slot))?,
-        }
-    }
-    Ok(())
-}
-
-fn reopen(
-    parcels: &Parcels,
-    study: &Study,
-    key: &ContentKey,
-    site: SiteId,
-    slot: u32,
-) -> Option<(Header, SealedObject, Digest)> {
-    let mut opened = OpenedObject::open(parcels, key, study.parcel, site, slot).ok()?;
-    let length = opened.length();
-    let (header, content) = scan_object(&mut opened)?;
-    let digest = opened.digest()?;
-    Some((header, SealedObject { length, digest }, content))
-}
-
-/// Scans an object as it is sealed: its head, then its data set. Gives the BLAKE3 of the data set.
-pub fn scan_object(object: &mut impl std::io::Read) -> Option<(Header, Digest)> {
-    let head = ObjectHead::read(object).ok()?;
-    let syntax = TransferSyntax::from(Uid::parse(head.transfer_syntax.as_bytes()).ok()?);
-    let mut scanner = Scanner::new(syntax, Limits::default());
-    let mut hasher = blake3::Hasher::new();
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        let count = object.read(&mut piece).ok()?;
-        if count == 0 {
-            break;
-        }
-        scanner.push(&piece[..count]).ok()?;
-        hasher.update(&piece[..count]);
-    }
-    Some((
-        scanner.finish().ok()?,
-        Digest::from_bytes(*hasher.finalize().as_bytes()),
-    ))
 }

@@ -18,8 +18,9 @@ use libp2p::swarm::{
     StreamUpgradeError, SubstreamProtocol,
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use super::{Acceptor, Arrival, Protocol};
+use super::{Acceptor, Arrival, Ending, Link, Protocol};
 use crate::network::gate::Standing;
 use crate::network::limits::STREAM_TIMEOUT;
 
@@ -72,24 +73,20 @@ pub(in crate::network) struct Handler {
     standing: Standing,
     requests: mpsc::Receiver<Request>,
     acceptor: Acceptor,
+    ended: CancellationToken,
     /// How many more streams of each protocol the other side may open, in the order of [`Protocol::ALL`].
     room: [Arc<Semaphore>; Protocol::ALL.len()],
 }
 
 impl Handler {
-    pub(super) fn new(
-        node: NodeId,
-        connection: ConnectionId,
-        standing: Standing,
-        requests: mpsc::Receiver<Request>,
-        acceptor: Acceptor,
-    ) -> Self {
+    pub(super) fn new(link: &Link, requests: mpsc::Receiver<Request>, acceptor: Acceptor) -> Self {
         Self {
-            node,
-            connection,
-            standing,
+            node: link.node,
+            connection: link.connection,
+            standing: link.standing,
             requests,
             acceptor,
+            ended: link.ended.clone(),
             room: Protocol::ALL.map(|protocol| Arc::new(Semaphore::new(protocol.inbound_max()))),
         }
     }
@@ -107,7 +104,7 @@ impl Handler {
                 node: self.node,
                 connection: self.connection,
                 protocol,
-                stream: Box::new(stream),
+                stream: Box::new(Ending::new(stream, &self.ended)),
                 permit,
             }),
             Err(_) => {
