@@ -26,6 +26,7 @@ OTHER_OBJECT = (0xA900, "A900|not the announced|mismatch")
 MALFORMED = 0xC000
 MISSING = "identity-missing"
 INVALID = "identity-invalid"
+NO_DICOM = "not recognisable as DICOM"
 BY_C_STORE = {
     "CTImageStorage_bad_meta.dcm": TAKEN,
     "JPEG2000-embedded-sequence-delimiter.dcm": TAKEN,
@@ -69,9 +70,9 @@ BY_FILE = {
     "badVR.dcm": None,
     "ExplVR_LitEndNoMeta.dcm": None,
     "JLSN_RGB_ILV0.dcm": MISSING,
-    "ExplVR_BigEndNoMeta.dcm": "not-dicom",
-    "no_meta.dcm": "not-dicom",
-    "zipMR.gz": "not-dicom",
+    "ExplVR_BigEndNoMeta.dcm": NO_DICOM,
+    "no_meta.dcm": NO_DICOM,
+    "zipMR.gz": NO_DICOM,
     "meta_missing_tsyntax.dcm": "transfer-syntax-missing",
     **{f"{name}.dcm": "length-beyond-end" for name in ("MR_truncated", "rtplan_truncated", "frag_4GB_accepted_silently")},
     **{f"{name}.dcm": "length-beyond-end" for name in ("len_1GB_UT", "len_4GB_252_bytes", "len_max_minus1")},

@@ -186,7 +186,7 @@ def test_no_patient_on_the_wire(told):
     # The tap hears: what the modality sends is DICOM, in the open.
     for port in (clinic.dicom, hospital.archive.port, clinic.archive.port):
         assert found_in(tap.ports[port])
-    for port in (clinic.network, hospital.network):
-        heard = bytes(tap.ports.get(port, b""))
-        assert len(heard) > 4 * 3 * 2 * 64 * 64, "the transfers were not heard"
-        assert not found_in(heard)
+    # The two are connected once, whoever called whom: one of their ports has heard it all.
+    heard = [bytes(tap.ports.get(port, b"")) for port in (clinic.network, hospital.network)]
+    assert max(map(len, heard)) > 4 * 3 * 2 * 64 * 64, "the transfers were not heard"
+    assert not any(map(found_in, heard))

@@ -1,5 +1,6 @@
 """What a person sees in the morning: first what needs them, then why the oldest thing waits."""
 
+import os
 import subprocess
 
 from modality import send
@@ -39,3 +40,13 @@ def test_what_needs_somebody_comes_first(sites):
     ran = subprocess.run([PROGRAM, "status", hospital.data], capture_output=True, text=True, timeout=DEADLINE, env=environment)
     assert "要確認" in ran.stdout and "接続していません" in ran.stdout and "読影待ち" in ran.stdout
     assert "MORNING" not in shown + ran.stdout
+
+
+def test_a_reader_that_has_enough_is_no_failure(sites):
+    clinic, _ = sites
+    # A pipe that nobody reads any more, as `| head` leaves it.
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        ran = subprocess.run([PROGRAM, "status", clinic.data], stdout=out, stderr=subprocess.PIPE, env=ENVIRONMENT, text=True, timeout=30)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -75,7 +75,7 @@ pub(super) fn show(case: &Value) {
         text(&case["partner"], "name"),
         phase(case),
     );
-    println!(
+    outln!(
         "{}",
         say!(
             "症例 {short}  相手施設 {partner}  段階 {phase}",
@@ -83,11 +83,11 @@ pub(super) fn show(case: &Value) {
             phase = phase
         )
     );
-    println!("  {}", message(case, "waiting"));
+    outln!("  {}", message(case, "waiting"));
     show_study(case);
     let trouble = message(case, "trouble");
     if !trouble.is_empty() {
-        println!(
+        outln!(
             "  {}",
             say!("直近の失敗: {trouble}", "last failure: {trouble}")
         );
@@ -99,7 +99,7 @@ pub(super) fn show(case: &Value) {
     {
         let (here, whole) = (bytes(&transfer["bytes"]), bytes(&transfer["bytes_total"]));
         let (objects, all) = (&transfer["objects"], &transfer["objects_total"]);
-        println!(
+        outln!(
             "  {}",
             say!(
                 "転送 {here} / {whole}（{objects} / {all} 枚）",
@@ -108,17 +108,17 @@ pub(super) fn show(case: &Value) {
         );
     }
     if let Some(message) = in_part(case) {
-        println!("  {message}");
+        outln!("  {message}");
     }
     for addition in case["additions"].as_array().into_iter().flatten() {
         let later = text(addition, "short");
-        println!(
+        outln!(
             "  {}",
             say!("追加画像: 症例 {later}", "additional images: case {later}")
         );
     }
     for happening in case["timeline"].as_array().into_iter().flatten() {
-        println!(
+        outln!(
             "  {}  {}",
             time(&happening["at"]),
             word(text(happening, "what"))
@@ -126,7 +126,7 @@ pub(super) fn show(case: &Value) {
     }
     for report in case["reports"].as_array().into_iter().flatten() {
         let version = &report["version"];
-        println!(
+        outln!(
             "  {}",
             say!(
                 "レポート第 {version} 版  {status}  {reception}",
@@ -159,7 +159,7 @@ fn show_study(case: &Value) {
     let terms = &case["terms"];
     if terms.is_object() {
         let needed = time(&terms["needed"]);
-        println!(
+        outln!(
             "  {} {} {}  {}  {}",
             text(terms, "modality"),
             text(terms, "specialty"),
@@ -169,7 +169,7 @@ fn show_study(case: &Value) {
         );
     }
     if text(case, "sealed_study") != "kept" {
-        println!(
+        outln!(
             "  {}",
             say!(
                 "検査の暗号化コピーは保管期間が過ぎ、鍵を破棄しました",
@@ -178,7 +178,7 @@ fn show_study(case: &Value) {
         );
     } else if case["kept_until"].is_u64() {
         let until = time(&case["kept_until"]);
-        println!(
+        outln!(
             "  {}",
             say!(
                 "検査の暗号化コピーを {until} まで保管",

@@ -23,7 +23,7 @@ pub(super) fn init(init: &Init) -> Result<(), Failure> {
     let sheet = sheet.display();
     let config = folder.config();
     let config = config.display();
-    println!(
+    outln!(
         "{}",
         say!(
             "{place} を作りました。\n\n次にすること:\n 1. {sheet} を印刷して金庫に保管し、ファイルを削除する\n 2. {config} を確認する（ネットワーク、DICOM、PACS）\n 3. dokuei run {place}",
@@ -33,7 +33,7 @@ pub(super) fn init(init: &Init) -> Result<(), Failure> {
     if init.passphrase_file.is_none() {
         let file = folder.passphrase();
         let file = file.display();
-        println!(
+        outln!(
             "\n{}",
             say!(
                 "鍵ファイルの合言葉は {file} にあります。バックアップには鍵と一緒に入れないでください。systemd の資格情報や別の媒体に移すこともできます。",

@@ -1,5 +1,15 @@
 //! The command line: one command a file. Commands print what people read, or JSON with `--json`.
 
+/// Prints one line of an answer.
+macro_rules! outln {
+    () => {
+        $crate::cli::show::line(format_args!(""))
+    };
+    ($($line:tt)*) => {
+        $crate::cli::show::line(format_args!($($line)*))
+    };
+}
+
 mod arguments;
 pub use arguments::Demo;
 mod case;
@@ -93,7 +103,7 @@ impl At {
     /// Prints an answer: JSON, or as `people` writes it.
     fn print(&self, answer: &Value, people: impl FnOnce(&Value)) {
         if self.json {
-            println!("{answer:#}");
+            outln!("{answer:#}");
         } else {
             people(answer);
         }

@@ -36,7 +36,7 @@ pub(super) fn tell(notice: &Notice, at: &At) -> Result<Value, Failure> {
 fn show(answer: &Value) {
     let name = text(answer, "name");
     let count = answer["revoked"].as_array().map_or(0, Vec::len);
-    println!(
+    outln!(
         "{}",
         say!(
             "「{name}」の通知を取り込みました（失効した鍵 {count} 件）。",
@@ -44,7 +44,7 @@ fn show(answer: &Value) {
         )
     );
     if !answer["standing"].is_null() {
-        println!(
+        outln!(
             "{}",
             say!(
                 "この施設とはつながりません: {}",

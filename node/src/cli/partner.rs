@@ -19,7 +19,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             let answer = at.ask(Request::PartnerInvite { addresses: address })?;
             at.print(&answer, |answer| {
                 let (code, until) = (text(answer, "code"), time(&answer["until"]));
-                println!("{code}");
+                outln!("{code}");
                 eprintln!("{}", say!("このコードを相手施設に電話などで伝えてください。{until} まで、一度だけ使えます。", "Read this code out to the partner. It can be used once, until {until}."));
                 if !answer["warning"].is_null() {
                     eprintln!("\n{}", message(answer, "warning"));
@@ -30,7 +30,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             let answer = at.ask(Request::PartnerAccept { code })?;
             at.print(&answer, |answer| {
                 let name = text(answer, "name");
-                println!(
+                outln!(
                     "{}",
                     say!(
                         "「{name}」と登録し、契約に署名しました。",
@@ -48,7 +48,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             let answer = at.ask(Request::PartnerRemove { partner })?;
             at.print(&answer, |answer| {
                 let name = text(answer, "name");
-                println!(
+                outln!(
                     "{}",
                     say!("「{name}」の登録を解除しました。", "'{name}' is removed.")
                 );
@@ -62,7 +62,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
 pub(super) fn list(answer: &Value) {
     let partners = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     if partners.is_empty() {
-        println!(
+        outln!(
             "{}",
             say!(
                 "登録された相手施設はありません。「dokuei partner invite」で招待できます。",
@@ -73,7 +73,7 @@ pub(super) fn list(answer: &Value) {
     }
     for partner in partners {
         let (name, site) = (text(partner, "name"), short(text(partner, "site")));
-        println!("{name}  {site}");
+        outln!("{name}  {site}");
         print!("{}", fields(2, &block(partner)));
     }
 }

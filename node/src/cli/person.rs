@@ -37,7 +37,7 @@ pub(super) fn person(person: Person) -> Result<(), Failure> {
             }))?;
             at.print(&answer, |answer| {
                 let (name, until) = (text(answer, "name"), time(&answer["until"]));
-                println!(
+                outln!(
                     "{}",
                     say!(
                         "{name} さんの署名鍵を発行しました（{until} まで有効）。",
@@ -54,7 +54,7 @@ pub(super) fn person(person: Person) -> Result<(), Failure> {
             let answer = at.ask(Request::PersonRemove { person })?;
             at.print(&answer, |answer| {
                 let name = text(answer, "name");
-                println!(
+                outln!(
                     "{}",
                     say!(
                         "{name} さんの署名鍵を取り上げました。これまでに署名したレポートは有効なままです。",
@@ -70,7 +70,7 @@ pub(super) fn person(person: Person) -> Result<(), Failure> {
 fn list(answer: &Value) {
     let people = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     if people.is_empty() {
-        println!(
+        outln!(
             "{}",
             say!(
                 "署名する人は登録されていません。「dokuei person add」で登録できます。",

@@ -37,7 +37,7 @@ pub(super) fn renew(renew: &Renew) -> Result<(), Failure> {
     let file = notices::keep(&folder, &notice)?;
     drop(lock);
     let until = time(&json!(renewed.valid_until()?.0 * 1000));
-    println!(
+    outln!(
         "{}",
         say!(
             "施設証明書を {until} まで更新し、{certified} 人の署名鍵を認証し直しました。ノードを動かすと、つながった相手施設に伝わります。",
@@ -46,7 +46,7 @@ pub(super) fn renew(renew: &Renew) -> Result<(), Failure> {
     );
     if renew.new_keys {
         let file = file.display();
-        println!(
+        outln!(
             "{}",
             say!(
                 "新しい鍵なので、すべての相手施設にこのファイルを渡してください（dokuei partner import）: {file}",

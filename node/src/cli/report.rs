@@ -56,11 +56,11 @@ pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
                 }
             }
             at.print(&authentic_json(&authentic), |_| {
-                println!("{}", headline(false));
+                outln!("{}", headline(false));
                 print_authentic(&authentic);
             });
             if !at.json {
-                println!("\n{}", authentic.report.text);
+                outln!("\n{}", authentic.report.text);
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -132,17 +132,17 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
                 json!({ "ja": message.ja, "en": message.en })
             })
             .collect();
-        println!(
+        outln!(
             "{:#}",
             json!({ "authentic": authentic.is_some() && !changed, "unchanged": sound, "report": authentic.as_ref().map(authentic_json), "findings": found })
         );
     } else {
         match &authentic {
             Some(authentic) => {
-                println!("{}", headline(changed));
+                outln!("{}", headline(changed));
                 print_authentic(authentic);
             }
-            None => println!(
+            None => outln!(
                 "{}",
                 say!(
                     "✗ 真正なレポートではありません。",
@@ -152,7 +152,7 @@ fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCod
         }
         for finding in &findings {
             let mark = if finding.is_wrong() { "✗" } else { "·" };
-            println!("{mark} {}", finding.message());
+            outln!("{mark} {}", finding.message());
         }
     }
     Ok(if authentic.is_some() && sound {
@@ -194,19 +194,19 @@ fn print_authentic(authentic: &Authentic) {
         authentic.subject.objects,
         &authentic.subject.study,
     );
-    println!(
+    outln!(
         "{}",
         say!(
             "  署名者   {name}（免許 {licence}）、{site}",
             "  signed by  {name} (licence {licence}), {site}"
         )
     );
-    println!(
+    outln!(
         "{}",
         say!("  施設 ID  {}", "  site       {}", authentic.site.site)
     );
-    println!("{}", say!("  署名日時 {at}", "  signed at  {at}"));
-    println!(
+    outln!("{}", say!("  署名日時 {at}", "  signed at  {at}"));
+    outln!(
         "{}",
         say!(
             "  版       {version}（{status}）",
@@ -214,14 +214,14 @@ fn print_authentic(authentic: &Authentic) {
             status = status
         )
     );
-    println!(
+    outln!(
         "{}",
         say!(
             "  対象画像 {series} シリーズ {objects} 枚、検査 UID {study}",
             "  images     {objects} objects in {series} series of study {study}"
         )
     );
-    println!(
+    outln!(
         "{}",
         say!(
             "  画像の要約値 {}",
@@ -229,7 +229,7 @@ fn print_authentic(authentic: &Authentic) {
             authentic.subject.images
         )
     );
-    println!(
+    outln!(
         "{}",
         say!("  レポートの要約値 {}", "  report digest {}", authentic.id)
     );

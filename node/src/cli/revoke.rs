@@ -30,7 +30,7 @@ pub(super) fn revoke(revoke: Revoke) -> Result<(), Failure> {
             let answer = at.ask(Request::PersonRevoke { person })?;
             at.print(&answer, |answer| {
                 let name = text(answer, "name");
-                println!(
+                outln!(
                     "{}",
                     say!(
                         "{name} さんの署名鍵を失効させました。相手施設にも伝わります。",
@@ -122,7 +122,7 @@ fn check_own(site: &dokuei_keys::id::SiteId, sheet: &Sheet, at: &At) -> Result<(
 
 fn show(answer: &Value, told: bool) {
     let key = &text(answer, "key")[..8];
-    println!(
+    outln!(
         "{}",
         say!(
             "鍵 {key}… を失効させました。取り消しはできません。",
@@ -139,10 +139,10 @@ fn show(answer: &Value, told: bool) {
             "When a node runs on the data folder, it tells the partners it reaches."
         ),
     };
-    println!("{spread}");
+    outln!("{spread}");
     for file in answer["files"].as_array().into_iter().flatten() {
         let file = file.as_str().unwrap_or_default();
-        println!(
+        outln!(
             "{}",
             say!(
                 "届かない相手施設にはこのファイルを渡してください（dokuei partner import）: {file}",

@@ -40,12 +40,14 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
         let control = control.display();
         let (name, dicom) = (&node.config.site_name, node.dicom);
         let partners = node.listening.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        println!(
+        // Whoever started this node waits for the line; a closed output is no reason to stop.
+        let mut out = std::io::stdout();
+        let _ = writeln!(
+            out,
             "{}",
             say!("「{name}」のノードが動いています。DICOM {dicom}、相手施設 {partners}、操作 {control}。", "The node of '{name}' is running. DICOM {dicom}, partners {partners}, control {control}.")
         );
-        // Whoever started this node waits for the line; a closed output is no reason to stop.
-        let _ = std::io::stdout().flush();
+        let _ = out.flush();
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = stop.recv() => {}

@@ -1,11 +1,22 @@
 //! How answers look to people: times, sizes, tables.
 
+use std::fmt;
+use std::io::{self, Write as _};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::language::Language;
 use crate::say;
+
+/// Prints a line. Whoever reads may have enough of it (`| head`): then nothing more is to be said, and no failure.
+pub(super) fn line(line: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+        let enough = error.kind() == io::ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(!enough));
+    }
+}
 
 /// A field as text; empty when it is absent.
 pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -94,7 +105,7 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
             .zip(&widths)
             .map(|(field, width)| format!("{field}{}", " ".repeat(width - cells(field))))
             .collect();
-        println!("{}", padded.join("  ").trim_end());
+        outln!("{}", padded.join("  ").trim_end());
     };
     line(&mut headings.iter().copied());
     for row in rows {

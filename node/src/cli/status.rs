@@ -25,7 +25,7 @@ pub(super) fn status(status: &Status) -> Result<(), Failure> {
 
 /// First what needs somebody, then how the node is, then the partners.
 fn show(answer: &Value) {
-    println!(
+    outln!(
         "{}  {}\n",
         text(answer, "name"),
         short(text(answer, "site"))
@@ -33,19 +33,19 @@ fn show(answer: &Value) {
     let attention = answer["attention"].as_array();
     let attention = attention.map(Vec::as_slice).unwrap_or_default();
     if attention.is_empty() {
-        println!(
+        outln!(
             "{}\n",
             say!("対応が必要なことはありません。", "Nothing needs attention.")
         );
     } else {
-        println!("{}", say!("要確認", "Needs attention"));
+        outln!("{}", say!("要確認", "Needs attention"));
         for said in attention {
-            println!("  ! {}", in_language(said));
+            outln!("  ! {}", in_language(said));
         }
-        println!();
+        outln!();
     }
     print!("{}", fields(0, &node(answer)));
-    println!("\n{}", say!("相手施設", "Partners"));
+    outln!("\n{}", say!("相手施設", "Partners"));
     partner::list(&answer["partners"]);
 }
 

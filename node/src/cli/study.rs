@@ -146,7 +146,7 @@ fn show(study: &Value) {
         &fields.map(|(name, value)| vec![name.text().to_owned(), value]),
     );
     for series in study["series"].as_array().into_iter().flatten() {
-        println!(
+        outln!(
             "  {} {} {} × {}",
             text(series, "modality"),
             series["number"],
@@ -168,7 +168,7 @@ fn imported(imported: &Value) {
             .unwrap_or_default(),
     );
     let left = skipped.len();
-    println!(
+    outln!(
         "{}",
         say!(
             "{taken} 枚を取り込みました。取り込まなかったファイルは {left} 件です。",
@@ -176,6 +176,6 @@ fn imported(imported: &Value) {
         )
     );
     for skipped in skipped {
-        println!("  {}: {}", text(skipped, "file"), message(skipped, "why"));
+        outln!("  {}: {}", text(skipped, "file"), message(skipped, "why"));
     }
 }

@@ -127,7 +127,13 @@ impl Service {
             .seconds()
             .0
             .saturating_sub(limits::PREKEY_BACKDATED.0 / 1000);
-        let from = UnixSeconds(backdated);
+        // Partners keep the one that begins last: of two within a second, or beside a clock that went a little ahead,
+        // this one has to.
+        let held = self.state.own.prekey.as_ref();
+        let later = held
+            .map(|(_, prekey)| prekey.validity.from.0 + 1)
+            .filter(|later| (backdated..=turn.now.seconds().0).contains(later));
+        let from = UnixSeconds(later.unwrap_or(backdated));
         let prekey = secret.prekey(
             self.identity.site,
             Validity::starting(from, limits::PREKEY_USABLE.0 / 1000),

@@ -56,6 +56,23 @@ fn a_restart_neither_loses_nor_multiplies_prekeys() {
 }
 
 #[test]
+fn a_prekey_that_follows_another_within_a_second_is_the_one_that_counts() {
+    let mut world = World::pair();
+    // A copy of the data folder without them, and a moment later another.
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        world.sites[HOSPITAL].prekeys.clear();
+        world.restart(HOSPITAL);
+        world.sleep(Span(300));
+        made.extend(published(&world, HOSPITAL));
+    }
+    assert_eq!(made.len(), 2);
+    assert!(made[1].since(made[0]) < Span(1_000), "{made:?}");
+    let case = world.bring_to_reader(HOSPITAL);
+    assert_eq!(world.phase(CLINIC, case), "received");
+}
+
+#[test]
 fn partners_hear_of_a_new_prekey_within_the_hour() {
     let mut world = World::pair();
     world.sleep(Span::DAY.times(3));
