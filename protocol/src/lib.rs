@@ -12,6 +12,7 @@ pub mod effect;
 pub mod input;
 pub mod limits;
 pub mod log;
+pub mod outbox;
 pub mod partner;
 pub mod record;
 pub mod service;

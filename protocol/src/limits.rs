@@ -14,6 +14,8 @@ pub const OBJECT_BYTES: u64 = 8 << 30;
 pub const PARTNERS: usize = 500;
 /// Cases that are open at once in one node; all of them are in memory.
 pub const OPEN_CASES: usize = 20_000;
+/// Of these, how many one partner may have opened: it does not take the others' room.
+pub const OPEN_CASES_OF_PARTNER: usize = OPEN_CASES / 4;
 /// Candidates asked for one case.
 pub const CANDIDATES: usize = 16;
 /// Links in the chain of one case with one reader. A whole reading takes about twelve; the rest is
@@ -41,9 +43,12 @@ pub const SYNC_BYTES: usize = 64 * 1024;
 /// the rest of the question. A longer one is not named.
 pub const SYNC_TAKEN: usize = 32 * 1024;
 
-/// A document dated further ahead than this is refused: the sender's clock is broken. Both clocks
+/// A document dated further ahead than this is put off: one of the two clocks is broken. Both clocks
 /// may be two days off (a wrong date of a machine that was switched off); a wrong year does not pass.
 pub const CLOCK_AHEAD: Span = Span::DAY.times(5);
+/// What a partner has refused is said again by itself after this time at the earliest: often enough
+/// for one that was mended, seldom enough to fill no log.
+pub const REFUSED_AGAIN: Span = Span::DAY;
 /// How long an invitation is open. The two people are on the telephone.
 pub const INVITATION: Span = Span::MINUTE.times(15);
 /// Wrong answers to one invitation before it closes.
@@ -73,11 +78,12 @@ pub const AGREEMENT_TERM: Span = Span::DAY.times(365);
 /// An agreement starts this long before it is made, so that both clocks are inside it: each may be
 /// two days off, in different directions.
 pub const AGREEMENT_BACKDATED: Span = Span::DAY.times(5);
-/// Links kept free in a chain for the requester's own: a reader's proposals never fill it.
-pub const CHAIN_RESERVE: u32 = 32;
+/// Links kept free in a chain for the requester's own: a reader's proposals never fill it. Each report
+/// version may still be delivered and read, and the case be booked, granted, closed.
+pub const CHAIN_RESERVE: u32 = 2 * REPORT_VERSIONS as u32 + 32;
 /// Links that must be free in a chain before a case is offered (again): the reserve, a whole
 /// reading, and some addenda.
-pub const CHAIN_READING: u32 = 2 * CHAIN_RESERVE;
+pub const CHAIN_READING: u32 = CHAIN_RESERVE + 32;
 /// Revocations of one site that are kept. All of them fit into one answer of the sync protocol with
 /// everything else that it carries: 128 of 384 bytes.
 pub const REVOCATIONS: usize = 128;

@@ -7,13 +7,16 @@ use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_keys::prekey::Prekey;
 use dokuei_keys::signed::{self, Document};
+use dokuei_keys::signing::PublicKey;
 
 use crate::case::CaseId;
 use crate::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use crate::case::reading::Reading;
 use crate::case::request::{Keeping, Request};
 use crate::case::thread::Thread;
+use crate::limits;
 use crate::log::entry::{BrokenLog, Entry, Head};
+use crate::outbox::{Matter, Outgoing};
 use crate::partner::agreement::{Agreement, AgreementAccepted};
 use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Introduction;
@@ -21,15 +24,6 @@ use crate::partner::notice::Renewal;
 use crate::partner::{AgreementState, Known, Partner};
 use crate::record::Record;
 use crate::time::Timestamp;
-
-/// A document that a partner has not confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// The document.
-    pub id: DocumentId,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
 
 /// What this site last said of itself.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -40,6 +34,8 @@ pub struct OwnAnnouncements {
     pub capacity: Option<(Vec<u8>, CapacityOffer)>,
     /// The key to grant to.
     pub prekey: Option<(Vec<u8>, Prekey)>,
+    /// The site keys that signed it, newest first.
+    pub keys: Vec<PublicKey>,
 }
 
 /// What lies under the name of a parcel.
@@ -145,6 +141,7 @@ impl State {
                     checked: false,
                     keeping: Keeping::Kept,
                     threads: BTreeMap::new(),
+                    given_back: false,
                 };
                 self.requests
                     .insert(*case, request)
@@ -159,11 +156,8 @@ impl State {
             Record::LinkReceived(bytes) => self.link_received(bytes, entry.at),
             Record::ProposalMade(bytes) => self.proposal_made(bytes, entry.at),
             Record::ProposalReceived(bytes) => self.proposal_received(bytes),
-            Record::DocumentConfirmed(site, id) | Record::DocumentRefused(site, id) => {
-                let queue = self.outbox.get_mut(site).ok_or(Contradiction)?;
-                queue.retain(|outgoing| outgoing.id != *id);
-                Ok(())
-            }
+            Record::DocumentConfirmed(site, id) => self.document_confirmed(site, *id),
+            Record::DocumentRefused(site, id) => self.document_refused(site, *id, entry.at),
             Record::StudyArrived(case) => self.reading(case).map(|reading| reading.arrived = true),
             Record::StudyStored(case) => self.reading(case).map(|reading| reading.stored = true),
             Record::ReportSealed(case, sealed) => self
@@ -199,13 +193,6 @@ impl State {
         self.partners.get_mut(site).ok_or(Contradiction)
     }
 
-    fn post(&mut self, to: SiteId, id: DocumentId, bytes: &[u8]) {
-        self.outbox.entry(to).or_default().push_back(Outgoing {
-            id,
-            bytes: bytes.to_vec(),
-        });
-    }
-
     fn partner_paired(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
         let introduction: Introduction = minicbor::decode(bytes).map_err(|_| Contradiction)?;
         let acquaintance = introduction.recorded().map_err(|_| Contradiction)?;
@@ -233,17 +220,24 @@ impl State {
         Ok(())
     }
 
-    /// A revocation of this site's own goes to every partner.
+    /// A revocation of this site's own goes to every partner. What a person had signed and was not
+    /// issued yet is not issued after it.
     fn key_revoked(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
         let (id, revocation) = recorded::<Revocation>(bytes)?;
-        let site = revocation.site;
+        let (site, revoked) = (revocation.site, revocation.revoked);
         let known = self.known.entry(site).or_default();
         known.revocations.keep(bytes, revocation);
         self.weigh(site);
         if site == self.site {
             let partners: Vec<SiteId> = self.partners.keys().copied().collect();
             for partner in partners {
-                self.post(partner, id, bytes);
+                self.post(partner, id, Matter::Keys, bytes);
+            }
+            for reading in self.readings.values_mut() {
+                let author = reading.sealed.as_ref().map(|sealed| sealed.author);
+                if author.is_some_and(|author| author.as_bytes() == revoked.as_bytes()) {
+                    reading.sealed = None;
+                }
             }
         }
         Ok(())
@@ -268,7 +262,7 @@ impl State {
     /// their chains go on without a gap.
     fn partner_removed(&mut self, site: &SiteId) -> Result<(), Contradiction> {
         if let Some(queue) = self.outbox.get_mut(site) {
-            queue.retain(|outgoing| is_of_case(&outgoing.bytes));
+            queue.retain(|outgoing| matches!(outgoing.matter, Matter::Case(_)));
         }
         self.partners.remove(site).map(drop).ok_or(Contradiction)
     }
@@ -290,7 +284,7 @@ impl State {
             },
         );
         if own {
-            self.post(other, id, bytes);
+            self.post(other, id, Matter::Agreement, bytes);
         }
         Ok(())
     }
@@ -310,14 +304,18 @@ impl State {
             .ok_or(Contradiction)?;
         (state.accepted, state.noted) = (true, noted);
         if own {
-            self.post(other, id, bytes);
+            self.post(other, id, Matter::Agreement, bytes);
         }
         Ok(())
     }
 
     fn announcement_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
-        let kind = signed::peek(bytes).map_err(|_| Contradiction)?.kind;
-        match kind.as_str() {
+        let header = signed::peek(bytes).map_err(|_| Contradiction)?;
+        if !self.own.keys.contains(&header.key) {
+            self.own.keys.insert(0, header.key);
+            self.own.keys.truncate(limits::EARLIER_KEYS);
+        }
+        match header.kind.as_str() {
             AddressRecord::KIND => self.own.address = Some((bytes.to_vec(), recorded(bytes)?.1)),
             CapacityOffer::KIND => self.own.capacity = Some((bytes.to_vec(), recorded(bytes)?.1)),
             Prekey::KIND => self.own.prekey = Some((bytes.to_vec(), recorded(bytes)?.1)),
@@ -335,14 +333,9 @@ impl State {
     fn link_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
         let (id, link) = recorded::<Link>(bytes)?;
         let request = self.requests.get_mut(&link.case).ok_or(Contradiction)?;
-        match request.threads.get_mut(&link.reader) {
-            Some(thread) => thread.append(id, &link).map_err(|_| Contradiction)?,
-            None => drop(request.threads.insert(
-                link.reader,
-                Thread::open(id, &link).map_err(|_| Contradiction)?,
-            )),
+        if request.link(id, &link).map_err(|_| Contradiction)? {
+            self.post(link.reader, id, Matter::Case(link.case), bytes);
         }
-        self.post(link.reader, id, bytes);
         Ok(())
     }
 
@@ -356,6 +349,8 @@ impl State {
                     .append(id, &link)
                     .map_err(|_| Contradiction)?;
                 reading.heard = heard;
+                reading.refused = None;
+                reading.drop_unfit();
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
                 }
@@ -409,12 +404,13 @@ impl State {
         if matches!(proposal.event, ReaderEvent::Reported(_)) {
             reading.sealed = None;
         }
-        let reported = reported(&proposal);
+        let (case, reported) = (proposal.case, reported(&proposal));
         reading.thread.propose(id, proposal);
+        reading.drop_unfit();
         if let Some((parcel, held)) = reported {
             self.holds(parcel, held);
         }
-        self.post(requester, id, bytes);
+        self.post(requester, id, Matter::Case(case), bytes);
         Ok(())
     }
 
@@ -449,11 +445,6 @@ fn reported(proposal: &Proposal) -> Option<(ParcelId, Held)> {
         | ReaderEvent::Claimed(_)
         | ReaderEvent::Released(_) => None,
     }
-}
-
-fn is_of_case(document: &[u8]) -> bool {
-    signed::peek(document)
-        .is_ok_and(|header| header.kind == Link::KIND || header.kind == Proposal::KIND)
 }
 
 /// The content of a document from this site's own log: it was verified, or made, before it was

@@ -265,6 +265,10 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits for a connection to the partner"
         ),
         Waiting::Answer => say!("相手施設の確認待ち", "waits for the partner's confirmation"),
+        Waiting::Refused => say!(
+            "相手施設が文書を拒否しました（先方へ連絡のうえ、取り下げ・返却し、他施設または新しい依頼として送ってください）",
+            "the partner refused what was said of the case: call them; withdraw it or give it back, or send it as a new case"
+        ),
         Waiting::Retry(trouble) => retry(trouble),
     }
 }
@@ -372,6 +376,7 @@ mod tests {
             Waiting::AcknowledgementHere,
             Waiting::Connection,
             Waiting::Answer,
+            Waiting::Refused,
         ];
         let all = troubles.map(Waiting::Retry).into_iter().chain(others);
         all.for_each(|waits| assert_both(&waiting(waits)));

@@ -152,6 +152,7 @@ fn needs_somebody_here(waiting: Waiting) -> bool {
         | Waiting::QuoteHere
         | Waiting::ReadingHere
         | Waiting::AcknowledgementHere
+        | Waiting::Refused
         | Waiting::Retry(
             Trouble::ArchiveUnreachable
             | Trouble::ArchiveRefused

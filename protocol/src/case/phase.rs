@@ -281,6 +281,19 @@ impl Phase {
         }
     }
 
+    /// The report versions before the next one; none while none may be written.
+    pub fn versions_so_far(&self) -> Option<Versions> {
+        match self {
+            Phase::Received(_) | Phase::Claimed(_) => Some(Versions::default()),
+            Phase::Reported(_) | Phase::Closed(_) => self.versions().cloned(),
+            Phase::Offered(_)
+            | Phase::Quoted(_)
+            | Phase::Booked(_)
+            | Phase::HandingOver(_)
+            | Phase::Ended(_) => None,
+        }
+    }
+
     /// Whether the requester may take the case back by itself: until somebody reads it.
     pub fn may_withdraw(&self) -> bool {
         matches!(

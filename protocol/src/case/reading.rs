@@ -1,10 +1,11 @@
 //! A case as its reader holds it.
 
-use dokuei_keys::id::ParcelId;
+use dokuei_keys::id::{DocumentId, ParcelId};
 
 use crate::case::report::ReportSealed;
 use crate::case::request::Keeping;
 use crate::case::thread::Thread;
+use crate::limits;
 use crate::time::Timestamp;
 
 /// A case that this site was asked to read.
@@ -26,6 +27,8 @@ pub struct Reading {
     pub quoted: Option<Timestamp>,
     /// A report version that waits for the requester's key to seal for.
     pub sealed: Option<ReportSealed>,
+    /// When the requester's node refused a proposal, by this site's clock, if no link came since.
+    pub refused: Option<Timestamp>,
 }
 
 impl Reading {
@@ -40,6 +43,40 @@ impl Reading {
             keeping: Keeping::Kept,
             quoted: None,
             sealed: None,
+            refused: None,
+        }
+    }
+
+    /// Notes that the requester's node refused a proposal.
+    pub fn refused(&mut self, proposal: DocumentId, at: Timestamp) {
+        self.thread.refuse(proposal);
+        self.refused = Some(at);
+        self.drop_unfit();
+    }
+
+    /// When this site says by itself again what was refused.
+    pub fn says_again(&self) -> Option<Timestamp> {
+        self.refused.map(|at| at.after(limits::REFUSED_AGAIN))
+    }
+
+    /// Whether it says nothing by itself now: the requester has just refused the like.
+    pub fn keeps_quiet(&self, now: Timestamp) -> bool {
+        let (refused, again) = (self.refused, self.says_again());
+        refused.is_some_and(|at| at <= now) && again.is_some_and(|again| now < again)
+    }
+
+    /// Drops a report version that waits and cannot be issued any more: its booking is over, or it
+    /// does not follow the newest version.
+    pub fn drop_unfit(&mut self) {
+        let fits = |sealed: &ReportSealed| {
+            let versions = self.thread.expected().versions_so_far();
+            versions.is_some_and(|versions| {
+                versions.may_follow(sealed.status).is_ok()
+                    && versions.next() == (sealed.version, sealed.predecessor)
+            })
+        };
+        if self.sealed.as_ref().is_some_and(|sealed| !fits(sealed)) {
+            self.sealed = None;
         }
     }
 

@@ -1,12 +1,13 @@
 //! A case as its requester holds it: one study, one thread for each reader that was asked.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use dokuei_keys::id::SiteId;
+use dokuei_keys::id::{DocumentId, SiteId};
 
 use crate::case::CaseId;
-use crate::case::event::CaseOffer;
-use crate::case::phase::Phase;
+use crate::case::event::{CaseOffer, Link, RequesterEvent};
+use crate::case::phase::{Ending, OutOfPlace, Phase};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Thread;
 use crate::study::manifest::ManifestReference;
@@ -41,9 +42,34 @@ pub struct Request {
     pub keeping: Keeping,
     /// One thread for each reader asked.
     pub threads: BTreeMap<SiteId, Thread>,
+    /// Whether a reader gave it back after it was booked, and nobody was booked since.
+    pub given_back: bool,
 }
 
 impl Request {
+    /// Takes a link of this site's own. Whether it is to go out: nothing more of a torn chain does.
+    ///
+    /// # Errors
+    /// [`OutOfPlace`] when it does not follow; nothing changes.
+    pub fn link(&mut self, id: DocumentId, link: &Link) -> Result<bool, OutOfPlace> {
+        let thread = match self.threads.entry(link.reader) {
+            Entry::Occupied(mut thread) => {
+                thread.get_mut().append(id, link)?;
+                thread.into_mut()
+            }
+            Entry::Vacant(place) => place.insert(Thread::open(id, link)?),
+        };
+        if let RequesterEvent::Booked(_) | RequesterEvent::Withdrawn(_) = &link.event {
+            self.given_back = false;
+        }
+        if let (RequesterEvent::Admitted(_), Phase::Ended(Ending::Released(_))) =
+            (&link.event, thread.phase())
+        {
+            self.given_back = true;
+        }
+        Ok(!thread.is_torn())
+    }
+
     /// The thread of the booked reader.
     pub fn booked(&self) -> Option<&Thread> {
         self.threads
@@ -55,13 +81,15 @@ impl Request {
     /// open there.
     pub fn may_offer_to(&self, site: SiteId) -> bool {
         let free = self.threads.get(&site).is_none_or(|thread| {
-            matches!(thread.phase(), Phase::Ended(_)) && thread.has_room_for_offer()
+            matches!(thread.phase(), Phase::Ended(_))
+                && thread.has_room_for_offer()
+                && !thread.is_torn()
         });
         self.checked && self.booked().is_none() && free
     }
 
     /// The offer to make, open until `until`.
-    pub fn offer(&self, agreement: dokuei_keys::id::DocumentId, until: Timestamp) -> CaseOffer {
+    pub fn offer(&self, agreement: DocumentId, until: Timestamp) -> CaseOffer {
         CaseOffer {
             terms: self.terms.clone(),
             agreement,

@@ -44,6 +44,10 @@ pub struct Thread {
     round: usize,
     phase: Phase,
     pending: Vec<(DocumentId, Proposal)>,
+    /// Proposals that the requester's node refused. It may have taken one before it refused it.
+    refused: Vec<(DocumentId, Proposal)>,
+    /// Whether the reader's node refused a link.
+    torn: bool,
     answered: BTreeSet<DocumentId>,
     timeline: Vec<Happening>,
 }
@@ -70,6 +74,8 @@ impl Thread {
                 offer: offer.clone(),
             }),
             pending: Vec::new(),
+            refused: Vec::new(),
+            torn: false,
             answered: BTreeSet::new(),
             timeline: vec![Happening {
                 at: link.at,
@@ -136,7 +142,8 @@ impl Thread {
 
     /// Whether this proposal is held, answered or not: it takes effect at most once.
     pub fn knows(&self, proposal: DocumentId) -> bool {
-        self.answered.contains(&proposal) || self.pending.iter().any(|(id, _)| *id == proposal)
+        let mut open = self.pending.iter().chain(&self.refused);
+        self.answered.contains(&proposal) || open.any(|(id, _)| *id == proposal)
     }
 
     /// The phase the chain will fold to if every pending proposal that fits is admitted: what the
@@ -166,6 +173,29 @@ impl Thread {
     /// Keeps a proposal until a link answers it.
     pub fn propose(&mut self, id: DocumentId, proposal: Proposal) {
         self.pending.push((id, proposal));
+    }
+
+    /// Notes that the requester's node refused a proposal: nothing is expected of it any more. Should
+    /// a link admit it nevertheless, that counts.
+    pub fn refuse(&mut self, id: DocumentId) {
+        let place = self.pending.iter().position(|(pending, _)| *pending == id);
+        if let Some(place) = place {
+            self.refused.push(self.pending.remove(place));
+        }
+        if self.refused.len() > limits::PENDING_PROPOSALS {
+            let (oldest, _) = self.refused.remove(0);
+            self.answered.insert(oldest);
+        }
+    }
+
+    /// Notes that the reader's node refused a link: it takes none that follows.
+    pub fn tear(&mut self) {
+        self.torn = true;
+    }
+
+    /// Whether the reader's node refused a link.
+    pub fn is_torn(&self) -> bool {
+        self.torn
     }
 
     /// How a link lies to this chain.
@@ -201,6 +231,7 @@ impl Thread {
                 let (_, proposal) = self
                     .pending
                     .iter()
+                    .chain(&self.refused)
                     .find(|(pending, _)| pending == document)
                     .filter(|(_, proposal)| self.is_of_this_round(proposal))
                     .ok_or(OutOfPlace)?;
@@ -221,6 +252,7 @@ impl Thread {
             &link.event
         {
             self.pending.retain(|(pending, _)| pending != document);
+            self.refused.retain(|(refused, _)| refused != document);
             self.answered.insert(*document);
         }
         if matches!(link.event, RequesterEvent::Offered(_)) {

@@ -127,7 +127,12 @@ impl Partner {
         if acquaintance.key != self.key {
             self.succeed(self.key, self.earlier.clone());
             // A key that was given up, perhaps because it was stolen, speaks for nothing any more.
-            (self.address, self.capacity, self.prekey) = (None, None, None);
+            (self.capacity, self.prekey) = (None, None);
+            // Where it was reached is still the best guess: without it, a site that only calls out
+            // would never hear of another. Whatever it says next replaces it.
+            if let Some(address) = &mut self.address {
+                (address.node, address.sequence) = (acquaintance.node, 0);
+            }
         }
         self.name.clone_from(&acquaintance.name);
         self.key = acquaintance.key;

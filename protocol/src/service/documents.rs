@@ -70,9 +70,11 @@ impl Service {
         if link.requester != site
             || link.reader != self.identity.site
             || self.is_revoked(site, key.as_bytes(), link.at.seconds())
-            || too_far_ahead(link.at, turn.now)
         {
             return DocumentAnswer::Refused;
+        }
+        if too_far_ahead(link.at, turn.now) {
+            return DocumentAnswer::Later;
         }
         self.link_arrived(turn, &document)
     }
@@ -91,9 +93,11 @@ impl Service {
         if proposal.reader != site
             || proposal.requester != self.identity.site
             || self.is_revoked(site, key.as_bytes(), proposal.at.seconds())
-            || too_far_ahead(proposal.at, turn.now)
         {
             return DocumentAnswer::Refused;
+        }
+        if too_far_ahead(proposal.at, turn.now) {
+            return DocumentAnswer::Later;
         }
         self.proposal_arrived(turn, &document)
     }
@@ -160,6 +164,7 @@ impl Service {
     }
 }
 
+/// Whether one of the two clocks is broken. That is not for ever either: it may be this one.
 fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
     at > now.after(limits::CLOCK_AHEAD)
 }

@@ -42,7 +42,7 @@ impl Attempt {
 
     /// Whether its moment lies ahead. No pause is longer than [`limits::RETRY_MOST`]: a moment
     /// further ahead was set before the clock was set back, and does not count.
-    fn waits(&self, now: Timestamp) -> bool {
+    pub(crate) fn waits(&self, now: Timestamp) -> bool {
         now < self.not_before && self.not_before <= now.after(limits::RETRY_MOST)
     }
 
@@ -61,21 +61,12 @@ impl Attempt {
 }
 
 impl Service {
-    /// Everything that is owed now, whether or not it can be begun. Documents for one partner come
-    /// oldest first: each builds on those before it. Of a case's report versions the oldest one
-    /// that is awaited is owed: they reach the archive in their order.
+    /// Everything but documents that is owed now, whether or not it can be begun. Of a case's report
+    /// versions the oldest one that is awaited is owed: they reach the archive in their order.
     fn owed(&self) -> Vec<Job> {
         let mut owed = Vec::new();
-        for (site, queue) in &self.state.outbox {
-            owed.extend(
-                queue
-                    .iter()
-                    .take(limits::SENDING_WINDOW)
-                    .map(|outgoing| Job::Send(*site, outgoing.id)),
-            );
-        }
         for (case, reading) in &self.state.readings {
-            owed.extend(reading_job(*case, reading));
+            owed.extend(reading_job(*case, reading, self.now));
         }
         owed.extend(self.removals());
         for (case, request) in &self.state.requests {
@@ -100,7 +91,7 @@ impl Service {
                 .state
                 .readings
                 .get(&case)
-                .is_some_and(|reading| reading_job(case, reading) == Some(job)),
+                .is_some_and(|reading| reading_job(case, reading, self.now) == Some(job)),
             Job::RemoveStudy(_) => self.removals().any(|removal| removal == job),
             Job::ReceiveReport(case, version) => self
                 .state
@@ -117,9 +108,11 @@ impl Service {
     pub(crate) fn begin_jobs(&mut self, turn: &mut Turn) {
         let jobs = self.owed();
         let owed: BTreeSet<Job> = jobs.iter().copied().collect();
-        self.attempts
-            .retain(|job, attempt| attempt.running || owed.contains(job));
-        for job in jobs {
+        self.attempts.retain(|job, attempt| {
+            attempt.running || matches!(job, Job::Send(..)) || owed.contains(job)
+        });
+        self.forget_unqueued();
+        for job in self.sendings().into_iter().chain(jobs) {
             let known = self.attempts.get(&job).copied();
             if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
                 continue;
@@ -230,7 +223,10 @@ impl Service {
         let Some(attempt) = self.attempts.remove(&job) else {
             return;
         };
-        if !self.is_owed(job) {
+        // A node that does not act signs nothing, and what ends meanwhile would be signed for: it is
+        // owed again when the node acts again.
+        let signs = !matches!(job, Job::Send(..));
+        if !self.is_owed(job) || signs && self.halt().is_some() {
             return;
         }
         match outcome {
@@ -246,8 +242,9 @@ impl Service {
     fn job_done(&mut self, turn: &mut Turn, job: Job, well: bool) {
         match (job, well) {
             (Job::Send(site, id), true) => {
+                let matter = self.matter_of(site, id);
                 self.note(turn, Record::DocumentConfirmed(site, id));
-                self.hurry(site);
+                self.hurry(site, matter);
             }
             (Job::Send(site, id), false) => self.note(turn, Record::DocumentRefused(site, id)),
             (Job::ReceiveStudy(case), true) => self.note(turn, Record::StudyArrived(case)),
@@ -266,15 +263,6 @@ impl Service {
                 self.report_received(turn, case, version, well)
             }
         }
-    }
-
-    /// A document has arrived: what the partner had put off may have waited for it, and is sent
-    /// again at once.
-    fn hurry(&mut self, partner: SiteId) {
-        self.attempts.retain(|job, attempt| {
-            let put_off = !attempt.running && attempt.trouble == Some(Trouble::PartnerBusy);
-            !put_off || !matches!(job, Job::Send(site, _) if *site == partner)
-        });
     }
 
     /// A partner is back: what waited for it is tried at once.
@@ -361,12 +349,14 @@ impl Service {
 }
 
 /// What is owed for a case that this site reads: first the study, then its place in the archive.
-fn reading_job(case: CaseId, reading: &Reading) -> Option<Job> {
+/// A study that could not be opened is not fetched again at once when its release was refused.
+fn reading_job(case: CaseId, reading: &Reading, now: Timestamp) -> Option<Job> {
     reading.thread.phase().grant()?;
     if reading.keeping != Keeping::Kept {
         return None;
     }
     match (reading.arrived, reading.stored) {
+        (false, _) if reading.keeps_quiet(now) => None,
         (false, _) => matches!(reading.thread.expected(), Phase::HandingOver(_))
             .then_some(Job::ReceiveStudy(case)),
         (true, false) => Some(Job::StoreStudy(case)),

@@ -14,6 +14,7 @@ mod reading;
 pub use reading::NextVersion;
 mod requesting;
 mod retention;
+mod sending;
 mod standing;
 pub use standing::Halt;
 pub mod views;
@@ -209,7 +210,7 @@ impl Service {
                 bytes,
             } => self.sync_asked(&mut turn, ticket, node, &bytes),
             Input::SyncAnswered { node, bytes } => self.sync_answered(&mut turn, node, &bytes),
-            Input::SyncFailed(node) => self.sync_failed(now, node),
+            Input::SyncFailed(node) => self.ask_again_soon(now, node),
             Input::Connected(node) => {
                 self.synced.remove(&node);
                 self.connected(node);
@@ -272,6 +273,7 @@ impl Service {
         [
             self.request_deadline(now),
             self.retention_deadline(now),
+            self.reading_deadline(now),
             self.pairings.deadline(),
             prekey,
             destroyed,
@@ -336,6 +338,15 @@ impl Service {
     fn is_connected(&self, site: SiteId) -> Option<NodeId> {
         let node = self.partner_in_force(site)?.node;
         self.connected.contains(&node).then_some(node)
+    }
+
+    /// Whether this site may be asked to read one more case by a partner.
+    fn has_room_for_case_of(&self, requester: SiteId) -> bool {
+        let readings = self.state.readings.values();
+        let theirs = readings.filter(|reading| {
+            reading.thread.requester() == requester && !reading.thread.phase().is_over()
+        });
+        self.open_cases() < limits::OPEN_CASES && theirs.count() < limits::OPEN_CASES_OF_PARTNER
     }
 
     fn open_cases(&self) -> usize {

@@ -217,8 +217,9 @@ impl Service {
         }
     }
 
-    /// A question that was lost is asked again soon, not only after the usual time.
-    pub(crate) fn sync_failed(&mut self, now: Timestamp, node: NodeId) {
+    /// A question that was lost, or whose answer changes what there is to ask, is asked again soon, not
+    /// only after the usual time.
+    pub(crate) fn ask_again_soon(&mut self, now: Timestamp, node: NodeId) {
         let early = limits::SYNC_EVERY.0 - limits::SYNC_AGAIN.0;
         if let Some(asked) = self.synced.get_mut(&node) {
             *asked = Timestamp(now.0.saturating_sub(early));
@@ -299,7 +300,7 @@ impl Service {
             let Ok(heard) = Announcement::verify(announcement, site, &partner.key) else {
                 continue;
             };
-            if partner.is_news(&heard) {
+            if partner.is_news(&heard) && !begins_later(&heard, turn.now) {
                 self.note(turn, Record::AnnouncementReceived(announcement.clone()));
             }
         }
@@ -314,6 +315,15 @@ impl Service {
     fn is_by_present_key(&self, document: Option<&Vec<u8>>) -> bool {
         let header = document.and_then(|bytes| signed::peek(bytes).ok());
         header.is_some_and(|header| header.key == self.identity.key.public())
+    }
+}
+
+/// Whether an announcement is of a prekey whose time has not come: it would stand before every other
+/// until then.
+fn begins_later(announcement: &Announcement, now: Timestamp) -> bool {
+    match announcement {
+        Announcement::Prekey(prekey) => prekey.validity.from > now.seconds(),
+        Announcement::Address(_) | Announcement::Capacity(_) => false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::case::event::{
 };
 use crate::case::phase::{Offered, Phase};
 use crate::case::reading::Reading;
-use crate::case::report::{ReportSealed, ReportStatus, Versions, WrongVersion};
+use crate::case::report::{ReportSealed, ReportStatus, WrongVersion};
 use crate::case::request::Keeping;
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Position;
@@ -64,7 +64,7 @@ impl Service {
         let (id, link) = (document.id(), document.content());
         let fits = match self.state.readings.get(&link.case) {
             Some(reading) => reading.thread.clone().append(id, link).is_ok(),
-            None if self.open_cases() >= limits::OPEN_CASES => return DocumentAnswer::Later,
+            None if !self.has_room_for_case_of(link.requester) => return DocumentAnswer::Later,
             // A case of our own is no partner's to open.
             None if self.state.requests.contains_key(&link.case) => false,
             None => matches!(link.event, RequesterEvent::Offered(_)) && link.previous.is_none(),
@@ -208,17 +208,7 @@ impl Service {
         }
         let expected = reading.thread.expected();
         let images = expected.grant().ok_or(CannotDo::NotNow)?.manifest.clone();
-        let none = Versions::default();
-        let versions = match &expected {
-            Phase::Received(_) | Phase::Claimed(_) => &none,
-            Phase::Reported(reported) => &reported.versions,
-            Phase::Closed(closed) => &closed.reported.versions,
-            Phase::Offered(_)
-            | Phase::Quoted(_)
-            | Phase::Booked(_)
-            | Phase::HandingOver(_)
-            | Phase::Ended(_) => return Err(CannotDo::NotNow),
-        };
+        let versions = expected.versions_so_far().ok_or(CannotDo::NotNow)?;
         if reading.keeping != Keeping::Kept {
             return Err(CannotDo::StudyGone);
         }
@@ -316,6 +306,7 @@ impl Service {
             .filter(|(_, reading)| {
                 reading.thread.pending().len() < limits::PENDING_PROPOSALS
                     && !reading.thread.phase().is_over()
+                    && !reading.keeps_quiet(turn.now)
             })
             .map(|(case, _)| *case)
             .collect();
@@ -329,6 +320,13 @@ impl Service {
                 _ => {}
             }
         }
+    }
+
+    /// The next moment at which something is said again that was refused.
+    pub(crate) fn reading_deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let readings = self.state.readings.values();
+        let again = readings.filter_map(Reading::says_again);
+        again.filter(|at| *at > now).min()
     }
 
     fn answer_offer(

@@ -122,6 +122,9 @@ impl Service {
         if thread.phase().clone().after_requester(&event).is_err() {
             return Err(CannotDo::NotNow);
         }
+        if !thread.has_room() {
+            return Err(CannotDo::Limit);
+        }
         self.link(turn, case, reader, event);
         Ok(Answer::Done)
     }
@@ -350,7 +353,9 @@ impl Service {
         if role == RecipientRole::Reader {
             partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
         }
-        let prekey = partner.prekey.as_ref().ok_or(CannotDo::NoPrekey)?;
+        // Nothing is sealed for a key of which its site says that it is in other hands.
+        let prekey = partner.prekey.as_ref().filter(|_| partner.barred.is_none());
+        let prekey = prekey.ok_or(CannotDo::NoPrekey)?;
         if !prekey.validity.contains(now.seconds()) {
             return Err(CannotDo::NoPrekey);
         }

@@ -81,9 +81,13 @@ impl Service {
         if reading.keeping != Keeping::Kept || reading.parcel.is_none() {
             return None;
         }
-        // While an addendum is on its way the study belongs to it, until the case is closed again.
-        let settled =
-            || thread.pending().is_empty() || matches!(thread.expected(), Phase::Closed(_));
+        // While an addendum is on its way, or waits for a partner's key, the study belongs to it,
+        // until the case is closed again. From who is no partner any more no key comes.
+        let requester = thread.requester();
+        let waits = reading.sealed.is_some() && self.state.partners.contains_key(&requester);
+        let settled = || {
+            !waits && (thread.pending().is_empty() || matches!(thread.expected(), Phase::Closed(_)))
+        };
         match thread.phase() {
             Phase::Closed(_) if settled() => {
                 Some(heard.after(self.agreed_span(thread.requester(), thread.phase())))

@@ -2,7 +2,7 @@
 
 use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, NodeId, PersonId, SiteId};
-use dokuei_keys::signed::{self, Document, Signed};
+use dokuei_keys::signed::{self, Signed};
 use dokuei_keys::signing::PublicKey;
 use dokuei_keys::time::UnixSeconds;
 
@@ -10,6 +10,7 @@ use crate::case::event::{Link, Proposal};
 use crate::effect::{Answer, CannotDo, Effect};
 use crate::input::{Command, Job};
 use crate::limits;
+use crate::outbox::Matter;
 use crate::partner::Partner;
 use crate::partner::announcement::SyncRequest;
 use crate::partner::notice::{Barred, Notice, Renewal};
@@ -77,11 +78,7 @@ impl Service {
         match self.halt() {
             None => self.told.contains(&site),
             Some(Halt::Older(_)) => false,
-            Some(Halt::Revoked(_)) => {
-                let queue = self.state.outbox.get(&site);
-                let outgoing = queue.and_then(|queue| queue.iter().find(|next| next.id == id));
-                outgoing.is_some_and(|outgoing| is_revocation(&outgoing.bytes))
-            }
+            Some(Halt::Revoked(_)) => self.matter_of(site, id) == Some(Matter::Keys),
         }
     }
 
@@ -190,8 +187,12 @@ impl Service {
         if bar.is_some() || foreign {
             return false;
         }
-        // What it says of itself is asked for again, under the new certificate.
-        self.synced.remove(&partner.node);
+        // What it says of itself under a new key is asked for again, and so is what it was not heard
+        // with; soon, not at once: it may bring another certificate each time.
+        if renewed.key != partner.key || !partner.in_force(turn.now) {
+            let node = partner.node;
+            self.ask_again_soon(turn.now, node);
+        }
         let bytes = dokuei_keys::cbor::encode(renewal);
         self.note(turn, Record::PartnerRenewed(bytes.into()));
         true
@@ -298,8 +299,9 @@ impl Service {
         })
     }
 
-    /// A partner has said what it holds of this site. Only this site's own signature under a
-    /// document that it does not know shows that its data folder is an older copy.
+    /// A partner has said what it holds of this site. Only this site's own signature, by its
+    /// present key or an earlier one, under a document that it does not know shows that its data
+    /// folder is an older copy.
     pub(crate) fn partner_holds(&mut self, partner: SiteId, taken: Option<&[u8]>) {
         if taken.is_some_and(|bytes| self.is_unknown(partner, bytes)) {
             self.older = Some(partner);
@@ -308,19 +310,27 @@ impl Service {
     }
 
     fn is_unknown(&self, partner: SiteId, bytes: &[u8]) -> bool {
-        let key = self.identity.key.public();
         let (id, site) = (DocumentId::of(bytes), self.identity.site);
+        let Ok(key) = signed::peek(bytes).map(|header| header.key) else {
+            return false;
+        };
+        if key != self.identity.key.public() && !self.state.own.keys.contains(&key) {
+            return false;
+        }
+        // Whoever stole a key that was revoked since must not stop this node with it.
+        let counts = |at: Timestamp| !self.is_revoked(site, key.as_bytes(), at.seconds());
         if let Ok(link) = Signed::<Link>::verify(bytes, &key) {
             let link = link.content();
             let request = self.state.requests.get(&link.case);
             let thread = request.and_then(|request| request.threads.get(&partner));
             let known = thread.is_some_and(|thread| thread.chain().contains(&id));
-            link.requester == site && link.reader == partner && !known
+            link.requester == site && link.reader == partner && !known && counts(link.at)
         } else if let Ok(proposal) = Signed::<Proposal>::verify(bytes, &key) {
             let proposal = proposal.content();
             let reading = self.state.readings.get(&proposal.case);
             let known = reading.is_some_and(|reading| reading.thread.knows(id));
-            proposal.reader == site && proposal.requester == partner && !known
+            let ours = proposal.reader == site && proposal.requester == partner;
+            ours && !known && counts(proposal.at)
         } else {
             false
         }
@@ -354,8 +364,4 @@ impl Service {
         });
         ends.filter(|end| *end > now).min()
     }
-}
-
-fn is_revocation(document: &[u8]) -> bool {
-    signed::peek(document).is_ok_and(|header| header.kind == Revocation::KIND)
 }

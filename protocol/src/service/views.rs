@@ -5,7 +5,8 @@ use dokuei_keys::id::SiteId;
 use crate::case::CaseId;
 use crate::case::event::CaseOffer;
 use crate::case::phase::{Ending, Phase, Standing};
-use crate::case::request::Keeping;
+use crate::case::report::Versions;
+use crate::case::request::{Keeping, Request};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
@@ -64,6 +65,8 @@ pub enum Waiting {
     Connection,
     /// The partner has not answered a proposal of this site.
     Answer,
+    /// The partner has refused what this site said of the case, and it does not move by itself.
+    Refused,
 }
 
 impl Waiting {
@@ -96,6 +99,8 @@ pub struct CaseView {
     pub kept_until: Option<Timestamp>,
     /// When the report was promised.
     pub due: Option<Timestamp>,
+    /// Whether it was promised for later than it is needed, and is not there yet.
+    pub late: bool,
     /// What happened.
     pub timeline: Vec<Happening>,
 }
@@ -124,7 +129,7 @@ impl Service {
         if let Some(request) = self.state.requests.get(&case) {
             let thread = request.foremost();
             let waiting = thread.map_or(Waiting::OfferHere, |thread| {
-                self.requester_waits(case, thread)
+                self.requester_waits(request, thread)
             });
             return Some(CaseView {
                 case,
@@ -139,6 +144,7 @@ impl Service {
                 kept_until: self.kept_until(case),
                 terms: Some(request.terms.clone()),
                 due: thread.map(Thread::phase).and_then(promised),
+                late: thread.map(Thread::phase).is_some_and(is_late),
                 timeline: thread
                     .map(|thread| thread.timeline().to_vec())
                     .unwrap_or_default(),
@@ -161,12 +167,15 @@ impl Service {
             kept_until: self.kept_until(case),
             terms: expected.offer().map(|offer| offer.terms.clone()),
             due: promised(&expected),
+            late: is_late(&expected),
             timeline: thread.timeline().to_vec(),
         })
     }
 
-    fn requester_waits(&self, case: CaseId, thread: &Thread) -> Waiting {
+    fn requester_waits(&self, request: &Request, thread: &Thread) -> Waiting {
+        let case = request.case;
         let waits = match thread.phase() {
+            phase if thread.is_torn() && !phase.is_over() => return Waiting::Refused,
             Phase::Offered(_) => Waiting::Quote,
             Phase::Quoted(_) => Waiting::Booking,
             Phase::Booked(_) if !self.agrees_with(thread.reader()) => {
@@ -192,7 +201,7 @@ impl Service {
                 }
             }
             Phase::Closed(_) => return Waiting::Nothing,
-            Phase::Ended(ending) => return after(ending),
+            Phase::Ended(ending) => return after(ending, request.given_back),
         };
         if self.is_connected(thread.reader()).is_some() {
             waits
@@ -212,6 +221,9 @@ impl Service {
             Phase::Offered(_) => return Waiting::QuoteHere,
             Phase::Quoted(_) => Waiting::Booking,
             Phase::Booked(_) => Waiting::Grant,
+            Phase::HandingOver(_) if reading.is_some_and(|it| it.keeps_quiet(self.now)) => {
+                return Waiting::Refused;
+            }
             Phase::HandingOver(_) => {
                 return self.job_waits(Job::ReceiveStudy(case), Waiting::Transfer);
             }
@@ -270,14 +282,25 @@ impl Service {
 }
 
 /// What a requester's case waits for when it has ended without a report. One that a reader gave back
-/// after it was booked has to go to somebody else; an offer that came to nothing, or was taken back,
-/// is over.
-fn after(ending: &Ending) -> Waiting {
+/// after it was booked has to go to somebody else, also when somebody has declined it since; an offer
+/// that came to nothing, or was taken back, is over.
+fn after(ending: &Ending, given_back: bool) -> Waiting {
     match ending {
+        Ending::Withdrawn(_) => Waiting::Nothing,
+        _ if given_back => Waiting::OfferHere,
         Ending::Released(_) => Waiting::OfferHere,
         Ending::Declined(_) | Ending::Expired | Ending::NotChosen => Waiting::OfferAgain,
-        Ending::Withdrawn(_) => Waiting::Nothing,
     }
+}
+
+/// Whether the report was promised for later than the offer says that it is needed, and none is final.
+fn is_late(phase: &Phase) -> bool {
+    let needed = phase.offer().map(|offer| offer.terms.due);
+    let written = phase.versions().is_some_and(Versions::is_final);
+    promised(phase)
+        .zip(needed)
+        .is_some_and(|(promised, needed)| needed < promised)
+        && !written
 }
 
 fn promised(phase: &Phase) -> Option<Timestamp> {
