@@ -2,6 +2,7 @@
 
 use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::effect::{Answer, Effect};
+use dokuei_protocol::input::Input;
 use dokuei_protocol::limits;
 use dokuei_protocol::service::views::Waiting;
 use dokuei_protocol::time::{Span, Timestamp};
@@ -142,4 +143,19 @@ fn a_report_sealed_for_a_destroyed_prekey_is_written_again() {
     );
     world.settle();
     assert_eq!(world.phase(CLINIC, case), "delivered");
+}
+
+/// A key whose time has not come would stand before every other until then.
+#[test]
+fn a_prekey_by_a_clock_far_ahead_does_not_keep_others_out() {
+    let mut world = World::pair();
+    world.sites[HOSPITAL].ahead = 30 * 24 * 3_600_000;
+    world.tell(HOSPITAL, Input::Tick);
+    world.sleep(Span::HOUR.times(3));
+    world.sites[HOSPITAL].ahead = 0;
+    world.tell(HOSPITAL, Input::Tick);
+    world.sleep(Span::HOUR.times(3));
+    let case = world.open(HOSPITAL);
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "received");
 }

@@ -1,8 +1,9 @@
 //! Certificates that end and are renewed by the same root.
 
-use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer};
-use dokuei_protocol::input::Command;
+use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
+use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::limits;
+use dokuei_protocol::partner::announcement::SyncAnswer;
 use dokuei_protocol::time::Span;
 
 use crate::kit::{CLINIC, HOSPITAL, World};
@@ -149,4 +150,52 @@ fn a_renewal_by_another_root_is_refused() {
     });
     let answer = world.hand_over(HOSPITAL, CLINIC, strange);
     assert_eq!(answer, Some(DocumentAnswer::Refused));
+}
+
+/// A site that only calls out reaches its partner where it was before.
+#[test]
+fn new_keys_do_not_change_where_a_partner_is_reached() {
+    let mut world = World::pair();
+    world.cut(CLINIC, HOSPITAL);
+    world.renew(HOSPITAL, true);
+    let reached = |world: &World| {
+        let partner = &world.sites[CLINIC].service.state().partners[&world.id(HOSPITAL)];
+        partner.address.clone().map(|record| record.addresses)
+    };
+    let before = reached(&world);
+    assert!(
+        before
+            .as_ref()
+            .is_some_and(|addresses| !addresses.is_empty())
+    );
+    let notice = world.sites[HOSPITAL].notice(&[]);
+    let taken = world.ask(CLINIC, Command::TakeNotice(Box::new(notice)));
+    assert_eq!(taken, Ok(Answer::Done));
+    assert_eq!(reached(&world), before);
+    // Whatever the new key says replaces it.
+    let elsewhere = vec!["elsewhere:1".to_owned()];
+    let moved = Command::AnnounceAddresses(elsewhere.clone());
+    assert_eq!(world.ask(HOSPITAL, moved), Ok(Answer::Done));
+    world.mend(CLINIC, HOSPITAL);
+    world.settle();
+    assert_eq!(reached(&world), Some(elsewhere));
+}
+
+#[test]
+fn a_partner_that_renews_again_and_again_is_not_asked_each_time() {
+    let mut world = World::pair();
+    world.hold = |effect| matches!(effect, Effect::AskSync(..));
+    let node = world.sites[HOSPITAL].node;
+    for _ in 0..5 {
+        let answer = SyncAnswer {
+            announcements: Vec::new(),
+            notice: Some(world.sites[HOSPITAL].claiming(node, world.now)),
+        };
+        let bytes = dokuei_keys::cbor::encode(&answer);
+        world.tell(CLINIC, Input::SyncAnswered { node, bytes });
+        world.sites[HOSPITAL].count_on();
+    }
+    assert_eq!(held(&world).0, 6, "each is taken");
+    world.sleep(Span::MINUTE);
+    assert!(world.held.is_empty());
 }

@@ -100,6 +100,55 @@ fn a_reader_on_an_older_copy_stops_too() {
     assert_eq!(world.phase(CLINIC, case), "claimed");
 }
 
+/// The recovery sheet gives an older copy new keys, not what was signed since.
+#[test]
+fn an_older_copy_with_new_keys_is_an_older_copy() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    let copy = world.back_up(HOSPITAL);
+    assert_eq!(world.claim(HOSPITAL, case), Ok(Answer::Done));
+    world.settle();
+    world.cut(CLINIC, HOSPITAL);
+    world.restore(HOSPITAL, copy);
+    world.renew(HOSPITAL, true);
+    let notice = world.sites[HOSPITAL].notice(&[]);
+    let taken = world.ask(CLINIC, Command::TakeNotice(Box::new(notice)));
+    assert_eq!(taken, Ok(Answer::Done));
+    world.mend(CLINIC, HOSPITAL);
+    world.settle();
+    let clinic = world.id(CLINIC);
+    assert_eq!(halt(&world, HOSPITAL), Some(Halt::Older(clinic)));
+    nothing_contradicted(&world);
+}
+
+/// Whoever stole a key that was revoked since does not stop the node with it.
+#[test]
+fn what_a_revoked_key_signed_later_does_not_stop_a_node() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    let stolen = world.sites[HOSPITAL].site_key();
+    let revocation = world.sites[HOSPITAL].revocation(stolen, world.now);
+    world.sleep(Span::MINUTE);
+    let thread = &world.sites[HOSPITAL].service.state().readings[&case].thread;
+    let claimed = dokuei_protocol::case::event::Proposal {
+        case,
+        requester: world.id(CLINIC),
+        reader: world.id(HOSPITAL),
+        follows: thread.head(),
+        at: world.now,
+        event: dokuei_protocol::case::event::ReaderEvent::Claimed(World::person(HOSPITAL)),
+    };
+    let forged = world.sites[HOSPITAL].sign(claimed);
+    world.renew(HOSPITAL, true);
+    let notice = world.sites[HOSPITAL].notice(&[revocation]);
+    let taken = world.ask(HOSPITAL, Command::TakeNotice(Box::new(notice.clone())));
+    assert_eq!(taken, Ok(Answer::Done));
+    let taken = world.ask(CLINIC, Command::TakeNotice(Box::new(notice)));
+    assert_eq!(taken, Ok(Answer::Done));
+    world.ask_holding(CLINIC, HOSPITAL, forged);
+    assert_eq!(halt(&world, HOSPITAL), None);
+}
+
 #[test]
 fn the_newest_copy_goes_on_although_its_prekeys_did_not_come_back() {
     let mut world = World::pair();
@@ -156,20 +205,7 @@ fn a_partner_cannot_make_a_node_stop() {
     let known = world.sent.iter().find(|(from, ..)| *from == CLINIC);
     let known = known.map(|(_, _, bytes)| bytes.clone()).unwrap();
     for taken in [forged, known, vec![0; 40]] {
-        let request = dokuei_protocol::partner::announcement::SyncRequest {
-            address: None,
-            capacity: None,
-            prekey: None,
-            certificate: None,
-            revocations: None,
-            taken: Some(taken.into()),
-        };
-        let input = dokuei_protocol::input::Input::SyncAsked {
-            ticket: world.ticket(),
-            node: world.sites[HOSPITAL].node,
-            bytes: dokuei_keys::cbor::encode(&request),
-        };
-        world.tell(CLINIC, input);
+        world.ask_holding(HOSPITAL, CLINIC, taken);
         assert_eq!(halt(&world, CLINIC), None);
     }
 }

@@ -128,6 +128,35 @@ fn an_addendum_on_its_way_keeps_the_study() {
 }
 
 #[test]
+fn an_addendum_that_waits_for_a_key_keeps_the_study() {
+    let (mut world, case) = closed();
+    let parcel = study(&world, case);
+    world.cut(CLINIC, HOSPITAL);
+    world.sleep(Span(AGREED.0 - Span::HOUR.0));
+    let addendum = world.report(HOSPITAL, case, ReportStatus::Addendum);
+    assert_eq!(addendum, Ok(Answer::Done));
+    world.sleep(Span::DAY);
+    assert!(holds_key(&world, HOSPITAL, parcel));
+    world.mend(CLINIC, HOSPITAL);
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "delivered");
+}
+
+#[test]
+fn nothing_waits_for_a_key_of_who_is_no_partner_any_more() {
+    let (mut world, case) = closed();
+    let parcel = study(&world, case);
+    world.cut(CLINIC, HOSPITAL);
+    world.sleep(Span(AGREED.0 - Span::HOUR.0));
+    let addendum = world.report(HOSPITAL, case, ReportStatus::Addendum);
+    assert_eq!(addendum, Ok(Answer::Done));
+    let clinic = world.id(CLINIC);
+    let removed = world.ask(HOSPITAL, Command::RemovePartner(clinic));
+    assert_eq!(removed, Ok(Answer::Done));
+    assert!(!holds_key(&world, HOSPITAL, parcel));
+}
+
+#[test]
 fn what_was_taken_back_is_gone_from_the_reader_at_once_and_stays_with_the_requester() {
     let mut world = World::pair();
     let case = world.bring_to_reader(HOSPITAL);

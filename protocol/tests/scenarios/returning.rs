@@ -6,6 +6,7 @@ use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::effect::{Answer, CannotDo, Effect};
 use dokuei_protocol::input::{Command, Job, Outcome};
 use dokuei_protocol::limits;
+use dokuei_protocol::service::Quoting;
 use dokuei_protocol::service::views::Waiting;
 
 use crate::kit::{CLINIC, HOSPITAL, UNIVERSITY, World};
@@ -187,4 +188,28 @@ fn not_without_end() {
     assert_eq!(world.phase(CLINIC, case), "released");
     assert_eq!(world.phase(HOSPITAL, case), "released");
     assert_eq!(world.queue(HOSPITAL, CLINIC), 0);
+}
+
+/// What a reader gave back has to be read by somebody, also when the next one declines.
+#[test]
+fn and_it_waits_for_another_until_one_is_booked() {
+    let mut world = World::trio();
+    let case = world.bring_to_reader(HOSPITAL);
+    assert_eq!(release(&mut world, case), Ok(Answer::Done));
+    world.sites[UNIVERSITY].quoting = Quoting::ByHand;
+    world.restart(UNIVERSITY);
+    world.settle();
+    assert_eq!(world.offer_again(case, UNIVERSITY), Ok(Answer::Done));
+    let declined = world.ask(UNIVERSITY, Command::Decline(case));
+    assert_eq!(declined, Ok(Answer::Done));
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "declined");
+    assert_eq!(world.waiting(CLINIC, case), Waiting::OfferHere);
+    world.restart(CLINIC);
+    world.settle();
+    assert_eq!(world.waiting(CLINIC, case), Waiting::OfferHere);
+    assert_eq!(world.offer_again(case, HOSPITAL), Ok(Answer::Done));
+    world.settle();
+    assert_eq!(withdraw(&mut world, case), Ok(Answer::Done));
+    assert_eq!(world.waiting(CLINIC, case), Waiting::Nothing);
 }

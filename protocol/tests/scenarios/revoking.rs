@@ -5,7 +5,7 @@ use dokuei_keys::signing::SigningKey;
 use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::case::terms::Modality;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
-use dokuei_protocol::input::Command;
+use dokuei_protocol::input::{Command, Job, Outcome};
 use dokuei_protocol::limits;
 use dokuei_protocol::partner::notice::Barred;
 use dokuei_protocol::service::Halt;
@@ -334,4 +334,37 @@ fn a_site_neither_revokes_nor_claims_the_node_of_another() {
     let case = world.bring_to_reader(UNIVERSITY);
     assert_eq!(world.claim(UNIVERSITY, case), Ok(Answer::Done));
     assert_eq!(world.phase(CLINIC, case), "claimed");
+}
+
+/// A node whose own key is revoked signs nothing, also when what it had begun comes to its end.
+#[test]
+fn a_job_that_ends_at_a_halted_node_is_not_signed_for() {
+    let mut world = World::pair();
+    let case = world.bring_to_reader(HOSPITAL);
+    world.hold = |effect| matches!(effect, Effect::ReceiveReport { .. });
+    let report = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(report, Ok(Answer::Done));
+    let clinic = &world.sites[CLINIC];
+    let revocation = clinic.revocation(clinic.node.key().unwrap(), world.now);
+    let notice = clinic.notice(&[revocation]);
+    let taken = world.ask(CLINIC, Command::TakeNotice(Box::new(notice)));
+    assert_eq!(taken, Ok(Answer::Done));
+    assert_eq!(
+        world.sites[CLINIC].service.halt(),
+        Some(Halt::Revoked(Barred::Node))
+    );
+    world.settle();
+    let before = world.sites[CLINIC].entries.len();
+    world.end_job(CLINIC, Job::ReceiveReport(case, 1), Outcome::Done);
+    world.settle();
+    assert_eq!(world.sites[CLINIC].entries.len(), before);
+    // With new keys it is fetched and confirmed.
+    world.hold = |_| false;
+    world.held.clear();
+    world.renew(CLINIC, true);
+    let notice = world.sites[CLINIC].notice(&[]);
+    let taken = world.ask(HOSPITAL, Command::TakeNotice(Box::new(notice)));
+    assert_eq!(taken, Ok(Answer::Done));
+    world.settle();
+    assert_eq!(world.phase(CLINIC, case), "delivered");
 }

@@ -73,6 +73,11 @@ impl Site {
         notice
     }
 
+    /// The next certificate has the next number.
+    pub(crate) fn count_on(&mut self) {
+        self.serial += 1;
+    }
+
     /// A certificate for another year, with the keys there are or with new ones.
     fn renew(&mut self, now: Timestamp, new_keys: bool) {
         self.serial += 1;

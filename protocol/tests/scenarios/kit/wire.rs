@@ -3,6 +3,7 @@
 use dokuei_keys::id::{DocumentId, NodeId};
 use dokuei_protocol::effect::{DocumentAnswer, Effect};
 use dokuei_protocol::input::{Input, Job, Outcome, Trouble};
+use dokuei_protocol::partner::announcement::SyncRequest;
 
 use super::World;
 
@@ -74,6 +75,24 @@ impl World {
         self.asked_document = Some((ticket, None));
         self.tell(to, input);
         self.asked_document.take().and_then(|(_, answer)| answer)
+    }
+
+    /// `from` asks a site for its announcements and names what it has taken from it last.
+    pub(crate) fn ask_holding(&mut self, from: usize, to: usize, taken: Vec<u8>) {
+        let request = SyncRequest {
+            address: None,
+            capacity: None,
+            prekey: None,
+            certificate: None,
+            revocations: None,
+            taken: Some(taken.into()),
+        };
+        let input = Input::SyncAsked {
+            ticket: self.ticket(),
+            node: self.sites[from].node,
+            bytes: dokuei_keys::cbor::encode(&request),
+        };
+        self.tell(to, input);
     }
 
     /// What a stopped node had under way comes to nothing.
