@@ -266,8 +266,8 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
         ),
         Waiting::Answer => say!("相手施設の確認待ち", "waits for the partner's confirmation"),
         Waiting::Refused => say!(
-            "相手施設が文書を拒否しました（先方へ連絡のうえ、取り下げ・返却し、他施設または新しい依頼として送ってください）",
-            "the partner refused what was said of the case: call them; withdraw it or give it back, or send it as a new case"
+            "相手施設がこの依頼の文書を拒否しました（先方へ連絡のうえ、取り下げて他の施設へ依頼するか、返却してください）",
+            "the partner refused what was said of the case: call them; withdraw it and ask another, or give it back"
         ),
         Waiting::Retry(trouble) => retry(trouble),
     }

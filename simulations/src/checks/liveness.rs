@@ -67,6 +67,7 @@ mod tests {
             agreed: true,
             person_gone: true,
             parted: false,
+            given_back: false,
         };
         let bad = [
             Rest {

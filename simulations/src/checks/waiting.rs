@@ -25,6 +25,8 @@ pub(crate) struct Situation {
     pub(crate) person_gone: bool,
     /// Whether the two sites are partners no more, so that one knows nothing new of the other.
     pub(crate) parted: bool,
+    /// Whether a reader gave the booking back, and nobody was booked since.
+    pub(crate) given_back: bool,
 }
 
 /// Whether a site that says it waits for a connection has none, and the other way round. Holds at any
@@ -57,6 +59,7 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
         agreed,
         person_gone,
         parted,
+        given_back,
     } = situation;
     if *parted {
         return parted_at_rest(situation);
@@ -67,9 +70,11 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
             Side::Requester => ["closed", "withdrawn"].contains(phase),
             Side::Reader => is_over(phase),
         },
-        (Side::Requester, Waiting::OfferHere) => *phase == "released",
+        (Side::Requester, Waiting::OfferHere) => {
+            *phase == "released" || *given_back && came_to_nothing(phase)
+        }
         (Side::Requester, Waiting::OfferAgain) => {
-            ["declined", "expired", "not-chosen"].contains(phase)
+            !*given_back && *phase != "released" && came_to_nothing(phase)
         }
         (Side::Requester, Waiting::Quote) | (Side::Reader, Waiting::QuoteHere) => {
             *person_gone && *phase == "offered"
@@ -122,6 +127,10 @@ fn parted_at_rest(situation: &Situation) -> Result<(), Violation> {
     }
 }
 
+fn came_to_nothing(phase: &str) -> bool {
+    ["declined", "expired", "not-chosen", "released"].contains(&phase)
+}
+
 fn is_over(phase: &str) -> bool {
     let over = [
         "closed",
@@ -149,6 +158,7 @@ mod tests {
             agreed: true,
             person_gone: false,
             parted: false,
+            given_back: phase == "released",
         }
     }
 
@@ -182,6 +192,12 @@ mod tests {
             let situation = situation(side, waiting, phase);
             assert!(at_rest(&situation).is_err(), "{situation:?}");
         }
+        // Given back by one reader, declined by the next.
+        let mut back = situation(Requester, Waiting::OfferHere, "declined");
+        back.given_back = true;
+        assert!(at_rest(&back).is_ok());
+        back.waiting = Waiting::OfferAgain;
+        assert!(at_rest(&back).is_err());
     }
 
     #[test]
