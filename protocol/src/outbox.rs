@@ -7,7 +7,7 @@ use crate::state::{Contradiction, State};
 use crate::time::Timestamp;
 
 /// What a document is about: those of one case go in their order, others by themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Matter {
     /// A key of this site that is revoked.
     Keys,

@@ -27,7 +27,7 @@ impl Service {
         let urgent = |outgoing: &&Outgoing| outgoing.matter == Matter::Keys;
         let first = queue.iter().filter(urgent);
         let rest = queue.iter().filter(|outgoing| !urgent(outgoing));
-        let (mut due, mut held_up) = (Vec::new(), Vec::new());
+        let (mut due, mut held_up) = (Vec::new(), BTreeSet::new());
         for outgoing in first.chain(rest) {
             if due.len() == free {
                 break;
@@ -35,7 +35,9 @@ impl Service {
             let (job, matter) = (Job::Send(site, outgoing.id), outgoing.matter);
             match self.attempts.get(&job) {
                 Some(attempt) if attempt.running => {}
-                Some(attempt) if attempt.waits(self.now) => held_up.push(matter),
+                Some(attempt) if attempt.waits(self.now) => {
+                    held_up.insert(matter);
+                }
                 Some(_) | None => {
                     if matter == Matter::Keys || !held_up.contains(&matter) {
                         due.push(job);
