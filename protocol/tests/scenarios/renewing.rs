@@ -3,7 +3,7 @@
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::limits;
-use dokuei_protocol::partner::announcement::SyncAnswer;
+use dokuei_protocol::partner::announcement::{AddressRecord, SyncAnswer};
 use dokuei_protocol::time::Span;
 
 use crate::kit::{CLINIC, HOSPITAL, World};
@@ -156,6 +156,20 @@ fn a_renewal_by_another_root_is_refused() {
 #[test]
 fn new_keys_do_not_change_where_a_partner_is_reached() {
     let mut world = World::pair();
+    // Whoever had stolen the old key may have numbered as high as they liked.
+    let (site, node) = (world.id(HOSPITAL), world.sites[HOSPITAL].node);
+    let record = world.sites[HOSPITAL].sign(AddressRecord {
+        site,
+        node,
+        addresses: vec!["hospital".to_owned()],
+        sequence: u64::MAX,
+    });
+    let answer = SyncAnswer {
+        announcements: vec![record.into()],
+        notice: None,
+    };
+    let bytes = dokuei_keys::cbor::encode(&answer);
+    world.tell(CLINIC, Input::SyncAnswered { node, bytes });
     world.cut(CLINIC, HOSPITAL);
     world.renew(HOSPITAL, true);
     let reached = |world: &World| {
