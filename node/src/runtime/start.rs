@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dokuei_keys::secret::Secret32;
 use dokuei_protocol::input::{Command, Input};
-use dokuei_protocol::service::Service;
+use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
@@ -90,14 +90,14 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let parcels = Parcels::open(folder.parcels())
         .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
     let started = start_network(&config, &keys, &parcels, &permits)?;
+    let room = Room::under(folder.path());
     let ports = Arc::new(open_ports(
         &config,
         &keys,
         &store,
-        parcels,
+        (parcels, room.clone()),
         started.network.clone(),
     )?);
-    let room = Room::under(folder.path());
     let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
     let scp = start_scp(&config, Arc::clone(&intake))?;
 
@@ -128,7 +128,12 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         tickets,
         absences.clone(),
     ));
-    let quiet = close_quiet_studies(Arc::clone(&ports), config.quiet_seconds);
+    let quiet = watch_intake(
+        Arc::clone(&ports),
+        Arc::clone(&intake),
+        desk.clone(),
+        config.quiet_seconds,
+    );
     tokio::spawn(quiet);
     Ok(Arc::new(Node {
         dicom: scp.local_addr(),
@@ -182,7 +187,7 @@ fn open_ports(
     config: &Config,
     keys: &SiteKeys,
     store: &Store,
-    parcels: Parcels,
+    (parcels, room): (Parcels, Room),
     network: Network,
 ) -> Result<Ports, Failure> {
     let site = keys.site_certificate()?.site;
@@ -198,6 +203,7 @@ fn open_ports(
         storage: storage(),
         network,
         archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        room,
         transfers: Transfers::default(),
         arriving: Arriving::default(),
         troubles: Troubles::default(),
@@ -355,11 +361,16 @@ async fn network_events(
     }
 }
 
-async fn close_quiet_studies(ports: Arc<Ports>, quiet_seconds: u64) {
+/// Closes studies that are quiet, and stops the intake of a data folder that is older than what partners hold.
+async fn watch_intake(ports: Arc<Ports>, intake: Arc<StudyIntake>, desk: Desk, quiet_seconds: u64) {
     let mut look = tokio::time::interval(QUIET_LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
+        let Ok(halt) = desk.ask(|service| service.halt()).await else {
+            return;
+        };
+        intake.halt(matches!(halt, Some(Halt::Older(_))));
         let register = ports.register.clone();
         let since = now().saturating_sub(quiet_seconds.saturating_mul(1000));
         match tokio::task::spawn_blocking(move || register.close_quiet(since)).await {
