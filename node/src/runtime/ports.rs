@@ -31,6 +31,8 @@ use crate::transfer::receive::{ReceiveError, Receiving};
 /// of five blocks, their windows, and what waits for the archive), and two of four streams are what a
 /// partner serves.
 const RECEIVING: usize = 3;
+/// Of these, as many may come from one partner: its slow line does not keep the others' studies waiting.
+const RECEIVING_FROM_ONE: usize = 2;
 
 /// Studies that are put into the archive at once after they arrived: archives allow few associations, and one that
 /// does not answer holds its thread for two minutes.
@@ -40,6 +42,8 @@ const STORING: usize = 2;
 #[derive(Clone)]
 pub struct Arriving {
     turns: Arc<Semaphore>,
+    /// Of each partner; there are no more of them than the protocol allows.
+    of_one: Arc<Mutex<BTreeMap<SiteId, Arc<Semaphore>>>>,
     storing: Arc<Semaphore>,
     onward: Arc<Mutex<BTreeMap<CaseId, Arc<StoringAhead>>>>,
 }
@@ -48,6 +52,7 @@ impl Default for Arriving {
     fn default() -> Arriving {
         Arriving {
             turns: Arc::new(Semaphore::new(RECEIVING)),
+            of_one: Arc::default(),
             storing: Arc::new(Semaphore::new(STORING)),
             onward: Arc::default(),
         }
@@ -55,6 +60,14 @@ impl Default for Arriving {
 }
 
 impl Arriving {
+    fn turns_of(&self, site: SiteId) -> Arc<Semaphore> {
+        let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = of_one
+            .entry(site)
+            .or_insert_with(|| Arc::new(Semaphore::new(RECEIVING_FROM_ONE)));
+        Arc::clone(turns)
+    }
+
     fn take(&self, case: CaseId) -> Option<Arc<StoringAhead>> {
         self.onward
             .lock()
@@ -140,6 +153,8 @@ impl Ports {
         key: ContentKey,
     ) -> Result<(), ReceiveError> {
         // Turns end only with the node.
+        let of_one = self.arriving.turns_of(from);
+        let _one = of_one.acquire().await;
         let _turn = self.arriving.turns.acquire().await;
         if !self.room.is_left() {
             return Err(ReceiveError::Disk(io::ErrorKind::StorageFull.into()));

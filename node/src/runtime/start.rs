@@ -11,6 +11,7 @@ use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::Archiver;
@@ -68,6 +69,8 @@ pub struct Node {
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
+    /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
+    pub ended: CancellationToken,
     /// When this node started.
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
@@ -111,16 +114,15 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         network: started.network,
         ports: Arc::clone(&ports),
     };
-    let storage = keys.storage().duplicate();
     let work = Loop {
+        storage: keys.storage().duplicate(),
+        prekeys: prekeys.key,
         service,
         store,
-        storage,
-        prekeys: prekeys.key,
         dispatch,
         inbox,
     };
-    work.start().map_err(|error| failed(&error))?;
+    let ended = work.start().map_err(|error| failed(&error))?;
     let absences = Absences::default();
     tokio::spawn(network_events(
         started.events,
@@ -128,13 +130,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         tickets,
         absences.clone(),
     ));
-    let quiet = watch_intake(
-        Arc::clone(&ports),
-        Arc::clone(&intake),
-        desk.clone(),
-        config.quiet_seconds,
-    );
-    tokio::spawn(quiet);
+    let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
+    tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
         dicom: scp.local_addr(),
         folder,
@@ -145,6 +142,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         listening: started.listening,
         intake,
         absences,
+        ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
         _lock: lock,
@@ -362,7 +360,10 @@ async fn network_events(
 }
 
 /// Closes studies that are quiet, and stops the intake of a data folder that is older than what partners hold.
-async fn watch_intake(ports: Arc<Ports>, intake: Arc<StudyIntake>, desk: Desk, quiet_seconds: u64) {
+async fn watch_intake(
+    (ports, intake, desk): (Arc<Ports>, Arc<StudyIntake>, Desk),
+    quiet_seconds: u64,
+) {
     let mut look = tokio::time::interval(QUIET_LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
