@@ -28,7 +28,8 @@ impl World {
         self.put(Span::MINUTE.times(again), Event::Look(site));
         let views = self.sites[site].service().map(|service| service.cases());
         for view in views.into_iter().flatten() {
-            if let Some(situation) = self.situation(site, &view) {
+            let situation = self.situation(site, &view);
+            if let Some(situation) = situation.filter(|_| self.hears(site, &view)) {
                 waiting::connection(&situation)?;
             }
             match view.side {
@@ -37,6 +38,15 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whether the partner's certificates hold, by the clock of the site that looks. Otherwise its node is
+    /// connected to bring others, and nothing goes over the line.
+    fn hears(&self, site: usize, view: &CaseView) -> bool {
+        let service = self.sites[site].service();
+        let partners = service.map(|service| &service.state().partners);
+        let partner = partners.and_then(|all| all.get(&view.partner?));
+        partner.is_none_or(|partner| partner.in_force(self.clock(site)))
     }
 
     fn person(
