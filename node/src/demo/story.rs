@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::control::request::{AddPerson, Request, SendStudy, SignReport};
+use crate::control::request::{AddPerson, Request, SendStudy, SignReport, must_be_sent};
 use crate::demo::site::DemoSite;
 use crate::demo::study;
 use crate::language::{Failure, Message, word};
@@ -148,8 +148,12 @@ impl Story {
             priority: "urgent".to_owned(),
             specialty: "general".to_owned(),
             hours: 24,
+            now: true,
+            all: false,
+            despite_skipped: false,
         };
         let sent = clinic.ask(Request::StudySend(send))?;
+        must_be_sent(&sent)?;
         let case = sent["cases"][0]["case"]
             .as_str()
             .unwrap_or_default()
