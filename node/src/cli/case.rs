@@ -125,10 +125,10 @@ pub(super) fn show(case: &Value) {
     outln!("  {}", message(case, "waiting"));
     for ended in case["ended"].as_array().into_iter().flatten() {
         let (name, how) = (text(ended, "name"), word(text(ended, "how")));
-        let why = message(ended, "why");
+        let reason = message(ended, "why");
         outln!(
             "  {}",
-            say!("{name}: {how}（{why}）", "{name}: {how} ({why})"; how = how)
+            say!("{name}: {how}（{reason}）", "{name}: {how} ({reason})"; how = how)
         );
     }
     show_study(case);
@@ -164,6 +164,11 @@ pub(super) fn show(case: &Value) {
             say!("追加画像: 症例 {later}", "additional images: case {later}")
         );
     }
+    show_history(case);
+}
+
+/// What happened, and the reports.
+fn show_history(case: &Value) {
     for happening in case["timeline"].as_array().into_iter().flatten() {
         outln!(
             "  {}  {}",

@@ -123,13 +123,13 @@ fn held_back(
     imported: Option<&Imported>,
     send: &SendStudy,
 ) -> Option<Value> {
-    let refused = imported.map_or(0, |imported| imported.refused);
-    if refused > 0 && !uids.is_empty() && !send.despite_skipped {
+    let files = imported.map_or(0, |imported| imported.refused);
+    if files > 0 && !uids.is_empty() && !send.despite_skipped {
         return Some(held(
             "files-refused",
             &say!(
-                "取り込めない DICOM ファイルが {refused} 件あるため、何も送りませんでした。上のファイルを書き出し直してもう一度送るか、--despite-skipped で残りだけを送ってください。",
-                "Nothing was sent: {refused} DICOM files were refused (see above). Export them again and send the folder anew, or send the rest with --despite-skipped."
+                "取り込めない DICOM ファイルが {files} 件あるため、何も送りませんでした。上のファイルを書き出し直してもう一度送るか、--despite-skipped で残りだけを送ってください。",
+                "Nothing was sent: {files} DICOM files were refused (see above). Export them again and send the folder anew, or send the rest with --despite-skipped."
             ),
         ));
     }
