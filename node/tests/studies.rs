@@ -81,8 +81,8 @@ fn a_dicom_file_that_is_refused_is_told_from_a_file_that_is_none() {
     assert_eq!(patients[0].files, ["1.dcm"]);
     let parcel = register.parcels_of(&imported.studies[0])[0];
     assert_eq!(
-        register.look(&parcel, |study| study.mixes_patients()),
-        Some(false)
+        register.look(&parcel, |study| study.patients().len()),
+        Some(1)
     );
 }
 

@@ -112,6 +112,18 @@ def test_images_of_two_patients_by_c_store(loop, ask):
     assert "ONE, TWO" in dokuei("study", "show", mixed.uid, "--dir", clinic.data).stdout
 
 
+def test_a_late_image_of_another_patient_is_no_addition(loop, ask):
+    clinic, hospital = loop
+    study = Study(count=2, side=32, PatientID="ONE")
+    study.datasets[1].PatientID = "TWO"
+    first, second = study.objects_of()
+    assert send(clinic, [first]) == [0]
+    hand_over(clinic, hospital, study.uid)
+    assert send(clinic, [second]) == [0]
+    assert "different patient IDs" in one_sentence(ask(study.uid, "--now", ok=False))
+    assert "different patient IDs" in clinic.ask("study", "show", study.uid)["waiting"]["en"]
+
+
 def test_a_place_without_images_is_a_failure(loop, ask, tmp_path):
     clinic, _ = loop
     empty = tmp_path / "empty"

@@ -158,21 +158,15 @@ fn held_back(
 
 /// Why a study is never sent: its images, in whichever part of it, are of different patients.
 fn mixed(node: &Node, uid: &str, imported: Option<&Imported>) -> Option<Value> {
-    let register = &node.ports.register;
-    let mut patients: Vec<Patient> = Vec::new();
-    for parcel in register.parcels_of(uid) {
-        patients.extend(register.look(&parcel, Study::patients).unwrap_or_default());
-    }
-    patients.sort();
-    patients.dedup();
+    let patients = patients_of(node, uid);
     if !are_several(&patients) {
         return None;
     }
     let mut held = held(
         "mixed-patients",
         &say!(
-            "一つの検査に患者 ID の違う画像が混ざっているため、何も送りませんでした。モダリティか PACS で正しい患者に直し、別の検査として送り直してください。",
-            "Nothing was sent: images of one study carry different patient IDs. Mend that at the modality or archive, and send the study anew."
+            "一つの検査に患者 ID の違う画像が混ざっているため、何も送りませんでした。モダリティか PACS で患者ごとに分け、新しい検査 UID の検査として送り直してください。",
+            "Nothing was sent: images of one study carry different patient IDs. Part them at the modality or archive, and send each as a study with a new Study Instance UID."
         ),
     );
     let files = |patient: &Patient| {
@@ -185,6 +179,19 @@ fn mixed(node: &Node, uid: &str, imported: Option<&Imported>) -> Option<Value> {
         .map(|patient| json!({ "study": uid, "id": patient.id, "issuer": patient.issuer, "files": files(patient) }))
         .collect();
     Some(held)
+}
+
+/// Everybody whom images of a study name, in whichever part of it.
+pub(super) fn patients_of(node: &Node, uid: &str) -> Vec<Patient> {
+    let register = &node.ports.register;
+    let parts = register.parcels_of(uid).into_iter();
+    let mut patients: Vec<Patient> = parts
+        .filter_map(|parcel| register.look(&parcel, Study::patients))
+        .flatten()
+        .collect();
+    patients.sort();
+    patients.dedup();
+    patients
 }
 
 fn held(code: &str, why: &Message) -> Value {

@@ -6,11 +6,12 @@ use dokuei_protocol::service::views::Side;
 use serde_json::{Value, json};
 
 use crate::control::answers::{both, partner_name, short, stopping, waiting};
-use crate::control::sending::{earlier_case, no_study};
+use crate::control::sending::{earlier_case, no_study, patients_of};
 use crate::control::whose::whose;
 use crate::language::{Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
+use crate::studies::patient::are_several;
 use crate::studies::study::Study;
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
@@ -81,7 +82,11 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         Origin::Own => earlier_case(node, &study.uid, parcel).await?,
         Origin::Granted(..) => None,
     };
-    let mixed = views.is_empty() && study.mixes_patients();
+    let patients = match origin {
+        Origin::Own => patients_of(node, &study.uid),
+        Origin::Granted(..) => study.patients(),
+    };
+    let mixed = are_several(&patients);
     let why = match (views.last(), origin, closed) {
         (Some(view), _, _) => waiting(view.waiting),
         (None, Origin::Own, _) if mixed => say!(
@@ -109,8 +114,8 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
     let mut shown = whose(study);
     let more = json!({
         "from": from,
-        "patients": study.patients().iter().map(|patient| json!({ "id": patient.id, "issuer": patient.issuer })).collect::<Vec<_>>(),
-        "mixes_patients": study.mixes_patients(),
+        "patients": patients.iter().map(|patient| json!({ "id": patient.id, "issuer": patient.issuer })).collect::<Vec<_>>(),
+        "mixes_patients": mixed,
         "series": study.series.len(),
         "objects": study.objects.len(),
         "bytes": study.bytes(),

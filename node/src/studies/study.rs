@@ -10,7 +10,7 @@ use crate::dicom::header::Header;
 use crate::dicom::uid;
 use crate::parcels::SealedObject;
 use crate::studies::attributes::Attributes;
-use crate::studies::patient::{Patient, are_several};
+use crate::studies::patient::Patient;
 
 /// Form of stored studies. A change needs a new number and a migration.
 pub const STUDY_VERSION: u8 = 1;
@@ -192,11 +192,6 @@ impl Study {
             .into_iter()
             .chain(self.others.iter().cloned())
             .collect()
-    }
-
-    /// Whether its objects are of different patients.
-    pub fn mixes_patients(&self) -> bool {
-        !self.others.is_empty() && are_several(&self.patients())
     }
 
     /// The object with this SOP Instance UID.
