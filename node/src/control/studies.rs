@@ -87,25 +87,10 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         Origin::Granted(..) => study.patients(),
     };
     let mixed = are_several(&patients);
-    let why = match (views.last(), origin, closed) {
-        (Some(view), _, _) => waiting(view.waiting),
-        (None, Origin::Own, _) if mixed => say!(
-            "患者 ID の違う画像が混ざっているため送れません（dokuei study show で確認）",
-            "its images carry different patient IDs: it is not sent (see dokuei study show)"
-        ),
-        (None, Origin::Own, false) => say!("受信中", "arriving"),
-        (None, Origin::Own, true) if earlier.is_some() => {
-            let earlier = earlier.map(short).unwrap_or_default();
-            say!(
-                "症例 {earlier} の後に届いた追加画像（dokuei study send で追加として依頼）",
-                "came after case {earlier}: 'dokuei study send' sends it as an addition"
-            )
-        }
-        (None, Origin::Own, true) => say!(
-            "依頼先の指定待ち（dokuei study send）",
-            "waits to be sent (dokuei study send)"
-        ),
-        (None, Origin::Granted(..), _) => Message::new("", ""),
+    let why = match (views.last(), origin) {
+        (Some(view), _) => waiting(view.waiting),
+        (None, Origin::Own) => why_unsent(mixed, closed, earlier),
+        (None, Origin::Granted(..)) => Message::new("", ""),
     };
     let from = match origin {
         Origin::Own => Value::Null,
@@ -130,4 +115,26 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         shown.extend(more);
     }
     Ok(shown)
+}
+
+/// Why a study of this site is in no case.
+fn why_unsent(mixed: bool, closed: bool, earlier: Option<CaseId>) -> Message {
+    match (closed, earlier) {
+        _ if mixed => say!(
+            "患者 ID の違う画像が混ざっているため送れません（dokuei study show で確認）",
+            "its images carry different patient IDs: it is not sent (see dokuei study show)"
+        ),
+        (false, _) => say!("受信中", "arriving"),
+        (true, Some(earlier)) => {
+            let earlier = short(earlier);
+            say!(
+                "症例 {earlier} の後に届いた追加画像（dokuei study send で追加として依頼）",
+                "came after case {earlier}: 'dokuei study send' sends it as an addition"
+            )
+        }
+        (true, None) => say!(
+            "依頼先の指定待ち（dokuei study send）",
+            "waits to be sent (dokuei study send)"
+        ),
+    }
 }
