@@ -85,7 +85,7 @@ def test_a_promise_later_than_the_need_is_pointed_out(by_hand):
         shown = said(site, "case", "show", case)
         assert "needed by" in shown and "promised by" in shown and "later than it is needed" in shown
         assert "promised for later" in attention(site) and site.case(case)["promised_late"]
-    _, case = offered(by_hand, hours=6)
+    _, case = offered(by_hand, hours=5)
     assert "later than it is needed" not in said(hospital, "case", "quote", case, "--hours", "5")
 
 

@@ -11,6 +11,7 @@ use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::input::Command;
 use dokuei_protocol::service::Service;
 use dokuei_protocol::service::views::{CaseView, Side};
+use dokuei_protocol::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use crate::control::answers::{
@@ -23,6 +24,10 @@ use crate::language::{Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
 use crate::site::people;
+
+/// How much later than the need a promise may be without being late. Both are given in hours, the promise from a later
+/// moment on: for the same number of hours it is always a little later.
+const LATENESS: Span = Span::HOUR;
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let views = node
@@ -164,8 +169,12 @@ pub(super) fn promised_late(view: &CaseView) -> bool {
     let late = view
         .due
         .zip(needed)
-        .is_some_and(|(due, needed)| due > needed);
+        .is_some_and(|(due, needed)| is_late(due, needed));
     late && is_awaited.contains(&view.phase)
+}
+
+fn is_late(due: Timestamp, needed: Timestamp) -> bool {
+    due > needed.after(LATENESS)
 }
 
 fn terms_json(terms: &CaseTerms) -> Value {
@@ -300,4 +309,17 @@ fn unknown_reason(given: &str, known: &str) -> Failure {
             "'{given}' is no reason here. Known: {known}."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_of_the_same_hours_is_not_late() {
+        let needed = Timestamp(1_000).after(Span::DAY);
+        assert!(!is_late(needed, needed));
+        assert!(!is_late(needed.after(Span::HOUR), needed));
+        assert!(is_late(needed.after(Span::HOUR.times(2)), needed));
+    }
 }
