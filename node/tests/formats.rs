@@ -22,6 +22,7 @@ use dokuei_node::runtime::kept::KeptSecret;
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::studies::patient::Patient;
 use dokuei_node::studies::study::Study;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};
@@ -118,6 +119,16 @@ fn reference() -> ManifestReference {
         objects: 1,
         bytes: 9_000,
     }
+}
+
+#[test]
+fn a_study_that_mixes_patients() {
+    let mut mixed = study();
+    mixed.others = vec![Patient {
+        id: "OTHER".to_owned(),
+        issuer: "ISSUER".to_owned(),
+    }];
+    check("studies-1-mixed", mixed);
 }
 
 #[test]

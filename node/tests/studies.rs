@@ -62,6 +62,31 @@ fn files_become_a_sealed_study_and_what_is_no_image_is_named() {
 }
 
 #[test]
+fn a_dicom_file_that_is_refused_is_told_from_a_file_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let files = folder.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    let whole = std::fs::read(Path::new(SERIES).join("01.dcm")).unwrap();
+    std::fs::write(files.join("1.dcm"), &whole).unwrap();
+    std::fs::write(files.join("2.dcm"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(files.join("3.txt"), "no image").unwrap();
+    let intake = StudyIntake::new(register.clone(), Room::under(folder.path()));
+    let imported = import(&intake, &files).unwrap();
+    assert_eq!((imported.taken, imported.refused), (1, 1));
+    let foreign: Vec<_> = imported.skipped.iter().map(|one| one.is_foreign).collect();
+    assert_eq!(foreign, [false, true]);
+    let patients = &imported.patients[&imported.studies[0]];
+    assert_eq!((patients.len(), patients[0].count), (1, 1));
+    assert_eq!(patients[0].files, ["1.dcm"]);
+    let parcel = register.parcels_of(&imported.studies[0])[0];
+    assert_eq!(
+        register.look(&parcel, |study| study.patients().len()),
+        Some(1)
+    );
+}
+
+#[test]
 fn the_same_files_again_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let register = open(folder.path());

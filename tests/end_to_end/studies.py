@@ -28,7 +28,7 @@ class Study:
         self.syntax = syntax
         self.uid, self.series = generate_uid(), generate_uid()
         self.datasets = [self.image(number, side, name, charset, attributes) for number in range(1, count + 1)]
-        self.objects = [wire(dataset) for dataset in self.datasets]
+        self.objects = self.objects_of()
         self.uids = [one.sop_instance for one in self.objects]
 
     def image(self, number, side, name, charset, attributes):
@@ -46,6 +46,10 @@ class Study:
         for keyword, value in attributes.items():
             setattr(image, keyword, value)
         return image
+
+    def objects_of(self):
+        """The datasets as they go over the wire now."""
+        return [wire(dataset) for dataset in self.datasets]
 
     def write(self, folder):
         folder.mkdir()

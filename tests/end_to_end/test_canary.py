@@ -115,7 +115,7 @@ def trouble(sites, place):
     study = Study(count=2, name=LATIN, charset="ISO_IR 192", **IDENTITY)
     folder = study.write(place / f"{LATIN} 鶯谷原雀之助")
     (folder / "CANARYQUEEN.dcm").write_bytes((folder / "0.dcm").read_bytes()[:2000])
-    answer = clinic.ask("study", "send", folder, "--to", hospital.name)
+    answer = clinic.ask("study", "send", folder, "--to", hospital.name, "--despite-skipped")
     assert len(answer["cases"]) == 1 and len(answer["imported"]["skipped"]) == 1
     clinic.reach(answer["cases"][0]["case"], "received")
     one = study.objects[0]

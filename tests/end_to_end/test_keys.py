@@ -45,7 +45,7 @@ def test_a_revoked_node_is_cut_off_and_comes_back_with_new_keys(sites):
     one_sentence(dokuei("partner", "invite", "--dir", hospital.data, ok=False))
     study = Study(count=1, side=32, name="REVOKED^NODE")
     assert send(clinic, study.objects) == [0]
-    refused = dokuei("study", "send", study.uid, "--to", hospital.name, "--dir", clinic.data, ok=False)
+    refused = dokuei("study", "send", study.uid, "--to", hospital.name, "--now", "--dir", clinic.data, ok=False)
     assert "agreement" in one_sentence(refused)
     # Neither a restart nor an open invitation lets it in again.
     for site in sites:

@@ -290,4 +290,5 @@ def is_ready(clinic):
 
 def hand_over(clinic, hospital, uid):
     """Asks the hospital to read a study; answers the case."""
-    return clinic.ask("study", "send", uid, "--to", hospital.name, "--priority", "urgent")["cases"][0]["case"]
+    sent = clinic.ask("study", "send", uid, "--to", hospital.name, "--priority", "urgent", "--now")
+    return sent["cases"][0]["case"]

@@ -296,6 +296,9 @@ pub(crate) fn send_request(uid: &str, to: &Site) -> Request {
         priority: "routine".to_owned(),
         specialty: "general".to_owned(),
         hours: 24,
+        now: true,
+        all: false,
+        despite_skipped: false,
     })
 }
 

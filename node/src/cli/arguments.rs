@@ -159,8 +159,17 @@ pub(super) enum Study {
         #[arg(long, default_value = "general")]
         specialty: String,
         /// 何時間以内にレポートが必要か / hours until the report is needed
-        #[arg(long, default_value_t = 72)]
+        #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=i64::from(QUOTE_HOURS)))]
         hours: u32,
+        /// 受信中でも今ある画像を送る / send what has come so far, although the study may still be arriving
+        #[arg(long)]
+        now: bool,
+        /// フォルダ内のすべての検査を送る / send every study of the folder, when it holds several
+        #[arg(long)]
+        all: bool,
+        /// 取り込めないファイルがあっても残りを送る / send the rest although files of the folder were refused
+        #[arg(long)]
+        despite_skipped: bool,
         #[command(flatten)]
         at: At,
     },

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Case;
-use crate::cli::show::{bytes, message, table, text, time};
+use crate::cli::show::{bytes, day, message, table, text, time};
 use crate::control::request::Request;
 use crate::language::{Failure, Message, word};
 use crate::say;
@@ -36,18 +36,23 @@ pub(super) fn case(case: Case) -> Result<(), Failure> {
 fn list(answer: &Value) {
     let cases = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = |case: &Value| {
+        let study = &case["study"];
         vec![
             text(case, "short").to_owned(),
+            text(study, "patient_name").to_owned(),
+            text(study, "patient_id").to_owned(),
+            day(study, "date"),
+            modality(case).to_owned(),
             text(&case["partner"], "name").to_owned(),
             phase(case).text().to_owned(),
-            message(case, "waiting").to_owned(),
+            why(case),
             time(&case["since"]),
             time(&case["due"]),
         ]
     };
     let headings = say!(
-        "症例,相手施設,段階,状態,いつから,期限",
-        "case,partner,phase,why it waits,since,due"
+        "症例,患者,患者 ID,検査日,種別,相手施設,段階,状態,いつから,期限",
+        "case,patient,id,study date,modality,partner,phase,why it waits,since,due"
     );
     table(
         &headings.text().split(',').collect::<Vec<_>>(),
@@ -55,9 +60,42 @@ fn list(answer: &Value) {
     );
 }
 
+/// The modality that the study has here, or that was asked for.
+fn modality(case: &Value) -> &str {
+    let asked = text(&case["terms"], "modality");
+    case["study"]["modality"].as_str().unwrap_or(asked)
+}
+
+/// Whether a case has ended without a report.
+fn has_ended(case: &Value) -> bool {
+    ["released", "withdrawn", "expired", "declined", "not-chosen"]
+        .iter()
+        .any(|phase| case["phase"] == *phase)
+}
+
+/// What a case waits for, and why it ended when it has.
+fn why(case: &Value) -> String {
+    let waits = message(case, "waiting");
+    let ended = case["ended"].as_array().into_iter().flatten();
+    let mut why: Vec<&str> = Vec::new();
+    for one in ended.filter(|_| has_ended(case)) {
+        let reason = message(one, "why");
+        if !why.contains(&reason) {
+            why.push(reason);
+        }
+    }
+    match why.is_empty() {
+        true => waits.to_owned(),
+        false => format!("{waits}: {}", why.join("; ")),
+    }
+}
+
 /// Where a case stands, and which one it is an addition to.
 fn phase(case: &Value) -> Message {
-    let phase = word(text(case, "phase"));
+    let mut phase = word(text(case, "phase"));
+    if case["retracted"] == true {
+        phase = say!("{phase}・レポート取下げ", "{phase}, report retracted"; phase = phase);
+    }
     match case["terms"]["addition_to"]["short"].as_str() {
         Some(earlier) => say!(
             "{phase}（{earlier} への追加）",
@@ -83,7 +121,16 @@ pub(super) fn show(case: &Value) {
             phase = phase
         )
     );
+    show_subject(&case["study"]);
     outln!("  {}", message(case, "waiting"));
+    for ended in case["ended"].as_array().into_iter().flatten() {
+        let (name, how) = (text(ended, "name"), word(text(ended, "how")));
+        let reason = message(ended, "why");
+        outln!(
+            "  {}",
+            say!("{name}: {how}（{reason}）", "{name}: {how} ({reason})"; how = how)
+        );
+    }
     show_study(case);
     let trouble = message(case, "trouble");
     if !trouble.is_empty() {
@@ -107,7 +154,7 @@ pub(super) fn show(case: &Value) {
             )
         );
     }
-    if let Some(message) = in_part(case) {
+    if let Some(message) = in_archive(case) {
         outln!("  {message}");
     }
     for addition in case["additions"].as_array().into_iter().flatten() {
@@ -117,6 +164,11 @@ pub(super) fn show(case: &Value) {
             say!("追加画像: 症例 {later}", "additional images: case {later}")
         );
     }
+    show_history(case);
+}
+
+/// What happened, and the reports.
+fn show_history(case: &Value) {
     for happening in case["timeline"].as_array().into_iter().flatten() {
         outln!(
             "  {}  {}",
@@ -138,23 +190,58 @@ pub(super) fn show(case: &Value) {
     }
 }
 
-/// Of a case that has ended before its study was here whole: that images of it are in the archive.
-fn in_part(case: &Value) -> Option<Message> {
-    let transfer = &case["transfer"];
-    let (stored, total) = (&transfer["stored"], &transfer["objects_total"]);
-    let is_over = ["released", "withdrawn", "expired", "declined"]
-        .iter()
-        .any(|phase| case["phase"] == *phase);
-    let in_part = stored.as_u64()? > 0 && transfer["objects"].as_u64()? < total.as_u64()?;
-    (is_over && case["side"] == "reader" && in_part).then(|| {
+/// Whose case it is, as far as the study is here.
+fn show_subject(study: &Value) {
+    if !study.is_object() {
+        return;
+    }
+    let (name, id) = (text(study, "patient_name"), text(study, "patient_id"));
+    let (day, modality) = (day(study, "date"), text(study, "modality"));
+    outln!(
+        "  {}",
         say!(
-            "この検査は完全には届かず、{total} 枚中 {stored} 枚が PACS に入っています。PACS で削除してください。",
-            "This study did not arrive whole; {stored} of its {total} images are in the archive. Delete them there."
+            "患者 {name}  患者 ID {id}  検査日 {day}  {modality}",
+            "patient {name}  id {id}  study date {day}  {modality}"
         )
-    })
+    );
+    outln!(
+        "  {}",
+        say!("検査 UID {}", "study UID {}", text(study, "uid"))
+    );
 }
 
-/// What is asked for, and what has become of the sealed study.
+/// Of a case that has ended at its reader: that images of it are in the archive. After a restart the node knows only
+/// whether all of them had arrived.
+fn in_archive(case: &Value) -> Option<Message> {
+    if !has_ended(case) || case["side"] != "reader" {
+        return None;
+    }
+    let phase = word(text(case, "phase"));
+    let transfer = &case["transfer"];
+    let (stored, total) = (transfer["stored"].as_u64(), &transfer["objects_total"]);
+    match stored {
+        Some(0) => None,
+        Some(stored) if transfer["objects"].as_u64() < total.as_u64() => Some(say!(
+            "この検査は完全には届かず、{total} 枚中 {stored} 枚が PACS に入っています。PACS で削除してください。",
+            "This study did not arrive whole; {stored} of its {total} images are in the archive. Delete them there."
+        )),
+        Some(stored) => Some(say!(
+            "{phase}: 画像 {stored} 枚が PACS に入っています。PACS で削除してください。",
+            "{phase}; {stored} images are in your archive: delete them there.";
+            phase = phase
+        )),
+        None => {
+            let mut happened = case["timeline"].as_array().into_iter().flatten();
+            happened.any(|one| one["what"] == "received").then(|| say!(
+                "{phase}: 画像が PACS に残っているおそれがあります。PACS で確認し、削除してください。",
+                "{phase}; its images may be in your archive: look there and delete them.";
+                phase = phase
+            ))
+        }
+    }
+}
+
+/// What is asked for and promised, and what has become of the sealed study.
 fn show_study(case: &Value) {
     let terms = &case["terms"];
     if terms.is_object() {
@@ -168,7 +255,32 @@ fn show_study(case: &Value) {
             say!("希望期限 {needed}", "needed by {needed}")
         );
     }
-    if text(case, "sealed_study") != "kept" {
+    if case["due"].is_u64() {
+        let due = time(&case["due"]);
+        outln!("  {}", say!("返却予定 {due}", "promised by {due}"));
+    }
+    if case["promised_late"] == true {
+        outln!(
+            "  {}",
+            say!(
+                "! 返却予定が希望期限より後です",
+                "! it is promised for later than it is needed"
+            )
+        );
+    }
+    show_keeping(case);
+}
+
+fn show_keeping(case: &Value) {
+    if text(case, "sealed_study") != "kept" && has_ended(case) {
+        outln!(
+            "  {}",
+            say!(
+                "検査の鍵を破棄し、暗号化コピーを消しました",
+                "the study's key is destroyed and its sealed copy removed"
+            )
+        );
+    } else if text(case, "sealed_study") != "kept" {
         outln!(
             "  {}",
             say!(
@@ -185,5 +297,56 @@ fn show_study(case: &Value) {
                 "the sealed study is kept until {until}"
             )
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn withdrawn(transfer: &Value, timeline: &Value) -> Value {
+        json!({ "phase": "withdrawn", "side": "reader", "transfer": transfer, "timeline": timeline })
+    }
+
+    #[test]
+    fn images_that_stay_in_the_archive_are_counted() {
+        let standing = |stored: u64| json!({ "stored": stored, "objects": 3, "objects_total": 3 });
+        let said = |case: &Value| in_archive(case).map(|message| message.en);
+        let none = json!([]);
+        let whole = withdrawn(&standing(3), &none);
+        assert!(said(&whole).unwrap().contains("3 images"));
+        assert_eq!(said(&withdrawn(&standing(0), &none)), None);
+        let part = json!({ "stored": 1, "objects": 2, "objects_total": 3 });
+        let part = withdrawn(&part, &none);
+        assert!(said(&part).unwrap().contains("1 of its 3 images"));
+        let mut open = whole.clone();
+        open["phase"] = "received".into();
+        assert_eq!(said(&open), None);
+    }
+
+    #[test]
+    fn after_a_restart_only_the_timeline_tells() {
+        let said = |timeline: Value| in_archive(&withdrawn(&Value::Null, &timeline));
+        let received = said(json!([{ "what": "received", "at": 1 }])).unwrap();
+        assert!(received.en.contains("may be"));
+        assert_eq!(said(json!([{ "what": "offered", "at": 1 }])), None);
+    }
+
+    #[test]
+    fn a_retracted_report_shows_in_the_phase() {
+        let case = json!({ "phase": "closed", "retracted": true });
+        assert_eq!(phase(&case).en, "closed, report retracted");
+    }
+
+    #[test]
+    fn a_reason_is_told_once_and_only_of_a_case_that_has_ended() {
+        let full = json!({ "why": { "ja": "満", "en": "full" } });
+        let waits = json!({ "ja": "終", "en": "over" });
+        let mut case = json!({ "phase": "declined", "waiting": waits, "ended": [full, full] });
+        assert!(["終: 満", "over: full"].contains(&why(&case).as_str()));
+        case["phase"] = "offered".into();
+        assert!(["終", "over"].contains(&why(&case).as_str()));
     }
 }

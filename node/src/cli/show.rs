@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::language::Language;
+use crate::outputs::dates::date_text;
 use crate::say;
 
 /// Prints a line. Whoever reads may have enough of it (`| head`): then nothing more is to be said, and no failure.
@@ -28,6 +29,20 @@ pub(super) fn message<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field][Language::current().code()]
         .as_str()
         .unwrap_or_default()
+}
+
+/// A DICOM date of an answer as people read it, or as it came when it is none.
+pub(super) fn day(value: &Value, field: &str) -> String {
+    date_text(text(value, field))
+}
+
+/// The short ids of cases.
+pub(super) fn cases(cases: &Value) -> String {
+    let cases = cases.as_array().into_iter().flatten();
+    cases
+        .map(|case| text(case, "short"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The beginning of an id, as people compare and type it.
@@ -150,6 +165,15 @@ fn is_wide(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_read_in_either_form() {
+        let of = |date: &str| day(&serde_json::json!({ "date": date }), "date");
+        assert_eq!(of("19961029"), "1996-10-29");
+        assert_eq!(of("1996.10.29"), "1996-10-29");
+        assert_eq!(of("unknown"), "unknown");
+        assert_eq!(day(&Value::Null, "date"), "");
+    }
 
     #[test]
     fn japanese_takes_two_cells() {

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::cli::arguments::Study;
 use crate::cli::case;
-use crate::cli::show::{bytes, message, table, text, time};
-use crate::control::request::{Request, SendStudy};
-use crate::language::Failure;
+use crate::cli::show::{bytes, cases, day, message, table, text, time};
+use crate::control::request::{Request, SendStudy, must_be_sent};
+use crate::language::{Failure, Message};
 use crate::say;
 
 /// Performs a command about studies.
@@ -29,20 +29,24 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             priority,
             specialty,
             hours,
+            now,
+            all,
+            despite_skipped,
             at,
         } => {
-            // The node may run in another folder than the one the path was typed in.
-            let study =
-                std::fs::canonicalize(&study).map_or(study, |path| path.display().to_string());
             let answer = at.ask(Request::StudySend(SendStudy {
-                study,
+                study: whole_path(study),
                 to,
                 priority,
                 specialty,
                 hours,
+                now,
+                all,
+                despite_skipped,
             }))?;
             at.print(&answer, |answer| {
                 imported(&answer["imported"]);
+                held_back(&answer["held_back"]);
                 answer["cases"]
                     .as_array()
                     .into_iter()
@@ -50,6 +54,7 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                     .for_each(case::show);
             });
             taken(&answer["imported"])?;
+            must_be_sent(&answer)?;
         }
         Study::Import { path, at } => {
             let path = std::fs::canonicalize(&path)
@@ -64,11 +69,66 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Files that were looked at, and of which none could be taken, are a failure for whoever calls from a program.
+/// A file or folder by its whole path: the node may run in another folder than the one it was typed in. Anything else as
+/// it was typed.
+fn whole_path(study: String) -> String {
+    let whole = std::fs::canonicalize(&study).or_else(|error| match study.contains('/') {
+        true => std::path::absolute(&study),
+        false => Err(error),
+    });
+    whole.map_or(study, |path| path.display().to_string())
+}
+
+/// The studies or patients because of which nothing was sent.
+fn held_back(held: &Value) {
+    let of = |field: &str| held[field].as_array().cloned().unwrap_or_default();
+    for study in of("studies") {
+        outln!(
+            "  {}  {}  {}  {}  {}",
+            text(&study, "patient_name"),
+            text(&study, "patient_id"),
+            day(&study, "date"),
+            text(&study, "modality"),
+            text(&study, "uid")
+        );
+    }
+    for patient in of("patients") {
+        let (id, issuer) = (text(&patient, "id"), text(&patient, "issuer"));
+        let study = text(&patient, "study");
+        outln!(
+            "  {}",
+            say!(
+                "患者 ID {id} {issuer}（検査 {study}）",
+                "patient ID {id} {issuer} (study {study})"
+            )
+        );
+        let files = &patient["files"];
+        let names = files["names"].as_array().into_iter().flatten();
+        names
+            .filter_map(Value::as_str)
+            .for_each(|name| outln!("    {name}"));
+        let named = files["names"].as_array().map_or(0, Vec::len) as u64;
+        let more = files["count"].as_u64().unwrap_or(0).saturating_sub(named);
+        if more > 0 {
+            outln!("    {}", say!("ほか {more} 件", "and {more} more"));
+        }
+    }
+}
+
+/// An import that found no file, or could take none, is a failure for whoever calls from a program.
 fn taken(imported: &Value) -> Result<(), Failure> {
     let skipped = imported["skipped"].as_array().map_or(0, Vec::len);
-    if skipped == 0 || imported["taken"] != 0 {
+    if imported.is_null() || imported["taken"] != 0 {
         return Ok(());
+    }
+    if skipped == 0 {
+        return Err(Failure::new(
+            "no-files",
+            say!(
+                "そのフォルダにはファイルがありません。場所を確認してください。",
+                "There is no file in that folder. Check the place."
+            ),
+        ));
     }
     Err(Failure::new(
         "nothing-taken",
@@ -86,16 +146,17 @@ fn list(answer: &Value) {
             text(study, "patient_name").to_owned(),
             text(study, "patient_id").to_owned(),
             text(study, "modality").to_owned(),
-            text(study, "date").to_owned(),
+            day(study, "date"),
             study["objects"].to_string(),
             bytes(&study["bytes"]),
+            cases(&study["cases"]),
             message(study, "waiting").to_owned(),
             text(study, "uid").to_owned(),
         ]
     };
     let headings = say!(
-        "患者,患者 ID,種別,検査日,枚数,容量,状態,検査 UID",
-        "patient,id,modality,date,objects,size,why it waits,study UID"
+        "患者,患者 ID,種別,検査日,枚数,容量,症例,状態,検査 UID",
+        "patient,id,modality,date,objects,size,case,why it waits,study UID"
     );
     table(
         &headings.text().split(',').collect::<Vec<_>>(),
@@ -104,30 +165,38 @@ fn list(answer: &Value) {
 }
 
 fn show(study: &Value) {
-    let fields = [
-        (
-            say!("患者", "patient"),
-            text(study, "patient_name").to_owned(),
-        ),
-        (
-            say!("患者 ID", "patient id"),
-            text(study, "patient_id").to_owned(),
-        ),
-        (
-            say!("生年月日", "birth date"),
-            text(study, "birth_date").to_owned(),
-        ),
-        (say!("性別", "sex"), text(study, "sex").to_owned()),
+    let parts = study["parts"].as_array().map(Vec::as_slice);
+    let parts = parts.unwrap_or_default();
+    let count = parts.len();
+    for (at, part) in parts.iter().enumerate() {
+        if count > 1 {
+            let number = at + 1;
+            outln!(
+                "{}",
+                say!(
+                    "{count} 部分中の第 {number} 部分",
+                    "part {number} of {count}"
+                )
+            );
+        }
+        show_part(part);
+    }
+}
+
+fn show_part(study: &Value) {
+    let plain = |field: &str| text(study, field).to_owned();
+    let mut fields = vec![
+        (say!("患者", "patient"), plain("patient_name")),
+        (say!("患者 ID", "patient id"), plain("patient_id")),
+        (say!("生年月日", "birth date"), day(study, "birth_date")),
+        (say!("性別", "sex"), plain("sex")),
         (
             say!("受付番号", "accession number"),
-            text(study, "accession_number").to_owned(),
+            plain("accession_number"),
         ),
-        (say!("検査日", "date"), text(study, "date").to_owned()),
-        (
-            say!("検査名", "description"),
-            text(study, "description").to_owned(),
-        ),
-        (say!("検査 UID", "study UID"), text(study, "uid").to_owned()),
+        (say!("検査日", "date"), day(study, "date")),
+        (say!("検査名", "description"), plain("description")),
+        (say!("検査 UID", "study UID"), plain("uid")),
         (
             say!("枚数", "objects"),
             format!("{} ({})", study["objects"], bytes(&study["bytes"])),
@@ -136,15 +205,22 @@ fn show(study: &Value) {
             say!("受信", "arrived"),
             format!("{} – {}", time(&study["first_at"]), time(&study["last_at"])),
         ),
+        (say!("症例", "case"), cases(&study["cases"])),
         (
             say!("状態", "why it waits"),
             message(study, "waiting").to_owned(),
         ),
     ];
-    table(
-        &["", ""],
-        &fields.map(|(name, value)| vec![name.text().to_owned(), value]),
-    );
+    if study["mixes_patients"] == true {
+        let patients = study["patients"].as_array().into_iter().flatten();
+        let named: Vec<String> = patients
+            .map(|patient| format!("{} {}", text(patient, "id"), text(patient, "issuer")))
+            .map(|patient| patient.trim().to_owned())
+            .collect();
+        fields.push((say!("混在する患者 ID", "patient ids"), named.join(", ")));
+    }
+    let row = |(name, value): (Message, String)| vec![name.text().to_owned(), value];
+    table(&["", ""], &fields.into_iter().map(row).collect::<Vec<_>>());
     for series in study["series"].as_array().into_iter().flatten() {
         outln!(
             "  {} {} {} × {}",

@@ -1,21 +1,33 @@
 //! Requests about cases.
 
-use dokuei_keys::id::SiteId;
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::phase::Phase;
+use dokuei_protocol::case::report::{ReportStatus, Versions};
 use dokuei_protocol::case::request::Keeping;
 use dokuei_protocol::case::terms::CaseTerms;
+use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::input::Command;
+use dokuei_protocol::service::Service;
 use dokuei_protocol::service::views::{CaseView, Side};
+use dokuei_protocol::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use crate::control::answers::{
     both, command, find_case, find_partner, partner_name, short, stopping, waiting,
 };
+use crate::control::endings::ending;
 use crate::control::people::find_person;
-use crate::language::Failure;
+use crate::control::whose::study_of;
+use crate::language::{Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
 use crate::site::people;
+
+/// How much later than the need a promise may be without being late. Both are given in hours, the promise from a later
+/// moment on: for the same number of hours it is always a little later.
+const LATENESS: Span = Span::HOUR;
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let views = node
@@ -53,21 +65,13 @@ pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
 /// One case, with what only its own site knows of the study.
 pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Failure> {
     let case = view.case;
-    let facts = node.desk.ask(move |service| {
-        let state = service.state();
-        let request = state.requests.get(&case);
-        let thread = match request {
-            Some(request) => request.booked().or(request.threads.values().last()),
-            None => state.readings.get(&case).map(|reading| &reading.thread),
-        };
-        let versions = thread.and_then(|thread| thread.expected().versions().cloned());
-        (request.map(|request| request.manifest.parcel), versions)
-    });
-    let (parcel, versions) = facts.await.map_err(|_| stopping())?;
-    let study = match parcel {
-        Some(parcel) => node.ports.register.look(&parcel, |study| study.uid.clone()),
-        None => node.ports.granted.study(case).map(|study| study.uid),
-    };
+    let facts = node.desk.ask(move |service| Facts::of(service, case));
+    let Facts {
+        parcel,
+        versions,
+        endings,
+    } = facts.await.map_err(|_| stopping())?;
+    let study = study_of(node, case, parcel);
     let reports: Vec<Value> = versions
         .iter()
         .flat_map(|versions| versions.all())
@@ -77,17 +81,29 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         Some(site) => json!({ "site": site.to_string(), "name": partner_name(node, site).await }),
         None => Value::Null,
     };
+    let mut ended = Vec::with_capacity(endings.len());
+    for (site, code, why) in endings {
+        let name = partner_name(node, site).await;
+        ended.push(
+            json!({ "site": site.to_string(), "name": name, "how": code, "why": both(&why) }),
+        );
+    }
+    let newest = versions.as_ref().and_then(|versions| versions.newest());
     Ok(json!({
         "case": case.to_string(),
         "short": short(case),
         "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" },
         "partner": partner,
-        "study_uid": study,
+        "study_uid": study.as_ref().map(|study| study["uid"].clone()),
+        "study": study,
         "phase": view.phase,
         "waiting": both(&waiting(view.waiting)),
         "trouble": node.ports.troubles.of(&case).map(|why| both(&why.sentence())),
         "since": view.since.0,
         "due": view.due.map(|due| due.0),
+        "promised_late": promised_late(view),
+        "retracted": newest.is_some_and(|newest| newest.issued.status == ReportStatus::Retracted),
+        "ended": ended,
         "sealed_study": match view.keeping { Keeping::Kept => "kept", Keeping::KeyDestroyed => "key-destroyed", Keeping::Removed => "removed" },
         "kept_until": view.kept_until.map(|until| until.0),
         "terms": view.terms.as_ref().map(terms_json),
@@ -95,6 +111,70 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "reports": reports,
         "transfer": node.ports.transfers.standing(&case),
     }))
+}
+
+/// What the service knows of a case beyond its view.
+struct Facts {
+    /// The study's parcel, at the requester.
+    parcel: Option<ParcelId>,
+    versions: Option<Versions>,
+    /// With whom it has ended without a report, how, and why.
+    endings: Vec<(SiteId, &'static str, Message)>,
+}
+
+impl Facts {
+    fn of(service: &Service, case: CaseId) -> Facts {
+        let state = service.state();
+        let request = state.requests.get(&case);
+        let thread = match request {
+            Some(request) => request.booked().or(request.threads.values().last()),
+            None => state.readings.get(&case).map(|reading| &reading.thread),
+        };
+        let threads: Vec<&Thread> = match request {
+            Some(request) => request.threads.values().collect(),
+            None => thread.into_iter().collect(),
+        };
+        let ended = |thread: &Thread| {
+            let phase = thread.expected();
+            let Phase::Ended(how) = phase else {
+                return None;
+            };
+            let (terms, other) = match request {
+                Some(request) => (Some(&request.terms), thread.reader()),
+                None => (None, thread.requester()),
+            };
+            let partner = state.partners.get(&thread.reader());
+            let capacity = partner.and_then(|partner| partner.capacity.as_ref());
+            Some((other, phase.code(), ending(how, terms, capacity)))
+        };
+        Facts {
+            parcel: request.map(|request| request.manifest.parcel),
+            versions: thread.and_then(|thread| thread.expected().versions().cloned()),
+            endings: threads.into_iter().filter_map(ended).collect(),
+        }
+    }
+}
+
+/// Whether a report that is still to come was promised for later than it is needed.
+pub(super) fn promised_late(view: &CaseView) -> bool {
+    let needed = view.terms.as_ref().map(|terms| terms.due);
+    let is_awaited = [
+        "quoted",
+        "booked",
+        "handing-over",
+        "received",
+        "claimed",
+        "preliminary",
+    ];
+    let late = view
+        .due
+        .zip(needed)
+        .is_some_and(|(due, needed)| is_late(due, needed));
+    late && is_awaited.contains(&view.phase)
+}
+
+fn is_late(due: Timestamp, needed: Timestamp) -> bool {
+    due > needed.after(LATENESS)
 }
 
 fn terms_json(terms: &CaseTerms) -> Value {
@@ -229,4 +309,17 @@ fn unknown_reason(given: &str, known: &str) -> Failure {
             "'{given}' is no reason here. Known: {known}."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_of_the_same_hours_is_not_late() {
+        let needed = Timestamp(1_000).after(Span::DAY);
+        assert!(!is_late(needed, needed));
+        assert!(!is_late(needed.after(Span::HOUR), needed));
+        assert!(is_late(needed.after(Span::HOUR.times(2)), needed));
+    }
 }

@@ -8,12 +8,15 @@ pub mod socket;
 
 pub(crate) mod answers;
 mod cases;
+mod endings;
 mod keys;
 mod partners;
 mod people;
 mod reports;
+mod sending;
 mod status;
 mod studies;
+mod whose;
 
 /// Longest request line: a report with the largest PDF, in base 64.
 pub const REQUEST_BYTES: u64 = 48 * 1024 * 1024;

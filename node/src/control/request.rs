@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::language::{Failure, Message};
+
 /// What can be asked of a node.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -140,8 +142,31 @@ pub struct SendStudy {
     pub priority: String,
     /// Sub-specialty wanted.
     pub specialty: String,
-    /// Hours until the report is needed.
+    /// Hours until the report is needed: 1 to 744.
     pub hours: u32,
+    /// Send what came of it so far, although it may still be arriving.
+    #[serde(default)]
+    pub now: bool,
+    /// Send every study of the folder, when it holds several.
+    #[serde(default)]
+    pub all: bool,
+    /// Send although files of the folder were refused.
+    #[serde(default)]
+    pub despite_skipped: bool,
+}
+
+/// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.
+///
+/// # Errors
+/// Why nothing was sent.
+pub fn must_be_sent(answer: &serde_json::Value) -> Result<(), Failure> {
+    let held = &answer["held_back"];
+    if held.is_null() {
+        return Ok(());
+    }
+    let text = |field: &str| held[field].as_str().unwrap_or_default().to_owned();
+    let why = Message::new(text("ja"), text("en"));
+    Err(Failure::new(text("code"), why))
 }
 
 /// A person to give a key.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::reach::is_of_the_house;
 use crate::control::answers::{both, partner_name, stopping, waiting};
+use crate::control::cases::promised_late;
 use crate::control::{keys, partners};
 use crate::language::{Failure, Message};
 use crate::runtime::desk::now;
@@ -205,6 +206,8 @@ fn attention(
             ));
         }
     }
+    said.extend(of_cases(seen));
+    said.extend(late_images(node, &seen.asked));
     for partner in partners.as_array().into_iter().flatten() {
         said.extend(about(partner, at));
     }
@@ -231,6 +234,46 @@ fn attention(
         ));
     }
     Ok(said)
+}
+
+/// What is the matter with cases that nobody need work on just now.
+fn of_cases(seen: &Seen) -> Vec<Message> {
+    let count = |is: &dyn Fn(&CaseView) -> bool| seen.cases.iter().filter(|view| is(view)).count();
+    let mut said = Vec::new();
+    let unread = count(&|view| view.waiting == Waiting::OfferAgain);
+    if unread > 0 {
+        said.push(say!(
+            "断られたか期限が切れ、再依頼していない症例: {unread} 件（dokuei case list で確認し、dokuei case offer で再依頼）",
+            "declined or expired, and not offered again ('dokuei case list', 'dokuei case offer') (cases: {unread})"
+        ));
+    }
+    let late = count(&promised_late);
+    if late > 0 {
+        said.push(say!(
+            "返却予定が希望期限より後の症例: {late} 件（dokuei case show で確認）",
+            "promised for later than the report is needed ('dokuei case show') (cases: {late})"
+        ));
+    }
+    said
+}
+
+/// Images that came after their study was sent, and are in no case.
+fn late_images(node: &Node, asked: &BTreeSet<ParcelId>) -> Option<Message> {
+    let (mut sent, mut unsent) = (BTreeSet::new(), Vec::new());
+    node.ports.register.look_at_all(|study| {
+        if asked.contains(&study.parcel) {
+            sent.insert(study.uid.clone());
+        } else {
+            unsent.push(study.uid.clone());
+        }
+    });
+    let late = unsent.iter().filter(|uid| sent.contains(*uid)).count();
+    (late > 0).then(|| {
+        say!(
+            "依頼後に画像が届き、その画像を送っていない検査: {late} 件（dokuei study list で確認し、dokuei study send で追加として依頼）",
+            "images came after their study was sent: 'dokuei study send' sends them as an addition (studies: {late})"
+        )
+    })
 }
 
 /// What is the matter with a partner.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::control::request::{AddPerson, Request, SendStudy, SignReport};
+use crate::control::request::{AddPerson, Request, SendStudy, SignReport, must_be_sent};
 use crate::demo::site::DemoSite;
 use crate::demo::study;
 use crate::language::{Failure, Message, word};
@@ -142,18 +142,7 @@ impl Story {
             "CT 装置が {taken} 枚を診療所のノードに送りました（暗号化して保存済み）。",
             "The scanner sent {taken} images to the clinic's node; they are sealed on disk."
         ));
-        let send = SendStudy {
-            study: uid.clone(),
-            to: vec![hospital.name.clone()],
-            priority: "urgent".to_owned(),
-            specialty: "general".to_owned(),
-            hours: 24,
-        };
-        let sent = clinic.ask(Request::StudySend(send))?;
-        let case = sent["cases"][0]["case"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let case = send(clinic, hospital, &uid)?;
         self.say(&say!(
             "診療所が大学病院に読影を依頼しました（症例 {}）。",
             "The clinic asked the hospital to read it (case {}).",
@@ -261,6 +250,23 @@ impl Story {
         }
         Ok(())
     }
+}
+
+/// Asks the hospital to read a study; returns the case.
+fn send(clinic: &DemoSite, hospital: &DemoSite, uid: &str) -> Result<String, Failure> {
+    let sent = clinic.ask(Request::StudySend(SendStudy {
+        study: uid.to_owned(),
+        to: vec![hospital.name.clone()],
+        priority: "urgent".to_owned(),
+        specialty: "general".to_owned(),
+        hours: 24,
+        now: true,
+        all: false,
+        despite_skipped: false,
+    }))?;
+    must_be_sent(&sent)?;
+    let case = sent["cases"][0]["case"].as_str();
+    Ok(case.unwrap_or_default().to_owned())
 }
 
 fn reach(

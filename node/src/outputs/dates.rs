@@ -31,7 +31,7 @@ pub(super) fn date(da: &str) -> Option<Date> {
 }
 
 /// `2024-01-15`, or the text as received.
-pub(super) fn date_text(da: &str) -> String {
+pub(crate) fn date_text(da: &str) -> String {
     date(da).map_or_else(|| da.trim().to_owned(), |date| date.to_string())
 }
 

@@ -3,7 +3,7 @@
 //! Both are pure functions of their input: no clock, no disk, no randomness, so the same report
 //! gives the same bytes on every node and after every restart.
 
-mod dates;
+pub(crate) mod dates;
 pub mod encapsulated;
 pub mod pdf;
 pub mod view;

@@ -1,18 +1,21 @@
 //! Taking in files: each goes through the same gate as an object from a modality, and what is not
 //! taken is named with its reason.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::part10::{FileError, scan_file};
+use crate::dicom::scanner::MalformedKind;
 use crate::dicom::scp::ObjectWriter as _;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::ObjectHead;
 use crate::say;
+use crate::studies::attributes::Attributes;
 use crate::studies::intake::StudyIntake;
+use crate::studies::patient::Patient;
 
 /// Files of one import. A disc holds some thousand; more is a wrong folder.
 const FILES: usize = 200_000;
@@ -20,15 +23,33 @@ const FILES: usize = 200_000;
 const DEPTH: usize = 32;
 /// Skipped files that are named one by one.
 const NAMED: usize = 1_000;
+/// Patients of one study whose files are named: enough to show that there are several.
+const PATIENTS: usize = 8;
+/// Files that are named for each of them.
+const FILES_OF_PATIENT: usize = 5;
 
-/// What became of an import.
+/// What became of an import. Holds patient data: no `Debug`.
 pub struct Imported {
     /// Objects that are here now, new or before.
     pub taken: usize,
     /// Their studies.
     pub studies: Vec<String>,
+    /// By study, whom its files name: the first [`PATIENTS`].
+    pub patients: BTreeMap<String, Vec<FilesOfPatient>>,
     /// Files that were not taken, the first [`NAMED`].
     pub skipped: Vec<Skipped>,
+    /// Files that were not taken although an object may be in them: without it a study is not whole.
+    pub refused: usize,
+}
+
+/// The files of one patient in one study.
+pub struct FilesOfPatient {
+    /// Whom they name.
+    pub patient: Patient,
+    /// How many they are.
+    pub count: usize,
+    /// The first [`FILES_OF_PATIENT`], by their path below the imported folder.
+    pub files: Vec<String>,
 }
 
 /// A file that was not taken.
@@ -37,6 +58,8 @@ pub struct Skipped {
     pub file: String,
     /// Why.
     pub why: Message,
+    /// It holds no DICOM object: nothing is missing without it.
+    pub is_foreign: bool,
 }
 
 /// Nothing was taken in.
@@ -70,34 +93,60 @@ pub fn import(intake: &StudyIntake, path: &Path) -> Result<Imported, ImportError
     let mut files = Vec::new();
     collect(path, 0, &mut files)?;
     files.sort();
-    let mut studies = BTreeSet::new();
     let mut imported = Imported {
         taken: 0,
         studies: Vec::new(),
+        patients: BTreeMap::new(),
         skipped: Vec::new(),
+        refused: 0,
     };
     for file in files {
+        let name = || {
+            let below = file.strip_prefix(path).ok();
+            let name = below.filter(|name| !name.as_os_str().is_empty());
+            name.unwrap_or(&file).display().to_string()
+        };
         match take(intake, &file) {
-            Ok(study) => {
+            Ok((study, patient)) => {
                 imported.taken += 1;
-                studies.insert(study);
+                note(imported.patients.entry(study).or_default(), patient, name);
             }
-            Err(why) if imported.skipped.len() < NAMED => {
-                let name = file
-                    .strip_prefix(path)
-                    .ok()
-                    .filter(|name| !name.as_os_str().is_empty())
-                    .unwrap_or(&file);
-                imported.skipped.push(Skipped {
-                    file: name.display().to_string(),
-                    why,
-                });
+            Err(NotTaken { why, is_foreign }) => {
+                imported.refused += usize::from(!is_foreign);
+                if imported.skipped.len() < NAMED {
+                    imported.skipped.push(Skipped {
+                        file: name(),
+                        why,
+                        is_foreign,
+                    });
+                }
             }
-            Err(_) => {}
         }
     }
-    imported.studies = studies.into_iter().collect();
+    imported.studies = imported.patients.keys().cloned().collect();
     Ok(imported)
+}
+
+/// Notes whom a file names.
+fn note(patients: &mut Vec<FilesOfPatient>, patient: Patient, name: impl Fn() -> String) {
+    let at = patients.iter().position(|known| known.patient == patient);
+    let at = match at {
+        Some(at) => at,
+        None if patients.len() < PATIENTS => {
+            patients.push(FilesOfPatient {
+                patient,
+                count: 0,
+                files: Vec::new(),
+            });
+            patients.len() - 1
+        }
+        None => return,
+    };
+    let known = &mut patients[at];
+    known.count += 1;
+    if known.files.len() < FILES_OF_PATIENT {
+        known.files.push(name());
+    }
 }
 
 fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
@@ -115,17 +164,49 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Im
     Ok(())
 }
 
-fn take(intake: &StudyIntake, path: &Path) -> Result<String, Message> {
-    let unreadable = |error: io::Error| FileError::Io(error).message().sentence();
+/// Why a file was not taken.
+struct NotTaken {
+    why: Message,
+    is_foreign: bool,
+}
+
+impl NotTaken {
+    /// An object may be in the file.
+    fn refused(why: &dyn Explain) -> NotTaken {
+        NotTaken {
+            why: why.message().sentence(),
+            is_foreign: false,
+        }
+    }
+}
+
+impl From<FileError> for NotTaken {
+    fn from(error: FileError) -> NotTaken {
+        let is_foreign = match &error {
+            FileError::Io(_) => false,
+            FileError::Malformed(malformed) => matches!(
+                malformed.kind,
+                MalformedKind::NotDicom | MalformedKind::Directory
+            ),
+        };
+        NotTaken {
+            is_foreign,
+            ..NotTaken::refused(&error)
+        }
+    }
+}
+
+fn take(intake: &StudyIntake, path: &Path) -> Result<(String, Patient), NotTaken> {
+    let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let scanned = scan_file(&mut file, Some(length)).map_err(|error| error.message().sentence())?;
+    let scanned = scan_file(&mut file, Some(length))?;
     let head = ObjectHead {
         sop_class: scanned.header.sop_class().as_str().to_owned(),
         sop_instance: scanned.header.sop_instance().as_str().to_owned(),
         transfer_syntax: scanned.header.transfer_syntax().uid().as_str().to_owned(),
     };
-    let refused = |failure: StoreFailure| failure.message().sentence();
+    let refused = |failure: StoreFailure| NotTaken::refused(&failure);
     let mut object = Box::new(intake.object(head).map_err(refused)?);
     file.seek(SeekFrom::Start(scanned.data_set_offset))
         .map_err(unreadable)?;
@@ -138,7 +219,8 @@ fn take(intake: &StudyIntake, path: &Path) -> Result<String, Message> {
         object.write(&piece[..count]).map_err(refused)?;
     }
     object.commit().map_err(refused)?;
-    Ok(scanned.header.study().as_str().to_owned())
+    let patient = Patient::of(&Attributes::of(&scanned.header));
+    Ok((scanned.header.study().as_str().to_owned(), patient))
 }
 
 #[cfg(test)]

@@ -5,5 +5,6 @@ pub mod attributes;
 pub mod granted;
 pub mod import;
 pub mod intake;
+pub mod patient;
 pub mod register;
 pub mod study;

@@ -10,9 +10,13 @@ use crate::dicom::header::Header;
 use crate::dicom::uid;
 use crate::parcels::SealedObject;
 use crate::studies::attributes::Attributes;
+use crate::studies::patient::Patient;
 
 /// Form of stored studies. A change needs a new number and a migration.
 pub const STUDY_VERSION: u8 = 1;
+/// Further patients that are remembered of a study: two that contradict each other are enough to hold it back, and
+/// these do not fit without two such.
+const OTHER_PATIENTS: usize = 8;
 
 /// A study in one parcel.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -48,6 +52,10 @@ pub struct Study {
     /// Set when its sealed objects were removed: the digest of the images that it had.
     #[n(9)]
     pub removed: Option<Digest>,
+    /// Whom objects name otherwise than the first does, the first [`OTHER_PATIENTS`] of these.
+    #[n(10)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub others: Vec<Patient>,
 }
 
 /// One series.
@@ -118,6 +126,7 @@ impl Study {
             last_at: at,
             manifest: None,
             removed: None,
+            others: Vec::new(),
         }
     }
 
@@ -140,6 +149,7 @@ impl Study {
         if self.objects.is_empty() {
             self.attributes = Attributes::of(header);
         }
+        self.note_patient(header);
         let series = self.series_of(header);
         self.series[series].objects += 1;
         self.objects.push(StudyObject {
@@ -154,6 +164,34 @@ impl Study {
             number: header.instance_number(),
         });
         self.last_at = at;
+    }
+
+    /// Remembers whom an object names, when the first one names somebody else or otherwise.
+    fn note_patient(&mut self, header: &Header) {
+        let identity = [
+            dicom_dictionary_std::tags::PATIENT_ID,
+            dicom_dictionary_std::tags::ISSUER_OF_PATIENT_ID,
+        ];
+        if identity
+            .iter()
+            .all(|tag| header.raw(*tag) == self.attributes.value(*tag))
+        {
+            return;
+        }
+        let patient = Patient::of(&Attributes::of(header));
+        let is_new = !self.patients().contains(&patient) && !patient.id.is_empty();
+        if is_new && self.others.len() < OTHER_PATIENTS {
+            self.others.push(patient);
+        }
+    }
+
+    /// Everybody whom its objects name; one when all is well.
+    pub fn patients(&self) -> Vec<Patient> {
+        let first = Patient::of(&self.attributes);
+        [first]
+            .into_iter()
+            .chain(self.others.iter().cloned())
+            .collect()
     }
 
     /// The object with this SOP Instance UID.
