@@ -388,21 +388,7 @@ pub(super) enum Report {
         status: String,
     },
     /// レポートを表示・保存する / show a report version, or save it
-    Show {
-        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
-        case: String,
-        /// 版。なければ最新 / version; otherwise the newest
-        #[arg(long)]
-        version: Option<u32>,
-        /// 検証用の署名済みファイルを保存 / save the signed bundle for offline verification
-        #[arg(long, value_name = "FILE")]
-        save: Option<PathBuf>,
-        /// PDF を保存 / save the PDF
-        #[arg(long, value_name = "FILE")]
-        pdf: Option<PathBuf>,
-        #[command(flatten)]
-        at: At,
-    },
+    Show(ShowReport),
     /// ファイルだけで真正性を確かめる / verify a report from its file alone: no node, no network
     Verify {
         /// 保存したバンドルまたはレポートの DICOM ファイル / a bundle (report show --save) or the DICOM object of a report
@@ -414,6 +400,27 @@ pub(super) enum Report {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Which report to show.
+#[derive(clap::Args)]
+pub(super) struct ShowReport {
+    /// 症例 ID（先頭 4 文字以上） / case id or its beginning
+    pub case: String,
+    /// 版。なければ最新 / version; otherwise the newest
+    #[arg(long)]
+    pub version: Option<u32>,
+    /// 検証用の署名済みファイルを保存 / save the signed bundle for offline verification
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// PDF を保存 / save the PDF
+    #[arg(long, value_name = "FILE")]
+    pub pdf: Option<PathBuf>,
+    /// 保存先にあるファイルを上書きする / overwrite the files that are there
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// What is written and who signs it.

@@ -26,6 +26,7 @@ mod run;
 mod show;
 mod status;
 mod study;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

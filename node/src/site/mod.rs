@@ -201,7 +201,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// The folder in which a path lies: for a bare name, the one this process works in.
-fn folder_of(path: &Path) -> Option<&Path> {
+pub fn folder_of(path: &Path) -> Option<&Path> {
     path.parent().map(|folder| match folder.as_os_str() {
         name if name.is_empty() => Path::new("."),
         _ => folder,
