@@ -114,7 +114,8 @@ def test_a_revoked_person_signs_nothing(sites):
     person = hospital.ask("person", "list")[0]
     assert hospital.ask("revoke", "person", person["name"], "--yes")["id"] == person["id"]
     assert hospital.ask("person", "list") == []
-    one_sentence(hospital.sign(case, "final", "Not by this key.", ok=False))
+    assert "is revoked" in one_sentence(hospital.sign(case, "final", "Not by this key.", ok=False))
+    assert "Nobody is called" in one_sentence(dokuei("person", "remove", "架空 誰か", "--yes", "--dir", hospital.data, ok=False))
     words = ["--name", person["name"], "--licence", "1", "--passphrase-file", hospital.home / "reader"]
     hospital.ask("person", "add", *words)
     hospital.sign(case, "final", "By the new key.")

@@ -23,7 +23,7 @@ def test_a_person_who_left_signs_no_more_and_what_they_signed_stays(sites, tmp_p
     assert hospital.ask("person", "list") == []
     assert "person add" in dokuei("person", "list", "--dir", hospital.data).stdout
     refusal = one_sentence(hospital.sign(case, "final", "Nothing.", ok=False))
-    assert READER in refusal
+    assert READER in refusal and "taken away" in refusal
     assert not list(hospital.data.glob("keys/person-*.keys"))
     one_sentence(dokuei("person", "remove", READER, "--yes", "--dir", hospital.data, ok=False))
 

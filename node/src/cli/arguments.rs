@@ -128,6 +128,9 @@ pub(super) enum Partner {
     Remove {
         /// 名称または施設 ID / name or site id
         partner: String,
+        /// 終わっていない症例があっても解除する / also when cases with it are not over
+        #[arg(long)]
+        despite_open_cases: bool,
         #[command(flatten)]
         at: At,
     },
@@ -428,7 +431,7 @@ pub(super) struct ShowReport {
 pub(super) struct Writing {
     /// 症例 ID（先頭 4 文字以上） / case id or its beginning
     pub case: String,
-    /// 署名者の氏名または ID / name or id of the author
+    /// 署名者の氏名または ID（読影開始前なら、この人で読影開始になる） / name or id of the author; begins the reading when it has not begun
     #[arg(long)]
     pub reader: String,
     /// 本文 / the text

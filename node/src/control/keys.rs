@@ -16,6 +16,7 @@ use crate::language::{Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
+use crate::site::people::Gone;
 use crate::site::{notices, people};
 
 /// How long before the end of the certificate `status` warns: time enough to find the recovery sheet, and to notice it
@@ -26,7 +27,7 @@ const WARN: Span = Span::DAY.times(60);
 pub(super) async fn revoke_person(node: &Node, person: &str) -> Result<Value, Failure> {
     let found = find_person(node, person)?;
     command(node, Command::RevokePerson(found.id)).await?;
-    people::retire(&node.folder, &found.id)?;
+    people::retire(&node.folder, &found.id, Gone::Revoked)?;
     Ok(json!({ "id": found.id.to_string(), "name": found.name }))
 }
 
