@@ -10,6 +10,7 @@ use crate::control::request::AddPerson;
 use crate::language::Failure;
 use crate::runtime::start::Node;
 use crate::say;
+use crate::site::passphrase::CHARACTERS;
 use crate::site::people::{self, Gone, NewPerson, Person};
 use crate::studies::intake::now;
 
@@ -36,12 +37,12 @@ pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure
             ),
         )
     })?;
-    if passphrase.chars().count() < 8 {
+    if passphrase.chars().count() < CHARACTERS {
         return Err(Failure::new(
             "short-passphrase",
             say!(
-                "合言葉は 8 文字以上にしてください。",
-                "The passphrase needs at least 8 characters."
+                "合言葉は {CHARACTERS} 文字以上にしてください。",
+                "The passphrase needs at least {CHARACTERS} characters."
             ),
         ));
     }
