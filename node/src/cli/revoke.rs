@@ -132,12 +132,22 @@ fn no_place() -> Failure {
 }
 
 fn question(revoked: PublicKey, name: &str, site: SiteId, since: UnixSeconds) -> Message {
-    let (key, site) = (revoked.to_string(), site.to_string());
-    let (key, site, since) = (&key[..8], &site[..8], minute(&json!(since.0 * 1000)));
+    let (key, since) = (revoked.to_string(), minute(&json!(since.0 * 1000)));
+    let key = &key[..8];
     say!(
-        "鍵 {key}…（施設「{name}」{site}…）を {since} にさかのぼって失効させます。取り消しはできません。",
-        "The key {key}… of the site '{name}' ({site}…) is to be revoked from {since} on; there is no way back."
+        "施設{site}の鍵 {key}… を {since} にさかのぼって失効させます。取り消しはできません。",
+        "The key {key}… of the site {site} is to be revoked from {since} on; there is no way back.";
+        site = named(name, &site.to_string())
     )
+}
+
+/// A site by its name, where that is known, and its id.
+fn named(name: &str, site: &str) -> Message {
+    if name.is_empty() {
+        say!(" {site} ", "{site}")
+    } else {
+        say!("「{name}」（{site}）", "'{name}' ({site})")
+    }
 }
 
 /// From when on a key is revoked. A key whose certificate is the site's first was not lost before that was made; when it
@@ -226,12 +236,12 @@ fn show(answer: &Value, here: bool) {
             "The key {key}… is revoked. There is no way back."
         )
     );
-    let (name, site) = (text(answer, "site_name"), text(answer, "site"));
     outln!(
         "{}",
         say!(
-            "使った復旧シートは施設「{name}」（{site}）のものです。この鍵がその施設のものでなければ、何も失効しません。",
-            "The recovery sheet is that of the site '{name}' ({site}): nothing is revoked unless the key is that site's."
+            "使った復旧シートは施設{site}のものです。この鍵がその施設のものでなければ、何も失効しません。",
+            "The recovery sheet is that of the site {site}: nothing is revoked unless the key is that site's.";
+            site = named(text(answer, "site_name"), text(answer, "site"))
         )
     );
     let spread = match (here, answer["told"] == true) {
@@ -258,5 +268,33 @@ fn show(answer: &Value, here: bool) {
                 "Give this file to partners that are not reached (dokuei partner import): {file}"
             )
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::assert_both;
+
+    #[test]
+    fn a_copy_that_fails_leaves_no_doubt_of_the_key() {
+        let (kept, copy) = (PathBuf::from("a.notice"), Path::new("n2"));
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let failure = uncopied(Some(&kept), copy, &full);
+        assert_both(&failure.message);
+        assert!(failure.message.en.contains("IS revoked") && failure.message.en.contains("n2"));
+        // Without a data folder the copy was the only notice: nothing is revoked, and nothing is said of it.
+        let failure = uncopied(None, copy, &full);
+        assert!(!failure.message.en.contains("revoked"));
+        let refused = Failure::new("stopping", say!("停止中です。", "It stops."));
+        let failure = untold(refused);
+        assert_both(&failure.message);
+        assert!(failure.code == "stopping" && failure.message.en.contains("IS revoked"));
+    }
+
+    #[test]
+    fn a_site_without_a_known_name_is_named_by_its_id() {
+        assert_eq!(named("", "0123").en, "0123");
+        assert_eq!(named("架空診療所", "0123").ja, "「架空診療所」（0123）");
     }
 }
