@@ -12,7 +12,7 @@ use dokuei_node::parcels::{OpenedObject, Parcels};
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::StudyIntake;
-use dokuei_node::studies::register::Register;
+use dokuei_node::studies::register::{Register, RegisterError};
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
@@ -130,6 +130,30 @@ fn an_arriving_study_survives_a_crash_and_half_an_object_does_not() {
     );
     assert_eq!(register.parcels().slots(&parcel).unwrap(), [1, 2, 3]);
     assert_eq!(register.close(&parcel).unwrap().objects, 3);
+}
+
+#[test]
+fn an_object_that_cannot_be_read_at_start_is_not_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    let file = register.parcels().file_of(&parcel, 2);
+    drop(register);
+    // What leads back to itself cannot be opened, whoever asks.
+    let away = folder.path().join("away");
+    std::fs::rename(&file, &away).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let store = Store::open(&folder.path().join("store.redb")).unwrap();
+    let parcels = Parcels::open(folder.path().join("parcels")).unwrap();
+    assert!(matches!(
+        Register::open(SITE, parcels, store, storage()),
+        Err(RegisterError::Disk(_))
+    ));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::rename(&away, &file).unwrap();
+    let register = open(folder.path());
+    assert_eq!(register.look(&parcel, |study| study.objects.len()), Some(3));
 }
 
 #[test]

@@ -13,7 +13,7 @@ from world import TRANSFER_SYNTAXES, hand_over, until
 
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
-IS_DOWN = "cannot be reached"
+IS_DOWN = "does not take it now"
 REFUSES = "refuses it"
 
 

@@ -1,5 +1,6 @@
 """A data folder without room: intake says so by DICOM's word for it, and goes on when there is room again."""
 
+import contextlib
 import os
 import subprocess
 
@@ -17,10 +18,10 @@ def mount(*arguments):
     return subprocess.run(["mount", "-t", "tmpfs", *map(str, arguments)], capture_output=True, text=True)
 
 
-@pytest.fixture
-def small(tmp_path):
-    """A clinic whose data folder is a file system of 64 MiB, and a hospital."""
-    data = tmp_path / "clinic" / "data"
+@contextlib.contextmanager
+def sites_with_a_small(which, tmp_path):
+    """A clinic and a hospital; the data folder of one is a file system of 64 MiB."""
+    data = tmp_path / which / "data"
     data.mkdir(parents=True)
     mounted = mount("-o", "size=64m,mode=700", "tmpfs", data)
     if mounted.returncode != 0:
@@ -41,8 +42,20 @@ def small(tmp_path):
         subprocess.run(["umount", "-l", data], check=True)
 
 
-def test_a_full_disk_refuses_studies_and_nothing_else(small):
-    clinic, hospital = small
+@pytest.fixture
+def small_clinic(tmp_path):
+    with sites_with_a_small("clinic", tmp_path) as sites:
+        yield sites
+
+
+@pytest.fixture
+def small_hospital(tmp_path):
+    with sites_with_a_small("hospital", tmp_path) as sites:
+        yield sites
+
+
+def test_a_full_disk_refuses_studies_and_nothing_else(small_clinic):
+    clinic, hospital = small_clinic
     taken, refused = [], None
     while refused is None:
         assert len(taken) < 40, "a file system of 64 MiB took more than 80 MiB"
@@ -64,3 +77,34 @@ def test_a_full_disk_refuses_studies_and_nothing_else(small):
     for study in (whole[-1], after):
         clinic.reach(hand_over(clinic, hospital, study.uid), "received")
         until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))
+
+
+def test_a_reader_without_room_waits_with_the_study_and_says_so(small_hospital):
+    clinic, hospital = small_hospital
+    filler = hospital.data / "filler"
+    filler.write_bytes(bytes(58 << 20))
+    study = Study(count=8, side=512, name="NO^ROOM")
+    assert send(clinic, study.objects) == [0] * 8
+    case = hand_over(clinic, hospital, study.uid)
+    until("the hospital says why", lambda: "disk" in hospital.case(case)["waiting"]["en"])
+    assert hospital.case(case)["transfer"]["bytes"] < 8 * 512 * 512 * 2
+    filler.unlink()
+    clinic.reach(case, "received")
+    until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))
+
+
+def test_records_that_found_no_room_are_written_when_there_is_some(small_hospital):
+    clinic, hospital = small_hospital
+    filler = hospital.data / "filler"
+    with filler.open("wb", buffering=0) as out, contextlib.suppress(OSError):
+        while True:
+            out.write(bytes(4096))
+    until("nothing is left", lambda: os.statvfs(hospital.data).f_bavail == 0)
+    study = Study(count=2, side=64, name="NO^RECORDS")
+    assert send(clinic, study.objects) == [0] * 2
+    case = hand_over(clinic, hospital, study.uid)
+    until("a record found no room", lambda: "the store failed" in hospital.said())
+    filler.unlink()
+    # Without a restart.
+    clinic.reach(case, "received")
+    until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))

@@ -48,6 +48,7 @@ pub struct Storing {
 
 /// A study on its way to the archive.
 pub struct StoringAhead {
+    parcel: ParcelId,
     confirmed: Arc<Confirmed>,
     waiting: Arc<Waiting>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -83,6 +84,7 @@ impl StoringAhead {
     pub fn begin(storing: Storing, before: Option<Arc<StoringAhead>>) -> io::Result<StoringAhead> {
         let waiting = Arc::new(Waiting::default());
         let (shared, confirmed) = (Arc::clone(&waiting), Arc::clone(&storing.confirmed));
+        let parcel = storing.parcel;
         let thread = std::thread::Builder::new()
             .name("archive".to_owned())
             .spawn(move || {
@@ -93,6 +95,7 @@ impl StoringAhead {
                 shared.close();
             })?;
         Ok(StoringAhead {
+            parcel,
             confirmed,
             waiting,
             thread: Mutex::new(Some(thread)),
@@ -130,6 +133,17 @@ impl StoringAhead {
     /// No more objects will come.
     pub fn close(&self) {
         self.waiting.close();
+    }
+
+    /// Waits until the object under way was sent; the others are not.
+    pub fn give_up(&self) {
+        self.waiting.give_up();
+        self.finish();
+    }
+
+    /// What the archive has confirmed, when it is of this parcel.
+    pub fn confirmed_of(&self, parcel: &ParcelId) -> Option<Arc<Confirmed>> {
+        (self.parcel == *parcel).then(|| Arc::clone(&self.confirmed))
     }
 
     /// Waits until everything that came was sent, or the archive was given up.
@@ -407,6 +421,7 @@ mod tests {
         let waiting = Arc::new(Waiting::default());
         let folder = tempfile::tempdir().unwrap();
         let ahead = StoringAhead {
+            parcel: ParcelId::from_bytes([1; 32]),
             confirmed: Arc::new(Confirmed::open(folder.path(), 200).unwrap()),
             waiting,
             thread: Mutex::new(None),

@@ -180,7 +180,7 @@ impl<'a> Sealed<'a> {
     ) -> Sealed<'a> {
         let head = OpenedObject::open(parcels, key, parcel, site, slot)
             .ok()
-            .and_then(|mut object| ObjectHead::read(&mut object).ok());
+            .and_then(|mut object| ObjectHead::read(&mut object).ok().flatten());
         let none = ObjectHead {
             sop_class: String::new(),
             sop_instance: String::new(),
@@ -217,8 +217,10 @@ impl Outgoing for Sealed<'_> {
         let mut object =
             OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot)
                 .map_err(|error| damaged(&error))?;
-        ObjectHead::read(&mut object).map_err(|error| damaged(&error))?;
-        Ok(Box::new(object))
+        match ObjectHead::read(&mut object)? {
+            Some(_) => Ok(Box::new(object)),
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 }
 

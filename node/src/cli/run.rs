@@ -48,15 +48,22 @@ pub(super) fn run(run: &Run) -> Result<(), Failure> {
             say!("「{name}」のノードが動いています。DICOM {dicom}、相手施設 {partners}、操作 {control}。", "The node of '{name}' is running. DICOM {dicom}, partners {partners}, control {control}.")
         );
         let _ = out.flush();
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = stop.recv() => {}
-            () = standard_input_ended(), if run.stop_with_stdin => {}
-        }
+        let ended = tokio::select! {
+            _ = tokio::signal::ctrl_c() => Ok(()),
+            _ = stop.recv() => Ok(()),
+            () = standard_input_ended(), if run.stop_with_stdin => Ok(()),
+            () = node.ended.cancelled() => Err(Failure::new(
+                "service-ended",
+                say!(
+                    "ノードの内部で障害が起き、何も決められなくなったため停止します。もう一度開始し、繰り返すようならログを添えて報告してください。",
+                    "The node stops: a part of it has failed and nothing can be decided any more. Start it again; if that repeats, report it with the log."
+                ),
+            )),
+        };
         node.stop().await;
         // A socket that stays behind is replaced at the next start.
         let _ = std::fs::remove_file(node.folder.control());
-        Ok(())
+        ended
     });
     // What still runs on blocking threads, such as an object on its way to a slow archive, is not
     // waited for: it goes on at the next start.
@@ -84,7 +91,7 @@ async fn standard_input_ended() {
     }
 }
 
-/// Logs to standard error. What is logged never names a patient: identifiers of cases, classes,
+/// Logs to standard error. What is logged never names a patient: identifiers of cases and refused objects, classes,
 /// counts and causes only.
 fn log(json: bool) {
     let filter = EnvFilter::try_from_env("DOKUEI_LOG")

@@ -284,8 +284,8 @@ fn retry(trouble: Trouble) -> Message {
             "the partner does not hand it out yet; tried again automatically"
         ),
         Trouble::ArchiveUnreachable => say!(
-            "自施設の PACS に接続できません（自動で再試行します）",
-            "this site's archive cannot be reached; tried again automatically"
+            "自施設の PACS が今は受け取れません（停止・通信不能・容量不足など。自動で再試行します）",
+            "this site's archive does not take it now: it is off, cut off or short of room; tried again automatically"
         ),
         Trouble::ArchiveRefused => say!(
             "自施設の PACS が受け取りません（PACS の受信設定を確認してください）",

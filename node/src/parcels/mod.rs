@@ -3,6 +3,7 @@
 
 mod object;
 mod opened;
+mod scanned;
 mod sealing;
 
 use std::fs::File;
@@ -17,8 +18,9 @@ use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 use rand_core::CryptoRng;
 
-pub use object::{BadObject, ObjectHead};
+pub use object::ObjectHead;
 pub use opened::{OpenError, OpenedObject};
+pub use scanned::{ScannedObject, scan};
 pub use sealing::{SealedObject, SealingObject};
 
 /// Where sealed objects lie. Clones share the place.
@@ -91,6 +93,15 @@ impl Parcels {
             }
         }
         Ok(())
+    }
+
+    /// Puts a sealed object that is not whole aside: it stays in the folder of its parcel, under a name that is none.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn put_aside(&self, parcel: &ParcelId, slot: u32) -> io::Result<()> {
+        let file = self.file_of(parcel, slot);
+        std::fs::rename(&file, file.with_extension("aside"))
     }
 
     /// Removes a parcel's files.

@@ -1,7 +1,7 @@
 //! What a sealed DICOM object holds: a short head that says how its data set is written, then the
 //! data set, byte for byte as it arrived.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use dokuei_keys::cbor;
 use minicbor::{Decode, Encode};
@@ -24,11 +24,6 @@ pub struct ObjectHead {
     pub transfer_syntax: String,
 }
 
-/// The head of an object cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("a sealed object does not begin with a head that can be read")]
-pub struct BadObject;
-
 impl ObjectHead {
     /// The head as it stands before the data set: its length in two bytes, then itself.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -39,19 +34,28 @@ impl ObjectHead {
         bytes
     }
 
-    /// Reads the head; what follows in `object` is the data set.
+    /// Reads the head; what follows in `object` is the data set. `None` when the bytes are no head.
     ///
     /// # Errors
-    /// When the bytes are none, or cannot be read.
-    pub fn read(object: &mut impl Read) -> Result<ObjectHead, BadObject> {
+    /// When they cannot be read.
+    pub fn read(object: &mut impl Read) -> io::Result<Option<ObjectHead>> {
         let mut length = [0; 2];
-        object.read_exact(&mut length).map_err(|_| BadObject)?;
-        let length = usize::from(u16::from_be_bytes(length));
-        if length > HEAD_BYTES {
-            return Err(BadObject);
+        if !filled(object.read_exact(&mut length))? {
+            return Ok(None);
         }
-        let mut head = vec![0; length];
-        object.read_exact(&mut head).map_err(|_| BadObject)?;
-        cbor::decode_strict(&head, HEAD_BYTES).map_err(|_| BadObject)
+        let length = usize::from(u16::from_be_bytes(length));
+        let mut head = vec![0; length.min(HEAD_BYTES)];
+        if length > HEAD_BYTES || !filled(object.read_exact(&mut head))? {
+            return Ok(None);
+        }
+        Ok(cbor::decode_strict(&head, HEAD_BYTES).ok())
+    }
+}
+
+/// Whether there were as many bytes as were wanted.
+fn filled(read: io::Result<()>) -> io::Result<bool> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
     }
 }

@@ -9,7 +9,8 @@ use dokuei_protocol::case::report::ReportIssued;
 
 use crate::archive::ArchiveError;
 use crate::language::{Explain, Message, displayed_in_english};
-use crate::parcels::ObjectHead;
+use crate::outputs::encapsulated::EncapsulatedPdf;
+use crate::parcels::{ObjectHead, OpenError};
 use crate::reports::bundle::{BYTES, Predecessor};
 use crate::reports::kept::{BUNDLE_SLOT, KeptReport};
 use crate::reports::rendering;
@@ -17,7 +18,8 @@ use crate::reports::verify::{Authentic, NotAuthentic, check_revocations, verify}
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::transfer::Content;
-use crate::transfer::receive::{ReceiveError, Receiving};
+use crate::transfer::marks::Marks;
+use crate::transfer::receive::{ReceiveError, Received, Receiving};
 
 /// A report version could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +91,7 @@ pub async fn receive(
     report: &IssuedReport,
     key: ContentKey,
 ) -> Result<(), ReceptionError> {
-    let (case, from, node, issued) = (report.case, report.from, report.node, &report.issued);
+    let (from, node, issued) = (report.from, report.node, &report.issued);
     let manifest = issued.grant.manifest.clone();
     if manifest.objects != 1 || manifest.bytes > BYTES as u64 {
         return Err(NotAuthentic::Form.into());
@@ -104,8 +106,22 @@ pub async fn receive(
         key: key.duplicate(),
         progress: Default::default(),
         onward: None,
+        room: None,
     };
     let received = receiving.run().await?;
+    let object = tokio::task::block_in_place(|| accept(ports, report, &key, &received))?;
+    deliver(ports, object.sop_instance_uid, object.data_set).await?;
+    Marks::remove(&received.folder).map_err(|error| ReceptionError::Disk(error.message()))
+}
+
+/// Verifies a version that is here, and keeps it. Gives what goes to the archive.
+fn accept(
+    ports: &Ports,
+    report: &IssuedReport,
+    key: &ContentKey,
+    received: &Received,
+) -> Result<EncapsulatedPdf, ReceptionError> {
+    let (case, from, issued) = (report.case, report.from, &report.issued);
     let entry = received
         .manifest
         .objects
@@ -120,8 +136,11 @@ pub async fn receive(
         object: None,
     };
     let mut bundle = kept
-        .bundle(ports.register.parcels(), &key)
-        .map_err(|_| NotAuthentic::Form)?;
+        .bundle(ports.register.parcels(), key)
+        .map_err(|error| match error {
+            OpenError::Disk(error) => ReceptionError::Disk(error.message()),
+            OpenError::Damaged => NotAuthentic::Form.into(),
+        })?;
     let authentic = verify(&bundle, None)?;
     check_revocations(&authentic, &report.revocations)?;
     check_belongs(ports, case, from, issued, &authentic)?;
@@ -135,7 +154,7 @@ pub async fn receive(
     )
     .map_err(|_| NotAuthentic::Form)?;
     kept.object = Some(Predecessor {
-        series: object.series_instance_uid,
+        series: object.series_instance_uid.clone(),
         instance: object.sop_instance_uid.clone(),
     });
     let change = kept
@@ -145,7 +164,7 @@ pub async fn receive(
         .store
         .commit(change)
         .map_err(|error| ReceptionError::Disk(error.message()))?;
-    deliver(ports, object.sop_instance_uid, object.data_set).await
+    Ok(object)
 }
 
 async fn deliver(

@@ -10,6 +10,7 @@ use dokuei_protocol::input::{Command, Input, Ticket};
 use dokuei_protocol::service::Service;
 use dokuei_protocol::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::chance::chance;
 use crate::runtime::dispatch::Dispatch;
@@ -107,17 +108,24 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// Starts the loop in its own thread. It ends when every desk is dropped or the store closes.
+    /// Starts the loop in its own thread. It ends when every desk is dropped or the store closes. What it gives is
+    /// cancelled then, and when the thread panics.
     ///
     /// # Errors
     /// When no thread can be had.
-    pub fn start(self) -> std::io::Result<std::thread::JoinHandle<()>> {
+    pub fn start(self) -> std::io::Result<CancellationToken> {
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
         std::thread::Builder::new()
             .name("service".to_owned())
-            .spawn(move || runtime.block_on(self.run()))
+            .spawn(move || {
+                runtime.block_on(self.run());
+                drop(guard);
+            })?;
+        Ok(ended)
     }
 
     async fn run(mut self) {

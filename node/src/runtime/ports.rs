@@ -14,14 +14,16 @@ use dokuei_protocol::limits;
 use tokio::sync::Semaphore;
 
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
+use crate::disk::Room;
 use crate::language::Explain as _;
-use crate::network::Network;
+use crate::network::{FetchError, Network};
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::{Register, RegisterError};
 use crate::transfer::Content;
+use crate::transfer::marks::Marks;
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
 
@@ -29,11 +31,20 @@ use crate::transfer::receive::{ReceiveError, Receiving};
 /// of five blocks, their windows, and what waits for the archive), and two of four streams are what a
 /// partner serves.
 const RECEIVING: usize = 3;
+/// Of these, as many may come from one partner: its slow line does not keep the others' studies waiting.
+const RECEIVING_FROM_ONE: usize = 2;
+
+/// Studies that are put into the archive at once after they arrived: archives allow few associations, and one that
+/// does not answer holds its thread for two minutes.
+const STORING: usize = 2;
 
 /// Studies on their way to the archive while they arrive. Clones share them.
 #[derive(Clone)]
 pub struct Arriving {
     turns: Arc<Semaphore>,
+    /// Of each partner; there are no more of them than the protocol allows.
+    of_one: Arc<Mutex<BTreeMap<SiteId, Arc<Semaphore>>>>,
+    storing: Arc<Semaphore>,
     onward: Arc<Mutex<BTreeMap<CaseId, Arc<StoringAhead>>>>,
 }
 
@@ -41,12 +52,22 @@ impl Default for Arriving {
     fn default() -> Arriving {
         Arriving {
             turns: Arc::new(Semaphore::new(RECEIVING)),
+            of_one: Arc::default(),
+            storing: Arc::new(Semaphore::new(STORING)),
             onward: Arc::default(),
         }
     }
 }
 
 impl Arriving {
+    fn turns_of(&self, site: SiteId) -> Arc<Semaphore> {
+        let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = of_one
+            .entry(site)
+            .or_insert_with(|| Arc::new(Semaphore::new(RECEIVING_FROM_ONE)));
+        Arc::clone(turns)
+    }
+
     fn take(&self, case: CaseId) -> Option<Arc<StoringAhead>> {
         self.onward
             .lock()
@@ -78,6 +99,8 @@ pub struct Ports {
     pub network: Network,
     /// This site's archive, if it has one.
     pub archiver: Option<Archiver>,
+    /// Room on the disk.
+    pub room: Room,
     /// What is on its way.
     pub transfers: Transfers,
     /// What is on its way and goes to the archive at once.
@@ -130,8 +153,13 @@ impl Ports {
         key: ContentKey,
     ) -> Result<(), ReceiveError> {
         // Turns end only with the node.
+        let of_one = self.arriving.turns_of(from);
+        let _one = of_one.acquire().await;
         let _turn = self.arriving.turns.acquire().await;
-        let onward = self.onward(case, from, &grant, &key)?;
+        if !self.room.is_left() {
+            return Err(ReceiveError::Disk(io::ErrorKind::StorageFull.into()));
+        }
+        let onward = tokio::task::block_in_place(|| self.onward(case, from, &grant, &key))?;
         let receiving = Receiving {
             network: self.network.clone(),
             parcels: self.register.parcels().clone(),
@@ -142,12 +170,18 @@ impl Ports {
             key,
             progress: self.transfers.begin(case),
             onward: onward.clone(),
+            room: Some(self.room.clone()),
         };
         let received = receiving.run().await;
         if let Some(onward) = onward {
             onward.close();
         }
-        self.granted.keep(case, from, received?)
+        let received = received?;
+        tokio::task::block_in_place(|| {
+            self.granted
+                .keep(case, from, received.study.ok_or(ReceiveError::Incomplete)?)?;
+            Ok(Marks::remove(&received.folder)?)
+        })
     }
 
     /// Begins to put a study into the archive while it arrives, when there is an archive.
@@ -166,16 +200,25 @@ impl Ports {
         parcels.create(&parcel)?;
         // The manifest is not here yet, and is refused when it has more.
         let objects = (grant.manifest.objects as usize).min(limits::OBJECTS);
+        // An earlier attempt may still be sending: what the archive confirms to it counts here too.
+        let before = self.arriving.take(case);
+        let confirmed = match before
+            .as_ref()
+            .and_then(|before| before.confirmed_of(&parcel))
+        {
+            Some(confirmed) => confirmed,
+            None => Arc::new(Confirmed::open(&parcels.folder_of(&parcel), objects)?),
+        };
         let storing = Storing {
             archiver,
             parcel,
             site: from,
             key: key.duplicate(),
-            confirmed: Arc::new(Confirmed::open(&parcels.folder_of(&parcel), objects)?),
+            confirmed,
             parcels,
             progress: self.transfers.begin(case),
         };
-        let onward = Arc::new(StoringAhead::begin(storing, self.arriving.take(case))?);
+        let onward = Arc::new(StoringAhead::begin(storing, before)?);
         self.arriving.put(case, Arc::clone(&onward));
         Ok(Some(onward))
     }
@@ -197,6 +240,8 @@ impl Ports {
         let parcels = self.register.parcels().clone();
         let (onward, transfers) = (self.arriving.take(case), self.transfers.clone());
         let parcel = grant.manifest.parcel;
+        // Turns end only with the node.
+        let _turn = self.arriving.storing.acquire().await;
         let stored = tokio::task::spawn_blocking(move || {
             if let Some(onward) = onward {
                 onward.finish();
@@ -225,6 +270,11 @@ impl Ports {
     /// Removes what lies here of a study whose key is destroyed.
     pub async fn remove_study(self: Arc<Self>, case: CaseId, parcel: ParcelId) -> Outcome {
         let removed = tokio::task::spawn_blocking(move || -> Result<(), RegisterError> {
+            // What was on its way to the archive holds the key as well.
+            if let Some(onward) = self.arriving.take(case) {
+                onward.give_up();
+            }
+            self.troubles.clear(&case);
             self.granted.forget(case)?;
             self.register.put_away(&parcel)?;
             Ok(self.register.parcels().remove(&parcel)?)
@@ -274,6 +324,7 @@ fn outcome_of(error: &ReceiveError) -> Outcome {
     match error {
         ReceiveError::Damaged(_) => Outcome::Impossible,
         ReceiveError::NotPermitted => Outcome::Failed(Trouble::NotPermitted),
+        ReceiveError::Network(FetchError::Sink(_)) => Outcome::Failed(Trouble::Disk),
         ReceiveError::Network(_) | ReceiveError::Incomplete => {
             Outcome::Failed(Trouble::PartnerUnreachable)
         }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use dokuei_keys::secret::Secret32;
 use dokuei_protocol::input::{Command, Input};
-use dokuei_protocol::service::Service;
+use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::Archiver;
@@ -68,6 +69,8 @@ pub struct Node {
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
+    /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
+    pub ended: CancellationToken,
     /// When this node started.
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
@@ -90,14 +93,14 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let parcels = Parcels::open(folder.parcels())
         .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
     let started = start_network(&config, &keys, &parcels, &permits)?;
+    let room = Room::under(folder.path());
     let ports = Arc::new(open_ports(
         &config,
         &keys,
         &store,
-        parcels,
+        (parcels, room.clone()),
         started.network.clone(),
     )?);
-    let room = Room::under(folder.path());
     let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
     let scp = start_scp(&config, Arc::clone(&intake))?;
 
@@ -111,16 +114,15 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         network: started.network,
         ports: Arc::clone(&ports),
     };
-    let storage = keys.storage().duplicate();
     let work = Loop {
+        storage: keys.storage().duplicate(),
+        prekeys: prekeys.key,
         service,
         store,
-        storage,
-        prekeys: prekeys.key,
         dispatch,
         inbox,
     };
-    work.start().map_err(|error| failed(&error))?;
+    let ended = work.start().map_err(|error| failed(&error))?;
     let absences = Absences::default();
     tokio::spawn(network_events(
         started.events,
@@ -128,8 +130,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         tickets,
         absences.clone(),
     ));
-    let quiet = close_quiet_studies(Arc::clone(&ports), config.quiet_seconds);
-    tokio::spawn(quiet);
+    let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
+    tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
         dicom: scp.local_addr(),
         folder,
@@ -140,6 +142,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         listening: started.listening,
         intake,
         absences,
+        ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
         _lock: lock,
@@ -182,7 +185,7 @@ fn open_ports(
     config: &Config,
     keys: &SiteKeys,
     store: &Store,
-    parcels: Parcels,
+    (parcels, room): (Parcels, Room),
     network: Network,
 ) -> Result<Ports, Failure> {
     let site = keys.site_certificate()?.site;
@@ -198,6 +201,7 @@ fn open_ports(
         storage: storage(),
         network,
         archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        room,
         transfers: Transfers::default(),
         arriving: Arriving::default(),
         troubles: Troubles::default(),
@@ -355,11 +359,19 @@ async fn network_events(
     }
 }
 
-async fn close_quiet_studies(ports: Arc<Ports>, quiet_seconds: u64) {
+/// Closes studies that are quiet, and stops the intake of a data folder that is older than what partners hold.
+async fn watch_intake(
+    (ports, intake, desk): (Arc<Ports>, Arc<StudyIntake>, Desk),
+    quiet_seconds: u64,
+) {
     let mut look = tokio::time::interval(QUIET_LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
+        let Ok(halt) = desk.ask(|service| service.halt()).await else {
+            return;
+        };
+        intake.halt(matches!(halt, Some(Halt::Older(_))));
         let register = ports.register.clone();
         let since = now().saturating_sub(quiet_seconds.saturating_mul(1000));
         match tokio::task::spawn_blocking(move || register.close_quiet(since)).await {

@@ -13,12 +13,13 @@ use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
 pub use tables::Rows;
+use writer::Opened;
 pub use writer::{Change, StoreError};
 
 /// The open store. Clones share it.
 #[derive(Clone)]
 pub struct Store {
-    database: Arc<Database>,
+    database: Arc<Opened>,
     writer: Arc<writer::Writer>,
 }
 
@@ -48,8 +49,9 @@ impl Store {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.message()))?;
         }
-        let database = Arc::new(Database::create(path).map_err(|error| broken(&error))?);
+        let database = Database::create(path).map_err(|error| broken(&error))?;
         tables::create(&database).map_err(|error| broken(&error))?;
+        let database = Arc::new(Opened::new(path, database));
         let writer = writer::Writer::start(Arc::clone(&database))
             .map_err(|error| unusable(error.message()))?;
         Ok(Store {
@@ -76,13 +78,15 @@ impl Store {
         first: u64,
         mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let read = self.database.begin_read().map_err(StoreError::from)?;
-        let table = read.open_table(tables::RECORDS).map_err(StoreError::from)?;
-        for row in table.range(first..).map_err(StoreError::from)? {
-            let (sequence, bytes) = row.map_err(StoreError::from)?;
-            each(sequence.value(), bytes.value())?;
-        }
-        Ok(())
+        self.database.with(|database| {
+            let read = database.begin_read().map_err(StoreError::from)?;
+            let table = read.open_table(tables::RECORDS).map_err(StoreError::from)?;
+            for row in table.range(first..).map_err(StoreError::from)? {
+                let (sequence, bytes) = row.map_err(StoreError::from)?;
+                each(sequence.value(), bytes.value())?;
+            }
+            Ok(())
+        })
     }
 
     /// All rows of one kind.
@@ -90,14 +94,16 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn rows(&self, rows: Rows) -> Result<Vec<Row>, StoreError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(rows.table())?;
-        let mut all = Vec::new();
-        for row in table.iter()? {
-            let (key, value) = row?;
-            all.push((key.value().to_vec(), value.value().to_vec()));
-        }
-        Ok(all)
+        self.database.with(|database| {
+            let read = database.begin_read()?;
+            let table = read.open_table(rows.table())?;
+            let mut all = Vec::new();
+            for row in table.iter()? {
+                let (key, value) = row?;
+                all.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(all)
+        })
     }
 
     /// One row.
@@ -105,8 +111,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn row(&self, rows: Rows, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database.begin_read()?;
-        let table = read.open_table(rows.table())?;
-        Ok(table.get(key)?.map(|value| value.value().to_vec()))
+        self.database.with(|database| {
+            let read = database.begin_read()?;
+            let table = read.open_table(rows.table())?;
+            Ok(table.get(key)?.map(|value| value.value().to_vec()))
+        })
     }
 }

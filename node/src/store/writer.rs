@@ -1,8 +1,9 @@
 //! The one thread that writes. Whatever waits is committed together: one durable transaction in two
 //! phases, so that a crash at any moment leaves it wholly there or wholly absent.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use redb::{Database, Durability, WriteTransaction};
@@ -81,6 +82,50 @@ from_redb!(
     redb::SetDurabilityError
 );
 
+/// The database, and how to open it again.
+pub(crate) struct Opened {
+    path: PathBuf,
+    /// `None` when it could not be opened again.
+    database: RwLock<Option<Database>>,
+}
+
+impl Opened {
+    pub(crate) fn new(path: &Path, database: Database) -> Opened {
+        Opened {
+            path: path.to_owned(),
+            database: RwLock::new(Some(database)),
+        }
+    }
+
+    /// Works with the database.
+    pub(crate) fn with<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match database.as_ref() {
+            Some(database) => work(database),
+            None => Err(StoreError::Failed("the database is not open".to_owned()).into()),
+        }
+    }
+
+    /// Opens the database again. After one failed write, as on a full disk, redb refuses every other until then.
+    fn open_again(&self) {
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // The old one holds the lock of the file.
+        *database = None;
+        match Database::open(&self.path) {
+            Ok(opened) => *database = Some(opened),
+            Err(error) => {
+                tracing::error!(target: "dokuei::store", "the database cannot be opened again: {error}");
+            }
+        }
+    }
+}
+
 struct Request {
     change: Change,
     done: SyncSender<Result<(), StoreError>>,
@@ -92,7 +137,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(database: Arc<Database>) -> std::io::Result<Writer> {
+    pub(crate) fn start(database: Arc<Opened>) -> std::io::Result<Writer> {
         let (requests, waiting) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -125,13 +170,16 @@ impl Drop for Writer {
     }
 }
 
-fn write(database: &Database, waiting: &Receiver<Request>) {
+fn write(database: &Opened, waiting: &Receiver<Request>) {
     while let Ok(first) = waiting.recv() {
         let batch: Vec<Request> = std::iter::once(first)
             .chain(waiting.try_iter())
             .take(QUEUE)
             .collect();
-        let outcome = commit(database, &batch);
+        let outcome = database.with(|database| commit(database, &batch));
+        if outcome.is_err() {
+            database.open_again();
+        }
         for request in batch {
             let _ = request.done.send(outcome.clone());
         }

@@ -13,7 +13,7 @@ use crate::chance::chance;
 use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
-use crate::transfer::receive::{ReceiveError, Received};
+use crate::transfer::receive::ReceiveError;
 
 /// The granted studies. Clones share them.
 #[derive(Clone)]
@@ -53,8 +53,7 @@ impl GrantedStudies {
     ///
     /// # Errors
     /// When it is no study, or cannot be stored.
-    pub fn keep(&self, case: CaseId, from: SiteId, received: Received) -> Result<(), ReceiveError> {
-        let study = received.study.ok_or(ReceiveError::Incomplete)?;
+    pub fn keep(&self, case: CaseId, from: SiteId, study: Study) -> Result<(), ReceiveError> {
         let plain = cbor::encode(&(from, &study));
         let row =
             self.storage

@@ -1,6 +1,7 @@
 //! Taking objects in: each is scanned, hashed and sealed while it arrives, and confirmed to its
 //! sender only when it is durable.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dicom_dictionary_std::tags;
@@ -8,7 +9,7 @@ use dokuei_keys::id::Digest;
 
 use crate::chance::chance;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
-use crate::dicom::scanner::{Limits, Malformed, Scanner, TransferSyntax};
+use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
 use crate::dicom::scp::{Caller, Incoming, Intake, ObjectWriter};
 use crate::dicom::uid::Uid;
 use crate::disk::Room;
@@ -30,6 +31,11 @@ const FAILED: StoreFailure = StoreFailure::new(
     "the node cannot write to its disk",
     "ノードがディスクに書き込めません。ディスクを確認してください",
 );
+const HALTED: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "node stopped: its data folder is an older copy",
+    "データフォルダが古い複製のため、ノードは停止しています",
+);
 const BUSY: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
     "too many studies at once",
@@ -43,7 +49,7 @@ const CONFLICT: StoreFailure = StoreFailure::new(
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
     "data set is malformed: see the node's log",
-    "DICOM データの形式に誤りがあります。詳細はノードのログにあります",
+    "DICOM データの形式に誤りがあります",
 );
 const MISMATCH: StoreFailure = StoreFailure::new(
     StoreStatus::DataSetMismatch,
@@ -60,17 +66,28 @@ const NO_STUDY: StoreFailure = StoreFailure::new(
 pub struct StudyIntake {
     register: Register,
     room: Room,
+    halted: AtomicBool,
 }
 
 impl StudyIntake {
     /// An intake into this register, as long as the disk has room.
     pub fn new(register: Register, room: Room) -> StudyIntake {
-        StudyIntake { register, room }
+        StudyIntake {
+            register,
+            room,
+            halted: AtomicBool::new(false),
+        }
     }
 
-    /// Whether objects are taken: the disk has room beyond its reserve.
+    /// Whether objects are taken: the disk has room beyond its reserve, and the node is not halted.
     pub fn is_open(&self) -> bool {
-        self.room.is_left()
+        self.room.is_left() && !self.halted.load(Ordering::Relaxed)
+    }
+
+    /// Stops the intake, or lets it go on. A data folder that is about to be replaced takes nothing that would be lost
+    /// with it.
+    pub fn halt(&self, halted: bool) {
+        self.halted.store(halted, Ordering::Relaxed);
     }
 
     /// Begins an object.
@@ -80,6 +97,9 @@ impl StudyIntake {
     pub fn object(&self, head: ObjectHead) -> Result<ArrivingObject<'_>, StoreFailure> {
         if !self.room.is_left() {
             return Err(FULL);
+        }
+        if self.halted.load(Ordering::Relaxed) {
+            return Err(HALTED);
         }
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes()).map_err(|_| MALFORMED)?;
         Ok(ArrivingObject {
@@ -176,17 +196,12 @@ impl ArrivingObject<'_> {
             }
         }
     }
-
-    fn refuse(&self, malformed: &Malformed) -> StoreFailure {
-        tracing::warn!(target: "dokuei::intake", sop_class = self.head.sop_class, "{malformed}");
-        MALFORMED
-    }
 }
 
 impl ObjectWriter for ArrivingObject<'_> {
     fn write(&mut self, data: &[u8]) -> Result<(), StoreFailure> {
         if let Some(Err(malformed)) = self.scanner.as_mut().map(|scanner| scanner.push(data)) {
-            return Err(self.refuse(&malformed));
+            return Err(MALFORMED.because(malformed));
         }
         self.content.update(data);
         self.keep(data)
@@ -194,7 +209,7 @@ impl ObjectWriter for ArrivingObject<'_> {
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreFailure> {
         let scanned = self.scanner.take().ok_or(FAILED)?.finish();
-        let header = scanned.map_err(|malformed| self.refuse(&malformed))?;
+        let header = scanned.map_err(|malformed| MALFORMED.because(malformed))?;
         let announced = [&self.head.sop_class, &self.head.sop_instance];
         if announced != [header.sop_class().as_str(), header.sop_instance().as_str()] {
             return Err(MISMATCH);

@@ -24,7 +24,6 @@ use crate::studies::study::{STUDY_VERSION, Study};
 
 pub use self::error::RegisterError;
 use self::recovery::recover;
-pub use self::recovery::scan_object;
 
 /// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
 const ARRIVING: usize = 1_000;
@@ -285,10 +284,17 @@ impl Register {
             })
             .map(|held| held.study.parcel)
             .collect();
+        let (mut closed, mut failed) = (0, None);
         for parcel in &quiet {
-            self.close(parcel)?;
+            match self.close(parcel) {
+                Ok(_) => closed += 1,
+                // An object began meanwhile.
+                Err(RegisterError::Arriving) => {}
+                // One that cannot be closed does not keep the others open.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(quiet.len())
+        failed.map_or(Ok(closed), Err)
     }
 
     fn remove_bare(&self, since: u64) -> Result<(), RegisterError> {

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +14,7 @@ use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 
 use crate::archive::StoringAhead;
+use crate::disk::Room;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::network::{FetchError, Network, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
@@ -50,14 +51,19 @@ pub struct Receiving {
     pub progress: Arc<Progress>,
     /// Where verified objects go at once: into the archive.
     pub onward: Option<Arc<StoringAhead>>,
+    /// Room on the disk, where it stops at a reserve; a report goes on as long as there is any.
+    pub room: Option<Room>,
 }
 
-/// A parcel that was received whole.
+/// A parcel that was received whole. The marks of what is here stay in its folder until its receiver has noted it, so
+/// that nothing is fetched a second time before.
 pub struct Received {
     /// Its manifest.
     pub manifest: Manifest,
     /// What the headers of a study's objects say.
     pub study: Option<Study>,
+    /// Where it lies.
+    pub folder: PathBuf,
 }
 
 /// What is not as it was granted.
@@ -152,6 +158,7 @@ impl Receiving {
             site: self.from,
             key: self.key.duplicate(),
             content: self.content,
+            room: self.room.clone(),
         };
         let (progress, onward) = (Arc::clone(&self.progress), self.onward.clone());
         let sink = blocking(move || {
@@ -164,16 +171,17 @@ impl Receiving {
         let sink = Arc::new(sink);
         self.fetch(&sink).await?;
         let folder = self.parcels.folder_of(&parcel);
-        blocking(move || {
-            make_durable(&folder)?;
-            Marks::remove(&folder)
-        })
-        .await?;
+        let lies = folder.clone();
+        blocking(move || make_durable(&lies)).await?;
         let manifest = sink.manifest.clone();
         let sink = Arc::into_inner(sink).ok_or(ReceiveError::Incomplete)?;
         let study = sink.into_verified(now());
         let study = study.ok_or(ReceiveError::Incomplete)?;
-        Ok(Received { manifest, study })
+        Ok(Received {
+            manifest,
+            study,
+            folder,
+        })
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {

@@ -3,23 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::id::{Digest, ParcelId, SiteId};
+use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::SEALED_CHUNK;
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::study::manifest::Manifest;
 use dokuei_protocol::study::plan::{Placement, Segment, TransferPlan};
 
 use crate::archive::StoringAhead;
-use crate::dicom::header::Header;
-use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
-use crate::dicom::uid::Uid;
+use crate::disk::Room;
 use crate::network::{ParcelSink, RangeOutcome, RangeRequest, Refusal};
-use crate::parcels::{ObjectHead, OpenedObject, Parcels};
+use crate::parcels::{OpenError, OpenedObject, Parcels, scan};
 use crate::studies::study::Study;
 use crate::transfer::gathered::Gathered;
 use crate::transfer::marks::{Claim, Marks};
@@ -34,25 +32,13 @@ pub enum Content {
     Opaque,
 }
 
-/// Bytes of plaintext that are looked at at a time.
-const PIECE: usize = 128 * 1024;
-
-/// A DICOM object that was looked through.
-struct Scanned {
-    head: ObjectHead,
-    header: Header,
-    /// BLAKE3 of its data set.
-    content: Digest,
-    /// Its data set, when it was to be kept.
-    data_set: Option<Vec<u8>>,
-}
-
 /// A parcel that arrives: where to, from whom, under which key, and what it holds.
 pub(crate) struct Arriving {
     pub(crate) parcels: Parcels,
     pub(crate) site: SiteId,
     pub(crate) key: ContentKey,
     pub(crate) content: Content,
+    pub(crate) room: Option<Room>,
 }
 
 /// The receiving end of one transfer.
@@ -65,6 +51,8 @@ pub(crate) struct TransferSink {
     pub(crate) content: Content,
     pub(crate) marks: Marks,
     pub(crate) progress: Arc<Progress>,
+    /// Room on the disk, where it stops at a reserve.
+    room: Option<Room>,
     /// Where verified objects go at once.
     onward: Option<Arc<StoringAhead>>,
     /// Positions in the manifest by slot.
@@ -98,6 +86,7 @@ impl TransferSink {
             site,
             key,
             content,
+            room,
         } = parcel;
         let plan = TransferPlan::new(&manifest);
         progress.total.store(plan.total_bytes(), Ordering::Relaxed);
@@ -116,6 +105,7 @@ impl TransferSink {
         };
         let slots = manifest.objects.iter().map(|entry| entry.slot);
         TransferSink {
+            room,
             positions: slots.enumerate().map(|(at, slot)| (slot, at)).collect(),
             onward,
             parcels,
@@ -230,38 +220,44 @@ impl TransferSink {
         self.lock().not_permitted
     }
 
+    fn open(&self, slot: u32) -> Result<OpenedObject, OpenError> {
+        OpenedObject::open(&self.parcels, &self.key, self.parcel, self.site, slot)
+    }
+
     /// Opens a complete object and compares it with the manifest. If it differs it is asked for again;
     /// if not, it goes on to the archive.
+    ///
+    /// # Errors
+    /// When this node's disk fails: that says nothing about what the partner sent.
     fn verify(&self, object: &Placement) -> io::Result<()> {
         let Some(position) = self.positions.get(&object.slot).copied() else {
             return Ok(());
         };
         let entry = &self.manifest.objects[position];
-        let opened = OpenedObject::open(
-            &self.parcels,
-            &self.key,
-            self.parcel,
-            self.site,
-            object.slot,
-        );
-        let genuine = opened.ok().and_then(|mut opened| {
+        let onward = self.onward.as_ref();
+        let genuine = self.open(object.slot).and_then(|mut opened| {
             let length = opened.length();
-            let onward = self.onward.as_ref();
+            let keep = || onward.is_some_and(|on| on.wants(position) && on.has_room(length));
             let (scanned, digest) = match self.content {
-                Content::Study => {
-                    let keep = onward.is_some_and(|on| on.wants(position) && on.has_room(length));
-                    (Some(scan(&mut opened, keep)?), opened.digest()?)
-                }
-                Content::Opaque => (None, opened.verify().ok()?),
+                Content::Study => (scan(&mut opened, keep())?, opened.digest()),
+                Content::Opaque => (None, Some(opened.verify()?)),
             };
-            ((entry.length, entry.digest) == (length, digest)).then_some(scanned)
+            let whole = scanned.is_some() || self.content == Content::Opaque;
+            let same = length == entry.length && digest == Some(entry.digest);
+            Ok((whole && same).then_some(scanned))
         });
+        let genuine = match genuine {
+            Err(OpenError::Damaged) => None,
+            Err(OpenError::Disk(error)) => return Err(error),
+            Ok(genuine) => genuine,
+        };
         let mut state = self.lock();
         let mut go_on = None;
         match genuine {
             Some(Some(scanned)) if !state.gathered.is_of_it(&scanned.header) => state.mixed = true,
             Some(scanned) => {
                 state.verified.insert(position);
+                state.damaged.take_if(|slot| *slot == object.slot);
                 if let Some(scanned) = scanned {
                     let (header, content) = (&scanned.header, scanned.content);
                     state.gathered.add(position, entry, header, content);
@@ -296,41 +292,12 @@ impl TransferSink {
     }
 }
 
-/// Looks through an object as it is sealed: its head, then its data set.
-fn scan(object: &mut OpenedObject, keep: bool) -> Option<Scanned> {
-    let head = ObjectHead::read(object).ok()?;
-    let syntax = TransferSyntax::from(Uid::parse(head.transfer_syntax.as_bytes()).ok()?);
-    let mut scanner = Scanner::new(syntax, Limits::default());
-    let mut hasher = blake3::Hasher::new();
-    let room = if keep {
-        object.length() as usize
-    } else {
-        PIECE
-    };
-    let mut bytes = Vec::with_capacity(room);
-    loop {
-        let begin = bytes.len();
-        object.take(PIECE as u64).read_to_end(&mut bytes).ok()?;
-        let piece = &bytes[begin..];
-        if piece.is_empty() {
-            break;
-        }
-        scanner.push(piece).ok()?;
-        hasher.update(piece);
-        if !keep {
-            bytes.clear();
-        }
-    }
-    Some(Scanned {
-        head,
-        header: scanner.finish().ok()?,
-        content: Digest::from_bytes(*hasher.finalize().as_bytes()),
-        data_set: keep.then_some(bytes),
-    })
-}
-
 impl ParcelSink for TransferSink {
     fn write(&self, range: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
+        // The reserve is for what must go on: without records nothing that arrives could be kept.
+        if self.room.as_ref().is_some_and(|room| !room.is_left()) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let path = self.parcels.file_of(&self.parcel, range.slot);
         let file = File::options()
             .write(true)

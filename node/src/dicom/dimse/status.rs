@@ -1,5 +1,6 @@
 //! Statuses of C-STORE (PS3.4 annex B.2.3, PS3.7 annex C).
 
+use crate::dicom::scanner::Malformed;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 
@@ -49,6 +50,7 @@ pub struct StoreFailure {
     status: StoreStatus,
     comment: &'static str,
     japanese: &'static str,
+    found: Option<Malformed>,
 }
 
 impl StoreFailure {
@@ -60,6 +62,15 @@ impl StoreFailure {
             status,
             comment,
             japanese,
+            found: None,
+        }
+    }
+
+    /// With what was found in the object, for people at this site.
+    pub fn because(self, found: Malformed) -> Self {
+        StoreFailure {
+            found: Some(found),
+            ..self
         }
     }
 
@@ -82,11 +93,11 @@ impl StoreFailure {
 impl Explain for StoreFailure {
     fn message(&self) -> Message {
         let code = format!("{:04X}", self.status.code());
-        say!(
-            "{comment}（DICOM 状態 {code}）",
-            "{comment} (DICOM status {code})";
-            comment = Message::new(self.japanese, self.comment)
-        )
+        let why = match &self.found {
+            Some(found) => found.message(),
+            None => Message::new(self.japanese, self.comment),
+        };
+        say!("{why}（DICOM 状態 {code}）", "{why} (DICOM status {code})"; why = why)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Caller;
-use crate::dicom::dimse::StoreFailure;
+use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::pdu::{AeTitle, LinkFault, Rejection, RejectionReason};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 
-/// What happened. Holds titles, addresses, SOP classes and causes, never an instance or a patient.
+/// What happened. Holds titles, addresses, SOP classes, the UID of an object that was refused, and causes; never a value
+/// of a data set.
 #[derive(Debug)]
 pub enum Notice<'a> {
     /// An association request was rejected.
@@ -40,6 +41,8 @@ pub enum Notice<'a> {
         caller: &'a Caller,
         /// Its SOP class, where it named one.
         sop_class: Option<&'a str>,
+        /// Its SOP Instance UID, where it named one: the sender's list of images shows it.
+        sop_instance: Option<&'a str>,
         /// Status and comment.
         failure: StoreFailure,
     },
@@ -97,14 +100,16 @@ impl Explain for Notice<'_> {
             Notice::ObjectRefused {
                 caller,
                 sop_class,
+                sop_instance,
                 failure,
             } => {
                 let (title, ip) = (&caller.calling_ae, caller.address.ip());
-                let class = sop_class.unwrap_or("?");
+                let (class, instance) = (sop_class.unwrap_or("?"), sop_instance.unwrap_or("?"));
                 say!(
-                    "{title}（{ip}）からの SOP Class {class} のオブジェクトを受け取りませんでした: {why}",
-                    "object of SOP class {class} from {title} at {ip} refused: {why}";
-                    why = failure.message()
+                    "{title}（{ip}）からのオブジェクト {instance}（SOP Class {class}）を受け取りませんでした: {why}。{next}",
+                    "object {instance} of SOP class {class} from {title} at {ip} refused: {why}; {next}";
+                    why = failure.message(),
+                    next = after_refusal(failure.status())
                 )
             }
             Notice::Crowded {
@@ -180,6 +185,31 @@ fn rejected(caller: &Caller, why: Rejection) -> Message {
     )
 }
 
+/// What to do about an object that was refused. Nothing of it is kept, so it must come again or not at all.
+fn after_refusal(status: StoreStatus) -> Message {
+    match status {
+        StoreStatus::OutOfResources | StoreStatus::ProcessingFailure => say!(
+            "解消した後、送信元からもう一度送ってください",
+            "when that is mended, send it again from there"
+        ),
+        StoreStatus::DuplicateInstance => say!(
+            "先に届いた方が残ります。どちらが正しいかを送信元で確かめてください",
+            "the one that came first is kept: find out at the sender which is right"
+        ),
+        StoreStatus::NotAuthorised => say!(
+            "送信元が正しければ dokuei.toml の [dicom] で許可してください",
+            "if the sender is right, allow it in dokuei.toml under [dicom]"
+        ),
+        StoreStatus::DataSetMismatch
+        | StoreStatus::CannotUnderstand
+        | StoreStatus::InvalidInstance
+        | StoreStatus::SopClassNotSupported => say!(
+            "もう一度送っても同じなら、送信元の機器の保守担当に伝えてください",
+            "if it is refused again when sent again, tell those who maintain the sender"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +249,7 @@ mod tests {
             Notice::ObjectRefused {
                 caller,
                 sop_class: None,
+                sop_instance: Some("1.2.3"),
                 failure: StoreFailure::new(StoreStatus::OutOfResources, "full", "満杯"),
             },
             crowded(true),

@@ -42,6 +42,7 @@ impl<'s> Association<'s> {
                 self.shared.intake.notice(&Notice::ObjectRefused {
                     caller,
                     sop_class: command.sop_class.valid(),
+                    sop_instance: command.sop_instance.valid(),
                     failure,
                 });
                 Ok((failure.status().code(), failure.comment()))

@@ -1,17 +1,19 @@
 //! What an arriving study holds, read again from its sealed objects.
 
-use dokuei_keys::id::{Digest, SiteId};
+use std::io;
+
+use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::ContentKey;
 
 use super::RegisterError;
-use crate::dicom::header::Header;
-use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
-use crate::dicom::uid::Uid;
-use crate::parcels::{ObjectHead, OpenedObject, Parcels, SealedObject};
+use crate::parcels::{OpenError, OpenedObject, Parcels, ScannedObject, SealedObject, scan};
 use crate::studies::study::Study;
 
-/// Rebuilds the list of an arriving study from its sealed objects. One that is not whole was never
-/// confirmed to its sender, and goes.
+/// Rebuilds the list of an arriving study from its sealed objects. One that is not whole was most likely never
+/// confirmed to its sender: it is put aside under another name, where whoever misses it can look for it.
+///
+/// # Errors
+/// When an object cannot be read now: what was confirmed is not given up for that.
 pub(super) fn recover(
     parcels: &Parcels,
     study: &mut Study,
@@ -21,49 +23,59 @@ pub(super) fn recover(
     let at = study.last_at;
     parcels.remove_unused(&study.parcel)?;
     for slot in parcels.slots(&study.parcel)? {
-        match reopen(parcels, study, key, site, slot) {
-            Some((header, sealed, content))
-                if study.object(header.sop_instance().as_str()).is_none() =>
+        match reopen(parcels, study, key, site, slot)? {
+            Some((scanned, _))
+                if study
+                    .object(scanned.header.sop_instance().as_str())
+                    .is_some() =>
             {
-                study.add(&header, slot, sealed, content, at);
+                std::fs::remove_file(parcels.file_of(&study.parcel, slot))?;
             }
-            Some(_) | None => std::fs::remove_file(parcels.file_of(&study.parcel, slot))?,
+            Some((scanned, sealed)) => {
+                study.add(&scanned.header, slot, sealed, scanned.content, at);
+            }
+            None => {
+                tracing::warn!(target: "dokuei::studies", parcel = %study.parcel, slot, "an object that is not whole is put aside");
+                parcels.put_aside(&study.parcel, slot)?;
+            }
         }
     }
     Ok(())
 }
 
+/// An object that is whole; `None` when it is not.
 fn reopen(
     parcels: &Parcels,
     study: &Study,
     key: &ContentKey,
     site: SiteId,
     slot: u32,
-) -> Option<(Header, SealedObject, Digest)> {
-    let mut opened = OpenedObject::open(parcels, key, study.parcel, site, slot).ok()?;
+) -> io::Result<Option<(ScannedObject, SealedObject)>> {
+    let mut opened = match OpenedObject::open(parcels, key, study.parcel, site, slot) {
+        Ok(opened) => opened,
+        Err(OpenError::Damaged) => return Ok(None),
+        Err(OpenError::Disk(error)) => return whole(Err::<(), _>(error)).map(|_| None),
+    };
     let length = opened.length();
-    let (header, content) = scan_object(&mut opened)?;
-    let digest = opened.digest()?;
-    Some((header, SealedObject { length, digest }, content))
+    let scanned = whole(scan(&mut opened, false))?.flatten();
+    let sealed = opened
+        .digest()
+        .map(|digest| SealedObject { length, digest });
+    Ok(scanned.zip(sealed))
 }
 
-/// Scans an object as it is sealed: its head, then its data set. Gives the BLAKE3 of the data set.
-pub fn scan_object(object: &mut impl std::io::Read) -> Option<(Header, Digest)> {
-    let head = ObjectHead::read(object).ok()?;
-    let syntax = TransferSyntax::from(Uid::parse(head.transfer_syntax.as_bytes()).ok()?);
-    let mut scanner = Scanner::new(syntax, Limits::default());
-    let mut hasher = blake3::Hasher::new();
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        let count = object.read(&mut piece).ok()?;
-        if count == 0 {
-            break;
+/// `None` when the bytes are not those that were sealed, or end too early.
+fn whole<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            Ok(None)
         }
-        scanner.push(&piece[..count]).ok()?;
-        hasher.update(&piece[..count]);
+        Err(error) => Err(error),
     }
-    Some((
-        scanner.finish().ok()?,
-        Digest::from_bytes(*hasher.finalize().as_bytes()),
-    ))
 }
