@@ -80,3 +80,10 @@ def test_a_pdf_alone_is_no_report(loop, retracted, tmp_path):
     dokuei("report", "show", case, "--pdf", pdf, "--dir", loop[0].data)
     ran = dokuei("report", "verify", pdf, ok=False)
     assert ran.returncode == 1 and "carries no signature" in ran.stdout, ran.stdout
+
+
+def test_the_site_that_asked_signs_nothing(loop, retracted):
+    case, _ = retracted
+    secret = loop[1].home / "reader"
+    words = ["--reader", READER, "--text", "Ours.", "--passphrase-file", secret, "--dir", loop[0].data]
+    assert "asked for the reading" in one_sentence(dokuei("report", "sign", case, *words, ok=False))

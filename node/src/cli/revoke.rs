@@ -135,7 +135,7 @@ fn question(revoked: PublicKey, name: &str, site: SiteId, since: UnixSeconds) ->
     let (key, since) = (revoked.to_string(), minute(&json!(since.0 * 1000)));
     let key = &key[..8];
     say!(
-        "施設{site}の鍵 {key}… を {since} にさかのぼって失効させます。取り消しはできません。",
+        "施設{site}の鍵 {key}… を {since} 付けで失効させます。取り消しはできません。",
         "The key {key}… of the site {site} is to be revoked from {since} on; there is no way back.";
         site = named(name, &site.to_string())
     )

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Reception, ReportStatus, Version, Versions};
 use dokuei_protocol::input::Command;
+use dokuei_protocol::service::views::{CaseView, Side};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,7 @@ use crate::site::people;
 
 pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure> {
     let passphrase = Zeroizing::new(sign.passphrase.clone());
+    must_be_reader(&find_case(node, &sign.case).await?)?;
     let person = find_person(node, &sign.reader)?;
     people::must_read(&person.name, person.role)?;
     let draft = draft(node, sign).await?;
@@ -47,6 +49,20 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
     let view = find_case(node, &case.to_string()).await?;
     let shown = case_json(node, &view).await?;
     Ok(json!({ "case": shown, "version": version, "report": report }))
+}
+
+/// Refuses at the site that asked: its doctors read reports, and write none.
+fn must_be_reader(view: &CaseView) -> Result<(), Failure> {
+    match view.side {
+        Side::Reader => Ok(()),
+        Side::Requester => Err(Failure::new(
+            "not-the-reader",
+            say!(
+                "この施設は読影を依頼した側です。レポートには読影施設で署名します。届いたレポートは「dokuei report show」で見られます。",
+                "This site asked for the reading: reports are signed at the reading site. 'dokuei report show' shows one that has come."
+            ),
+        )),
+    }
 }
 
 /// What is to be signed: the text or PDF that came, on the study that is here.
