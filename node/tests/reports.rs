@@ -20,7 +20,7 @@ use dokuei_node::language::Failure;
 use dokuei_node::parcels::Parcels;
 use dokuei_node::reports::bundle::Bundle;
 use dokuei_node::reports::compose::{Composed, Draft, Signers, compose};
-use dokuei_node::reports::file::{self, Finding};
+use dokuei_node::reports::file::{self, Finding, Unlike};
 use dokuei_node::reports::rendering::encapsulated;
 use dokuei_node::reports::subject::Subject;
 use dokuei_node::reports::verify::{NotAuthentic, check_revocations, verify};
@@ -446,7 +446,43 @@ fn a_head_is_believed_to_be_exported_only_when_it_is_whole_and_right() {
 fn the_images_of_a_report_are_recognised() {
     let bytes = bundle().to_bytes();
     let same = file::verify_with_images(&bytes, Path::new(SERIES)).unwrap();
-    assert_eq!(same.findings, []);
+    let [Finding::SameImages(count)] = same.findings[..] else {
+        panic!("{:?}", same.findings);
+    };
+    assert!(count > 1 && !same.findings[0].is_wrong());
     let one = file::verify_with_images(&bytes, &Path::new(SERIES).join("01.dcm")).unwrap();
-    assert_eq!(one.findings, [Finding::OtherImages]);
+    let unlike = Unlike {
+        read: count,
+        given: 1,
+        missing: count as usize - 1,
+        extra: 0,
+    };
+    assert_eq!(one.findings, [Finding::OtherImages(unlike)]);
+    assert!(one.findings[0].is_wrong());
+    // The same names around other content.
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(SERIES).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let changed = folder.path().join("01.dcm");
+    let mut image = std::fs::read(&changed).unwrap();
+    *image.last_mut().unwrap() ^= 1;
+    std::fs::write(&changed, image).unwrap();
+    let other = file::verify_with_images(&bytes, folder.path()).unwrap();
+    let [Finding::OtherImages(unlike)] = other.findings[..] else {
+        panic!("{:?}", other.findings);
+    };
+    assert_eq!((unlike.missing, unlike.extra), (0, 0));
+    assert!(other.findings[0].message().en.contains("content"));
+}
+
+#[test]
+fn a_pdf_alone_is_told_apart() {
+    let verdict = file::verify(b"%PDF-1.7 and so on");
+    let findings = [Finding::NotAuthentic(NotAuthentic::PdfAlone)];
+    assert_eq!(verdict.findings, findings);
+    assert!(
+        verdict.authentic.is_none() && findings[0].message().en.contains("carries no signature")
+    );
 }

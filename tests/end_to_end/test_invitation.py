@@ -4,7 +4,9 @@ import json
 
 import pytest
 from conftest import READS
-from world import Site, dokuei, free_port, one_sentence, pair, until
+from modality import send
+from studies import Study
+from world import Site, dokuei, free_port, hand_over, one_sentence, pair, until
 
 
 @pytest.fixture
@@ -48,3 +50,41 @@ def test_who_is_reached_by_an_invitation_only_is_told(apart):
     assert json.loads(ran.stdout)["warning"]["ja"]
     nine = [word for _ in range(9) for word in ("--address", place)]
     one_sentence(dokuei("partner", "invite", *nine, "--dir", clinic.data, ok=False))
+
+
+def test_how_long_studies_are_kept_is_said(sites):
+    clinic, hospital = sites
+    for site in sites:
+        assert "kept for 90 days" in dokuei("partner", "list", "--dir", site.data).stdout
+    config = hospital.data / "dokuei.toml"
+    config.write_text(config.read_text().replace("retention_days = 90", "retention_days = 7"))
+    hospital.stop()
+    hospital.start()
+    invite = dokuei("partner", "invite", "--dir", hospital.data)
+    assert "earlier code that was not used is no longer valid" in invite.stderr
+    said = dokuei("partner", "accept", invite.stdout.strip(), "--dir", clinic.data).stdout
+    assert "kept for 7 days" in said and "90 days until now" in said, said
+    again = hospital.ask("partner", "invite")["code"]
+    said = dokuei("partner", "accept", again, "--dir", clinic.data).stdout
+    assert "kept for 7 days" in said and "until now" not in said, said
+
+
+def test_a_second_invitation_takes_the_place_of_the_first(apart):
+    clinic, hospital = apart
+    first = hospital.ask("partner", "invite")["code"]
+    second = hospital.ask("partner", "invite")["code"]
+    one_sentence(dokuei("partner", "accept", first, "--dir", clinic.data, ok=False))
+    clinic.ask("partner", "accept", second)
+
+
+def test_a_partner_with_open_cases_is_not_removed_unasked(sites):
+    clinic, hospital = sites
+    study = Study(count=1, side=32, name="OPEN^CASE")
+    assert send(clinic, study.objects) == [0]
+    case = hand_over(clinic, hospital, study.uid)
+    clinic.reach(case, "received")
+    refused = one_sentence(dokuei("partner", "remove", hospital.name, "--dir", clinic.data, ok=False))
+    assert "not over: 1" in refused and case[:8] in refused and "--despite-open-cases" in refused
+    assert len(clinic.ask("partner", "list")) == 1
+    removed = clinic.ask("partner", "remove", hospital.name, "--despite-open-cases")
+    assert removed["open_cases"] == 1 and clinic.ask("partner", "list") == []

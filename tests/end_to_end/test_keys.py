@@ -34,7 +34,7 @@ def claimed_case(clinic, hospital, name):
 
 def test_a_revoked_node_is_cut_off_and_comes_back_with_new_keys(sites):
     clinic, hospital = sites
-    revoked = hospital.ask("revoke", "node", "--code-file", hospital.data / SHEET)
+    revoked = hospital.ask("revoke", "node", "--yes", "--code-file", hospital.data / SHEET)
     assert revoked["told"] and revoked["key"] == partner_of(clinic)["node"]
     until("the clinic knows", lambda: standing_of(clinic) == "node-revoked")
     partner = partner_of(clinic)
@@ -57,6 +57,8 @@ def test_a_revoked_node_is_cut_off_and_comes_back_with_new_keys(sites):
 
     one_sentence(dokuei("renew", hospital.data, "--code-file", hospital.data / SHEET, ok=False))
     hospital.stop()
+    useless = dokuei("renew", hospital.data, "--code-file", hospital.data / SHEET, ok=False)
+    assert "--new-keys" in one_sentence(useless)
     notice = renew(hospital, "--new-keys")
     hospital.start()
     assert hospital.ask("status")["halted"] is None
@@ -75,7 +77,7 @@ def test_a_stopped_nodes_key_is_revoked_by_a_file(sites, tmp_path):
     until("the line is down", lambda: not partner_of(clinic)["connected"])
     notice = tmp_path / "lost.notice"
     key = partner_of(clinic)["node"]
-    words = ["revoke", "key", key, "--code-file", hospital.data / SHEET, "--days-ago", "3", "--save", notice]
+    words = ["revoke", "key", key, "--code-file", hospital.data / SHEET, "--days-ago", "3", "--save", notice, "--yes"]
     dokuei(*words)
     wrong = ["revoke", "node", "--code-file", clinic.data / SHEET, "--dir", hospital.data]
     assert "another site" in one_sentence(dokuei(*wrong, ok=False))
@@ -86,7 +88,7 @@ def test_a_stopped_nodes_key_is_revoked_by_a_file(sites, tmp_path):
     assert not partner_of(clinic)["connected"]
     # Nobody revokes the keys of a site but itself.
     foreign = tmp_path / "foreign.notice"
-    dokuei("revoke", "key", partner_of(hospital)["node"], "--code-file", hospital.data / SHEET, "--save", foreign)
+    dokuei("revoke", "key", partner_of(hospital)["node"], "--code-file", hospital.data / SHEET, "--save", foreign, "--yes")
     clinic.ask("partner", "import", foreign)
     assert partner_of(hospital)["standing"] is None and clinic.ask("status")["halted"] is None
 
@@ -110,9 +112,10 @@ def test_a_revoked_person_signs_nothing(sites):
     clinic, hospital = sites
     case = claimed_case(clinic, hospital, "REVOKED^PERSON")
     person = hospital.ask("person", "list")[0]
-    assert hospital.ask("revoke", "person", person["name"])["id"] == person["id"]
+    assert hospital.ask("revoke", "person", person["name"], "--yes")["id"] == person["id"]
     assert hospital.ask("person", "list") == []
-    one_sentence(hospital.sign(case, "final", "Not by this key.", ok=False))
+    assert "is revoked" in one_sentence(hospital.sign(case, "final", "Not by this key.", ok=False))
+    assert "Nobody is called" in one_sentence(dokuei("person", "remove", "架空 誰か", "--yes", "--dir", hospital.data, ok=False))
     words = ["--name", person["name"], "--licence", "1", "--passphrase-file", hospital.home / "reader"]
     hospital.ask("person", "add", *words)
     hospital.sign(case, "final", "By the new key.")
@@ -125,7 +128,7 @@ def test_a_report_by_a_person_whose_key_was_revoked_is_not_taken(sites, tmp_path
     case = claimed_case(clinic, hospital, "REVOKED^AUTHOR")
     notice = tmp_path / "person.notice"
     person = hospital.ask("person", "list")[0]["id"]
-    dokuei("revoke", "key", person, "--code-file", hospital.data / SHEET, "--days-ago", "1", "--save", notice)
+    dokuei("revoke", "key", person, "--code-file", hospital.data / SHEET, "--days-ago", "1", "--save", notice, "--yes")
     clinic.ask("partner", "import", notice)
     assert standing_of(clinic) is None
     hospital.sign(case, "final", "The hospital has not heard of it yet.")

@@ -17,13 +17,15 @@ def test_a_person_who_left_signs_no_more_and_what_they_signed_stays(sites, tmp_p
     listed = dokuei("person", "list", "--dir", hospital.data).stdout
     assert person["id"][:8] in listed and READER in listed and "reader" in listed
 
-    assert hospital.ask("person", "remove", READER)["id"] == person["id"]
+    refused = one_sentence(dokuei("person", "remove", READER, "--dir", hospital.data, ok=False))
+    assert "--yes" in refused and hospital.ask("person", "list") == [person]
+    assert hospital.ask("person", "remove", READER, "--yes")["id"] == person["id"]
     assert hospital.ask("person", "list") == []
     assert "person add" in dokuei("person", "list", "--dir", hospital.data).stdout
     refusal = one_sentence(hospital.sign(case, "final", "Nothing.", ok=False))
-    assert READER in refusal
+    assert READER in refusal and "taken away" in refusal
     assert not list(hospital.data.glob("keys/person-*.keys"))
-    one_sentence(dokuei("person", "remove", READER, "--dir", hospital.data, ok=False))
+    one_sentence(dokuei("person", "remove", READER, "--yes", "--dir", hospital.data, ok=False))
 
     until("the report is at the clinic", lambda: len(clinic.case(case)["reports"]) == 1)
     bundle = tmp_path / "report.bundle"

@@ -76,6 +76,29 @@ def test_init_overwrites_nothing(tmp_path):
     assert {path: path.read_bytes() for path in site.data.rglob("*") if path.is_file()} == before
 
 
+def test_init_leaves_nothing_half_made(tmp_path):
+    place, empty, short, good = (tmp_path / name for name in ("site", "empty", "short", "good"))
+    empty.write_text("\n")
+    short.write_text("1234567\n")
+    good.write_text("12345678\n")
+    words = ["init", place, "--name", "架空診療所", "--passphrase-file"]
+    assert str(empty) in refused(*words, empty)
+    assert "8 characters" in refused(*words, short)
+    assert "--name" in refused("init", place, "--name", "") and "--name" in refused("init", place, "--name", "x" * 129)
+    assert not place.exists()
+    said = dokuei(*words, good).stdout
+    assert f"dokuei run {place} --passphrase-file {good}" in said and not (place / "passphrase").exists()
+
+
+def test_a_demonstration_takes_no_site_for_its_stage(tmp_path):
+    site = Site(tmp_path, "架空診療所", "CLINIC")
+    site.archive.close()
+    for place in (site.data, tmp_path):
+        before = sorted(path.name for path in place.iterdir())
+        assert "Nothing was changed" in refused("demo", "--dir", place)
+        assert sorted(path.name for path in place.iterdir()) == before
+
+
 def test_no_node_and_no_folder(tmp_path):
     assert "dokuei run" in refused("study", "list", "--dir", tmp_path)
     assert "--dir" in refused("study", "list")
@@ -87,6 +110,9 @@ def test_a_command_that_is_none(tmp_path):
     for arguments in (["study", "sned"], ["study", "send"], ["--language", "fr", "status"], ["init", tmp_path / "x"]):
         ran = dokuei(*arguments, ok=False)
         assert ran.returncode == 2 and "--help" in ran.stderr, (ran.returncode, ran.stderr)
+    ran = dokuei("--language", "ja", "study", "sned", ok=False)
+    assert ran.returncode == 2 and "正しくありません" in ran.stderr.splitlines()[0], ran.stderr
+    assert dokuei("--language", "ja", "study", "--help").stderr == ""
 
 
 def test_what_is_not_there_is_said(clinic):

@@ -8,6 +8,9 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 use crate::cli::At;
 use crate::language::Language;
 
+/// Most days ago at which a key may have been lost: no key was made earlier than this program.
+pub(super) const DAYS_AGO: u64 = 3650;
+
 /// 病院どうしで検査を読影し合う、医師から医師へ / hospitals read each other's radiology studies, doctor to doctor
 #[derive(Parser)]
 #[command(name = "dokuei", version, disable_help_subcommand = true)]
@@ -116,7 +119,7 @@ pub(super) enum Partner {
     },
     /// 相手の鍵の失効・更新の通知ファイルを取り込む / take a partner's notice of revoked or renewed keys
     Import {
-        /// The file that the partner's 'dokuei revoke' or 'dokuei renew' made
+        /// 相手施設の「dokuei revoke」か「dokuei renew」が作ったファイル / the file that the partner's 'dokuei revoke' or 'dokuei renew' made
         file: PathBuf,
         #[command(flatten)]
         at: At,
@@ -125,6 +128,9 @@ pub(super) enum Partner {
     Remove {
         /// 名称または施設 ID / name or site id
         partner: String,
+        /// 終わっていない症例があっても解除する / also when cases with it are not over
+        #[arg(long)]
+        despite_open_cases: bool,
         #[command(flatten)]
         at: At,
     },
@@ -219,9 +225,9 @@ pub(super) enum Case {
     },
     /// （読影側）引き受ける / as reader: promise to read it
     Quote {
-        /// Case id or its beginning
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,
-        /// Hours until the report; otherwise as the capacity says, or when the requester needs it
+        /// 何時間以内にレポートを返すか。なければ読影枠の時間か依頼元の希望期限 / hours until the report; otherwise as the capacity says, or when the requester needs it
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(QUOTE_HOURS)))]
         hours: Option<u16>,
         #[command(flatten)]
@@ -290,8 +296,11 @@ pub(super) enum Person {
     },
     /// 署名鍵を取り上げる / take a person's key away: they sign no more, what they signed stays valid
     Remove {
-        /// Name or id
+        /// 氏名または ID / name or id
         person: String,
+        /// 確認を求めない / do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         at: At,
     },
@@ -302,8 +311,11 @@ pub(super) enum Person {
 pub(super) enum Revoke {
     /// 人の署名鍵（ノードの稼働中に） / the key of a person of this site; the node must run
     Person {
-        /// Name or id
+        /// 氏名または ID / name or id
         person: String,
+        /// 確認を求めない / do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         at: At,
     },
@@ -323,7 +335,7 @@ pub(super) enum Revoke {
     },
     /// 鍵を直接指定（データフォルダがないとき） / any key of this site by its 64 digits, also without a data folder
     Key {
-        /// The public key; partners read it from 'partner list --json'
+        /// 公開鍵。相手施設の「partner list --json」に出る / the public key; partners read it from 'partner list --json'
         key: String,
         #[command(flatten)]
         sheet: Sheet,
@@ -335,32 +347,35 @@ pub(super) enum Revoke {
 /// What the recovery sheet is needed for.
 #[derive(clap::Args)]
 pub(super) struct Sheet {
-    /// A file with the code of the recovery sheet; otherwise it is asked for
+    /// 復旧シートのコードのファイル。なければ入力を求める / a file with the code of the recovery sheet; otherwise it is asked for
     #[arg(long, value_name = "FILE")]
     pub code_file: Option<PathBuf>,
-    /// Days ago at which the key may have been lost
-    #[arg(long, default_value_t = 0, value_name = "DAYS")]
+    /// 鍵が漏れたおそれがあるのは何日前からか / days ago at which the key may have been lost
+    #[arg(long, default_value_t = 0, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(..=DAYS_AGO))]
     pub days_ago: u64,
-    /// Write the notice for partners here too
+    /// 相手施設に渡す通知をここにも書く（新しいファイル） / write the notice for partners here too, as a new file
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// A file with the passphrase that opens the keys
+    /// 鍵を開く合言葉のファイル / a file with the passphrase that opens the keys
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+    /// 確認を求めない / do not ask for confirmation
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Renews a certificate.
 #[derive(clap::Args)]
 pub(super) struct Renew {
-    /// The data folder
+    /// データフォルダ / the data folder
     pub dir: PathBuf,
-    /// Make new site and node keys too: when they were revoked, or may have been seen
+    /// 施設鍵とノード鍵も作り直す（失効したとき、漏れたおそれがあるとき） / make new site and node keys too: when they were revoked, or may have been seen
     #[arg(long)]
     pub new_keys: bool,
-    /// A file with the code of the recovery sheet; otherwise it is asked for
+    /// 復旧シートのコードのファイル。なければ入力を求める / a file with the code of the recovery sheet; otherwise it is asked for
     #[arg(long, value_name = "FILE")]
     pub code_file: Option<PathBuf>,
-    /// A file with the passphrase that opens the keys
+    /// 鍵を開く合言葉のファイル / a file with the passphrase that opens the keys
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
 }
@@ -385,21 +400,7 @@ pub(super) enum Report {
         status: String,
     },
     /// レポートを表示・保存する / show a report version, or save it
-    Show {
-        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
-        case: String,
-        /// 版。なければ最新 / version; otherwise the newest
-        #[arg(long)]
-        version: Option<u32>,
-        /// 検証用の署名済みファイルを保存 / save the signed bundle for offline verification
-        #[arg(long, value_name = "FILE")]
-        save: Option<PathBuf>,
-        /// PDF を保存 / save the PDF
-        #[arg(long, value_name = "FILE")]
-        pdf: Option<PathBuf>,
-        #[command(flatten)]
-        at: At,
-    },
+    Show(ShowReport),
     /// ファイルだけで真正性を確かめる / verify a report from its file alone: no node, no network
     Verify {
         /// 保存したバンドルまたはレポートの DICOM ファイル / a bundle (report show --save) or the DICOM object of a report
@@ -413,12 +414,33 @@ pub(super) enum Report {
     },
 }
 
+/// Which report to show.
+#[derive(clap::Args)]
+pub(super) struct ShowReport {
+    /// 症例 ID（先頭 4 文字以上） / case id or its beginning
+    pub case: String,
+    /// 版。なければ最新 / version; otherwise the newest
+    #[arg(long)]
+    pub version: Option<u32>,
+    /// 検証用の署名済みファイルを保存 / save the signed bundle for offline verification
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// PDF を保存 / save the PDF
+    #[arg(long, value_name = "FILE")]
+    pub pdf: Option<PathBuf>,
+    /// 保存先にあるファイルを上書きする / overwrite the files that are there
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub at: At,
+}
+
 /// What is written and who signs it.
 #[derive(clap::Args)]
 pub(super) struct Writing {
     /// 症例 ID（先頭 4 文字以上） / case id or its beginning
     pub case: String,
-    /// 署名者の氏名または ID / name or id of the author
+    /// 署名者の氏名または ID（読影開始前なら、この人で読影開始になる） / name or id of the author; begins the reading when it has not begun
     #[arg(long)]
     pub reader: String,
     /// 本文 / the text

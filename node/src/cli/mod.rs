@@ -13,6 +13,7 @@ macro_rules! outln {
 mod arguments;
 pub use arguments::Demo;
 mod case;
+mod confirm;
 mod init;
 mod notice;
 mod partner;
@@ -25,6 +26,7 @@ mod run;
 mod show;
 mod status;
 mod study;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,14 +37,17 @@ use serde_json::Value;
 use crate::cli::arguments::{Arguments, Verb};
 use crate::control::client::ask;
 use crate::control::request::Request;
-use crate::language::{self, Failure};
+use crate::language::{self, Failure, Language};
 use crate::say;
 use crate::site::SiteFolder;
 
 /// Runs the command line of this process. Ends with 0 when all went well, 1 when something failed, 2
 /// when the command line cannot be understood.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) => return misread(&wrong),
+    };
     if let Some(language) = arguments.language {
         language::choose(language);
     }
@@ -53,6 +58,32 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line. The details are in English only: a line in
+/// the reader's language comes before them.
+fn misread(wrong: &clap::Error) -> ExitCode {
+    let words = std::env::args().skip(1).collect::<Vec<_>>();
+    if let Some(language) = wanted_language(&words) {
+        language::choose(language);
+    }
+    if wrong.use_stderr() && Language::current() == Language::Japanese {
+        eprintln!(
+            "dokuei: コマンドの書き方が正しくありません。「--help」を付けると使い方が表示されます。"
+        );
+    }
+    // An output that is closed wants no help.
+    let _ = wrong.print();
+    u8::try_from(wrong.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// The language on a command line that cannot be understood otherwise.
+fn wanted_language(words: &[String]) -> Option<Language> {
+    let after = words.iter().skip_while(|word| *word != "--language").nth(1);
+    let joined = words
+        .iter()
+        .find_map(|word| word.strip_prefix("--language="));
+    Language::from_code(joined.or(after.map(String::as_str))?)
 }
 
 fn perform(verb: Verb) -> Result<ExitCode, Failure> {
@@ -107,5 +138,44 @@ impl At {
         } else {
             people(answer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::language::Message;
+    use crate::language::assert_both;
+
+    /// Holds the help of a command and of everything below it against the form "日本語 / English".
+    fn assert_bilingual(command: &clap::Command) {
+        let about = command.get_about().map(ToString::to_string);
+        let arguments = command
+            .get_arguments()
+            .filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"));
+        let helps = arguments.map(|argument| argument.get_help().map(ToString::to_string));
+        for help in std::iter::once(about).chain(helps) {
+            let help = help.unwrap_or_else(|| panic!("{} lacks a help", command.get_name()));
+            let (ja, en) = help.split_once('/').unwrap_or((&help, ""));
+            assert_both(&Message::new(ja.trim(), en.trim()));
+        }
+        command.get_subcommands().for_each(assert_bilingual);
+    }
+
+    #[test]
+    fn every_help_is_in_both_languages() {
+        assert_bilingual(&Arguments::command());
+    }
+
+    #[test]
+    fn the_language_is_found_where_nothing_else_is() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let wanted = |line: &str| wanted_language(&words(line));
+        assert_eq!(wanted("--language ja stduy"), Some(Language::Japanese));
+        assert_eq!(wanted("stduy --language=en"), Some(Language::English));
+        assert_eq!(wanted("stduy list"), None);
+        assert_eq!(wanted("stduy --language"), None);
     }
 }

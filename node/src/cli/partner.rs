@@ -6,7 +6,7 @@ use crate::cli::arguments::Partner;
 use crate::cli::notice;
 use crate::cli::show::{date, fields, message, minute, short, text, time};
 use crate::control::request::Request;
-use crate::language::{Failure, Language, word};
+use crate::language::{Failure, Language, Message, word};
 use crate::say;
 
 /// Performs a command about partners.
@@ -20,7 +20,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             at.print(&answer, |answer| {
                 let (code, until) = (text(answer, "code"), time(&answer["until"]));
                 outln!("{code}");
-                eprintln!("{}", say!("このコードを相手施設に電話などで伝えてください。{until} まで、一度だけ使えます。", "Read this code out to the partner. It can be used once, until {until}."));
+                eprintln!("{}", say!("このコードを相手施設に電話などで伝えてください。{until} まで、一度だけ使えます。これより前に発行した未使用のコードは使えなくなりました。", "Read this code out to the partner. It can be used once, until {until}. An earlier code that was not used is no longer valid."));
                 if !answer["warning"].is_null() {
                     eprintln!("\n{}", message(answer, "warning"));
                 }
@@ -37,6 +37,7 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
                         "Paired with '{name}'; the agreement is signed."
                     )
                 );
+                agreed(answer);
             });
         }
         Partner::List { at } => {
@@ -44,8 +45,15 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
             at.print(&answer, list);
         }
         Partner::Import { file, at } => return notice::import(&file, &at),
-        Partner::Remove { partner, at } => {
-            let answer = at.ask(Request::PartnerRemove { partner })?;
+        Partner::Remove {
+            partner,
+            despite_open_cases,
+            at,
+        } => {
+            let answer = at.ask(Request::PartnerRemove {
+                partner,
+                despite_open_cases,
+            })?;
             at.print(&answer, |answer| {
                 let name = text(answer, "name");
                 outln!(
@@ -56,6 +64,42 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Prints how long a study is kept by the agreement that was just signed, and whether that is new.
+fn agreed(answer: &Value) {
+    let (days, earlier) = (
+        answer["retention_days"].as_u64(),
+        answer["earlier_retention_days"].as_u64(),
+    );
+    let Some(days) = days else {
+        return;
+    };
+    outln!("{}", kept(days).sentence());
+    if let Some(earlier) = earlier.filter(|earlier| *earlier != days) {
+        outln!(
+            "{}",
+            say!(
+                "これまでの契約とは異なります（これまでは {earlier} 日、今後は {days} 日）。",
+                "This differs from the earlier agreement: {earlier} days until now, {days} from now on."
+            )
+        );
+    }
+}
+
+/// How long a study is kept.
+fn kept(days: u64) -> Message {
+    if days == 0 {
+        say!(
+            "症例の完了と同時に検査を破棄",
+            "studies are destroyed when their case is closed"
+        )
+    } else {
+        say!(
+            "症例の完了後 {days} 日間、検査を保持",
+            "studies are kept for {days} days after their case is closed"
+        )
+    }
 }
 
 /// Prints partners as people read them.
@@ -132,10 +176,11 @@ pub(super) fn connection(partner: &Value) -> String {
 
 fn agreement(agreement: &Value) -> String {
     let until = date(&agreement["until"]);
+    let days = agreement["retention_days"].as_u64().unwrap_or_default();
     let said = if agreement.is_null() {
         say!("なし。もう一度ペアリングしてください", "none: pair again")
     } else {
-        say!("{until} まで", "until {until}")
+        say!("{until} まで、{kept}", "until {until}; {kept}"; kept = kept(days))
     };
     said.text().to_owned()
 }
@@ -212,6 +257,14 @@ mod tests {
         let here = json!({ "connected": true, "since": 0, "path": path });
         assert!(connection(&here).contains("127.0.0.1:4400"));
         assert_eq!(connection(&here).lines().count(), 1);
+    }
+
+    #[test]
+    fn how_long_a_study_is_kept_is_shown() {
+        let shown = agreement(&json!({ "until": 60_000, "retention_days": 30 }));
+        assert!(shown.contains("30 days"), "{shown}");
+        assert!(kept(0).en.contains("destroyed") && kept(0).ja.contains("破棄"));
+        assert!(agreement(&Value::Null).contains("pair again"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Person;
+use crate::cli::confirm::confirm;
 use crate::cli::passphrase::passphrase;
 use crate::cli::show::{date, short, table, text, time};
 use crate::control::request::{AddPerson, Request};
@@ -50,7 +51,14 @@ pub(super) fn person(person: Person) -> Result<(), Failure> {
             let answer = at.ask(Request::PersonList)?;
             at.print(&answer, list);
         }
-        Person::Remove { person, at } => {
+        Person::Remove { person, yes, at } => {
+            confirm(
+                yes,
+                &say!(
+                    "{person} さんの署名鍵を取り上げます。取り消しはできません。",
+                    "The key of {person} is to be taken away; there is no way back."
+                ),
+            )?;
             let answer = at.ask(Request::PersonRemove { person })?;
             at.print(&answer, |answer| {
                 let name = text(answer, "name");

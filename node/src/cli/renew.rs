@@ -27,6 +27,9 @@ pub(super) fn renew(renew: &Renew) -> Result<(), Failure> {
         })?;
     let secret = passphrase::find(&folder, renew.passphrase_file.as_deref())?;
     let keys = SiteKeys::open(&folder, &secret)?;
+    if !renew.new_keys {
+        must_not_be_revoked(&folder, &keys)?;
+    }
     let root = recovery::root(&recovery_code(renew.code_file.as_deref())?)?;
     let (at, mut chance) = (UnixSeconds(now() / 1000), chance());
     let renewed = keys.renewed(&root, at, renew.new_keys, &mut chance)?;
@@ -55,6 +58,20 @@ pub(super) fn renew(renew: &Renew) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Another year for a revoked key is of no use: the node would stay stopped.
+fn must_not_be_revoked(folder: &SiteFolder, keys: &SiteKeys) -> Result<(), Failure> {
+    if !notices::is_revoked(folder, keys)? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "keys-revoked",
+        say!(
+            "この施設の鍵は失効しているため、更新してもノードは止まったままです。「dokuei renew --new-keys」で新しい鍵を作ってください。何もしませんでした。",
+            "A key of this site is revoked, and the node would stay stopped: make new keys with 'dokuei renew --new-keys'. Nothing was done."
+        ),
+    ))
 }
 
 fn running(folder: &SiteFolder) -> Failure {

@@ -1,25 +1,24 @@
-//! `dokuei report …`.
+//! `dokuei report sign`, `addendum` and `show`.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::cli::arguments::{Report, Writing};
+use crate::cli::arguments::{Report, ShowReport, Writing};
 use crate::cli::case;
 use crate::cli::passphrase::passphrase;
-use crate::cli::show::text;
+use crate::cli::show::{minute, text};
+use crate::cli::verify::{authentic_json, headline, print_authentic, verify_file};
 use crate::control::request::{Request, SignReport};
 use crate::language::{Failure, Message, word};
 use crate::reports::bundle::Bundle;
-use crate::reports::file::{self, Finding, Verdict};
-use crate::reports::rendering::signed_at;
-use crate::reports::verify::{Authentic, verify};
+use crate::reports::verify::verify;
 use crate::say;
-use crate::site::unusable;
+use crate::site::{folder_of, unusable, write_private};
 
 /// Performs a command about reports. `verify` ends with 1 when the report is not authentic or the
 /// file was changed.
@@ -31,41 +30,121 @@ pub(super) fn report(report: Report) -> Result<ExitCode, Failure> {
         Report::Sign { writing, status } | Report::Addendum { writing, status } => {
             sign(writing, status)
         }
-        Report::Show {
-            case,
-            version,
-            save,
-            pdf,
-            at,
-        } => {
-            let answer = at.ask(Request::ReportShow { case, version })?;
-            let bytes = STANDARD.decode(text(&answer, "bundle")).unwrap_or_default();
-            let bundle = Bundle::read(&bytes).and_then(|bundle| verify(&bundle, None).ok());
-            let authentic = bundle.ok_or_else(|| {
-                Failure::new(
-                    "not-authentic",
-                    say!(
-                        "このレポートは検証に合格しないため表示しません。読影施設に連絡してください。",
-                        "This report does not verify and is not shown. Call the reading site."
-                    ),
-                )
-            })?;
-            for (path, content) in [(save, bytes.as_slice()), (pdf, authentic.pdf.as_slice())] {
-                if let Some(path) = path {
-                    std::fs::write(&path, content).map_err(|error| unusable(&path, &error))?;
-                }
-            }
-            at.print(&authentic_json(&authentic), |_| {
-                outln!("{}", headline(false));
-                print_authentic(&authentic);
-            });
-            if !at.json {
-                outln!("\n{}", authentic.report.text);
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        Report::Show(wanted) => show(wanted),
         Report::Verify { file, images, json } => verify_file(&file, images.as_deref(), json),
     }
+}
+
+fn show(wanted: ShowReport) -> Result<ExitCode, Failure> {
+    let at = wanted.at;
+    let answer = at.ask(Request::ReportShow {
+        case: wanted.case,
+        version: wanted.version,
+    })?;
+    let bytes = STANDARD.decode(text(&answer, "bundle")).unwrap_or_default();
+    let bundle = Bundle::read(&bytes).and_then(|bundle| verify(&bundle, None).ok());
+    let authentic = bundle.ok_or_else(|| {
+        Failure::new(
+            "not-authentic",
+            say!(
+                "このレポートは検証に合格しないため表示しません。読影施設に連絡してください。",
+                "This report does not verify and is not shown. Call the reading site."
+            ),
+        )
+    })?;
+    let files = [
+        (wanted.save, bytes.as_slice()),
+        (wanted.pdf, authentic.pdf.as_slice()),
+    ];
+    let mut saved: Vec<PathBuf> = Vec::new();
+    for (path, content) in files {
+        if let Some(path) = path {
+            save(&path, content, wanted.force)?;
+            saved.push(path);
+        }
+    }
+    let mut shown = authentic_json(&authentic);
+    shown["text"] = json!(authentic.report.text);
+    shown["overtaken"] = answer["overtaken"].clone();
+    shown["saved"] = saved
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    at.print(&shown, |shown| {
+        if let Some(overtaken) = overtaken(&shown["overtaken"]) {
+            outln!("{overtaken}");
+        }
+        outln!("{}", headline(&[]));
+        print_authentic(&authentic);
+        outln!("\n{}", authentic.report.text);
+        for file in saved {
+            let file = file.display();
+            outln!("\n{}", say!("保存しました: {file}", "Saved: {file}"));
+        }
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// That a later version stands in the place of the one that is shown.
+fn overtaken(by: &Value) -> Option<Message> {
+    let (version, at) = (&by["version"], minute(&by["at"]));
+    let status = word(text(by, "status"));
+    let when = match at.is_empty() {
+        true => Message::default(),
+        false => say!("（{at}）", " on {at}"),
+    };
+    match text(by, "code") {
+        "retracted" => Some(say!(
+            "✗ このレポートは第 {version} 版で取り下げられました{when}。診療には使わないでください。",
+            "✗ RETRACTED by version {version}{when}: do not rely on what follows.";
+            when = when
+        )),
+        "replaced" => Some(say!(
+            "✗ この版は第 {version} 版（{status}）に置き換えられました{when}。新しい版を見てください。",
+            "✗ REPLACED by version {version} ({status}){when}: look at that one.";
+            when = when,
+            status = status
+        )),
+        "added-to" => Some(say!(
+            "· この版には第 {version} 版（{status}）の追加があります{when}。",
+            "· Version {version} ({status}) adds to this one{when}.";
+            when = when,
+            status = status
+        )),
+        _ => None,
+    }
+}
+
+/// Writes a file that only this user may read. One that exists is replaced only when that was asked for.
+fn save(path: &Path, content: &[u8], force: bool) -> Result<(), Failure> {
+    let written = if force {
+        replace(path, content)
+    } else {
+        write_private(path, content)
+    };
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            let path = path.display();
+            Failure::new(
+                "file-exists",
+                say!(
+                    "{path} は既にあります。上書きしませんでした。別の名前にするか、--force を付けてください。",
+                    "{path} exists already and was not overwritten. Give another name, or --force."
+                ),
+            )
+        }
+        _ => unusable(path, &error),
+    })
+}
+
+/// Exchanged in one step: what was there stays until all is written.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = folder_of(path).unwrap_or(path);
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(content)?;
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    Ok(())
 }
 
 fn sign(writing: Writing, status: String) -> Result<ExitCode, Failure> {
@@ -108,147 +187,35 @@ fn sign(writing: Writing, status: String) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify_file(path: &Path, images: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| unusable(path, &error))?;
-    let verdict = match images {
-        Some(images) => {
-            file::verify_with_images(&bytes, images).map_err(|error| unusable(images, &error))?
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::language::assert_both;
+
+    #[test]
+    fn what_a_later_version_did_is_said() {
+        let by =
+            |code: &str| json!({ "code": code, "version": 4, "status": "corrected", "at": null });
+        for code in ["retracted", "replaced", "added-to"] {
+            let said = overtaken(&by(code)).unwrap();
+            assert_both(&said);
+            assert!(said.en.contains("ersion 4") && said.ja.contains("第 4 版"));
         }
-        None => file::verify(&bytes),
-    };
-    let Verdict {
-        authentic,
-        findings,
-    } = verdict;
-    let sound = !findings.iter().any(Finding::is_wrong);
-    let changed = findings
-        .iter()
-        .any(|finding| matches!(finding, Finding::ObjectChanged(_)));
-    if json {
-        let found: Vec<Value> = findings
-            .iter()
-            .map(|finding| {
-                let message = finding.message();
-                json!({ "ja": message.ja, "en": message.en })
-            })
-            .collect();
-        outln!(
-            "{:#}",
-            json!({ "authentic": authentic.is_some() && !changed, "unchanged": sound, "report": authentic.as_ref().map(authentic_json), "findings": found })
-        );
-    } else {
-        match &authentic {
-            Some(authentic) => {
-                outln!("{}", headline(changed));
-                print_authentic(authentic);
-            }
-            None => outln!(
-                "{}",
-                say!(
-                    "✗ 真正なレポートではありません。",
-                    "✗ This is not an authentic report."
-                )
-            ),
-        }
-        for finding in &findings {
-            let mark = if finding.is_wrong() { "✗" } else { "·" };
-            outln!("{mark} {}", finding.message());
-        }
+        assert!(overtaken(&Value::Null).is_none());
     }
-    Ok(if authentic.is_some() && sound {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
 
-/// What is said first. A report that is intact in a file that is not must not look as if all were well.
-fn headline(changed: bool) -> Message {
-    if changed {
-        say!(
-            "✗ ファイルが変更されています。中の署名済みレポートは次のとおりです。",
-            "✗ This file was changed. The signed report in it:"
-        )
-    } else {
-        say!(
-            "✓ 真正です（authentic）。署名後に変更されていません。",
-            "✓ Authentic. Not changed since it was signed."
-        )
+    #[test]
+    fn a_file_is_overwritten_only_when_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.pdf");
+        save(&path, b"one", false).unwrap();
+        assert_eq!(save(&path, b"two", false).unwrap_err().code, "file-exists");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        save(&path, b"two", true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
-}
-
-fn print_authentic(authentic: &Authentic) {
-    let report = &authentic.report;
-    let (name, licence, site) = (
-        &authentic.author.name,
-        &authentic.author.licence,
-        &authentic.site.name,
-    );
-    let (version, status, at) = (
-        report.version,
-        word(report.status.code()),
-        signed_at(report),
-    );
-    let (series, objects, study) = (
-        authentic.subject.series,
-        authentic.subject.objects,
-        &authentic.subject.study,
-    );
-    outln!(
-        "{}",
-        say!(
-            "  署名者   {name}（免許 {licence}）、{site}",
-            "  signed by  {name} (licence {licence}), {site}"
-        )
-    );
-    outln!(
-        "{}",
-        say!("  施設 ID  {}", "  site       {}", authentic.site.site)
-    );
-    outln!("{}", say!("  署名日時 {at}", "  signed at  {at}"));
-    outln!(
-        "{}",
-        say!(
-            "  版       {version}（{status}）",
-            "  version    {version} ({status})";
-            status = status
-        )
-    );
-    outln!(
-        "{}",
-        say!(
-            "  対象画像 {series} シリーズ {objects} 枚、検査 UID {study}",
-            "  images     {objects} objects in {series} series of study {study}"
-        )
-    );
-    outln!(
-        "{}",
-        say!(
-            "  画像の要約値 {}",
-            "  images digest {}",
-            authentic.subject.images
-        )
-    );
-    outln!(
-        "{}",
-        say!("  レポートの要約値 {}", "  report digest {}", authentic.id)
-    );
-}
-
-fn authentic_json(authentic: &Authentic) -> Value {
-    let report = &authentic.report;
-    json!({
-        "case": report.case.to_string(),
-        "version": report.version,
-        "status": report.status.code(),
-        "predecessor": report.predecessor.map(|predecessor| predecessor.to_string()),
-        "signed_at": signed_at(report),
-        "author": { "id": authentic.author.id.to_string(), "name": authentic.author.name, "licence": authentic.author.licence },
-        "site": { "id": authentic.site.site.to_string(), "name": authentic.site.name },
-        "study_uid": authentic.subject.study,
-        "series": authentic.subject.series,
-        "objects": authentic.subject.objects,
-        "images_digest": authentic.subject.images.to_string(),
-        "digest": authentic.id.to_string(),
-    })
 }

@@ -65,6 +65,11 @@ pub(super) fn minute(milliseconds: &Value) -> String {
     local(milliseconds, "%Y-%m-%d %H:%M")
 }
 
+/// A time in milliseconds as local date and time, with the zone's distance from UTC.
+pub(super) fn zoned(milliseconds: &Value) -> String {
+    local(milliseconds, "%Y-%m-%d %H:%M:%S (%:z)")
+}
+
 fn local(milliseconds: &Value, form: &str) -> String {
     let moment = milliseconds
         .as_u64()

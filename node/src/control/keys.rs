@@ -16,7 +16,8 @@ use crate::language::{Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
-use crate::site::people;
+use crate::site::people::Gone;
+use crate::site::{notices, people};
 
 /// How long before the end of the certificate `status` warns: time enough to find the recovery sheet, and to notice it
 /// after a holiday.
@@ -26,7 +27,7 @@ const WARN: Span = Span::DAY.times(60);
 pub(super) async fn revoke_person(node: &Node, person: &str) -> Result<Value, Failure> {
     let found = find_person(node, person)?;
     command(node, Command::RevokePerson(found.id)).await?;
-    people::retire(&node.folder, &found.id)?;
+    people::retire(&node.folder, &found.id, Gone::Revoked)?;
     Ok(json!({ "id": found.id.to_string(), "name": found.name }))
 }
 
@@ -46,7 +47,12 @@ pub(super) async fn take_notice(node: &Node, notice: &str) -> Result<Value, Fail
         )
     })?;
     let site = notice.site;
+    let own = (site == node.ports.site).then(|| notice.clone());
     command(node, Command::TakeNotice(Box::new(notice))).await?;
+    if let Some(own) = own {
+        // `renew` looks into the folder, not into the node's records.
+        tokio::task::block_in_place(|| notices::keep(&node.folder, &own))?;
+    }
     let seen = node.desk.ask(move |service| {
         let revoked = service.revoked_by(site);
         let partner = service.state().partners.get(&site);

@@ -1,24 +1,30 @@
 //! Requests about partners.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use dokuei_keys::id::SiteId;
+use dokuei_protocol::case::CaseId;
 use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::Command;
 use dokuei_protocol::limits;
 use dokuei_protocol::partner::Partner;
+use dokuei_protocol::service::views::CaseView;
 use dokuei_protocol::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::config::is_host_and_port;
-use crate::control::answers::{both, command, find_partner, partner_name, stopping};
+use crate::control::answers::{both, command, find_partner, partner_name, short, stopping};
 use crate::control::keys::standing;
 use crate::language::{Failure, Message};
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
+
+/// Most cases that are named in a refusal: enough to begin with, and one line.
+const CASES_NAMED: usize = 5;
 
 /// Opens an invitation. `addresses` are read out with this code only; where partners reach this node
 /// later is what the configuration announces, so that a restart or the next invitation takes nothing
@@ -82,18 +88,18 @@ pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
     if !are_addresses(&addresses) {
         return Err(wrong());
     }
-    match command(
-        node,
-        Command::Accept {
-            addresses,
-            secret: secret.to_owned(),
-        },
-    )
-    .await?
-    {
-        Answer::Paired(site) => {
-            Ok(json!({ "site": site.to_string(), "name": partner_name(node, site).await }))
-        }
+    let before = retentions(node).await?;
+    let accept = Command::Accept {
+        addresses,
+        secret: secret.to_owned(),
+    };
+    match command(node, accept).await? {
+        Answer::Paired(site) => Ok(json!({
+            "site": site.to_string(),
+            "name": partner_name(node, site).await,
+            "retention_days": retentions(node).await?.get(&site),
+            "earlier_retention_days": before.get(&site),
+        })),
         Answer::Done | Answer::Invited { .. } | Answer::Opened(_) => Err(stopping()),
     }
 }
@@ -118,11 +124,60 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     Ok(Value::Array(listed.await.map_err(|_| stopping())?))
 }
 
-pub(super) async fn remove(node: &Node, partner: &str) -> Result<Value, Failure> {
+/// Removes a partner. Cases that are not over would never end: they are not left behind unasked.
+pub(super) async fn remove(
+    node: &Node,
+    partner: &str,
+    despite_open_cases: bool,
+) -> Result<Value, Failure> {
     let site = find_partner(node, partner).await?;
     let name = partner_name(node, site).await;
+    let open = node.desk.ask(move |service| {
+        let cases = service.cases().into_iter();
+        let is_open = |view: &CaseView| view.partner == Some(site) && !view.waiting.is_over();
+        cases
+            .filter(is_open)
+            .map(|view| view.case)
+            .collect::<Vec<_>>()
+    });
+    let open = open.await.map_err(|_| stopping())?;
+    if !open.is_empty() && !despite_open_cases {
+        return Err(open_cases(&name, &open));
+    }
     command(node, Command::RemovePartner(site)).await?;
-    Ok(json!({ "site": site.to_string(), "name": name }))
+    Ok(json!({ "site": site.to_string(), "name": name, "open_cases": open.len() }))
+}
+
+fn open_cases(name: &str, open: &[CaseId]) -> Failure {
+    let count = open.len();
+    let mut shown: Vec<String> = open
+        .iter()
+        .take(CASES_NAMED)
+        .map(|case| short(*case))
+        .collect();
+    if count > CASES_NAMED {
+        shown.push("…".to_owned());
+    }
+    let cases = shown.join(", ");
+    Failure::new(
+        "open-cases",
+        say!(
+            "「{name}」との症例が {count} 件終わっていません（{cases}）。取り下げるか完了させてください。それでも登録を解除するなら --despite-open-cases を付けてください。",
+            "Cases with '{name}' that are not over: {count} ({cases}). Withdraw or finish them, or remove it with --despite-open-cases."
+        ),
+    )
+}
+
+/// The retention agreed to with each partner, in days.
+async fn retentions(node: &Node) -> Result<BTreeMap<SiteId, u16>, Failure> {
+    let agreed = node.desk.ask(|service| {
+        let (at, partners) = (now(), service.state().partners.iter());
+        let days = |partner: &Partner| Some(partner.agreement(at)?.1.retention_days);
+        partners
+            .filter_map(|(site, partner)| Some((*site, days(partner)?)))
+            .collect()
+    });
+    agreed.await.map_err(|_| stopping())
 }
 
 fn partner_json(site: &str, partner: &Partner, at: Timestamp) -> Value {

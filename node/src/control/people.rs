@@ -10,7 +10,8 @@ use crate::control::request::AddPerson;
 use crate::language::Failure;
 use crate::runtime::start::Node;
 use crate::say;
-use crate::site::people::{self, NewPerson, Person};
+use crate::site::passphrase::CHARACTERS;
+use crate::site::people::{self, Gone, NewPerson, Person};
 use crate::studies::intake::now;
 
 const ROLES: [(PersonRole, &str); 4] = [
@@ -36,12 +37,12 @@ pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure
             ),
         )
     })?;
-    if passphrase.chars().count() < 8 {
+    if passphrase.chars().count() < CHARACTERS {
         return Err(Failure::new(
             "short-passphrase",
             say!(
-                "合言葉は 8 文字以上にしてください。",
-                "The passphrase needs at least 8 characters."
+                "合言葉は {CHARACTERS} 文字以上にしてください。",
+                "The passphrase needs at least {CHARACTERS} characters."
             ),
         ));
     }
@@ -85,7 +86,7 @@ pub(super) fn list(node: &Node) -> Result<Value, Failure> {
 /// Takes a person's key away. What they signed stays valid: their delegation is in each report.
 pub(super) fn remove(node: &Node, text: &str) -> Result<Value, Failure> {
     let person = find_person(node, text)?;
-    people::retire(&node.folder, &person.id)?;
+    people::retire(&node.folder, &person.id, Gone::Removed)?;
     Ok(person_json(&person))
 }
 
@@ -107,13 +108,41 @@ pub(super) fn find_person(node: &Node, text: &str) -> Result<Person, Failure> {
                 "Several people are called '{text}'. Give the id."
             ),
         )),
-        (None, _) => Err(Failure::new(
+        (None, _) => {
+            let gone = people::gone(&node.folder, node.ports.site)?;
+            let known = gone.iter().filter(|(person, _)| matches(person));
+            // Revoked weighs more than removed, when somebody had several keys.
+            let why = known
+                .map(|(_, why)| *why)
+                .max_by_key(|why| *why == Gone::Revoked);
+            Err(nobody(text, why))
+        }
+    }
+}
+
+fn nobody(text: &str, gone: Option<Gone>) -> Failure {
+    match gone {
+        None => Failure::new(
             "no-person",
             say!(
                 "「{text}」という人は登録されていません。「dokuei person add」で登録してください。",
                 "Nobody is called '{text}'. Add them with 'dokuei person add'."
             ),
-        )),
+        ),
+        Some(Gone::Revoked) => Failure::new(
+            "person-revoked",
+            say!(
+                "{text} さんの署名鍵は失効しています。署名するには「dokuei person add」で新しい鍵が必要です。",
+                "The key of {text} is revoked. To sign again they need a new one: 'dokuei person add'."
+            ),
+        ),
+        Some(Gone::Removed) => Failure::new(
+            "person-removed",
+            say!(
+                "{text} さんの署名鍵は取り上げられています。署名するには「dokuei person add」で新しい鍵が必要です。",
+                "The key of {text} was taken away. To sign again they need a new one: 'dokuei person add'."
+            ),
+        ),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dokuei_protocol::case::report::ReportStatus;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::report::{Reception, ReportStatus, Version, Versions};
 use dokuei_protocol::input::Command;
+use dokuei_protocol::service::views::{CaseView, Side};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -12,9 +14,11 @@ use crate::control::cases::case_json;
 use crate::control::people::find_person;
 use crate::control::request::SignReport;
 use crate::language::Failure;
+use crate::reports::bundle::Bundle;
 use crate::reports::compose::{Composed, Draft, Signers, compose};
 use crate::reports::kept::KeptReport;
 use crate::reports::subject::Subject;
+use crate::reports::verify::verify;
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
@@ -22,6 +26,7 @@ use crate::site::people;
 
 pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure> {
     let passphrase = Zeroizing::new(sign.passphrase.clone());
+    must_be_reader(&find_case(node, &sign.case).await?)?;
     let person = find_person(node, &sign.reader)?;
     people::must_read(&person.name, person.role)?;
     let draft = draft(node, sign).await?;
@@ -44,6 +49,20 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
     let view = find_case(node, &case.to_string()).await?;
     let shown = case_json(node, &view).await?;
     Ok(json!({ "case": shown, "version": version, "report": report }))
+}
+
+/// Refuses at the site that asked: its doctors read reports, and write none.
+fn must_be_reader(view: &CaseView) -> Result<(), Failure> {
+    match view.side {
+        Side::Reader => Ok(()),
+        Side::Requester => Err(Failure::new(
+            "not-the-reader",
+            say!(
+                "この施設は読影を依頼した側です。レポートには読影施設で署名します。届いたレポートは「dokuei report show」で見られます。",
+                "This site asked for the reading: reports are signed at the reading site. 'dokuei report show' shows one that has come."
+            ),
+        )),
+    }
 }
 
 /// What is to be signed: the text or PDF that came, on the study that is here.
@@ -116,8 +135,9 @@ fn status(code: &str) -> Result<ReportStatus, Failure> {
     })
 }
 
+/// One version, and what a later one that this node knows of has done to it.
 pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Result<Value, Failure> {
-    let view = find_case(node, case).await?;
+    let id = find_case(node, case).await?.case;
     let none = || {
         Failure::new(
             "no-report",
@@ -127,8 +147,7 @@ pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Resul
             ),
         )
     };
-    let id = view.case;
-    let newest = node.desk.ask(move |service| {
+    let versions = node.desk.ask(move |service| {
         let state = service.state();
         let asked = state
             .requests
@@ -141,29 +160,69 @@ pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Resul
                 .get(&id)
                 .map(|reading| reading.thread.expected())
         })?;
-        phase
-            .versions()?
-            .newest()
-            .map(|version| version.issued.version)
+        phase.versions().cloned()
     });
-    let version = match version {
-        Some(version) => version,
-        None => newest.await.map_err(|_| stopping())?.ok_or_else(none)?,
+    let versions = versions.await.map_err(|_| stopping())?.unwrap_or_default();
+    let newest = versions.newest().map(|version| version.issued.version);
+    let version = version.or(newest).ok_or_else(none)?;
+    let bundle = bundle(node, id, version).await?.ok_or_else(none)?;
+    let overtaken = match overtaken(&versions, version) {
+        None => Value::Null,
+        Some((code, by)) => {
+            let at = signed_at(node, id, by.issued.version).await?;
+            json!({ "code": code, "version": by.issued.version, "status": by.issued.status.code(), "at": at })
+        }
     };
-    let kept =
-        KeptReport::find(id, version, &node.ports.store, &node.ports.storage)?.ok_or_else(none)?;
+    Ok(json!({
+        "case": id.to_string(),
+        "version": version,
+        "overtaken": overtaken,
+        "bundle": STANDARD.encode(bundle.to_bytes()),
+    }))
+}
+
+/// What became of a version by a later one that was not rejected: it was taken back or replaced, or something was added
+/// to it. What weighs most counts.
+fn overtaken(versions: &Versions, version: u32) -> Option<(&'static str, &Version)> {
+    let later = || {
+        let all = versions.all().iter().rev();
+        all.filter(|later| later.issued.version > version && later.reception != Reception::Rejected)
+    };
+    let by =
+        |statuses: &[ReportStatus]| later().find(|later| statuses.contains(&later.issued.status));
+    let replacing = [
+        ReportStatus::Preliminary,
+        ReportStatus::Final,
+        ReportStatus::Amended,
+        ReportStatus::Corrected,
+    ];
+    let retracted = by(&[ReportStatus::Retracted]).map(|by| ("retracted", by));
+    retracted
+        .or_else(|| by(&replacing).map(|by| ("replaced", by)))
+        .or_else(|| by(&[ReportStatus::Addendum]).map(|by| ("added-to", by)))
+}
+
+/// A version with its signatures, if it is here and can be opened.
+async fn bundle(node: &Node, case: CaseId, version: u32) -> Result<Option<Bundle>, Failure> {
+    let kept = KeptReport::find(case, version, &node.ports.store, &node.ports.storage)?;
+    let Some(kept) = kept else {
+        return Ok(None);
+    };
     let parcel = kept.parcel;
     let key = node
         .desk
         .ask(move |service| service.content_key(parcel).map(|key| key.duplicate()))
         .await
-        .map_err(|_| stopping())?
-        .ok_or_else(none)?;
-    let bundle = tokio::task::block_in_place(|| kept.bundle(node.ports.register.parcels(), &key))
-        .map_err(|_| none())?;
-    Ok(
-        json!({ "case": id.to_string(), "version": version, "bundle": STANDARD.encode(bundle.to_bytes()) }),
-    )
+        .map_err(|_| stopping())?;
+    let open = |key| kept.bundle(node.ports.register.parcels(), &key).ok();
+    Ok(key.and_then(|key| tokio::task::block_in_place(|| open(key))))
+}
+
+/// When a version was signed, if it is here.
+async fn signed_at(node: &Node, case: CaseId, version: u32) -> Result<Option<u64>, Failure> {
+    let bundle = bundle(node, case, version).await?;
+    let verified = bundle.and_then(|bundle| verify(&bundle, None).ok());
+    Ok(verified.map(|authentic| authentic.report.at.0))
 }
 
 /// Minutes east of UTC of this machine's time zone, now.

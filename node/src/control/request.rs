@@ -26,6 +26,8 @@ pub enum Request {
     PartnerRemove {
         /// Name or id.
         partner: String,
+        /// Also when cases with it are not over.
+        despite_open_cases: bool,
     },
     /// Every study here.
     StudyList,

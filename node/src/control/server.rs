@@ -197,7 +197,10 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::PartnerInvite { addresses } => partners::invite(node, addresses).await,
         Request::PartnerAccept { code } => partners::accept(node, &code).await,
         Request::PartnerList => partners::list(node).await,
-        Request::PartnerRemove { partner } => partners::remove(node, &partner).await,
+        Request::PartnerRemove {
+            partner,
+            despite_open_cases,
+        } => partners::remove(node, &partner, despite_open_cases).await,
         Request::StudyList => studies::list(node).await,
         Request::StudyShow { uid } => studies::show(node, &uid).await,
         Request::StudyImport { path } => sending::import(node, path).await,

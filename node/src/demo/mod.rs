@@ -5,6 +5,7 @@ mod site;
 mod story;
 mod study;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -13,7 +14,12 @@ use crate::cli::Demo;
 use crate::demo::site::DemoSite;
 use crate::language::Failure;
 use crate::say;
-use crate::site::unusable;
+use crate::site::{SiteFolder, unusable};
+
+/// The clinic's folder, and its role.
+const CLINIC: &str = "clinic";
+/// The hospital's folder, and its role.
+const HOSPITAL: &str = "hospital";
 
 /// Shows the whole loop.
 ///
@@ -21,7 +27,10 @@ use crate::site::unusable;
 /// One sentence, when a step does not come off.
 pub fn demo(demo: &Demo) -> Result<(), Failure> {
     let (place, _removed_at_the_end) = match &demo.dir {
-        Some(dir) => (dir.clone(), None),
+        Some(dir) => {
+            must_be_free(dir, demo.state.as_deref())?;
+            (dir.clone(), None)
+        }
         None => {
             let temporary = tempfile::Builder::new()
                 .prefix("dokuei-demo-")
@@ -56,6 +65,34 @@ pub fn demo(demo: &Demo) -> Result<(), Failure> {
     clinic.tell_to_stop();
     hospital.tell_to_stop();
     Ok(())
+}
+
+/// Refuses a folder that holds anything but an earlier demonstration: no site that is in use becomes part of a show.
+/// `state`, which may lie in it, does not count.
+fn must_be_free(place: &Path, state: Option<&Path>) -> Result<(), Failure> {
+    let sites = [place.to_owned(), place.join(CLINIC), place.join(HOSPITAL)];
+    let is_site = sites
+        .iter()
+        .any(|path| SiteFolder::new(path).config().exists());
+    let entries = match std::fs::read_dir(place) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unusable(place, &error)),
+    };
+    let state = state.and_then(Path::file_name);
+    let is_other = |name: &OsStr| name != CLINIC && name != HOSPITAL && Some(name) != state;
+    let mut others = entries.filter_map(Result::ok);
+    if !is_site && !others.any(|entry| is_other(&entry.file_name())) {
+        return Ok(());
+    }
+    let place = place.display();
+    Err(Failure::new(
+        "demo-folder",
+        say!(
+            "{place} にはデモ以外のものがあります。何も変えませんでした。新しいフォルダを指定してください。",
+            "{place} holds something other than a demonstration. Nothing was changed. Name a new folder."
+        ),
+    ))
 }
 
 fn hold(clinic: &DemoSite, hospital: &DemoSite) {
@@ -105,4 +142,29 @@ fn write_state(path: &Path, sites: &[&DemoSite], study_uid: &str) -> Result<(), 
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_free_folder_is_used_for_a_show() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path();
+        let state = place.join("state.json");
+        assert!(
+            must_be_free(&place.join("new"), None).is_ok() && must_be_free(place, None).is_ok()
+        );
+        std::fs::create_dir(place.join(CLINIC)).unwrap();
+        std::fs::write(&state, "").unwrap();
+        assert!(must_be_free(place, Some(&state)).is_ok());
+        assert_eq!(must_be_free(place, None).unwrap_err().code, "demo-folder");
+        let config = SiteFolder::new(place.join(CLINIC)).config();
+        std::fs::write(config, "").unwrap();
+        assert_eq!(
+            must_be_free(place, Some(&state)).unwrap_err().code,
+            "demo-folder"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::control::request::{AddPerson, Request, SendStudy, SignReport, must_be_sent};
 use crate::demo::site::DemoSite;
 use crate::demo::study;
+use crate::demo::{CLINIC, HOSPITAL};
 use crate::language::{Failure, Message, word};
 use crate::reports::file;
 use crate::say;
@@ -59,10 +60,10 @@ impl Story {
                 "[[reading.capacity]]\nmodality = \"{modality}\"\nspecialty = \"general\"\npriority = \"stat\"\nper_day = 1000\nhours = 24\n\n"
             )
         };
-        let clinic = DemoSite::open(place, "clinic", "デモ診療所", "CLINIC", "")?;
+        let clinic = DemoSite::open(place, CLINIC, "デモ診療所", "CLINIC", "")?;
         let hospital = DemoSite::open(
             place,
-            "hospital",
+            HOSPITAL,
             "デモ大学病院",
             "HOSPITAL",
             &CAPACITY.map(slot).concat(),

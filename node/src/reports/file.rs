@@ -1,5 +1,6 @@
 //! Verifying a file: a bundle, or the DICOM object of a report as an archive gives it back.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -15,9 +16,13 @@ use crate::language::{Explain as _, Message};
 use crate::outputs::encapsulated::read_encapsulated;
 use crate::reports::bundle::{Bundle, MAGIC};
 use crate::reports::rendering::encapsulated;
+use crate::reports::subject::Subject;
 use crate::reports::verify::{Authentic, NotAuthentic, verify as verify_bundle};
 use crate::say;
 use crate::studies::study::images_digest;
+
+/// First bytes of a PDF (ISO 32000-2, 7.5.2).
+const PDF: &[u8] = b"%PDF-";
 
 /// What was found out about a file.
 pub struct Verdict {
@@ -37,14 +42,72 @@ pub enum Finding {
     /// The head of the file (not the object) was written by another program, as archives do when
     /// they export.
     HeadRewritten,
+    /// The images are those that were read, so many.
+    SameImages(u32),
     /// The images are not those that were read.
-    OtherImages,
+    OtherImages(Unlike),
+}
+
+/// How images differ from those that were read. With more than [`SOURCES`](crate::reports::subject::SOURCES) not all are named in the report: then these
+/// are the fewest it can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlike {
+    /// So many were read.
+    pub read: u32,
+    /// So many were given.
+    pub given: usize,
+    /// Read, and not given.
+    pub missing: usize,
+    /// Given, and not read.
+    pub extra: usize,
+}
+
+impl Unlike {
+    fn of(subject: &Subject, given: &[(String, Digest)]) -> Unlike {
+        let named: BTreeSet<&str> = subject
+            .sources
+            .iter()
+            .map(|source| source.sop_instance.as_str())
+            .collect();
+        let given_names: BTreeSet<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+        let common = named.intersection(&given_names).count();
+        let unnamed = (subject.objects as usize).saturating_sub(named.len());
+        let unmatched = given.len().saturating_sub(common);
+        Unlike {
+            read: subject.objects,
+            given: given.len(),
+            missing: named.len() - common + unnamed.saturating_sub(unmatched),
+            extra: unmatched.saturating_sub(unnamed),
+        }
+    }
+
+    fn message(self) -> Message {
+        let Unlike {
+            read,
+            given,
+            missing,
+            extra,
+        } = self;
+        if missing == 0 && extra == 0 {
+            return say!(
+                "指定された画像 {given} 枚は UID では対象画像と一致しますが、内容の異なるものがあります。",
+                "The {given} images given have the names of those that were read, but the content of at least one is different."
+            );
+        }
+        say!(
+            "指定された画像は {given} 枚、このレポートの対象画像は {read} 枚です: 不足 {missing} 枚、対象外 {extra} 枚。",
+            "Images given: {given}; read for this report: {read}. Missing: {missing}, extra: {extra}."
+        )
+    }
 }
 
 impl Finding {
     /// Whether something is wrong, rather than worth knowing.
     pub fn is_wrong(&self) -> bool {
-        *self != Finding::HeadRewritten
+        match self {
+            Finding::HeadRewritten | Finding::SameImages(_) => false,
+            Finding::NotAuthentic(_) | Finding::ObjectChanged(_) | Finding::OtherImages(_) => true,
+        }
     }
 
     /// The sentence for people.
@@ -59,10 +122,11 @@ impl Finding {
                 "ファイルの先頭部分（File Meta）は別のプログラムが書いたものです。アーカイブから書き出した場合は正常です。",
                 "The head of the file (file meta information) was written by another program. That is normal for a file that an archive exported."
             ),
-            Finding::OtherImages => say!(
-                "指定された画像は、このレポートの対象画像と一致しません。",
-                "The given images are not those that were read for this report."
+            Finding::SameImages(count) => say!(
+                "指定された画像は、このレポートの対象画像 {count} 枚とすべて一致します。",
+                "The given images are exactly those that were read for this report: {count}."
             ),
+            Finding::OtherImages(unlike) => unlike.message(),
         }
     }
 }
@@ -71,6 +135,8 @@ impl Finding {
 pub fn verify(bytes: &[u8]) -> Verdict {
     let outcome = if bytes.starts_with(MAGIC) {
         bundle(bytes)
+    } else if bytes.starts_with(PDF) {
+        Err(NotAuthentic::PdfAlone)
     } else {
         object(bytes)
     };
@@ -94,9 +160,11 @@ pub fn verify_with_images(bytes: &[u8], images: &Path) -> io::Result<Verdict> {
                 .iter()
                 .map(|(instance, content)| (instance.as_str(), *content)),
         );
-        if digest != authentic.subject.images {
-            verdict.findings.push(Finding::OtherImages);
-        }
+        let subject = &authentic.subject;
+        verdict.findings.push(match digest == subject.images {
+            true => Finding::SameImages(subject.objects),
+            false => Finding::OtherImages(Unlike::of(subject, &found)),
+        });
     }
     Ok(verdict)
 }

@@ -36,6 +36,8 @@ pub struct Authentic {
 pub enum NotAuthentic {
     /// The file is no report, or its form was damaged.
     Form,
+    /// The file is a PDF and nothing else.
+    PdfAlone,
     /// The site certificate.
     Certificate,
     /// The author's delegation.
@@ -60,6 +62,10 @@ impl Explain for NotAuthentic {
             NotAuthentic::Form => say!(
                 "署名済みレポートのファイルではないか、ファイルが壊れています",
                 "this is not a signed report, or the file is damaged"
+            ),
+            NotAuthentic::PdfAlone => say!(
+                "PDF だけでは署名を確かめられません。PACS から書き出した DICOM ファイルか、「dokuei report show --save」のファイルを使ってください",
+                "a PDF alone carries no signature; use the DICOM file from the archive, or the file of 'dokuei report show --save'"
             ),
             NotAuthentic::Certificate => say!(
                 "読影施設の証明書が正しくありません",

@@ -100,8 +100,8 @@ impl SiteKeys {
             Failure::new(
                 "name-unfit",
                 say!(
-                    "施設名「{name}」は使えません。1～128 バイトの文字で指定してください。",
-                    "The name '{name}' cannot be used: give 1 to 128 bytes of text."
+                    "施設名（--name）「{name}」は使えません。1～128 バイトの文字で指定してください。",
+                    "The name '{name}' (--name) cannot be used: give 1 to 128 bytes of text."
                 ),
             )
         };

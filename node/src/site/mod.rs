@@ -83,21 +83,39 @@ impl SiteFolder {
         self.0.join(crate::control::socket::NAME)
     }
 
-    /// Takes the folder for this process, until the returned file is dropped.
+    /// Makes sure that this is the folder of a site, and that this user may look into it.
     ///
     /// # Errors
-    /// When it is no site's folder, or another node runs on it.
-    pub fn lock(&self) -> Result<File, Failure> {
+    /// When it is none, or another user's.
+    pub fn must_be_site(&self) -> Result<(), Failure> {
         let folder = self.0.display();
-        if !self.keys().exists() {
-            return Err(Failure::new(
+        match self.keys().try_exists() {
+            Ok(true) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Failure::new(
+                    "not-permitted",
+                    say!(
+                        "{folder} を読むアクセス権がありません。ノードと同じ利用者で実行してください（例: sudo -u dokuei dokuei …）。",
+                        "Permission to read {folder} is denied. Run the command as the node's own user (sudo -u dokuei dokuei …)."
+                    ),
+                ))
+            }
+            Ok(false) | Err(_) => Err(Failure::new(
                 "not-a-site",
                 say!(
                     "{folder} は dokuei のデータフォルダではありません。先に「dokuei init」を実行してください。",
                     "{folder} is not a data folder of dokuei. Run 'dokuei init' first."
                 ),
-            ));
+            )),
         }
+    }
+
+    /// Takes the folder for this process, until the returned file is dropped.
+    ///
+    /// # Errors
+    /// When it is no site's folder, another user's, or another node runs on it.
+    pub fn lock(&self) -> Result<File, Failure> {
+        self.must_be_site()?;
         let open = File::options()
             .create(true)
             .truncate(false)
@@ -137,6 +155,31 @@ pub fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     )
 }
 
+/// Makes sure that a new file can be made at a place, for what must not fail at its end. Nothing stays there.
+///
+/// # Errors
+/// When something is there already, or nothing can be made there.
+pub fn check_new(path: &Path) -> Result<(), Failure> {
+    write_private(path, b"")
+        .and_then(|()| std::fs::remove_file(path))
+        .map_err(|error| not_new(path, &error))
+}
+
+/// A file that cannot be made anew.
+pub fn not_new(path: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() != std::io::ErrorKind::AlreadyExists {
+        return unusable(path, error);
+    }
+    let path = path.display();
+    Failure::new(
+        "file-exists",
+        say!(
+            "{path} は既にあります。上書きしませんでした。別の名前を指定してください。",
+            "{path} exists already and was not overwritten. Give another name."
+        ),
+    )
+}
+
 /// Writes a new file that only its owner may read, durably; an existing one is not touched.
 ///
 /// # Errors
@@ -151,8 +194,41 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    match path.parent() {
+    match folder_of(path) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+/// The folder in which a path lies: for a bare name, the one this process works in.
+pub fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().map(|folder| match folder.as_os_str() {
+        name if name.is_empty() => Path::new("."),
+        _ => folder,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_lies_in_the_present_folder() {
+        assert_eq!(folder_of(Path::new("n2")), Some(Path::new(".")));
+        assert_eq!(folder_of(Path::new("a/n2")), Some(Path::new("a")));
+        assert_eq!(folder_of(Path::new("/n2")), Some(Path::new("/")));
+    }
+
+    #[test]
+    fn a_place_is_tried_before_it_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.notice");
+        check_new(&path).unwrap();
+        assert!(!path.exists());
+        write_private(&path, b"kept").unwrap();
+        assert_eq!(check_new(&path).unwrap_err().code, "file-exists");
+        assert_eq!(std::fs::read(&path).unwrap(), b"kept");
+        let nowhere = folder.path().join("none").join("new.notice");
+        assert_eq!(check_new(&nowhere).unwrap_err().code, "folder-unusable");
     }
 }

@@ -12,6 +12,7 @@ use dokuei_protocol::partner::notice::{Notice, Renewal};
 
 use crate::language::Failure;
 use crate::say;
+use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, unusable, write_private};
 
 /// How the files are called, after a name of their own.
@@ -82,6 +83,25 @@ pub fn keep(folder: &SiteFolder, notice: &Notice) -> Result<PathBuf, Failure> {
         write_private(&path, &file).map_err(|error| unusable(&path, &error))?;
     }
     Ok(path)
+}
+
+/// Whether the site key or the node's key of these keys was revoked, as far as the data folder says.
+///
+/// # Errors
+/// When a notice or the certificate cannot be read.
+pub fn is_revoked(folder: &SiteFolder, keys: &SiteKeys) -> Result<bool, Failure> {
+    let own = keys.site_certificate()?;
+    let revocations = all(folder)?
+        .into_iter()
+        .filter(|notice| notice.site == own.site)
+        .flat_map(|notice| notice.revocations);
+    let node = keys.node_id();
+    let is_of_these = |revocation: &Revocation| {
+        revocation.revoked == own.key || revocation.revoked.as_bytes() == node.as_bytes()
+    };
+    Ok(revocations
+        .filter_map(|bytes| Signed::<Revocation>::verify(&bytes, &own.root).ok())
+        .any(|signed| is_of_these(signed.content())))
 }
 
 /// Every notice in the data folder.

@@ -13,6 +13,9 @@ use crate::site::{SiteFolder, unusable, write_private};
 /// Longest passphrase file that is read: a line of text, not a book.
 const BYTES: u64 = 4096;
 
+/// Fewest characters of a passphrase, of a site's and of a person's.
+pub const CHARACTERS: usize = 8;
+
 /// The passphrase for unattended starts: from the given file, from systemd's credentials
 /// (`LoadCredential=dokuei-passphrase:…`), or from the data folder.
 ///
@@ -62,6 +65,25 @@ pub fn create(
     write_private(&path, format!("{}\n", text.as_str()).as_bytes())
         .map_err(|error| unusable(&path, &error))?;
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// Reads the passphrase file of a new site.
+///
+/// # Errors
+/// When it cannot be read, or the passphrase is shorter than [`CHARACTERS`].
+pub fn read_new(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let passphrase = read(path)?;
+    if String::from_utf8_lossy(&passphrase).chars().count() >= CHARACTERS {
+        return Ok(passphrase);
+    }
+    let file = path.display();
+    Err(Failure::new(
+        "short-passphrase",
+        say!(
+            "{file} の合言葉が短すぎます。{CHARACTERS} 文字以上にしてください。",
+            "The passphrase in {file} is too short: it needs at least {CHARACTERS} characters."
+        ),
+    ))
 }
 
 /// Reads a passphrase file; white space around it does not count.

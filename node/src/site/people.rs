@@ -168,16 +168,56 @@ pub fn all(folder: &SiteFolder, site: SiteId) -> Result<Vec<Person>, Failure> {
     Ok(people)
 }
 
+/// Why somebody signs no more at this site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// They left; what they signed stays valid.
+    Removed,
+    /// Their key was revoked.
+    Revoked,
+}
+
+impl Gone {
+    const ALL: [Gone; 2] = [Gone::Removed, Gone::Revoked];
+
+    /// How the file of their delegation ends then.
+    fn extension(self) -> &'static str {
+        match self {
+            Gone::Removed => "retired",
+            Gone::Revoked => "revoked",
+        }
+    }
+}
+
+/// Who signed at this site once and signs no more. A file that cannot be read any more names nobody.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn gone(folder: &SiteFolder, site: SiteId) -> Result<Vec<(Person, Gone)>, Failure> {
+    let keys = folder.keys_folder();
+    let mut people = Vec::new();
+    for entry in std::fs::read_dir(&keys).map_err(|error| unusable(&keys, &error))? {
+        let path = entry.map_err(|error| unusable(&keys, &error))?.path();
+        let why = Gone::ALL.into_iter().find(|why| {
+            path.extension()
+                .is_some_and(|extension| extension == why.extension())
+        });
+        let bytes = why.and_then(|why| Some((why, std::fs::read(&path).ok()?)));
+        people.extend(bytes.and_then(|(why, bytes)| Some((read(&bytes, site)?, why))));
+    }
+    Ok(people)
+}
+
 /// Takes a person's key away: the key file is removed, so that nobody signs with it here any more; the
 /// delegation is put aside, as the record of who could. Reports carry their author's delegation and
 /// stay valid.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn retire(folder: &SiteFolder, id: &PersonId) -> Result<(), Failure> {
+pub fn retire(folder: &SiteFolder, id: &PersonId, why: Gone) -> Result<(), Failure> {
     let certificate = certificate_path(folder, id);
     // First the delegation: whoever is not listed does not sign, even if the rest fails.
-    std::fs::rename(&certificate, certificate.with_extension("retired"))
+    std::fs::rename(&certificate, certificate.with_extension(why.extension()))
         .map_err(|error| unusable(&certificate, &error))?;
     let key = folder.person(id);
     match std::fs::remove_file(&key) {

@@ -14,6 +14,9 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a code: 52 for the 256 bits, 4 to find a mistake.
 const CHARACTERS: usize = 56;
 
+/// What stands before the institution's name on the sheet.
+const INSTITUTION: &str = "施設 / institution : ";
+
 /// The root seed as a code of 14 groups of four, the last of which is a check.
 pub fn code(seed: &Secret32) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(70));
@@ -83,6 +86,12 @@ pub fn root(text: &str) -> Result<SigningKey, Failure> {
     })
 }
 
+/// The institution's name, when the whole sheet was given and not its code alone.
+pub fn institution(text: &str) -> Option<&str> {
+    let line = text.lines().find_map(|line| line.strip_prefix(INSTITUTION));
+    line.map(str::trim).filter(|name| !name.is_empty())
+}
+
 /// The recovery sheet is another site's.
 pub fn other_site() -> Failure {
     Failure::new(
@@ -100,7 +109,7 @@ pub fn sheet(site: SiteId, name: &str, seed: &Secret32) -> Zeroizing<String> {
     Zeroizing::new(format!(
         "dokuei 復旧シート / recovery sheet\n\
          ==================================\n\n\
-         施設 / institution : {name}\n\
+         {INSTITUTION}{name}\n\
          施設 ID / site     : {site}\n\n\
          このコードを持つ人は施設を名乗れます。印刷して金庫に保管し、このファイルは削除してください。\n\
          Whoever holds this code can speak for the institution. Print it, lock it away, remove this file.\n\n\
@@ -160,6 +169,8 @@ mod tests {
         let sheet = sheet(SiteId::of(&key), "架空診療所", &seed);
         assert_eq!(root(&sheet).unwrap().public(), key);
         assert_eq!(root(&code(&seed)).unwrap().public(), key);
+        assert_eq!(institution(&sheet), Some("架空診療所"));
+        assert_eq!(institution(&code(&seed)), None);
         assert!(root("no code at all\nand no code here").is_err());
     }
 
