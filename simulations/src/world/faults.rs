@@ -4,6 +4,7 @@ use dokuei_protocol::time::Span;
 
 use super::World;
 use super::agenda::Event;
+use super::stepping::WARNED;
 use crate::tally::Group;
 use crate::weather::CLOCK_OFF_MOST;
 
@@ -129,6 +130,9 @@ impl World {
         for site in 0..self.sites.len() {
             self.sites[site].ahead = 0;
             self.sites[site].archive.down = false;
+            if self.sites[site].is_running_out(self.clock(site), WARNED) {
+                self.halt(site, None, "stops for another certificate");
+            }
             self.put(Span::SECOND, Event::Start(site));
         }
         for a in 0..self.sites.len() {

@@ -76,6 +76,8 @@ struct Keys {
     root: Secret32,
     site: Secret32,
     serial: u64,
+    /// When the certificate runs out.
+    until: UnixSeconds,
     certificate: Vec<u8>,
     delegation: Vec<u8>,
 }
@@ -207,6 +209,7 @@ impl Site {
             root: root.seed(),
             site: site.seed(),
             serial: 0,
+            until: UnixSeconds(0),
             certificate: Vec::new(),
             delegation: Vec::new(),
         };
@@ -269,10 +272,16 @@ impl Site {
         let technologist = person(self.staff.technologist_id, PersonRole::Technologist);
         let technologist = delegate(technologist)?;
         self.keys.serial = serial;
+        self.keys.until = validity.until;
         self.keys.certificate = Signed::sign(certificate, &root)?.bytes().to_vec();
         self.keys.delegation = node;
         (self.staff.reader, self.staff.technologist) = (reader, technologist);
         Ok(())
+    }
+
+    /// Whether its certificate runs out within `ahead`: the warning that a person follows.
+    pub(crate) fn is_running_out(&self, now: Timestamp, ahead: Span) -> bool {
+        self.keys.until.0 * 1000 < now.0.saturating_add(ahead.0)
     }
 
     /// A node that has just been started: its service knows nothing yet.

@@ -15,6 +15,8 @@ use crate::tally::Group;
 
 /// Percent of the starts before which a certificate is renewed: often, so that every seed sees a few.
 const RENEWALS: u32 = 25;
+/// Once it is calm, people renew what runs out within this time: `status` warns of it.
+pub(super) const WARNED: Span = Span::DAY.times(60);
 /// A renewed certificate is valid from this long before: clocks are off by two days in either direction, and jump.
 const BACKDATED: Span = Span::DAY.times(10);
 
@@ -238,13 +240,18 @@ impl World {
         self.configure(site)
     }
 
-    /// Some use a node's rest to renew its certificate.
+    /// Some use a node's rest to renew its certificate, and once it is calm everybody whose certificate
+    /// runs out.
     fn renew(&mut self, site: usize) -> Result<(), Violation> {
         let began = self.sites[site].store.entries().next().is_some();
-        if !began || self.is_calm() || !self.chance.percent(RENEWALS) {
+        let now = self.clock(site);
+        let due = match self.is_calm() {
+            true => self.sites[site].is_running_out(now, WARNED),
+            false => self.chance.percent(RENEWALS),
+        };
+        if !began || !due {
             return Ok(());
         }
-        let now = self.clock(site);
         self.tally.count(Group::Faults, "certificates renewed");
         self.say(|| format!("site {site}: its certificate is renewed"));
         self.sites[site]
