@@ -16,6 +16,7 @@ pub(crate) mod places;
 pub(crate) mod readers;
 pub(crate) mod reports;
 pub(crate) mod retention;
+pub(crate) mod returns;
 pub(crate) mod secrets;
 pub(crate) mod waiting;
 
@@ -64,6 +65,8 @@ pub(crate) struct Checks {
     pub(crate) places: places::Places,
     reports: reports::Reports,
     retention: retention::Retention,
+    /// What was given back.
+    pub(crate) returns: returns::Returns,
 }
 
 impl Checks {
@@ -77,6 +80,7 @@ impl Checks {
         at: Timestamp,
         fact: &Fact,
     ) -> Result<(), Violation> {
+        self.returns.observe(site, fact);
         self.chains.observe(site, fact)?;
         self.booking.observe(site, fact)?;
         self.grants.observe(site, at, fact)?;

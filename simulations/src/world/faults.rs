@@ -129,6 +129,7 @@ impl World {
         self.weather = self.weather.calm();
         for site in 0..self.sites.len() {
             self.sites[site].ahead = 0;
+            self.look_at_the_clock(site);
             self.sites[site].archive.down = false;
             if self.sites[site].is_running_out(self.clock(site), WARNED) {
                 self.halt(site, None, "stops for another certificate");

@@ -185,6 +185,14 @@ impl World {
         Ok(())
     }
 
+    /// A clock was set right: a node that trusts its service entirely would sleep on by the old time.
+    pub(super) fn look_at_the_clock(&mut self, site: usize) {
+        if let Some(process) = &self.sites[site].process {
+            let generation = process.generation;
+            self.put(Span::SECOND, Event::Wake { site, generation });
+        }
+    }
+
     pub(super) fn wake(&mut self, site: usize, generation: u64) -> Result<(), Violation> {
         let process = self.sites[site].process.as_ref();
         if process.is_some_and(|process| process.generation == generation) {

@@ -3,7 +3,6 @@
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{ReaderEvent, RequesterEvent};
 use dokuei_protocol::case::phase::Phase;
-use dokuei_protocol::case::request::Request;
 use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::service::Quoting;
 use dokuei_protocol::service::views::{CaseView, Side, Waiting};
@@ -152,11 +151,10 @@ impl World {
             agreed,
             person_gone,
             parted,
-            given_back: asked
-                .state()
-                .requests
-                .get(&view.case)
-                .is_some_and(is_given_back),
+            given_back: self
+                .checks
+                .returns
+                .is_given_back(self.sites[requester].id, view.case),
         })
     }
 
@@ -275,16 +273,4 @@ impl World {
 fn in_vain(thread: &Thread) -> usize {
     let told = thread.timeline().iter();
     told.filter(|line| line.what == "not-admitted").count()
-}
-
-/// Whether what happened last to a case's booking, with whichever reader, is that it was given back.
-fn is_given_back(request: &Request) -> bool {
-    let lines = request
-        .threads
-        .values()
-        .flat_map(|thread| thread.timeline());
-    let decisive = lines.filter(|line| ["booked", "withdrawn", "released"].contains(&line.what));
-    decisive
-        .max_by_key(|line| line.at)
-        .is_some_and(|last| last.what == "released")
 }
