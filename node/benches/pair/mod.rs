@@ -162,7 +162,8 @@ impl Site {
     /// Asks the other site to read a study, as a person does. Answers the case.
     pub(crate) fn hand_over(&self, uid: &str, to: &Site) -> String {
         let output = dokuei()
-            .args(["study", "send", uid, "--to", &to.name, "--json", "--dir"])
+            .args(["study", "send", uid, "--to", &to.name])
+            .args(["--now", "--json", "--dir"])
             .arg(self.folder.path())
             .output()
             .unwrap();
