@@ -14,6 +14,7 @@ use dokuei_keys::signed::Document;
 use dokuei_node::chance::chance;
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
+use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::parcels::{ObjectHead, SealedObject};
 use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
@@ -150,7 +151,9 @@ fn studies_of_partners() {
     let sealed = storage.seal_row(table.name(), case.as_bytes(), &plain, &mut chance());
     let change = Change::put(table, case.as_bytes(), sealed.unwrap());
     store.commit(change).unwrap();
-    let granted = GrantedStudies::open(store, storage).ok().unwrap();
+    let granted = GrantedStudies::open(store, storage, Catalogue::default())
+        .ok()
+        .unwrap();
     assert!(granted.study(case) == Some(row.1));
 }
 
