@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
+use crate::cli::dicom::Dicom;
 use crate::language::Language;
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
@@ -52,6 +53,9 @@ pub(super) enum Verb {
     Revoke(Revoke),
     /// 施設の証明書を更新する / renew the site's certificate, with the recovery sheet; the node must be stopped
     Renew(Renew),
+    /// DICOM の装置と送り先 / DICOM callers and destinations
+    #[command(subcommand)]
+    Dicom(Dicom),
     /// レポート / reports
     #[command(subcommand)]
     Report(Report),
