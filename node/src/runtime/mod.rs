@@ -6,4 +6,5 @@ pub mod dispatch;
 pub mod kept;
 pub mod ports;
 pub mod start;
+pub mod trail;
 pub mod troubles;

@@ -21,15 +21,18 @@ pub enum Rows {
     Granted,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// Audit messages that wait for the site's collector, and how far the trail has come, sealed.
+    Audit,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 5] = [
+    pub(crate) const ALL: [Rows; 6] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
         Rows::Reports,
+        Rows::Audit,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -40,6 +43,7 @@ impl Rows {
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
+            Rows::Audit => "audit-1",
         }
     }
 

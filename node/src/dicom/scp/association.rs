@@ -66,6 +66,9 @@ pub(super) fn serve(
     if let Err(fault) = association.run(crowded, &mut caller) {
         association.end(&fault, caller.as_ref());
     }
+    if let Some(caller) = &caller {
+        shared.intake.left(caller);
+    }
     let closing = if shared.stopping.load(Ordering::Relaxed) {
         limits.closing.min(PARTING)
     } else {
