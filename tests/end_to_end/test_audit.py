@@ -9,10 +9,10 @@ import pytest
 from collector import Authority, Collector, valid
 from modality import send
 from studies import NAMES, Study
-from world import DEADLINE, ROOT, Site, dokuei, hand_over, one_sentence, pair, until
+from world import DEADLINE, READER, ROOT, Site, dokuei, hand_over, one_sentence, pair, until
 
 START, STOP = ("110100", "110120"), ("110100", "110121")
-ALL_KINDS = ROOT / "node" / "src" / "audit" / "snapshots" / "dokuei_node__audit__message__tests__audit-messages.snap"
+ALL_KINDS = ROOT / "node" / "src" / "audit" / "message" / "snapshots" / "dokuei_node__audit__message__tests__audit-messages.snap"
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_the_loop_is_told_at_both_sites(tmp_path, authority):
         assert send(clinic, study.objects) == [0, 0, 0]
         case = hand_over(clinic, hospital, study.uid)
         hospital.reach(case, "received")
-        hospital.ask("case", "claim", case)
+        hospital.ask("case", "claim", case, "--reader", READER)
         hospital.sign(case, "final", "所見なし")
         clinic.reach(case, "delivered")
         has(at_clinic, "110106", "110107", "110104")
-        has(at_hospital, "110107", "110104", "110103")
+        has(at_hospital, "110107", "110104", "110103", "110106")
         clinic.stop()
         hospital.stop()
         check_clinic(at_clinic, study, name)
@@ -120,6 +120,8 @@ def check_hospital(collector, study, name):
     messages = collector.messages()
     of_event = lambda event: [message for message in messages if message.event == event]
     [arrived], [stored], [read] = of_event("110107"), of_event("110104"), of_event("110103")
+    [reported] = of_event("110106")
+    assert reported.objects("110180") == [study.uid] and reported.instances() == 0
     for message in (arrived, stored, read):
         assert message.objects("110180") == [study.uid] and name in message.names()
         assert message.instances() == 3

@@ -1,10 +1,12 @@
 //! What the committed records say to auditors. The log is the queue: an entry becomes messages once, in the transaction
 //! that notes how far the trail has come, however long the collector or the node was away.
 
+use std::collections::BTreeMap;
+
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::signed;
 use dokuei_protocol::case::CaseId;
-use dokuei_protocol::case::event::{Link, RequesterEvent};
+use dokuei_protocol::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::record::Record;
 use tokio::runtime::Handle;
@@ -102,18 +104,10 @@ impl Records {
                     subject: self.subject(*case, &known),
                 }]
             }
-            Record::ReportSealed(case, sealed) => {
-                let known = self.case(*case, None)?;
-                vec![Kind::Accessed {
-                    by: Who::Person {
-                        id: sealed.author.to_string(),
-                        name: String::new(),
-                        address: None,
-                    },
-                    how: Access::Create,
-                    subject: self.subject(*case, &known),
-                }]
-            }
+            Record::ProposalMade(bytes) => match signed::recorded::<Proposal>(bytes) {
+                Ok(proposal) => self.of_proposal(&proposal)?,
+                Err(_) => Vec::new(),
+            },
             Record::PartnerPaired(_) => vec![trust("a partner", "a partner was paired")],
             Record::PartnerRemoved(site) => {
                 vec![trust(&site.to_string(), "a partner was removed")]
@@ -127,7 +121,8 @@ impl Records {
             | Record::CaseOpened(..)
             | Record::CaseChecked(_)
             | Record::LinkReceived(_)
-            | Record::ProposalMade(_)
+            // A report that waits for the requester's key is told when it is issued.
+            | Record::ReportSealed(..)
             | Record::ProposalReceived(_)
             | Record::DocumentConfirmed(..)
             | Record::DocumentRefused(..)
@@ -172,6 +167,35 @@ impl Records {
             | RequesterEvent::Expired
             | RequesterEvent::NotChosen => Vec::new(),
         })
+    }
+
+    fn of_proposal(&self, proposal: &Proposal) -> Result<Vec<Kind>, Stopping> {
+        let ReaderEvent::Reported(issued) = &proposal.event else {
+            return Ok(Vec::new());
+        };
+        let known = self.case(proposal.case, None)?;
+        let subject = self.subject(proposal.case, &known);
+        let author = Who::Person {
+            id: issued.author.to_string(),
+            name: String::new(),
+            address: None,
+        };
+        Ok(vec![
+            Kind::Accessed {
+                by: author.clone(),
+                how: Access::Create,
+                subject: subject.clone(),
+            },
+            // The report alone goes back.
+            Kind::Exported {
+                to: partner(Some(proposal.requester), &known.partner),
+                by: Some(author),
+                subject: Subject {
+                    classes: BTreeMap::new(),
+                    ..subject
+                },
+            },
+        ])
     }
 
     fn archived(&self, subject: Subject) -> Vec<Kind> {
