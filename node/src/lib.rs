@@ -3,6 +3,7 @@
 //! made in here.
 
 pub mod archive;
+pub mod audit;
 pub mod chance;
 pub mod cli;
 pub mod config;

@@ -11,6 +11,7 @@ use dokuei_keys::cbor;
 use dokuei_keys::id::{Digest, DocumentId, ObjectDigest, ParcelId, PersonId, PrekeyId, SiteId};
 use dokuei_keys::secret::{ContentKey, Secret32, StorageKey};
 use dokuei_keys::signed::Document;
+use dokuei_node::audit::Ledger;
 use dokuei_node::chance::chance;
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
@@ -140,6 +141,16 @@ fn studies_of_this_site() {
     let mut closed = study();
     closed.manifest = Some(reference());
     check("studies-1", closed);
+}
+
+#[test]
+fn how_far_the_audit_trail_has_come() {
+    let ledger = Ledger {
+        next: 7,
+        records: 40,
+        dropped: 1,
+    };
+    check("audit-1", ledger);
 }
 
 #[test]

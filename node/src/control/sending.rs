@@ -11,6 +11,7 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 use dokuei_protocol::time::Span;
 use serde_json::{Value, json};
 
+use crate::audit::event::{Event, Kind, Place, Subject};
 use crate::control::answers::{both, command, find_case, stopping};
 use crate::control::cases::{self, case_json};
 use crate::control::request::SendStudy;
@@ -311,7 +312,11 @@ async fn open(
 }
 
 fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
-    tokio::task::block_in_place(|| import::import(&node.intake, path)).map_err(|error| {
+    let imported = tokio::task::block_in_place(|| import::import(&node.intake, path));
+    if let Ok(imported) = &imported {
+        note_import(node, path, imported);
+    }
+    imported.map_err(|error| {
         let path = path.display();
         Failure::new(
             "import-failed",
@@ -322,6 +327,23 @@ fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
             ),
         )
     })
+}
+
+/// Tells auditors which studies came from files: one message for each, as each is one patient's.
+fn note_import(node: &Node, path: &Path, imported: &Imported) {
+    if !node.audit.is_kept() {
+        return;
+    }
+    let register = &node.ports.register;
+    for uid in &imported.studies {
+        let parcel = register.parcels_of(uid).pop();
+        let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
+        node.audit.note(Event::now(Kind::Imported {
+            from: Place::Media(format!("file://{}", path.display())),
+            by: None,
+            subject: subject.unwrap_or_default(),
+        }));
+    }
 }
 
 fn imported_json(imported: &Imported) -> Value {

@@ -113,6 +113,7 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         "oldest_waiting": oldest,
         "log_entries": seen.log,
         "disk": { "free_bytes": free, "total_bytes": total, "intake": node.intake.is_open() },
+        "audit": node.audit.standing().map(|standing| json!({ "waiting": standing.waiting, "dropped": standing.dropped, "trouble": standing.trouble.as_ref().map(both) })),
         "memory_bytes": crate::network::resident_bytes(),
     }))
 }
@@ -196,6 +197,7 @@ fn attention(
             "intake of new studies is stopped: the disk is nearly full"
         ));
     }
+    said.extend(node.audit.standing().and_then(|standing| standing.trouble));
     said.extend(keys::warning(node.keys.valid_until()?, Timestamp(at)));
     for (reason, count) in seen.reasons() {
         if needs_somebody_here(reason) {

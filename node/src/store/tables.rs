@@ -25,10 +25,12 @@ pub enum Rows {
     Callers,
     /// Application entities to send to, sealed.
     Destinations,
+    /// Audit messages that wait for the site's collector, and how far the trail has come, sealed.
+    Audit,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 7] = [
+    pub(crate) const ALL: &[Rows] = &[
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
@@ -36,6 +38,7 @@ impl Rows {
         Rows::Reports,
         Rows::Callers,
         Rows::Destinations,
+        Rows::Audit,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -48,6 +51,7 @@ impl Rows {
             Rows::Reports => "reports-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",
+            Rows::Audit => "audit-1",
         }
     }
 

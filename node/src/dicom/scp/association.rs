@@ -83,6 +83,9 @@ pub(super) fn serve(
     if let Err(fault) = served {
         association.end(&fault, caller.as_ref());
     }
+    if let Some(caller) = &caller {
+        shared.intake.left(caller);
+    }
     let closing = if shared.stopping.load(Ordering::Relaxed) {
         limits.closing.min(PARTING)
     } else {
