@@ -8,12 +8,15 @@ mod folder;
 mod memory;
 mod object;
 mod raw;
+mod shelf;
 
 mod archive;
 mod crowd;
 mod hostile;
 mod library;
+mod query;
 mod receive;
+mod retrieve;
 mod send;
 mod send_to_dcmtk;
 mod trouble;

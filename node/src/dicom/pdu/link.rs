@@ -64,6 +64,30 @@ impl TcpLink {
         Ok(())
     }
 
+    /// Whether something can be read within `limit` (nothing: at this moment) without waiting. The end of the
+    /// connection can be read too.
+    pub(crate) fn arrives_within(&mut self, limit: Duration) -> Result<bool, LinkFault> {
+        // A time-out of nothing would be none.
+        let at_once = limit.is_zero();
+        if at_once {
+            self.socket.set_nonblocking(true)?;
+        } else {
+            self.socket.set_read_timeout(Some(limit))?;
+        }
+        let peeked = self.socket.peek(&mut [0]);
+        if at_once {
+            self.socket.set_nonblocking(false)?;
+        } else {
+            self.socket.set_read_timeout(Some(TICK))?;
+        }
+        match peeked {
+            Ok(_) => Ok(true),
+            Err(e) if is_tick(&e) => Ok(false),
+            Err(e) if is_gone(&e) => Err(LinkFault::Closed),
+            Err(e) => Err(LinkFault::Io(e)),
+        }
+    }
+
     /// Close so that the peer can still read our last words: stop sending, then wait for its end
     /// for at most `limit`. Closing with unread bytes would reset the connection and destroy an
     /// A-ABORT or A-RELEASE-RP on its way.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::admission::{Admission, Admissions};
 use super::association::serve;
 use super::shared::Shared;
-use super::{Intake, Notice, ScpConfig, ScpError};
+use super::{Intake, Notice, ScpConfig, ScpError, Services};
 
 /// Stack of an association's thread. The intake runs on it; only pages touched cost memory.
 const STACK: usize = 2 * 1024 * 1024;
@@ -31,11 +31,28 @@ impl Scp {
     /// # Errors
     /// The address cannot be listened on.
     pub fn start(config: ScpConfig, intake: Arc<dyn Intake>) -> Result<Self, ScpError> {
+        Scp::serve(config, intake, Services::default())
+    }
+
+    /// The same, offering these services too.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn serve(
+        config: ScpConfig,
+        intake: Arc<dyn Intake>,
+        services: Services,
+    ) -> Result<Self, ScpError> {
         let failed = |source| ScpError::listening(config.address, source);
         let listener = TcpListener::bind(config.address).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let shared = Arc::new(Shared::new(config.clone(), intake, Arc::clone(&stopping)));
+        let shared = Arc::new(Shared::new(
+            config.clone(),
+            intake,
+            services,
+            Arc::clone(&stopping),
+        ));
         let handle = thread::Builder::new()
             .name("dicom-listener".to_owned())
             .spawn(move || listen(&listener, &shared))

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Destination, ScuFault, Timeouts};
-use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
+use crate::dicom::dimse::command::{COMMAND_LIMIT, Command, field};
+use crate::dicom::dimse::message;
 use crate::dicom::pdu::associate::{
     AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
 };
@@ -129,7 +130,7 @@ impl Association {
     pub(super) fn echo(&mut self, context: u8) -> Result<u16, LinkFault> {
         let message_id = self.next_message_id();
         let mut pdus = Vec::new();
-        let request = command::echo_request(message_id);
+        let request = message::echo_request(message_id);
         writer::put_command(&mut pdus, context, &request, self.largest_pdu);
         self.send(&pdus)?;
         self.response(context, field::C_ECHO_RSP, message_id)

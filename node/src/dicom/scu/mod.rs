@@ -15,6 +15,8 @@ mod store;
 use association::{Answer, Association, Pair};
 pub use destination::{Destination, Timeouts};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
+pub(super) use sending::{SendFault, Way, stream};
+pub(super) use store::store_for;
 pub use store::{Outgoing, store, store_arriving};
 
 use super::dimse::VERIFICATION;
