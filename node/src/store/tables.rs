@@ -21,15 +21,21 @@ pub enum Rows {
     Granted,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// Application entities that may call, sealed.
+    Callers,
+    /// Application entities to send to, sealed.
+    Destinations,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 5] = [
+    pub(crate) const ALL: [Rows; 7] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
         Rows::Reports,
+        Rows::Callers,
+        Rows::Destinations,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -40,6 +46,8 @@ impl Rows {
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
+            Rows::Callers => "callers-1",
+            Rows::Destinations => "destinations-1",
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod dcmtk;
 mod folder;
+mod house;
 mod memory;
 mod object;
 mod raw;
@@ -14,6 +15,7 @@ mod archive;
 mod crowd;
 mod hostile;
 mod library;
+mod protected;
 mod query;
 mod receive;
 mod retrieve;

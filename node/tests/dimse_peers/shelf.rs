@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dokuei_node::dicom::dataset::{DataSet, Element, Value};
-use dokuei_node::dicom::dimse::{Level, Model, QueryFailure, QueryStatus};
+use dokuei_node::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
 use dokuei_node::dicom::pdu::AeTitle;
 use dokuei_node::dicom::scp::{
-    Caller, Destinations, Holdings, Limits, Reference, Scp, Selected, Services, Verdict,
+    Caller, Commitments, Destinations, Holdings, Limits, Owed, Scp, Selected, Services,
 };
 use dokuei_node::dicom::scu::Destination;
 
@@ -36,6 +36,15 @@ pub(crate) struct Shelf {
     pub(crate) found: AtomicUsize,
     pub(crate) asked: Mutex<Vec<(Model, Level)>>,
     pub(crate) destinations: BTreeMap<String, Destination>,
+    pub(crate) debts: Mutex<Vec<(Owed, Debt)>>,
+}
+
+/// What became of an answer that was owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Debt {
+    Owed,
+    Settled,
+    Postponed,
 }
 
 impl Shelf {
@@ -53,6 +62,8 @@ pub(crate) fn start(shelf: Shelf) -> (Scp, Arc<Shelf>, Arc<Memory>) {
     let services = Services {
         holdings: Some(Arc::clone(&shelf) as _),
         destinations: Some(Arc::clone(&shelf) as _),
+        commitments: Some(Arc::clone(&shelf) as _),
+        answers: None,
     };
     let config = memory::config(Limits::default());
     let scp = Scp::serve(config, Arc::clone(&memory) as _, services).unwrap();
@@ -119,8 +130,8 @@ impl Holdings for Shelf {
             let mut objects = self.objects.iter();
             match objects.find(|object| object.sop_instance == wanted.sop_instance) {
                 Some(object) if object.sop_class == wanted.sop_class => Verdict::Kept,
-                Some(_) => Verdict::OtherClass,
-                None => Verdict::Unknown,
+                Some(_) => Verdict::OTHER_CLASS,
+                None => Verdict::UNKNOWN,
             }
         };
         references.iter().map(verdict).collect()
@@ -130,6 +141,38 @@ impl Holdings for Shelf {
 impl Destinations for Shelf {
     fn named(&self, title: &AeTitle) -> Option<Destination> {
         self.destinations.get(title.as_str()).cloned()
+    }
+}
+
+impl Shelf {
+    fn mark(&self, owed: &Owed, debt: Debt) {
+        let mut debts = self.debts.lock().unwrap();
+        let known = debts.iter_mut().find(|(known, _)| known == owed);
+        known.unwrap().1 = debt;
+    }
+}
+
+impl Commitments for Shelf {
+    fn serves(&self, _caller: &Caller) -> bool {
+        true
+    }
+
+    fn owe(&self, owed: &Owed) -> Result<(), QueryFailure> {
+        match self.failing {
+            Some(failure) => Err(failure),
+            None => {
+                self.debts.lock().unwrap().push((owed.clone(), Debt::Owed));
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&self, owed: &Owed) {
+        self.mark(owed, Debt::Settled);
+    }
+
+    fn postpone(&self, owed: &Owed) {
+        self.mark(owed, Debt::Postponed);
     }
 }
 

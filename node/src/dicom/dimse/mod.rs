@@ -2,6 +2,7 @@
 //! retrieve, and which abstract syntaxes belong to which service.
 
 pub(crate) mod command;
+pub(crate) mod commitment;
 mod element;
 mod failure;
 pub(crate) mod message;
@@ -9,6 +10,7 @@ mod query;
 mod service;
 mod status;
 
+pub use commitment::{Committed, Reference, Verdict};
 pub use failure::{QueryFailure, QueryStatus};
 pub use query::{Level, Model};
 pub use service::{COMMITMENT, COMMITMENT_INSTANCE, Service, VERIFICATION};

@@ -54,6 +54,9 @@ impl Association<'_> {
             (field::C_FIND_RQ, Service::Find(model)) => self.find(&request, model),
             (field::C_MOVE_RQ, Service::Move(model)) => self.forward(&request, model),
             (field::C_GET_RQ, Service::Get(model)) => self.get(&request, model),
+            (field::N_ACTION_RQ, Service::Commitment) => self.commit(&request),
+            (field::N_EVENT_REPORT_RQ, Service::Commitment) => self.hear(&request),
+            (field::N_EVENT_REPORT_RSP, Service::Commitment) => self.settle(command),
             // It comes too late: what it is to cancel has been answered. It has no response.
             (field::C_CANCEL_RQ, _) => Ok(()),
             (code, _) if code & field::RESPONSE != 0 => Err(LinkFault::Message(

@@ -12,7 +12,7 @@ use super::negotiation::Agreement;
 use super::notice::Operation;
 use super::tally::Tally;
 use crate::dicom::dimse::command::field;
-use crate::dicom::dimse::{Model, judge_store_status};
+use crate::dicom::dimse::{Model, QueryFailure, judge_store_status};
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::{LinkFault, Phase};
 use crate::dicom::scu::{Delivery, Outgoing, SendFault, Way, stream};
@@ -62,7 +62,7 @@ impl Association<'_> {
         &mut self,
         request: &Request<'_>,
         model: Model,
-    ) -> Result<Result<Vec<Selected>, crate::dicom::dimse::QueryFailure>, LinkFault> {
+    ) -> Result<Result<Vec<Selected>, QueryFailure>, LinkFault> {
         let identifier = self.identifier(request, model, Purpose::Retrieval)?;
         let holdings = self.shared.services.holdings.as_deref().ok_or(NOT_OFFERED);
         Ok(identifier.and_then(|identifier| {
@@ -79,10 +79,9 @@ impl Association<'_> {
         buffer: &mut Vec<u8>,
         cancelled: &mut bool,
     ) -> Result<Delivery, LinkFault> {
-        self.message_id = self.message_id.checked_add(1).unwrap_or(1);
         let way = Way {
             context,
-            message_id: self.message_id,
+            message_id: self.next_message_id(),
             largest_pdu: request.agreement.largest_pdu,
             rate: self.shared.config.limits.rate,
         };

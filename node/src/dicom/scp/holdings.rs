@@ -4,53 +4,21 @@ use std::ops::ControlFlow;
 
 use super::Caller;
 use crate::dicom::dataset::DataSet;
-use crate::dicom::dimse::{Level, Model, QueryFailure};
+use crate::dicom::dimse::{Committed, Level, Model, QueryFailure, Reference, Verdict};
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scu::{Destination, Outgoing};
 
 /// An object that a C-MOVE or C-GET is to send.
 pub type Selected = Box<dyn Outgoing + Send>;
 
-/// An instance whose keeping is asked for. Has no `Debug`: the instance UID leads to a patient.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Reference {
-    /// Referenced SOP Class UID.
-    pub sop_class: String,
-    /// Referenced SOP Instance UID.
-    pub sop_instance: String,
-}
-
-/// Whether an instance is kept (PS3.4 section J.3.3, PS3.3 section C.14.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is durable here.
-    Kept,
-    /// 0112: it is not here, or not for this caller.
-    Unknown,
-    /// 0119: it is here with another SOP class.
-    OtherClass,
-    /// 0110: it cannot be said at this moment.
-    ProcessingFailure,
-}
-
-impl Verdict {
-    /// Failure Reason (0008,1197); none when it is kept.
-    pub fn failure_reason(self) -> Option<u16> {
-        match self {
-            Verdict::Kept => None,
-            Verdict::Unknown => Some(0x0112),
-            Verdict::OtherClass => Some(0x0119),
-            Verdict::ProcessingFailure => Some(0x0110),
-        }
-    }
-}
-
 /// What lies here. Called from several threads at once; each call answers for what this caller may
 /// see, and for nothing else.
 pub trait Holdings: Send + Sync {
-    /// Whether this caller may ask at all. Of whom may not, no presentation context for query,
-    /// retrieve or commitment is accepted.
-    fn serves(&self, caller: &Caller) -> bool;
+    /// Whether this caller may ask at all. Of whom may not, no presentation context for query or
+    /// retrieve is accepted.
+    fn serves(&self, caller: &Caller) -> bool {
+        caller.permission.may_query
+    }
 
     /// Give each match of `identifier` at `level` to `answer`, until that breaks off (the caller
     /// cancelled or left). Unique keys above the level have been checked. A match holds the keys
@@ -88,4 +56,40 @@ pub trait Holdings: Send + Sync {
 pub trait Destinations: Send + Sync {
     /// The destination of this AE title.
     fn named(&self, title: &AeTitle) -> Option<Destination>;
+}
+
+/// An answer to a request for commitment that a caller is owed. Has no `Debug`: its UIDs lead to a patient.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// Whose it is.
+    pub to: AeTitle,
+    /// What it says.
+    pub committed: Committed,
+}
+
+/// Keeps what is owed until it is delivered. Called from several threads at once.
+pub trait Commitments: Send + Sync {
+    /// Whether this caller may have commitment.
+    fn serves(&self, caller: &Caller) -> bool {
+        caller.permission.may_commit()
+    }
+
+    /// Note durably what is owed, before the request is answered; it is then delivered over the association
+    /// that asked, until [`Commitments::postpone`] says otherwise.
+    ///
+    /// # Errors
+    /// It cannot be kept; the request is answered with a failure.
+    fn owe(&self, owed: &Owed) -> Result<(), QueryFailure>;
+
+    /// It was delivered.
+    fn settle(&self, owed: &Owed);
+
+    /// It could not be delivered over the association that asked: a new one is needed.
+    fn postpone(&self, owed: &Owed);
+}
+
+/// Hears what an archive answers to a request of ours, over an association that it opened.
+pub trait Answers: Send + Sync {
+    /// The answer of who calls; whether it was one that is waited for.
+    fn heard(&self, caller: &Caller, committed: Committed) -> bool;
 }

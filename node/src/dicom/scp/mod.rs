@@ -9,6 +9,7 @@
 
 mod admission;
 mod association;
+mod commitment;
 mod config;
 mod dispatch;
 mod find;
@@ -26,8 +27,8 @@ mod shared;
 mod store;
 mod tally;
 
-pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError};
-pub use holdings::{Destinations, Holdings, Reference, Selected, Verdict};
+pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError, TlsDoor};
+pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Selected};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;
 pub use notice::{Notice, Operation};

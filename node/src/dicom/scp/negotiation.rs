@@ -1,8 +1,9 @@
 //! Answers an association request (PS3.8 section 7.1.1, PS3.7 annex D.3).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::config::{Accept, Called, Calling, ScpConfig};
+use super::config::{Accept, Called, ScpConfig};
 use super::services::Offers;
 use crate::dicom::dimse::Service;
 use crate::dicom::pdu::associate::{
@@ -14,6 +15,7 @@ use crate::dicom::pdu::{
     ADVERTISED_PDU, APPLICATION_CONTEXT, Rejection, RejectionReason, SMALLEST_PEER_PDU,
 };
 use crate::dicom::scanner::Encoding;
+use crate::entities::{Permission, Refusal};
 
 /// The root of the transfer syntaxes the standard registers.
 const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
@@ -59,16 +61,12 @@ pub(super) struct Agreement {
     pub(super) answer: AssociateAccept,
 }
 
-/// Judge `request` by `config` and what its caller is offered.
-///
-/// # Errors
-/// The rejection to send.
+/// Judge the contexts of a `request` that was let in, by what its caller is offered.
 pub(super) fn negotiate(
     request: AssociateRequest,
     config: &ScpConfig,
     offers: Offers,
-) -> Result<Agreement, Rejection> {
-    admit(&request, config)?;
+) -> Agreement {
     let mut contexts = BTreeMap::new();
     let mut answers = Vec::with_capacity(request.contexts.len());
     let accepted = request.contexts.iter().filter(|proposed| {
@@ -97,7 +95,7 @@ pub(super) fn negotiate(
             contexts.insert(proposed.id, open);
         }
     }
-    Ok(Agreement {
+    Agreement {
         contexts,
         largest_pdu: largest_pdu(request.maximum_length),
         answer: AssociateAccept {
@@ -105,7 +103,7 @@ pub(super) fn negotiate(
             maximum_length: ADVERTISED_PDU,
             proposals: granted,
         },
-    })
+    }
 }
 
 /// What is granted of what was proposed for accepted classes. What is not answered stays at its default.
@@ -118,6 +116,7 @@ fn grant(proposed: &Proposals, accepted: &[&str], offers: Offers) -> Proposals {
     let roles = roles.map(|role| {
         let may_take = match Service::of(&role.sop_class) {
             Service::Storage | Service::Private => offers.query,
+            Service::Commitment => offers.hearing,
             _ => false,
         };
         Role {
@@ -152,7 +151,42 @@ fn grant(proposed: &Proposals, accepted: &[&str], offers: Offers) -> Proposals {
     }
 }
 
-fn admit(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection> {
+/// Why an association is rejected.
+pub(super) enum NotLetIn {
+    /// The request cannot be answered, or calls another.
+    Request(Rejection),
+    /// Who calls is not let in.
+    Caller(Refusal),
+}
+
+impl NotLetIn {
+    /// The rejection to send. Who is not let in is not told why: that is for the operator.
+    pub(super) fn rejection(&self) -> Rejection {
+        match self {
+            NotLetIn::Request(rejection) => *rejection,
+            NotLetIn::Caller(_) => Rejection::permanent(RejectionReason::CallingAeTitle),
+        }
+    }
+}
+
+/// Judge who calls, from `address` and having shown `certificate`.
+///
+/// # Errors
+/// Why it is not let in.
+pub(super) fn admit(
+    request: &AssociateRequest,
+    config: &ScpConfig,
+    address: IpAddr,
+    certificate: Option<[u8; 32]>,
+) -> Result<Permission, NotLetIn> {
+    judge_request(request, config).map_err(NotLetIn::Request)?;
+    let calling = &config.accept.calling;
+    calling
+        .admit(&request.calling, address, certificate)
+        .map_err(NotLetIn::Caller)
+}
+
+fn judge_request(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection> {
     if !request.speaks_version_1() {
         return Err(Rejection::permanent(RejectionReason::ProtocolVersion));
     }
@@ -161,12 +195,6 @@ fn admit(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection
     }
     if config.accept.called == Called::Ours && request.called != config.ae_title {
         return Err(Rejection::permanent(RejectionReason::CalledAeTitle));
-    }
-    match &config.accept.calling {
-        Calling::Listed(titles) if !titles.contains(&request.calling) => {
-            return Err(Rejection::permanent(RejectionReason::CallingAeTitle));
-        }
-        Calling::Listed(_) | Calling::Any => {}
     }
     if (1..SMALLEST_PEER_PDU).contains(&request.maximum_length) {
         return Err(Rejection::permanent(RejectionReason::Other(1, 1)));
@@ -180,7 +208,8 @@ fn judge_context(proposed: &ProposedContext, accept: &Accept, offers: Offers) ->
         Service::Private => accept.private_classes,
         Service::Find(_) | Service::Get(_) => offers.query,
         Service::Move(_) => offers.forwarding,
-        Service::Commitment | Service::Other => false,
+        Service::Commitment => offers.commitment || offers.hearing,
+        Service::Other => false,
     };
     if !is_offered {
         ContextResult::AbstractSyntaxNotSupported
@@ -224,6 +253,7 @@ mod tests {
     fn config() -> ScpConfig {
         ScpConfig {
             address: ([127, 0, 0, 1], 0).into(),
+            tls: None,
             ae_title: "DOKUEI".parse().unwrap(),
             accept: Accept::default(),
             limits: Limits::default(),
@@ -255,9 +285,7 @@ mod tests {
             ]),
             &config(),
             Offers::default(),
-        )
-        .ok()
-        .unwrap();
+        );
         let results: Vec<_> = agreement
             .answer
             .contexts
@@ -280,7 +308,7 @@ mod tests {
             &config,
             Offers::default(),
         );
-        assert!(agreement.ok().unwrap().contexts.contains_key(&1));
+        assert!(agreement.contexts.contains_key(&1));
     }
 
     #[test]
@@ -288,18 +316,13 @@ mod tests {
         let reason = |change: &dyn Fn(&mut ScpConfig, &mut AssociateRequest)| {
             let (mut config, mut request) = (config(), request(&[(1, CT, &[IMPLICIT])]));
             change(&mut config, &mut request);
-            negotiate(request, &config, Offers::default())
-                .err()
-                .map(|r| r.reason)
+            let judged = admit(&request, &config, [127, 0, 0, 1].into(), None);
+            judged.err().map(|why| why.rejection().reason)
         };
         assert_eq!(reason(&|_, _| {}), None);
         assert_eq!(
             reason(&|c, _| c.accept.called = Called::Ours),
             Some(RejectionReason::CalledAeTitle)
-        );
-        assert_eq!(
-            reason(&|c, _| c.accept.calling = Calling::Listed(["MR1".parse().unwrap()].into())),
-            Some(RejectionReason::CallingAeTitle)
         );
         assert_eq!(
             reason(&|_, r| r.application_context = "1.2.3".to_owned()),

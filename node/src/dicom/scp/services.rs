@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Destinations, Holdings};
+use super::{Answers, Caller, Commitments, Destinations, Holdings};
 
 /// The services; what is not there is not offered.
 #[derive(Clone, Default)]
@@ -11,6 +11,10 @@ pub struct Services {
     pub holdings: Option<Arc<dyn Holdings>>,
     /// Where a C-MOVE may go.
     pub destinations: Option<Arc<dyn Destinations>>,
+    /// Keeps what storage commitment owes; it needs the holdings.
+    pub commitments: Option<Arc<dyn Commitments>>,
+    /// Hears an archive's answers to this node's own requests for commitment.
+    pub answers: Option<Arc<dyn Answers>>,
 }
 
 /// What one caller is offered beside C-ECHO and C-STORE.
@@ -20,6 +24,10 @@ pub(super) struct Offers {
     pub(super) query: bool,
     /// C-MOVE.
     pub(super) forwarding: bool,
+    /// Storage commitment, with the node as its SCP.
+    pub(super) commitment: bool,
+    /// Storage commitment, with the node as its SCU: the requestor answers a request of ours.
+    pub(super) hearing: bool,
 }
 
 impl Services {
@@ -30,6 +38,12 @@ impl Services {
         Offers {
             query,
             forwarding: query && self.destinations.is_some(),
+            commitment: holdings.is_some()
+                && self
+                    .commitments
+                    .as_ref()
+                    .is_some_and(|kept| kept.serves(caller)),
+            hearing: self.answers.is_some(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::dicom::pdu::associate::{
     AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
 };
 use crate::dicom::pdu::link::TcpLink;
+use crate::dicom::pdu::proposals::Proposals;
 use crate::dicom::pdu::reader::{Arrival, PduReader};
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::writer;
@@ -51,10 +52,46 @@ impl Association {
     /// # Errors
     /// No connection, a rejection, or a fault on the way.
     pub(super) fn open(destination: &Destination, pairs: Vec<Pair>) -> Result<Self, ScuFault> {
+        Self::open_with(destination, pairs, Proposals::default())
+    }
+
+    /// The same, with proposals beside the contexts.
+    ///
+    /// # Errors
+    /// As of [`Association::open`].
+    pub(super) fn open_with(
+        destination: &Destination,
+        pairs: Vec<Pair>,
+        proposals: Proposals,
+    ) -> Result<Self, ScuFault> {
+        let mut link = destination.connect(&destination.addresses()?)?;
+        let patience = destination.timeouts.negotiation;
+        let mut watch = Watch::within(patience, Phase::Negotiation);
+        destination.protect(&mut link, &mut watch)?;
+        Self::proposing(link, watch, destination, pairs, proposals)
+    }
+
+    /// Propose `pairs` over a connection, within what `watch` has left.
+    ///
+    /// # Errors
+    /// A rejection, or a fault on the way.
+    pub(super) fn over(
+        link: TcpLink,
+        watch: Watch,
+        destination: &Destination,
+        pairs: Vec<Pair>,
+    ) -> Result<Self, ScuFault> {
+        Self::proposing(link, watch, destination, pairs, Proposals::default())
+    }
+
+    fn proposing(
+        link: TcpLink,
+        watch: Watch,
+        destination: &Destination,
+        pairs: Vec<Pair>,
+        proposals: Proposals,
+    ) -> Result<Self, ScuFault> {
         let timeouts = destination.timeouts;
-        let socket = destination.connect()?;
-        let link = TcpLink::new(socket).map_err(LinkFault::Io)?;
-        let watch = Watch::within(timeouts.negotiation, Phase::Negotiation);
         let mut association = Association {
             reader: PduReader::new(link, watch, None),
             timeouts,
@@ -62,7 +99,7 @@ impl Association {
             answers: BTreeMap::new(),
             message_id: 0,
         };
-        match association.negotiate(destination, pairs) {
+        match association.negotiate(destination, pairs, proposals) {
             Ok(None) => Ok(association),
             Ok(Some(rejection)) => Err(ScuFault::Rejected(rejection)),
             Err(fault) => {
@@ -77,6 +114,7 @@ impl Association {
         &mut self,
         destination: &Destination,
         pairs: Vec<Pair>,
+        proposals: Proposals,
     ) -> Result<Option<Rejection>, LinkFault> {
         let proposed: Vec<(u8, Pair)> = (1..=u8::MAX).step_by(2).zip(pairs).collect();
         debug_assert!(proposed.len() <= CONTEXT_LIMIT);
@@ -85,11 +123,12 @@ impl Association {
             abstract_syntax: pair.sop_class.clone(),
             transfer_syntaxes: vec![pair.transfer_syntax.clone()],
         });
-        let request = AssociateRequest::new(
+        let mut request = AssociateRequest::new(
             destination.called_ae.clone(),
             destination.calling_ae.clone(),
             contexts.collect(),
         );
+        request.proposals = proposals;
         self.send(&request.encode())?;
         let accept = match self.reader.next()? {
             Arrival::Associate(PduKind::AssociateAccept, body) => AssociateAccept::decode(body)?,
@@ -141,7 +180,7 @@ impl Association {
         self.message_id
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
         let mut watch = Watch::flow(self.timeouts.rate);
         self.reader.source_mut().send(bytes, &mut watch)
     }
@@ -155,6 +194,12 @@ impl Association {
     ) -> Result<u16, LinkFault> {
         let watch = Watch::within(self.timeouts.response, Phase::Response);
         self.reader.set_watch(watch);
+        let command = self.command(context)?;
+        judge_response(&command, expected, message_id)
+    }
+
+    /// The next whole command set, on `context`.
+    pub(super) fn command(&mut self, context: u8) -> Result<Command, LinkFault> {
         let mut bytes = Vec::new();
         for _ in 0..RESPONSE_FRAGMENTS {
             let fragment = match self.reader.next()? {
@@ -169,8 +214,7 @@ impl Association {
             }
             bytes.extend_from_slice(fragment.data);
             if fragment.is_last {
-                let command = Command::decode(&bytes).map_err(LinkFault::Message)?;
-                return judge_response(&command, expected, message_id);
+                return Command::decode(&bytes).map_err(LinkFault::Message);
             }
         }
         Err(LinkFault::Message(
