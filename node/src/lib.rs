@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod chance;
 pub mod cli;
+pub mod commitments;
 pub mod config;
 pub mod control;
 pub mod demo;

@@ -25,10 +25,12 @@ pub enum Rows {
     Callers,
     /// Application entities to send to, sealed.
     Destinations,
+    /// Answers that storage commitment owes, sealed.
+    Commitments,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 7] = [
+    pub(crate) const ALL: [Rows; 8] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
@@ -36,6 +38,7 @@ impl Rows {
         Rows::Reports,
         Rows::Callers,
         Rows::Destinations,
+        Rows::Commitments,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -48,6 +51,7 @@ impl Rows {
             Rows::Reports => "reports-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",
+            Rows::Commitments => "commitments-1",
         }
     }
 

@@ -12,9 +12,11 @@ mod raw;
 mod shelf;
 
 mod archive;
+mod commit;
 mod crowd;
 mod hostile;
 mod library;
+mod priors;
 mod protected;
 mod query;
 mod receive;

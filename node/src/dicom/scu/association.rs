@@ -52,7 +52,8 @@ impl Association {
     /// # Errors
     /// No connection, a rejection, or a fault on the way.
     pub(super) fn open(destination: &Destination, pairs: Vec<Pair>) -> Result<Self, ScuFault> {
-        Self::open_with(destination, pairs, Proposals::default())
+        let (link, watch) = connected(destination)?;
+        Self::over(link, watch, destination, pairs)
     }
 
     /// The same, with proposals beside the contexts.
@@ -64,10 +65,7 @@ impl Association {
         pairs: Vec<Pair>,
         proposals: Proposals,
     ) -> Result<Self, ScuFault> {
-        let mut link = destination.connect(&destination.addresses()?)?;
-        let patience = destination.timeouts.negotiation;
-        let mut watch = Watch::within(patience, Phase::Negotiation);
-        destination.protect(&mut link, &mut watch)?;
+        let (link, watch) = connected(destination)?;
         Self::proposing(link, watch, destination, pairs, proposals)
     }
 
@@ -239,6 +237,15 @@ impl Association {
             self.reader.into_source().close(self.timeouts.release);
         }
     }
+}
+
+/// A connection, and what is left of the time for the negotiation.
+fn connected(destination: &Destination) -> Result<(TcpLink, Watch), ScuFault> {
+    let mut link = destination.connect(&destination.addresses()?)?;
+    let patience = destination.timeouts.negotiation;
+    let mut watch = Watch::within(patience, Phase::Negotiation);
+    destination.protect(&mut link, &mut watch)?;
+    Ok((link, watch))
 }
 
 fn judge_response(command: &Command, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
