@@ -6,6 +6,7 @@ pub mod archive;
 pub mod audit;
 pub mod chance;
 pub mod cli;
+pub mod commitments;
 pub mod config;
 pub mod control;
 pub mod demo;

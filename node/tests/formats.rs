@@ -13,6 +13,7 @@ use dokuei_keys::secret::{ContentKey, Secret32, StorageKey};
 use dokuei_keys::signed::Document;
 use dokuei_node::audit::Ledger;
 use dokuei_node::chance::chance;
+use dokuei_node::commitments::{Debt, Judged};
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::index::catalogue::Catalogue;
@@ -226,6 +227,22 @@ fn reports() {
         object: Some(object),
     };
     check("reports-1", kept);
+}
+
+#[test]
+fn what_storage_commitment_owes() {
+    let judged = |number: u8, failure| Judged {
+        sop_class: "1.2.840.10008.5.1.4.1.1.2".to_owned(),
+        sop_instance: format!("1.2.3.{number}"),
+        failure,
+    };
+    let debt = Debt {
+        to: "MODALITY".to_owned(),
+        transaction: "1.2.3".to_owned(),
+        instances: vec![judged(1, None), judged(2, Some(0x0112))],
+        since: AT.0,
+    };
+    check("commitments-1", debt);
 }
 
 #[test]

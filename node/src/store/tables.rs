@@ -27,6 +27,8 @@ pub enum Rows {
     Destinations,
     /// Audit messages that wait for the site's collector, and how far the trail has come, sealed.
     Audit,
+    /// Answers that storage commitment owes, sealed.
+    Commitments,
 }
 
 impl Rows {
@@ -39,6 +41,7 @@ impl Rows {
         Rows::Callers,
         Rows::Destinations,
         Rows::Audit,
+        Rows::Commitments,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -52,6 +55,7 @@ impl Rows {
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",
             Rows::Audit => "audit-1",
+            Rows::Commitments => "commitments-1",
         }
     }
 
