@@ -3,6 +3,7 @@
 
 mod problems;
 pub mod reach;
+pub mod web;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,6 +16,8 @@ use serde::Deserialize;
 
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
+
+pub use reach::is_host_and_port;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "dokuei.toml";
@@ -50,6 +53,8 @@ pub struct Config {
     pub quoting: Quoting,
     /// Days for which a reading side may keep a study after its case is closed.
     pub retention_days: u16,
+    /// Where browsers and DICOMweb clients connect.
+    pub web: web::Web,
 }
 
 /// A DICOM archive that takes what arrives here.
@@ -75,6 +80,8 @@ struct Raw {
     archive: Option<RawArchive>,
     #[serde(default)]
     reading: RawReading,
+    #[serde(default)]
+    web: web::RawWeb,
 }
 
 #[derive(Deserialize)]
@@ -301,6 +308,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
             }
         },
         retention_days: raw.reading.retention_days,
+        web: web::checked(raw.web)?,
     })
 }
 
@@ -342,15 +350,6 @@ fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
     } else {
         Err((key, problems::title(title)))
     }
-}
-
-/// Whether a text is `host:port` with a port from 1 to 65535.
-pub fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty()
-            && text.len() <= limits::ADDRESS_CHARS
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
 }
 
 /// The configuration that `init` writes, with its explanations.
@@ -402,7 +401,9 @@ retention_days = 90
 # priority = "urgent"
 # per_day = 10
 # hours = 24
-"#
+
+{}"#,
+        web::TEMPLATE
     )
 }
 

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
+use crate::cli::dicom::Dicom;
 use crate::language::Language;
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
@@ -47,6 +48,9 @@ pub(super) enum Verb {
     /// 署名する人 / people who sign
     #[command(subcommand)]
     Person(Person),
+    /// DICOM の接続 / DICOM connections
+    #[command(subcommand)]
+    Dicom(Dicom),
     /// 鍵を失効させる / take a key back, for ever
     #[command(subcommand)]
     Revoke(Revoke),

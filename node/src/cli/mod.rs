@@ -14,6 +14,7 @@ mod arguments;
 pub use arguments::Demo;
 mod case;
 mod confirm;
+mod dicom;
 mod init;
 mod notice;
 mod partner;
@@ -95,6 +96,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Study(study) => done(study::study(study)),
         Verb::Case(case) => done(case::case(case)),
         Verb::Person(person) => done(person::person(person)),
+        Verb::Dicom(command) => done(dicom::dicom(command)),
         Verb::Revoke(revoke) => done(revoke::revoke(revoke)),
         Verb::Renew(renew) => done(renew::renew(&renew)),
         Verb::Report(report) => report::report(report),

@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, keys, partners, people, reports, sending, socket,
-    status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, keys, partners, people, reports, sending,
+    socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -219,6 +219,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::PersonRemove { person } => people::remove(node, &person),
         Request::PersonRevoke { person } => keys::revoke_person(node, &person).await,
         Request::NoticeTake { notice } => keys::take_notice(node, &notice).await,
+        Request::Access(asked) => access::perform(node, asked).await,
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }

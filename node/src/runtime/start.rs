@@ -22,6 +22,8 @@ use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
+use crate::dicomweb::access::Access;
+use crate::dicomweb::{Web, WebServer};
 use crate::disk::Room;
 use crate::language::{Explain, Failure};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
@@ -65,6 +67,10 @@ pub struct Node {
     pub listening: Vec<SocketAddr>,
     /// Where modalities connect.
     pub dicom: SocketAddr,
+    /// Where browsers and DICOMweb clients connect.
+    pub web: Option<SocketAddr>,
+    /// Who may come in by the web.
+    pub access: Access,
     /// Takes studies in.
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
@@ -74,6 +80,7 @@ pub struct Node {
     /// When this node started.
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
+    web_server: Mutex<Option<WebServer>>,
     _lock: File,
 }
 
@@ -103,6 +110,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     )?);
     let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
     let scp = start_scp(&config, Arc::clone(&intake))?;
+    let access = Access::open(store.clone(), keys.storage().duplicate());
+    let access = access.map_err(|error| failed(&error))?;
+    let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -134,6 +144,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
         dicom: scp.local_addr(),
+        web: web_server.as_ref().map(WebServer::address),
+        access,
         folder,
         config,
         keys,
@@ -145,6 +157,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
+        web_server: Mutex::new(web_server),
         _lock: lock,
     }))
 }
@@ -260,10 +273,34 @@ impl Node {
                 let _ = tokio::task::spawn_blocking(move || scp.stop()).await;
             }
         };
+        let web = self
+            .web_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let serving = async {
+            if let Some(web) = web {
+                web.stop().await;
+            }
+        };
         let goodbyes = tokio::time::timeout(GOODBYES, self.ports.network.stop());
         // Whoever has not heard by then notices by itself; the ports are free when the process ends.
-        let (_heard, ()) = tokio::join!(goodbyes, receiving);
+        let (_heard, (), ()) = tokio::join!(goodbyes, receiving, serving);
     }
+}
+
+fn start_web(
+    config: &Config,
+    folder: &SiteFolder,
+    access: &Access,
+    (ports, intake): (&Ports, &Arc<StudyIntake>),
+) -> Result<Option<WebServer>, Failure> {
+    let start = |listen| {
+        WebServer::start(&config.web, listen, folder.path(), |hosts| {
+            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+        })
+    };
+    config.web.listen.map(start).transpose()
 }
 
 fn start_scp(config: &Config, intake: Arc<StudyIntake>) -> Result<Scp, Failure> {

@@ -21,15 +21,18 @@ pub enum Rows {
     Granted,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// Who may come in by the web, sealed: hashes of tokens, fingerprints, accounts.
+    WebAccess,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 5] = [
+    pub(crate) const ALL: [Rows; 6] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
         Rows::Reports,
+        Rows::WebAccess,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -40,6 +43,7 @@ impl Rows {
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
+            Rows::WebAccess => "web-access-1",
         }
     }
 
