@@ -1,6 +1,7 @@
 //! The configuration file: what was typed, checked once into what it means. Unknown keys are
 //! refused with their line.
 
+mod dicom;
 mod problems;
 pub mod reach;
 pub mod web;
@@ -13,6 +14,9 @@ use dokuei_protocol::limits;
 use dokuei_protocol::partner::announcement::OfferSlot;
 use dokuei_protocol::service::Quoting;
 use serde::Deserialize;
+
+use dicom::RawDicom;
+pub use dicom::{CERTIFICATE, DicomTls, KEY};
 
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
@@ -41,8 +45,10 @@ pub struct Config {
     pub dicom_public: bool,
     /// Whether senders must call this node by its AE title.
     pub called_ae_check: bool,
-    /// Calling AE titles that are let in; empty: all.
-    pub callers: Vec<String>,
+    /// Whether devices of the house may send while no caller is registered.
+    pub open_intake: bool,
+    /// The port for TLS, if there is one.
+    pub dicom_tls: Option<DicomTls>,
     /// A study is complete when nothing has arrived for this many seconds.
     pub quiet_seconds: u64,
     /// This site's archive.
@@ -102,30 +108,6 @@ impl Default for RawNetwork {
         RawNetwork {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 4400))],
             announce: Vec::new(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawDicom {
-    listen: SocketAddr,
-    public: bool,
-    called_ae_check: bool,
-    ae_title: String,
-    callers: Vec<String>,
-    quiet_seconds: u64,
-}
-
-impl Default for RawDicom {
-    fn default() -> RawDicom {
-        RawDicom {
-            listen: SocketAddr::from(([127, 0, 0, 1], 11112)),
-            public: false,
-            called_ae_check: false,
-            ae_title: "DOKUEI".to_owned(),
-            callers: Vec::new(),
-            quiet_seconds: 60,
         }
     }
 }
@@ -214,7 +196,13 @@ impl Config {
                 ),
             )
         })?;
-        reach::check(config.dicom_listen, config.dicom_public, file)?;
+        let meant = config.dicom_public;
+        reach::check("dicom.listen", config.dicom_listen, meant, file)?;
+        if let Some(tls) = &config.dicom_tls {
+            // With an authority, strangers are turned away by their certificates.
+            let meant = meant || tls.client_ca.is_some();
+            reach::check("dicom.tls.listen", tls.listen, meant, file)?;
+        }
         Ok(config)
     }
 
@@ -263,9 +251,6 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         return Err(("network.announce", problems::places(limits::ADDRESSES)));
     }
     ae_title("dicom.ae_title", &raw.dicom.ae_title)?;
-    for caller in &raw.dicom.callers {
-        ae_title("dicom.callers", caller)?;
-    }
     if !(1..=3600).contains(&raw.dicom.quiet_seconds) {
         return Err(("dicom.quiet_seconds", problems::seconds()));
     }
@@ -289,7 +274,8 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         dicom_public: raw.dicom.public,
         called_ae_check: raw.dicom.called_ae_check,
         ae_title: raw.dicom.ae_title,
-        callers: raw.dicom.callers,
+        open_intake: raw.dicom.open_intake,
+        dicom_tls: raw.dicom.tls,
         quiet_seconds: raw.dicom.quiet_seconds,
         archive: raw.archive.map(|archive| Archive {
             host: archive.host,
@@ -378,10 +364,18 @@ public = false
 ae_title = "DOKUEI"
 # true: 送信先 AE タイトルがこのノードのものでなければ断る / refuse senders that call another AE title
 called_ae_check = false
-# 受け入れる送信元 AE タイトル。空ならすべて / calling AE titles that are let in; empty: all
-callers = []
+# true: 装置が一台も登録されていない間は、院内のどの装置からも受信する（検索・取得は登録した装置だけ）
+# while no caller is registered ("dokuei dicom caller add"), take images from any device of the house; false: from nobody
+open_intake = true
 # この秒数何も届かなければ検査は揃ったとみなす / a study is complete after this many quiet seconds
 quiet_seconds = 60
+
+# TLS（暗号化通信）のポート。証明書は「dokuei dicom certificate」で作れます / the port for TLS; "dokuei dicom certificate" makes a certificate
+# [dicom.tls]
+# listen = "192.0.2.1:2762"
+# certificate = "{CERTIFICATE}"
+# key = "{KEY}"
+# client_ca = "dicom-clients.pem"
 
 # 自施設の PACS（届いた検査とレポートの送り先）/ this site's archive: studies and reports go there
 # [archive]

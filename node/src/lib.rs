@@ -21,4 +21,5 @@ pub mod runtime;
 pub mod site;
 pub mod store;
 pub mod studies;
+pub mod tls;
 pub mod transfer;

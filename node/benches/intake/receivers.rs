@@ -201,6 +201,7 @@ impl Discarding {
     fn start() -> Discarding {
         let config = ScpConfig {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: None,
             ae_title: "DOKUEI".parse().unwrap(),
             accept: Accept::default(),
             limits: Limits::default(),

@@ -231,6 +231,7 @@ pub(crate) fn archive_if_asked() {
     };
     let config = ScpConfig {
         address: ([127, 0, 0, 1], 0).into(),
+        tls: None,
         ae_title: "PACS".parse().unwrap(),
         accept: Accept::default(),
         limits: Limits::default(),

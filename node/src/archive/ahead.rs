@@ -335,6 +335,7 @@ mod tests {
         let pacs = Arc::new(Pacs::open(&folder.path().join("pacs"), false).unwrap());
         let config = ScpConfig {
             address: ([127, 0, 0, 1], 0).into(),
+            tls: None,
             ae_title: "PACS".parse().unwrap(),
             accept: Accept::default(),
             limits: Default::default(),

@@ -70,6 +70,7 @@ impl Archiver {
             called_ae: archive.ae_title.parse::<AeTitle>().ok()?,
             calling_ae: calling_ae.parse::<AeTitle>().ok()?,
             timeouts: Timeouts::default(),
+            tls: None,
         };
         Some(Archiver { destination })
     }

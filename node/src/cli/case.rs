@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Case;
-use crate::cli::show::{bytes, day, message, table, text, time};
+use crate::cli::show::{bytes, day, explain_marks, marked, message, table, text, time};
 use crate::control::request::Request;
 use crate::language::{Failure, Message, word};
 use crate::say;
@@ -39,8 +39,8 @@ fn list(answer: &Value) {
         let study = &case["study"];
         vec![
             text(case, "short").to_owned(),
-            text(study, "patient_name").to_owned(),
-            text(study, "patient_id").to_owned(),
+            marked(study, "patient_name"),
+            marked(study, "patient_id"),
             day(study, "date"),
             modality(case).to_owned(),
             text(&case["partner"], "name").to_owned(),
@@ -58,6 +58,7 @@ fn list(answer: &Value) {
         &headings.text().split(',').collect::<Vec<_>>(),
         &cases.iter().map(row).collect::<Vec<_>>(),
     );
+    explain_marks(cases.iter().map(|case| &case["study"]));
 }
 
 /// The modality that the study has here, or that was asked for.
@@ -195,7 +196,7 @@ fn show_subject(study: &Value) {
     if !study.is_object() {
         return;
     }
-    let (name, id) = (text(study, "patient_name"), text(study, "patient_id"));
+    let (name, id) = (marked(study, "patient_name"), marked(study, "patient_id"));
     let (day, modality) = (day(study, "date"), text(study, "modality"));
     outln!(
         "  {}",
@@ -208,6 +209,7 @@ fn show_subject(study: &Value) {
         "  {}",
         say!("検査 UID {}", "study UID {}", text(study, "uid"))
     );
+    explain_marks(std::iter::once(study));
 }
 
 /// Of a case that has ended at its reader: that images of it are in the archive. After a restart the node knows only

@@ -24,6 +24,41 @@ pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
+/// Stands behind text with characters that could not be decoded, here and in printed reports.
+const INEXACT: &str = "※";
+
+/// A field as text, with a mark behind it when parts of it could not be decoded.
+pub(super) fn marked(value: &Value, field: &str) -> String {
+    let text = text(value, field);
+    match is_inexact(value, field) {
+        true => format!("{text} {INEXACT}").trim_start().to_owned(),
+        false => text.to_owned(),
+    }
+}
+
+fn is_inexact(value: &Value, field: &str) -> bool {
+    let mut fields = value["inexact"].as_array().into_iter().flatten();
+    fields.any(|inexact| inexact == field)
+}
+
+/// Says what the mark means, when one of these carries it.
+pub(super) fn explain_marks<'a>(mut shown: impl Iterator<Item = &'a Value>) {
+    let carries = |value: &Value| {
+        value["inexact"]
+            .as_array()
+            .is_some_and(|fields| !fields.is_empty())
+    };
+    if shown.any(carries) {
+        outln!(
+            "{}",
+            say!(
+                "{INEXACT} 一部の文字を復元できないため、元の値のまま（\\x..）表示しているか、規格外の文字を含みます。",
+                "{INEXACT} Some characters could not be decoded and are shown raw (\\x..), or are none that the standard has."
+            )
+        );
+    }
+}
+
 /// A message of an answer in the language of this process.
 pub(super) fn message<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field][Language::current().code()]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::arguments::Study;
 use crate::cli::case;
-use crate::cli::show::{bytes, cases, day, message, table, text, time};
+use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::control::request::{Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
 use crate::say;
@@ -85,8 +85,8 @@ fn held_back(held: &Value) {
     for study in of("studies") {
         outln!(
             "  {}  {}  {}  {}  {}",
-            text(&study, "patient_name"),
-            text(&study, "patient_id"),
+            marked(&study, "patient_name"),
+            marked(&study, "patient_id"),
             day(&study, "date"),
             text(&study, "modality"),
             text(&study, "uid")
@@ -143,8 +143,8 @@ fn list(answer: &Value) {
     let studies = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = |study: &Value| {
         vec![
-            text(study, "patient_name").to_owned(),
-            text(study, "patient_id").to_owned(),
+            marked(study, "patient_name"),
+            marked(study, "patient_id"),
             text(study, "modality").to_owned(),
             day(study, "date"),
             study["objects"].to_string(),
@@ -162,6 +162,7 @@ fn list(answer: &Value) {
         &headings.text().split(',').collect::<Vec<_>>(),
         &studies.iter().map(row).collect::<Vec<_>>(),
     );
+    explain_marks(studies.iter());
 }
 
 fn show(study: &Value) {
@@ -184,7 +185,7 @@ fn show(study: &Value) {
 }
 
 fn show_part(study: &Value) {
-    let plain = |field: &str| text(study, field).to_owned();
+    let plain = |field: &str| marked(study, field);
     let mut fields = vec![
         (say!("患者", "patient"), plain("patient_name")),
         (say!("患者 ID", "patient id"), plain("patient_id")),
@@ -226,10 +227,12 @@ fn show_part(study: &Value) {
             "  {} {} {} × {}",
             text(series, "modality"),
             series["number"],
-            text(series, "description"),
+            marked(series, "description"),
             series["objects"]
         );
     }
+    let series = study["series"].as_array().into_iter().flatten();
+    explain_marks(std::iter::once(study).chain(series));
 }
 
 fn imported(imported: &Value) {

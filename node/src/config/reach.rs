@@ -31,15 +31,20 @@ pub fn is_host_and_port(text: &str) -> bool {
 ///
 /// # Errors
 /// A sentence that names the file, the address, and both ways out.
-pub(super) fn check(listen: SocketAddr, public: bool, file: &str) -> Result<(), Failure> {
+pub(super) fn check(
+    key: &str,
+    listen: SocketAddr,
+    public: bool,
+    file: &str,
+) -> Result<(), Failure> {
     if public || is_of_the_house(listen.ip()) {
         return Ok(());
     }
     Err(Failure::new(
         "dicom-public",
         say!(
-            "設定ファイル {file} の dicom.listen（{listen}）は院外からも届き得ます。DICOM は暗号化も認証もされません。院内 LAN のアドレスを書いてください。ファイアウォールで院内に限っているなら、[dicom] に public = true を加えてください。",
-            "The configuration file {file} has dicom.listen = {listen}, which may be reached from outside, and DICOM is neither encrypted nor authenticated. Name an address of the LAN, or add public = true under [dicom] if a firewall keeps everybody else out."
+            "設定ファイル {file} の {key}（{listen}）は院外からも届き得ますが、DICOM の相手は AE タイトルだけでは確かめられません。院内 LAN のアドレスを書いてください。ファイアウォールで院内に限っているなら、[dicom] に public = true を加えてください。",
+            "The configuration file {file} has {key} = {listen}, which may be reached from outside, and an AE title proves nothing. Name an address of the LAN, or add public = true under [dicom] if a firewall keeps everybody else out."
         ),
     ))
 }
@@ -85,8 +90,8 @@ mod tests {
     #[test]
     fn the_refusal_names_the_address_and_the_key() {
         let everywhere: SocketAddr = "0.0.0.0:104".parse().unwrap();
-        assert_eq!(check(everywhere, true, "x.toml"), Ok(()));
-        let failure = check(everywhere, false, "x.toml").unwrap_err();
+        assert_eq!(check("dicom.listen", everywhere, true, "x.toml"), Ok(()));
+        let failure = check("dicom.listen", everywhere, false, "x.toml").unwrap_err();
         for text in [&failure.message.ja, &failure.message.en] {
             assert!(
                 ["0.0.0.0:104", "public = true", "[dicom]", "x.toml"]

@@ -43,7 +43,8 @@ pub struct WebTls {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Who certifies clients, when certificates of clients are taken.
+    /// The authorities of clients: when there are some, every client must show a certificate that one of them signed,
+    /// or a registered one.
     pub client_ca: Option<PathBuf>,
 }
 

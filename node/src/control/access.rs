@@ -7,7 +7,7 @@ use crate::control::partners;
 use crate::control::request::AccessRequest;
 use crate::dicomweb::access::{AccessError, Credential, Kind};
 use crate::dicomweb::domain_token;
-use crate::entities::{Domain, Scope};
+use crate::entities::scope::{Domain, Scope};
 use crate::language::{Explain as _, Failure};
 use crate::runtime::start::Node;
 use crate::say;

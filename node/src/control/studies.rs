@@ -33,7 +33,11 @@ pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
         part["series"] = study
             .series
             .iter()
-            .map(|series| json!({ "uid": series.uid, "modality": series.modality, "number": series.number, "description": study.attributes.decode(&series.description), "objects": series.objects }))
+            .map(|series| {
+                let description = study.attributes.decode(&series.description);
+                let inexact: &[&str] = if description.exact { &[] } else { &["description"] };
+                json!({ "uid": series.uid, "modality": series.modality, "number": series.number, "description": description.text, "inexact": inexact, "objects": series.objects })
+            })
             .collect();
         parts.push(part);
     }

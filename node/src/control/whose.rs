@@ -1,5 +1,6 @@
 //! Whose study it is, as people tell studies apart.
 
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::ParcelId;
 use dokuei_protocol::case::CaseId;
@@ -8,12 +9,30 @@ use serde_json::{Value, json};
 use crate::runtime::start::Node;
 use crate::studies::study::Study;
 
-/// The patient of a study and what names it. Dates are as DICOM has them.
+/// Texts of a study that people read.
+const TEXTS: [(&str, Tag); 4] = [
+    ("patient_id", tags::PATIENT_ID),
+    ("sex", tags::PATIENT_SEX),
+    ("accession_number", tags::ACCESSION_NUMBER),
+    ("description", tags::STUDY_DESCRIPTION),
+];
+
+/// The patient of a study and what names it. Dates are as DICOM has them. `inexact` lists the fields that have
+/// characters which could not be decoded and are shown raw.
 pub(super) fn whose(study: &Study) -> Value {
     let attributes = &study.attributes;
+    let name = attributes.name(tags::PATIENT_NAME);
+    let texts = TEXTS
+        .into_iter()
+        .map(|(field, tag)| (field, attributes.decoded(tag).exact));
+    let exact = std::iter::once(("patient_name", name.exact)).chain(texts);
+    let inexact: Vec<&str> = exact
+        .filter(|(_, exact)| !exact)
+        .map(|(field, _)| field)
+        .collect();
     json!({
         "uid": study.uid,
-        "patient_name": attributes.name(tags::PATIENT_NAME).display(),
+        "patient_name": name.display(),
         "patient_id": attributes.text(tags::PATIENT_ID),
         "birth_date": attributes.text(tags::PATIENT_BIRTH_DATE),
         "sex": attributes.text(tags::PATIENT_SEX),
@@ -21,6 +40,7 @@ pub(super) fn whose(study: &Study) -> Value {
         "date": attributes.text(tags::STUDY_DATE),
         "description": attributes.text(tags::STUDY_DESCRIPTION),
         "modality": study.modality().code(),
+        "inexact": inexact,
     })
 }
 

@@ -249,6 +249,7 @@ fn open_archive(folder: &Path) -> Result<(Scp, u16), Failure> {
     let pacs = Pacs::open(folder, false).map_err(|error| failed(&error))?;
     let config = ScpConfig {
         address: ([127, 0, 0, 1], 0).into(),
+        tls: None,
         ae_title: "PACS"
             .parse()
             .map_err(|error: AeTitleError| failed(&error))?,

@@ -158,6 +158,7 @@ pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> 
         called_ae: title(&to.ae_title)?,
         calling_ae: title("CT_SCANNER")?,
         timeouts: Timeouts::default(),
+        tls: None,
     };
     let mut refused = None;
     let objects = images

@@ -5,6 +5,7 @@
 //! What it lets through is carried unchanged.
 
 pub mod charset;
+pub mod dataset;
 mod date_time;
 pub mod dimse;
 pub mod header;

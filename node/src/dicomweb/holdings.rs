@@ -8,7 +8,7 @@ use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
 use super::route::Place;
-use crate::entities::{Domain, Scope};
+use crate::entities::scope::{Domain, Scope};
 use crate::parcels::{OpenError, OpenedObject, Parcels};
 use crate::store::{Rows, Store};
 use crate::studies::granted::GrantedStudies;
@@ -100,7 +100,7 @@ impl Holdings {
     fn may_see(&self, view: &View, institution: SiteId, study: &Study) -> bool {
         let domain = domain_of(institution, study);
         let is_asked = |wanted: &String| domain_token(&domain) == *wanted;
-        view.scope.admits(self.site, &domain) && view.domain.as_ref().is_none_or(is_asked)
+        view.scope.contains(&domain, self.site) && view.domain.as_ref().is_none_or(is_asked)
     }
 
     /// Opens an object. None when its time here is over. Blocks.

@@ -16,7 +16,6 @@ mod server;
 mod store;
 mod stow_answer;
 mod stream;
-mod tls;
 mod turns;
 
 use std::sync::Arc;

@@ -18,16 +18,17 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::Web;
 use super::limits::{
     CONNECTION_BUFFER, CONNECTIONS, CONNECTIONS_OF_ONE, GOODBYE_TIME, HANDSHAKE_TIME, HEAD_BYTES,
     HEAD_TIME, HEADERS,
 };
 use super::origin::Hosts;
 use super::stream::Guarded;
-use super::{Web, tls};
-use crate::config::web::Web as WebConfig;
+use crate::config::web::{Web as WebConfig, WebTls};
 use crate::language::{Explain as _, Failure};
 use crate::say;
+use crate::tls::{self, Identity, Pinned};
 
 /// Pause after the system refused a connection for lack of descriptors.
 const BREATH: Duration = Duration::from_millis(100);
@@ -49,7 +50,8 @@ pub(super) struct Peer {
 }
 
 impl WebServer {
-    /// Listens as configured; `folder` is where relative file names of the configuration begin.
+    /// Listens as configured; `folder` is where relative file names of the configuration begin, `pinned` says whose
+    /// certificates are known.
     ///
     /// # Errors
     /// One sentence.
@@ -57,10 +59,11 @@ impl WebServer {
         config: &WebConfig,
         listen: SocketAddr,
         folder: &Path,
+        pinned: Pinned,
         web: impl FnOnce(Hosts) -> Web,
     ) -> Result<WebServer, Failure> {
         let tls = config.tls.as_ref();
-        let tls = tls.map(|tls| tls::acceptor(tls, folder)).transpose()?;
+        let tls = tls.map(|tls| acceptor(tls, folder, pinned)).transpose()?;
         let cannot = |error: std::io::Error| {
             Failure::new(
                 "web-listen",
@@ -103,6 +106,12 @@ impl WebServer {
         // A server that failed has nothing left to stop.
         let _ = self.ended.await;
     }
+}
+
+fn acceptor(tls: &WebTls, folder: &Path, pinned: Pinned) -> Result<TlsAcceptor, Failure> {
+    let identity = Identity::read(&folder.join(&tls.certificate), &folder.join(&tls.key))?;
+    let authority = tls.client_ca.as_ref().map(|file| folder.join(file));
+    tls::server(&identity, authority.as_deref(), pinned).map(TlsAcceptor::from)
 }
 
 struct Accepting {

@@ -23,7 +23,7 @@ use crate::dicom::part10::FileScanner;
 use crate::dicom::scanner::{Limits, Malformed};
 use crate::dicom::scp::ObjectWriter as _;
 use crate::dicom::uid::Uid;
-use crate::entities::Scope;
+use crate::entities::scope::Scope;
 use crate::parcels::ObjectHead;
 use crate::say;
 use crate::studies::intake::{ArrivingObject, StudyIntake};

@@ -1,37 +1,38 @@
-//! What a caller may see.
+//! Which patients somebody may see.
 
 use dokuei_keys::id::SiteId;
 use minicbor::{Decode, Encode};
 
-/// The studies a caller may see.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Scope {
-    /// Every study that lies here.
-    #[n(0)]
-    All,
-    /// The studies of this site's own modalities.
-    #[n(1)]
-    Own,
-    /// The studies of one institution's patients.
-    #[n(2)]
-    Domain(#[n(0)] Domain),
-}
-
-/// Where a Patient ID means one person: what an institution and one of its issuers gave out. The same ID in
-/// another domain is somebody else.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+/// Where patient IDs are one person's: the institution that holds the study, and the issuer that gave out its patient IDs.
+/// The same ID in another domain is somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Domain {
-    /// The site that the studies are of.
+    /// The institution.
     #[n(0)]
     pub institution: SiteId,
-    /// Issuer of Patient ID (0010,0021) as people read it; empty where the objects name none.
+    /// Issuer of Patient ID (0010,0021), without padding; empty where the images name none.
     #[n(1)]
     pub issuer: String,
 }
 
+/// Which patients somebody may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub enum Scope {
+    /// Everything at this node.
+    #[default]
+    #[n(0)]
+    All,
+    /// This institution's own studies, whoever issued the patient IDs; nothing of partners.
+    #[n(1)]
+    Own,
+    /// One domain.
+    #[n(2)]
+    Domain(#[n(0)] Domain),
+}
+
 impl Scope {
-    /// Whether studies of this domain are in it; `own` is this site.
-    pub fn admits(&self, own: SiteId, domain: &Domain) -> bool {
+    /// Whether a study of `domain` is within it, at the site `own`.
+    pub fn contains(&self, domain: &Domain, own: SiteId) -> bool {
         match self {
             Scope::All => true,
             Scope::Own => domain.institution == own,
@@ -45,19 +46,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_admits_what_it_names_and_nothing_else() {
-        let site = |byte| SiteId::from_bytes([byte; 32]);
-        let domain = |byte, issuer: &str| Domain {
-            institution: site(byte),
+    fn a_scope_ends_where_it_says() {
+        let (own, other) = (SiteId::from_bytes([1; 32]), SiteId::from_bytes([2; 32]));
+        let domain = |institution, issuer: &str| Domain {
+            institution,
             issuer: issuer.to_owned(),
         };
-        let (own, other) = (domain(1, ""), domain(2, "A"));
-        assert!(Scope::All.admits(site(1), &own) && Scope::All.admits(site(1), &other));
-        assert!(Scope::Own.admits(site(1), &own) && !Scope::Own.admits(site(1), &other));
-        let only = Scope::Domain(domain(2, "A"));
-        assert!(only.admits(site(1), &other));
-        for elsewhere in [domain(2, "B"), domain(2, ""), domain(3, "A")] {
-            assert!(!only.admits(site(1), &elsewhere));
-        }
+        let all = [domain(own, ""), domain(own, "A"), domain(other, "A")];
+        let within = |scope: &Scope| all.each_ref().map(|each| scope.contains(each, own));
+        assert_eq!(within(&Scope::All), [true, true, true]);
+        assert_eq!(within(&Scope::Own), [true, true, false]);
+        assert_eq!(
+            within(&Scope::Domain(domain(own, "A"))),
+            [false, true, false]
+        );
+        assert_eq!(within(&Scope::Domain(domain(other, ""))), [false; 3]);
     }
 }

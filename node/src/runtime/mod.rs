@@ -3,6 +3,7 @@
 pub mod absences;
 pub mod desk;
 pub mod dispatch;
+mod door;
 pub mod kept;
 pub mod ports;
 pub mod start;

@@ -17,20 +17,21 @@ use zeroize::Zeroizing;
 use crate::archive::Archiver;
 use crate::chance::chance;
 use crate::config::Config;
-use crate::config::reach::is_of_the_house;
+
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
-use crate::dicom::pdu::AeTitle;
-use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
+use crate::dicom::scp::Scp;
 use crate::dicomweb::access::Access;
 use crate::dicomweb::{Web, WebServer};
 use crate::disk::Room;
+use crate::entities::Entities;
 use crate::language::{Explain, Failure};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
+use crate::runtime::door::{open_entities, start_scp};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::troubles::Troubles;
@@ -71,6 +72,10 @@ pub struct Node {
     pub web: Option<SocketAddr>,
     /// Who may come in by the web.
     pub access: Access,
+    /// Where they connect over TLS, if anywhere.
+    pub dicom_tls: Option<SocketAddr>,
+    /// Who may call over DICOM, and where to send.
+    pub entities: Entities,
     /// Takes studies in.
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
@@ -109,7 +114,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         started.network.clone(),
     )?);
     let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
-    let scp = start_scp(&config, Arc::clone(&intake))?;
+    let entities = open_entities(&folder, &config, &keys, &store)?;
+    let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake))?;
     let access = Access::open(store.clone(), keys.storage().duplicate());
     let access = access.map_err(|error| failed(&error))?;
     let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
@@ -146,6 +152,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         dicom: scp.local_addr(),
         web: web_server.as_ref().map(WebServer::address),
         access,
+        dicom_tls: scp.tls_addr(),
+        entities,
         folder,
         config,
         keys,
@@ -295,56 +303,14 @@ fn start_web(
     access: &Access,
     (ports, intake): (&Ports, &Arc<StudyIntake>),
 ) -> Result<Option<WebServer>, Failure> {
+    let known = access.clone();
+    let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
-        WebServer::start(&config.web, listen, folder.path(), |hosts| {
+        WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
             Web::new(access.clone(), hosts, ports, Arc::clone(intake))
         })
     };
     config.web.listen.map(start).transpose()
-}
-
-fn start_scp(config: &Config, intake: Arc<StudyIntake>) -> Result<Scp, Failure> {
-    let title = |text: &str| {
-        text.parse::<AeTitle>().map_err(|_| {
-            Failure::new(
-                "config-invalid",
-                say!(
-                    "AE タイトル「{text}」は使えません。半角英数字と記号 1～16 文字で指定してください。",
-                    "The AE title '{text}' is not one: 1 to 16 ASCII letters, digits and signs."
-                ),
-            )
-        })
-    };
-    let calling = if config.callers.is_empty() {
-        Calling::Any
-    } else {
-        Calling::Listed(
-            config
-                .callers
-                .iter()
-                .map(|caller| title(caller))
-                .collect::<Result<_, _>>()?,
-        )
-    };
-    let scp = ScpConfig {
-        address: config.dicom_listen,
-        ae_title: title(&config.ae_title)?,
-        accept: Accept {
-            called: if config.called_ae_check {
-                Called::Ours
-            } else {
-                Called::Any
-            },
-            calling,
-            ..Accept::default()
-        },
-        limits: Default::default(),
-    };
-    if !is_of_the_house(config.dicom_listen.ip()) {
-        let at = config.dicom_listen;
-        tracing::warn!(target: "dokuei::dicom", %at, "DICOM may be reached from outside here: only a firewall keeps strangers from sending images");
-    }
-    Scp::start(scp, intake).map_err(|error| failed(&error))
 }
 
 async fn network_events(
@@ -421,7 +387,7 @@ async fn watch_intake(
     }
 }
 
-fn failed(error: &dyn Explain) -> Failure {
+pub(super) fn failed(error: &dyn Explain) -> Failure {
     Failure::new(
         "start-failed",
         say!(

@@ -21,17 +21,23 @@ pub enum Rows {
     Granted,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// Application entities that may call, sealed.
+    Callers,
+    /// Application entities to send to, sealed.
+    Destinations,
     /// Who may come in by the web, sealed: hashes of tokens, fingerprints, accounts.
     WebAccess,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 6] = [
+    pub(crate) const ALL: [Rows; 8] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
         Rows::Reports,
+        Rows::Callers,
+        Rows::Destinations,
         Rows::WebAccess,
     ];
 
@@ -44,6 +50,8 @@ impl Rows {
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
             Rows::WebAccess => "web-access-1",
+            Rows::Callers => "callers-1",
+            Rows::Destinations => "destinations-1",
         }
     }
 

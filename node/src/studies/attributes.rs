@@ -6,7 +6,7 @@ use dicom_dictionary_std::tags;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::dicom::charset::{CharacterSets, PersonName};
+use crate::dicom::charset::{CharacterSets, Decoded, PersonName};
 use crate::dicom::header::Header;
 
 /// The attributes that are kept: those that a report in the same study must repeat unchanged, and
@@ -92,15 +92,12 @@ impl Attributes {
 
     /// The value of one attribute as people read it, without its padding; empty when it is absent.
     pub fn text(&self, tag: Tag) -> String {
-        self.value(tag)
-            .map(|value| {
-                self.character_sets()
-                    .decode_text(value)
-                    .text
-                    .trim()
-                    .to_owned()
-            })
-            .unwrap_or_default()
+        self.decoded(tag).text
+    }
+
+    /// As [`Attributes::text`], and whether every byte of it could be decoded.
+    pub fn decoded(&self, tag: Tag) -> Decoded {
+        self.decode(self.value(tag).unwrap_or_default())
     }
 
     /// A person's name as people read it; the first of several.
@@ -115,13 +112,11 @@ impl Attributes {
         })
     }
 
-    /// Decodes a value of the same object.
-    pub fn decode(&self, value: &[u8]) -> String {
-        self.character_sets()
-            .decode_text(value)
-            .text
-            .trim()
-            .to_owned()
+    /// Decodes a value of the same object, without its padding.
+    pub fn decode(&self, value: &[u8]) -> Decoded {
+        let Decoded { text, exact } = self.character_sets().decode_text(value);
+        let text = text.trim().to_owned();
+        Decoded { text, exact }
     }
 
     fn character_sets(&self) -> CharacterSets {

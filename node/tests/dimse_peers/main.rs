@@ -5,6 +5,7 @@
 
 mod dcmtk;
 mod folder;
+mod house;
 mod memory;
 mod object;
 mod raw;
@@ -13,6 +14,7 @@ mod archive;
 mod crowd;
 mod hostile;
 mod library;
+mod protected;
 mod receive;
 mod send;
 mod send_to_dcmtk;

@@ -204,6 +204,7 @@ pub(crate) fn hasty() -> Limits {
 pub(crate) fn config(limits: Limits) -> ScpConfig {
     ScpConfig {
         address: ([127, 0, 0, 1], 0).into(),
+        tls: None,
         ae_title: "DOKUEI".parse().unwrap(),
         accept: Accept::default(),
         limits,

@@ -1,9 +1,10 @@
 //! dcmtk sends to us.
 
-use dokuei_node::dicom::scp::{Called, Calling, Limits};
+use dokuei_node::dicom::scp::{Called, Limits};
 
 use crate::dcmtk;
 use crate::folder::Folder;
+use crate::house::House;
 use crate::memory::{self, DISK_FULL, Failing, Memory};
 use crate::object::*;
 
@@ -154,9 +155,11 @@ fn a_failing_intake_is_told_to_storescu_and_the_association_goes_on() {
 fn strangers_are_turned_away_with_a_reason() {
     let folder = write(&objects(1));
     let memory = Memory::new();
-    let mut config = memory::config(Limits::default());
+    let house = House::new();
+    house.register("CT1", "127.0.0.1", None);
+    house.register("CT3", "127.0.0.2", None);
+    let mut config = house.config(Limits::default());
     config.accept.called = Called::Ours;
-    config.accept.calling = Calling::Listed(["CT1".parse().unwrap()].into());
     let scp = memory::start_with(config, &memory);
     let send = |options: &[&str]| dcmtk::storescu(scp.local_addr(), options, folder.path());
     let ran = send(&["-aet", "CT1", "-aec", "ELSEWHERE"]);
@@ -171,11 +174,21 @@ fn strangers_are_turned_away_with_a_reason() {
         "{}",
         ran.output
     );
+    let ran = send(&["-aet", "CT3", "-aec", "DOKUEI"]);
+    assert!(
+        ran.output.contains("Calling AE Title Not Recognized"),
+        "{}",
+        ran.output
+    );
+    memory.wait_for_notice("no caller with this AE title is registered");
+    memory.wait_for_notice("registered with other addresses");
     memory.seen(|seen| assert!(seen.kept.is_empty()));
     let ran = send(&["-aet", "CT1", "-aec", "DOKUEI"]);
     assert!(ran.success, "{}", ran.output);
     memory.seen(|seen| {
         assert_eq!(seen.kept.len(), 1);
-        assert_eq!(seen.notices.len(), 2, "{:?}", seen.notices);
+        assert_eq!(seen.notices.len(), 3, "{:?}", seen.notices);
+        let registered = seen.callers[0].permission.caller.as_deref();
+        assert_eq!(registered, Some("CT1 at 127.0.0.1"));
     });
 }

@@ -23,6 +23,7 @@ pub(crate) fn destination(to: SocketAddr) -> Destination {
         called_ae: "DOKUEI".parse().unwrap(),
         calling_ae: "CLINIC".parse().unwrap(),
         timeouts: Timeouts::default(),
+        tls: None,
     }
 }
 

@@ -8,10 +8,12 @@
 //! that set. Between values 5C is the delimiter all the same (PS3.5 §6.4).
 
 mod decoder;
+pub mod matching;
 mod person_name;
 mod pieces;
 mod sets;
 mod terms;
+mod written;
 
 pub use person_name::{NameGroup, PersonName};
 

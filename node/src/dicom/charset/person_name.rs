@@ -72,7 +72,8 @@ impl NameGroup {
     }
 
     /// The group as it is written, without trailing delimiters.
-    fn to_value(&self) -> String {
+    #[must_use]
+    pub fn to_value(&self) -> String {
         self.components().join("^").trim_end_matches('^').to_owned()
     }
 }

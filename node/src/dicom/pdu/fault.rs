@@ -10,6 +10,8 @@ use crate::say;
 pub enum Foreign {
     /// A TLS record (ClientHello).
     Tls,
+    /// Plain DICOM, where TLS is spoken.
+    Plain,
     /// An HTTP request line.
     Http,
     /// An SSH banner.
@@ -102,6 +104,14 @@ impl Abort {
     }
 }
 
+impl Foreign {
+    /// Whether this is the head of an A-ASSOCIATE-RQ (PS3.8 section 9.3.2), which nothing else on a port for TLS begins
+    /// with.
+    pub(super) fn is_plain_request(first: [u8; 6]) -> bool {
+        first[0] == PduKind::AssociateRequest as u8 && first[1] == 0
+    }
+}
+
 impl PduFault {
     /// The A-ABORT that answers it.
     pub(crate) fn abort(self) -> Abort {
@@ -135,6 +145,8 @@ pub enum LinkFault {
         /// Length of the window.
         seconds: u64,
     },
+    /// TLS could not be agreed, or was broken.
+    Tls(rustls::Error),
     /// It was idle and made room for another association.
     GaveWay,
     /// This node is stopping.
@@ -144,6 +156,19 @@ pub enum LinkFault {
 }
 
 impl LinkFault {
+    /// The fault of a read or write that failed.
+    pub(crate) fn of(error: std::io::Error) -> LinkFault {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let inner = error.get_ref();
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return LinkFault::Tls(tls.clone());
+        }
+        match error.kind() {
+            ConnectionReset | ConnectionAborted | BrokenPipe => LinkFault::Closed,
+            _other => LinkFault::Io(error),
+        }
+    }
+
     /// The A-ABORT owed to the peer, if it may still be listening.
     pub(crate) fn abort(&self) -> Option<Abort> {
         match self {
@@ -152,9 +177,11 @@ impl LinkFault {
             LinkFault::TimedOut(_) | LinkFault::TooSlow { .. } | LinkFault::Stopping => {
                 Some(Abort::UNSPECIFIED)
             }
-            LinkFault::Aborted(_) | LinkFault::Closed | LinkFault::GaveWay | LinkFault::Io(_) => {
-                None
-            }
+            LinkFault::Aborted(_)
+            | LinkFault::Closed
+            | LinkFault::GaveWay
+            | LinkFault::Tls(_)
+            | LinkFault::Io(_) => None,
         }
     }
 }
@@ -165,6 +192,10 @@ impl Explain for Foreign {
             Foreign::Tls => say!(
                 "相手の装置が TLS（暗号化通信）で接続してきました。このポートは暗号化なしの DICOM 用です。送信側の TLS を無効にしてください",
                 "the peer speaks TLS but this is the plain DICOM port; turn TLS off at the sender"
+            ),
+            Foreign::Plain => say!(
+                "相手の装置が暗号化なしの DICOM で接続してきました。このポートは TLS 用です。送信側の TLS を有効にしてください",
+                "the peer speaks plain DICOM but this is the port for TLS; turn TLS on at the sender"
             ),
             Foreign::Http => say!(
                 "DICOM のポートに HTTP で接続してきました。ブラウザや DICOMweb は別のポートを使用してください",
@@ -273,6 +304,7 @@ impl Explain for LinkFault {
                 "相手の装置の通信が遅すぎます（{seconds} 秒間に {bytes} バイト）。回線を確認してください",
                 "the peer moved {bytes} bytes in {seconds} s, below the minimum rate; check the line"
             ),
+            LinkFault::Tls(error) => error.message(),
             LinkFault::GaveWay => say!(
                 "接続数が上限に達したため、使われていない接続を切りました",
                 "it was idle and gave way to a new association, as the most allowed were open"
@@ -298,6 +330,7 @@ mod tests {
     fn every_fault_is_told_in_both_languages() {
         let pdu = [
             PduFault::Foreign(Foreign::Tls),
+            PduFault::Foreign(Foreign::Plain),
             PduFault::Foreign(Foreign::Http),
             PduFault::Foreign(Foreign::Ssh),
             PduFault::UnknownType(0x2a),
@@ -345,6 +378,7 @@ mod tests {
                 bytes: 1,
                 seconds: 30,
             },
+            LinkFault::Tls(rustls::Error::NoCertificatesPresented),
             LinkFault::GaveWay,
             LinkFault::Stopping,
             LinkFault::Io(std::io::ErrorKind::ConnectionReset.into()),

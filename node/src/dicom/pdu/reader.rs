@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::link::{is_gone, is_tick};
+use super::link::is_tick;
 use super::watch::Watch;
 use super::{Abort, LinkFault, PDU_HEADER, PduFault, PduKind, READ_BUFFER, VALUE_HEADER};
 
@@ -242,8 +242,7 @@ impl<R: Read> PduReader<R> {
                     return self.watch.moved(count, before.elapsed(), false);
                 }
                 Err(e) if is_tick(&e) => self.watch.moved(0, before.elapsed(), stopping)?,
-                Err(e) if is_gone(&e) => return Err(LinkFault::Closed),
-                Err(e) => return Err(LinkFault::Io(e)),
+                Err(e) => return Err(LinkFault::of(e)),
             }
         }
     }

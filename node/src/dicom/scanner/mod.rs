@@ -30,7 +30,7 @@ pub(crate) use kept::{Kept, OTHER_PATIENT_IDS};
 
 use crate::dicom::header::Header;
 use dicom_core::Tag;
-use encoding::Form;
+pub(crate) use encoding::Form;
 use inflate::Inflater;
 use walk::Walk;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::admission::Place;
-use super::negotiation::{Agreement, negotiate};
+use super::negotiation::{Agreement, NotLetIn, admit, negotiate};
 use super::shared::Shared;
 use super::{Caller, Notice};
 use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
@@ -15,7 +15,8 @@ use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::reader::{Arrival, PduReader};
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::writer;
-use crate::dicom::pdu::{LinkFault, PduFault, PduKind, Phase, Rejection, RejectionReason};
+use crate::dicom::pdu::{Foreign, LinkFault, PduFault, PduKind, Phase, Rejection, RejectionReason};
+use crate::entities::Permission;
 
 /// Fragments of one command set: senders use one; the smallest PDU we agree to needs ten. Bounds
 /// the empty fragments a peer may send.
@@ -23,6 +24,15 @@ const COMMAND_FRAGMENTS: usize = 256;
 
 /// Waiting for the peer to take our last words while we stop: a round trip on the LAN, many times over.
 const PARTING: Duration = Duration::from_millis(100);
+
+/// Through which port a connection came.
+#[derive(Clone, Copy)]
+pub(super) enum Door<'d> {
+    /// The one for plain DICOM.
+    Plain,
+    /// The one for TLS.
+    Tls(&'d Arc<rustls::ServerConfig>),
+}
 
 /// One connection.
 pub(super) struct Association<'s> {
@@ -42,8 +52,9 @@ pub(super) fn serve(
     place: &Place,
     crowded: bool,
     shared: &Shared,
+    door: Door<'_>,
 ) {
-    let Ok(link) = TcpLink::new(socket) else {
+    let Ok(mut link) = TcpLink::new(socket) else {
         // The peer left between connecting and being served: nothing was asked of us.
         return;
     };
@@ -53,7 +64,12 @@ pub(super) fn serve(
     } else {
         limits.negotiation
     };
-    let watch = Watch::stoppable(patience, Phase::Negotiation);
+    // One deadline for TLS and the request behind it.
+    let mut watch = Watch::stoppable(patience, Phase::Negotiation);
+    let agreed = match door {
+        Door::Plain => Ok(()),
+        Door::Tls(config) => link.accept_tls(config, &mut watch, &shared.stopping),
+    };
     let mut association = Association {
         shared,
         place,
@@ -63,7 +79,8 @@ pub(super) fn serve(
         command: Vec::new(),
     };
     let mut caller = None;
-    if let Err(fault) = association.run(crowded, &mut caller) {
+    let served = agreed.and_then(|()| association.run(crowded, &mut caller));
+    if let Err(fault) = served {
         association.end(&fault, caller.as_ref());
     }
     let closing = if shared.stopping.load(Ordering::Relaxed) {
@@ -77,26 +94,29 @@ pub(super) fn serve(
 impl Association<'_> {
     fn run(&mut self, crowded: bool, caller: &mut Option<Caller>) -> Result<(), LinkFault> {
         let request = self.request()?;
-        let caller = &*caller.insert(Caller {
+        let caller = caller.insert(Caller {
             calling_ae: request.calling.clone(),
             called_ae: request.called.clone(),
             address: self.address,
+            permission: Permission::nothing(),
         });
         let (called, calling) = (request.called.clone(), request.calling.clone());
-        let decision = if crowded {
-            Err(Rejection::transient(RejectionReason::LocalLimit))
-        } else {
-            negotiate(request, &self.shared.config)
-        };
-        match decision {
+        if crowded {
+            // The listener has already said that there is a crowd.
+            let why = Rejection::transient(RejectionReason::LocalLimit);
+            return self.send(&why.encode());
+        }
+        let certificate = self.reader.source_mut().certificate();
+        let address = self.address.ip().to_canonical();
+        match admit(&request, &self.shared.config, address, certificate) {
             Err(why) => {
-                // The listener has already said that there is a crowd.
-                if !crowded {
-                    self.shared.announce(&Notice::Rejected { caller, why });
-                }
-                self.send(&why.encode())
+                self.announce_rejection(caller, &why);
+                self.send(&why.rejection().encode())
             }
-            Ok(agreement) => {
+            Ok(permission) => {
+                caller.permission = permission;
+                let caller = &*caller;
+                let agreement = negotiate(request, &self.shared.config);
                 if agreement.contexts.is_empty() {
                     self.shared
                         .intake
@@ -106,6 +126,13 @@ impl Association<'_> {
                 self.converse(caller, &agreement)
             }
         }
+    }
+
+    fn announce_rejection(&self, caller: &Caller, why: &NotLetIn) {
+        self.shared.announce(&match why {
+            NotLetIn::Request(why) => Notice::Rejected { caller, why: *why },
+            NotLetIn::Caller(why) => Notice::NotLetIn { caller, why },
+        });
     }
 
     /// The association request.
@@ -252,17 +279,34 @@ impl Association<'_> {
             let _gone = self.send(&writer::abort(abort));
         }
         // A connection that never said a word is a port check, or was cut in a crowd of such.
-        let silent = matches!(fault, LinkFault::Closed) && !self.reader.has_received();
+        let has_spoken = self.reader.has_received() || self.reader.source_mut().has_received();
+        let silent = matches!(fault, LinkFault::Closed) && !has_spoken;
         let fault = self.own_doing(fault);
         // A stop is the operator's own; only what it cost is worth a line.
         let stopped = matches!(fault, LinkFault::Stopping) && !self.in_object;
         if !silent && !stopped {
-            self.shared.announce(&Notice::Cut {
-                address: self.address,
+            self.shared.announce(&self.farewell(fault, caller));
+        }
+    }
+
+    /// What the operator is told of the end.
+    fn farewell<'n>(&self, fault: &'n LinkFault, caller: Option<&'n Caller>) -> Notice<'n> {
+        let address = self.address;
+        match fault {
+            LinkFault::Pdu(PduFault::Foreign(Foreign::Tls)) => Notice::SpeaksTls {
+                address,
+                tls_port: self.shared.ports().tls,
+            },
+            LinkFault::Pdu(PduFault::Foreign(Foreign::Plain)) => Notice::SpeaksPlain {
+                address,
+                plain_port: self.shared.ports().plain,
+            },
+            why => Notice::Cut {
+                address,
                 calling_ae: caller.map(|c| &c.calling_ae),
                 in_object: self.in_object,
-                why: fault,
-            });
+                why,
+            },
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What an operator may set, and the bounds with their reasons.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dicom::pdu::{AeTitle, MinimumRate};
+use crate::entities::{Entities, Permission, Refusal};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 
@@ -13,6 +14,8 @@ use crate::say;
 pub struct ScpConfig {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Where to listen for TLS, if anywhere.
+    pub tls: Option<TlsDoor>,
     /// Our application entity title.
     pub ae_title: AeTitle,
     /// Who may send what.
@@ -21,12 +24,21 @@ pub struct ScpConfig {
     pub limits: Limits,
 }
 
+/// The port for TLS.
+#[derive(Debug, Clone)]
+pub struct TlsDoor {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// As whom, and for whose certificates.
+    pub config: Arc<rustls::ServerConfig>,
+}
+
 /// Who may send what.
 #[derive(Debug, Clone)]
 pub struct Accept {
     /// Which called AE titles are answered.
     pub called: Called,
-    /// Which calling AE titles are answered.
+    /// Who is let in.
     pub calling: Calling,
     /// Whether private SOP classes are taken too. Off by default: the archive at the far end
     /// mostly refuses them, and a study that can never be delivered whole helps nobody. Switched
@@ -43,13 +55,28 @@ pub enum Called {
     Ours,
 }
 
-/// Which calling AE titles are answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who is let in.
+#[derive(Debug, Clone)]
 pub enum Calling {
-    /// Any.
+    /// Whoever calls, to send.
     Any,
-    /// Those listed.
-    Listed(BTreeSet<AeTitle>),
+    /// Whom the register of application entities admits.
+    Registered(Entities),
+}
+
+impl Calling {
+    /// What `calling` from `address` may do, having shown the certificate of this fingerprint.
+    pub(super) fn admit(
+        &self,
+        calling: &AeTitle,
+        address: IpAddr,
+        certificate: Option<[u8; 32]>,
+    ) -> Result<Permission, Refusal> {
+        match self {
+            Calling::Any => Ok(Permission::to_send()),
+            Calling::Registered(entities) => entities.admit(calling, address, certificate),
+        }
+    }
 }
 
 impl Default for Accept {

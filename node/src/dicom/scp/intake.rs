@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::Notice;
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::pdu::AeTitle;
+use crate::entities::Permission;
 
 /// Who is sending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Caller {
     pub called_ae: AeTitle,
     /// Its address.
     pub address: SocketAddr,
+    /// What it may do here.
+    pub permission: Permission,
 }
 
 /// An object about to arrive. The UIDs are of the grammar of PS3.5 section 9.1, at most 64

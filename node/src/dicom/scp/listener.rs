@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::admission::{Admission, Admissions};
-use super::association::serve;
-use super::shared::Shared;
+use super::association::{Door, serve};
+use super::shared::{Ports, Shared};
 use super::{Intake, Notice, ScpConfig, ScpError};
 
 /// Stack of an association's thread. The intake runs on it; only pages touched cost memory.
@@ -21,8 +21,9 @@ const BREATH: Duration = Duration::from_millis(100);
 /// A running receiving side. Dropping it stops it.
 pub struct Scp {
     local_addr: SocketAddr,
+    tls_addr: Option<SocketAddr>,
     stopping: Arc<AtomicBool>,
-    listener: Option<JoinHandle<()>>,
+    listeners: Vec<(SocketAddr, JoinHandle<()>)>,
 }
 
 impl Scp {
@@ -31,25 +32,45 @@ impl Scp {
     /// # Errors
     /// The address cannot be listened on.
     pub fn start(config: ScpConfig, intake: Arc<dyn Intake>) -> Result<Self, ScpError> {
-        let failed = |source| ScpError::listening(config.address, source);
-        let listener = TcpListener::bind(config.address).map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
+        let (listener, local_addr) = bind(config.address)?;
+        let tls = config.tls.as_ref().map(|door| bind(door.address));
+        let tls = tls.transpose()?;
+        let tls_addr = tls.as_ref().map(|(_, address)| *address);
         let stopping = Arc::new(AtomicBool::new(false));
-        let shared = Arc::new(Shared::new(config.clone(), intake, Arc::clone(&stopping)));
-        let handle = thread::Builder::new()
-            .name("dicom-listener".to_owned())
-            .spawn(move || listen(&listener, &shared))
-            .map_err(failed)?;
-        Ok(Scp {
+        let ports = Ports {
+            plain: local_addr.port(),
+            tls: tls_addr.map(|address| address.port()),
+        };
+        let admissions = Admissions::new(config.limits);
+        let shared = Shared::new(config, intake, Arc::clone(&stopping), ports);
+        let shared = Arc::new(shared);
+        // Dropped after a failure, it stops what has begun.
+        let mut scp = Scp {
             local_addr,
+            tls_addr,
             stopping,
-            listener: Some(handle),
-        })
+            listeners: Vec::new(),
+        };
+        let doors = [Some((listener, local_addr)), tls];
+        for ((listener, address), is_tls) in doors.into_iter().flatten().zip([false, true]) {
+            let (shared, admissions) = (Arc::clone(&shared), Arc::clone(&admissions));
+            let listener = thread::Builder::new()
+                .name("dicom-listener".to_owned())
+                .spawn(move || listen(&listener, is_tls, &admissions, &shared))
+                .map_err(|source| ScpError::listening(address, source))?;
+            scp.listeners.push((address, listener));
+        }
+        Ok(scp)
     }
 
     /// The address listened on, with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The address listened on for TLS, likewise.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
     }
 
     /// Take no more associations, let objects under way finish within the limit, abort what is
@@ -60,20 +81,17 @@ impl Scp {
 
     fn halt(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
-        let Some(listener) = self.listener.take() else {
-            return;
-        };
-        // A connection of our own wakes the listener out of `accept`.
-        let wake = SocketAddr::new(reachable(self.local_addr.ip()), self.local_addr.port());
-        while !listener.is_finished() {
-            if TcpStream::connect_timeout(&wake, BREATH).is_err() {
+        for (address, listener) in &self.listeners {
+            // A connection of our own wakes the listener out of `accept`.
+            let wake = SocketAddr::new(reachable(address.ip()), address.port());
+            while !listener.is_finished() && TcpStream::connect_timeout(&wake, BREATH).is_err() {
                 thread::sleep(BREATH);
-            } else {
-                break;
             }
         }
-        // A panic in there has been reported by its own thread.
-        let _panicked = listener.join();
+        for (_, listener) in self.listeners.drain(..) {
+            // A panic in there has been reported by its own thread.
+            let _panicked = listener.join();
+        }
     }
 }
 
@@ -81,6 +99,14 @@ impl Drop for Scp {
     fn drop(&mut self) {
         self.halt();
     }
+}
+
+/// Listen on an address; answers it with the port that was taken.
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ScpError> {
+    let failed = |source| ScpError::listening(address, source);
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
 }
 
 /// An address that reaches a listener on `ip`.
@@ -92,15 +118,20 @@ fn reachable(ip: IpAddr) -> IpAddr {
     }
 }
 
-fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
-    let admissions = Admissions::new(shared.config.limits);
+fn listen(
+    listener: &TcpListener,
+    is_tls: bool,
+    admissions: &Arc<Admissions>,
+    shared: &Arc<Shared>,
+) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let accepted = listener.accept();
         if shared.stopping.load(Ordering::Relaxed) {
             break;
         }
-        let served = accepted.and_then(|(socket, peer)| take(socket, peer, &admissions, shared));
+        let served =
+            accepted.and_then(|(socket, peer)| take(socket, peer, is_tls, admissions, shared));
         // Finished threads need not be joined; dropping the handle frees what is left of them.
         threads.retain(|thread| !thread.is_finished());
         match served {
@@ -124,6 +155,7 @@ fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
 fn take(
     socket: TcpStream,
     peer: SocketAddr,
+    is_tls: bool,
     admissions: &Arc<Admissions>,
     shared: &Arc<Shared>,
 ) -> std::io::Result<Option<JoinHandle<()>>> {
@@ -149,6 +181,12 @@ fn take(
     thread::Builder::new()
         .name("dicom-association".to_owned())
         .stack_size(STACK)
-        .spawn(move || serve(socket, peer, &place, crowded.is_some(), &shared))
+        .spawn(move || {
+            let door = match shared.config.tls.as_ref().filter(|_| is_tls) {
+                Some(door) => Door::Tls(&door.config),
+                None => Door::Plain,
+            };
+            serve(socket, peer, &place, crowded.is_some(), &shared, door);
+        })
         .map(Some)
 }

@@ -15,7 +15,7 @@ mod notice;
 mod shared;
 mod store;
 
-pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError};
+pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError, TlsDoor};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;
 pub use notice::Notice;

@@ -1,8 +1,9 @@
 //! Answers an association request (PS3.8 section 7.1.1, PS3.7 annex D.3).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::config::{Accept, Called, Calling, ScpConfig};
+use super::config::{Accept, Called, ScpConfig};
 use crate::dicom::dimse::Service;
 use crate::dicom::pdu::associate::{
     AnsweredContext, AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
@@ -11,6 +12,7 @@ use crate::dicom::pdu::writer::largest_pdu;
 use crate::dicom::pdu::{
     ADVERTISED_PDU, APPLICATION_CONTEXT, Rejection, RejectionReason, SMALLEST_PEER_PDU,
 };
+use crate::entities::{Permission, Refusal};
 
 /// The root of the transfer syntaxes the standard registers.
 const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
@@ -31,15 +33,8 @@ pub(super) struct Agreement {
     pub(super) answer: AssociateAccept,
 }
 
-/// Judge `request` by `config`.
-///
-/// # Errors
-/// The rejection to send.
-pub(super) fn negotiate(
-    request: AssociateRequest,
-    config: &ScpConfig,
-) -> Result<Agreement, Rejection> {
-    admit(&request, config)?;
+/// Judge the contexts of a `request` that was let in.
+pub(super) fn negotiate(request: AssociateRequest, config: &ScpConfig) -> Agreement {
     let mut contexts = BTreeMap::new();
     let mut answers = Vec::with_capacity(request.contexts.len());
     for proposed in request.contexts {
@@ -58,17 +53,52 @@ pub(super) fn negotiate(
             contexts.insert(proposed.id, open);
         }
     }
-    Ok(Agreement {
+    Agreement {
         contexts,
         largest_pdu: largest_pdu(request.maximum_length),
         answer: AssociateAccept {
             contexts: answers,
             maximum_length: ADVERTISED_PDU,
         },
-    })
+    }
 }
 
-fn admit(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection> {
+/// Why an association is rejected.
+pub(super) enum NotLetIn {
+    /// The request cannot be answered, or calls another.
+    Request(Rejection),
+    /// Who calls is not let in.
+    Caller(Refusal),
+}
+
+impl NotLetIn {
+    /// The rejection to send. Who is not let in is not told why: that is for the operator.
+    pub(super) fn rejection(&self) -> Rejection {
+        match self {
+            NotLetIn::Request(rejection) => *rejection,
+            NotLetIn::Caller(_) => Rejection::permanent(RejectionReason::CallingAeTitle),
+        }
+    }
+}
+
+/// Judge who calls, from `address` and having shown `certificate`.
+///
+/// # Errors
+/// Why it is not let in.
+pub(super) fn admit(
+    request: &AssociateRequest,
+    config: &ScpConfig,
+    address: IpAddr,
+    certificate: Option<[u8; 32]>,
+) -> Result<Permission, NotLetIn> {
+    judge_request(request, config).map_err(NotLetIn::Request)?;
+    let calling = &config.accept.calling;
+    calling
+        .admit(&request.calling, address, certificate)
+        .map_err(NotLetIn::Caller)
+}
+
+fn judge_request(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection> {
     if !request.speaks_version_1() {
         return Err(Rejection::permanent(RejectionReason::ProtocolVersion));
     }
@@ -77,12 +107,6 @@ fn admit(request: &AssociateRequest, config: &ScpConfig) -> Result<(), Rejection
     }
     if config.accept.called == Called::Ours && request.called != config.ae_title {
         return Err(Rejection::permanent(RejectionReason::CalledAeTitle));
-    }
-    match &config.accept.calling {
-        Calling::Listed(titles) if !titles.contains(&request.calling) => {
-            return Err(Rejection::permanent(RejectionReason::CallingAeTitle));
-        }
-        Calling::Listed(_) | Calling::Any => {}
     }
     if (1..SMALLEST_PEER_PDU).contains(&request.maximum_length) {
         return Err(Rejection::permanent(RejectionReason::Other(1, 1)));
@@ -120,6 +144,7 @@ mod tests {
     fn config() -> ScpConfig {
         ScpConfig {
             address: ([127, 0, 0, 1], 0).into(),
+            tls: None,
             ae_title: "DOKUEI".parse().unwrap(),
             accept: Accept::default(),
             limits: Limits::default(),
@@ -150,9 +175,7 @@ mod tests {
                 (11, CT, &[GE_PRIVATE]),
             ]),
             &config(),
-        )
-        .ok()
-        .unwrap();
+        );
         let results: Vec<_> = agreement
             .answer
             .contexts
@@ -171,7 +194,7 @@ mod tests {
         let mut config = config();
         config.accept.private_classes = true;
         let agreement = negotiate(request(&[(1, "1.3.12.2.1107.5.9.1", &[IMPLICIT])]), &config);
-        assert!(agreement.ok().unwrap().contexts.contains_key(&1));
+        assert!(agreement.contexts.contains_key(&1));
     }
 
     #[test]
@@ -179,16 +202,13 @@ mod tests {
         let reason = |change: &dyn Fn(&mut ScpConfig, &mut AssociateRequest)| {
             let (mut config, mut request) = (config(), request(&[(1, CT, &[IMPLICIT])]));
             change(&mut config, &mut request);
-            negotiate(request, &config).err().map(|r| r.reason)
+            let judged = admit(&request, &config, [127, 0, 0, 1].into(), None);
+            judged.err().map(|why| why.rejection().reason)
         };
         assert_eq!(reason(&|_, _| {}), None);
         assert_eq!(
             reason(&|c, _| c.accept.called = Called::Ours),
             Some(RejectionReason::CalledAeTitle)
-        );
-        assert_eq!(
-            reason(&|c, _| c.accept.calling = Calling::Listed(["MR1".parse().unwrap()].into())),
-            Some(RejectionReason::CallingAeTitle)
         );
         assert_eq!(
             reason(&|_, r| r.application_context = "1.2.3".to_owned()),

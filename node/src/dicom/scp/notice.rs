@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Caller;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::pdu::{AeTitle, LinkFault, Rejection, RejectionReason};
+use crate::entities::Refusal;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 
@@ -18,6 +19,27 @@ pub enum Notice<'a> {
         caller: &'a Caller,
         /// Why.
         why: Rejection,
+    },
+    /// Who called is not let in.
+    NotLetIn {
+        /// Who called.
+        caller: &'a Caller,
+        /// Why.
+        why: &'a Refusal,
+    },
+    /// A sender speaks TLS on the plain port.
+    SpeaksTls {
+        /// The peer.
+        address: SocketAddr,
+        /// The port for TLS, if there is one.
+        tls_port: Option<u16>,
+    },
+    /// A sender speaks plain DICOM on the port for TLS.
+    SpeaksPlain {
+        /// The peer.
+        address: SocketAddr,
+        /// The port for plain DICOM.
+        plain_port: u16,
     },
     /// No presentation context of an association could be accepted.
     NothingAccepted {
@@ -71,6 +93,9 @@ impl Notice<'_> {
         match self {
             Notice::Rejected { .. } => "association-rejected",
             Notice::NothingAccepted { .. } => "nothing-accepted",
+            Notice::NotLetIn { .. } => "caller-refused",
+            Notice::SpeaksTls { .. } => "tls-on-the-plain-port",
+            Notice::SpeaksPlain { .. } => "plain-on-the-tls-port",
             Notice::Cut { .. } => "association-cut",
             Notice::ObjectRefused { .. } => "object-refused",
             Notice::Crowded { .. } => "too-many-connections",
@@ -84,6 +109,25 @@ impl Explain for Notice<'_> {
     fn message(&self) -> Message {
         match self {
             Notice::Rejected { caller, why } => rejected(caller, *why),
+            Notice::NotLetIn { caller, why } => {
+                let (from, ip) = (&caller.calling_ae, caller.address.ip());
+                say!(
+                    "{from}（{ip}）からの接続を拒否しました: {why}",
+                    "association from {from} at {ip} rejected: {why}";
+                    why = why.message()
+                )
+            }
+            Notice::SpeaksTls { address, tls_port } => speaks_tls(address.ip(), *tls_port),
+            Notice::SpeaksPlain {
+                address,
+                plain_port,
+            } => {
+                let ip = address.ip();
+                say!(
+                    "{ip} の装置が TLS のポートに暗号化なしの DICOM で接続してきました。送信側で TLS を有効にするか、宛先をポート {plain_port} にしてください",
+                    "the sender at {ip} speaks plain DICOM, but this port is for TLS: switch TLS on at the sender, or use port {plain_port}"
+                )
+            }
             Notice::NothingAccepted { caller } => {
                 let (title, ip) = (&caller.calling_ae, caller.address.ip());
                 say!(
@@ -141,6 +185,19 @@ impl Explain for Notice<'_> {
 
 displayed_in_english!(Notice<'_>);
 
+fn speaks_tls(ip: IpAddr, tls_port: Option<u16>) -> Message {
+    match tls_port {
+        Some(port) => say!(
+            "{ip} の装置が TLS（暗号化通信）で接続してきましたが、このポートは暗号化なしの DICOM 用です。宛先をポート {port} にするか、送信側の TLS を無効にしてください",
+            "the sender at {ip} speaks TLS but this is the plain DICOM port: use port {port}, or turn TLS off at the sender"
+        ),
+        None => say!(
+            "{ip} の装置が TLS（暗号化通信）で接続してきましたが、このポートは暗号化なしの DICOM 用です。送信側の TLS を無効にするか、dokuei.toml の [dicom.tls] で TLS のポートを設定してください",
+            "the sender at {ip} speaks TLS but this is the plain DICOM port: turn TLS off at the sender, or set up a port for TLS under [dicom.tls] in dokuei.toml"
+        ),
+    }
+}
+
 fn cut(ip: IpAddr, title: Option<&AeTitle>, in_object: bool, why: Message) -> Message {
     let who = match title {
         Some(title) => say!("{title}（{ip}）", "from {title} at {ip}"),
@@ -168,11 +225,8 @@ fn rejected(caller: &Caller, why: Rejection) -> Message {
             "。送信側で宛先の AE タイトルを直してください",
             "; correct the called AE title at the sender, or accept any here"
         ),
-        RejectionReason::CallingAeTitle => say!(
-            "。自施設の装置であれば dokuei.toml の dicom.callers に追加してください",
-            "; add it to dicom.callers in dokuei.toml if it is yours"
-        ),
-        RejectionReason::ApplicationContext
+        RejectionReason::CallingAeTitle
+        | RejectionReason::ApplicationContext
         | RejectionReason::ProtocolVersion
         | RejectionReason::TemporaryCongestion
         | RejectionReason::LocalLimit
@@ -197,8 +251,8 @@ fn after_refusal(status: StoreStatus) -> Message {
             "the one that came first is kept: find out at the sender which is right"
         ),
         StoreStatus::NotAuthorised => say!(
-            "送信元が正しければ dokuei.toml の [dicom] で許可してください",
-            "if the sender is right, allow it in dokuei.toml under [dicom]"
+            "送信元が正しければ「dokuei dicom caller」で許可してください",
+            "if the sender is right, allow it with 'dokuei dicom caller'"
         ),
         StoreStatus::DataSetMismatch
         | StoreStatus::CannotUnderstand
@@ -214,6 +268,7 @@ fn after_refusal(status: StoreStatus) -> Message {
 mod tests {
     use super::*;
     use crate::dicom::dimse::StoreStatus;
+    use crate::entities::Permission;
     use crate::language::assert_explained;
 
     #[test]
@@ -222,6 +277,7 @@ mod tests {
             calling_ae: "CT1".parse().unwrap(),
             called_ae: "DOKUEI".parse().unwrap(),
             address: ([192, 0, 2, 1], 1104).into(),
+            permission: Permission::nothing(),
         };
         let caller = &caller;
         let rejected = |reason| Notice::Rejected {
@@ -241,7 +297,22 @@ mod tests {
         let full = std::io::Error::from_raw_os_error(24);
         let notices = [
             rejected(RejectionReason::CalledAeTitle),
-            rejected(RejectionReason::CallingAeTitle),
+            Notice::NotLetIn {
+                caller,
+                why: &Refusal::UnknownTitle,
+            },
+            Notice::SpeaksTls {
+                address: caller.address,
+                tls_port: Some(2762),
+            },
+            Notice::SpeaksTls {
+                address: caller.address,
+                tls_port: None,
+            },
+            Notice::SpeaksPlain {
+                address: caller.address,
+                plain_port: 11112,
+            },
             rejected(RejectionReason::LocalLimit),
             Notice::NothingAccepted { caller },
             cut(true),
@@ -259,6 +330,6 @@ mod tests {
         ];
         assert_explained(notices.iter().map(|notice| notice as &dyn Explain));
         let codes: std::collections::BTreeSet<_> = notices.iter().map(Notice::code).collect();
-        assert_eq!(codes.len(), 7);
+        assert_eq!(codes.len(), 10);
     }
 }

@@ -19,6 +19,14 @@ pub(super) struct Shared {
     pub(super) intake: Arc<dyn Intake>,
     pub(super) stopping: Arc<AtomicBool>,
     announced: Mutex<Announced>,
+    ports: Ports,
+}
+
+/// The ports that are listened on.
+#[derive(Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) plain: u16,
+    pub(super) tls: Option<u16>,
 }
 
 /// Notices of the current window.
@@ -32,6 +40,7 @@ impl Shared {
         config: ScpConfig,
         intake: Arc<dyn Intake>,
         stopping: Arc<AtomicBool>,
+        ports: Ports,
     ) -> Self {
         Shared {
             config,
@@ -41,7 +50,13 @@ impl Shared {
                 since: Instant::now(),
                 count: 0,
             }),
+            ports,
         }
+    }
+
+    /// The ports that are listened on.
+    pub(super) fn ports(&self) -> Ports {
+        self.ports
     }
 
     /// Pass on a notice about a connection, or only count it when there are too many.

@@ -52,6 +52,13 @@ impl<'s> Association<'s> {
 
     /// Check the command and open a writer.
     fn begin(&self, caller: &Caller, open: &OpenContext, command: &Command) -> Writer<'s> {
+        if !caller.permission.may_store {
+            return Err(StoreFailure::new(
+                StoreStatus::NotAuthorised,
+                "this caller may not store",
+                "この装置には送信が許可されていません",
+            ));
+        }
         let UidElement::Valid(sop_instance) = &command.sop_instance else {
             return Err(StoreFailure::new(
                 StoreStatus::InvalidInstance,

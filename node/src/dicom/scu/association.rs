@@ -50,10 +50,24 @@ impl Association {
     /// # Errors
     /// No connection, a rejection, or a fault on the way.
     pub(super) fn open(destination: &Destination, pairs: Vec<Pair>) -> Result<Self, ScuFault> {
+        let mut link = destination.connect(&destination.addresses()?)?;
+        let patience = destination.timeouts.negotiation;
+        let mut watch = Watch::within(patience, Phase::Negotiation);
+        destination.protect(&mut link, &mut watch)?;
+        Self::over(link, watch, destination, pairs)
+    }
+
+    /// Propose `pairs` over a connection, within what `watch` has left.
+    ///
+    /// # Errors
+    /// A rejection, or a fault on the way.
+    pub(super) fn over(
+        link: TcpLink,
+        watch: Watch,
+        destination: &Destination,
+        pairs: Vec<Pair>,
+    ) -> Result<Self, ScuFault> {
         let timeouts = destination.timeouts;
-        let socket = destination.connect()?;
-        let link = TcpLink::new(socket).map_err(LinkFault::Io)?;
-        let watch = Watch::within(timeouts.negotiation, Phase::Negotiation);
         let mut association = Association {
             reader: PduReader::new(link, watch, None),
             timeouts,

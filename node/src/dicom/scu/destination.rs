@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ScuFault;
-use crate::dicom::pdu::{AeTitle, MinimumRate};
+use crate::dicom::pdu::link::TcpLink;
+use crate::dicom::pdu::watch::Watch;
+use crate::dicom::pdu::{AeTitle, LinkFault, MinimumRate};
+use crate::tls::Client;
 
 /// Addresses of one host name that are tried: an archive has one or two.
 const ADDRESSES_TRIED: usize = 4;
@@ -24,6 +27,8 @@ pub struct Destination {
     pub calling_ae: AeTitle,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// How it is called over TLS; without, it is called without.
+    pub tls: Option<Client>,
 }
 
 /// How long to wait for a destination.
@@ -55,17 +60,24 @@ impl Default for Timeouts {
 }
 
 impl Destination {
-    /// Connect to the first of the host's addresses that answers.
-    pub(super) fn connect(&self) -> Result<TcpStream, ScuFault> {
+    /// The host's addresses, as many as are tried.
+    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, ScuFault> {
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let found = found.map_err(|source| ScuFault::NoSuchHost {
+            host: self.host.clone(),
+            source: Arc::new(source),
+        })?;
+        Ok(found.take(ADDRESSES_TRIED).collect())
+    }
+
+    /// Connect to the first of these addresses that answers.
+    pub(super) fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpLink, ScuFault> {
         let unreachable = |source: io::Error| ScuFault::Unreachable {
             host: self.host.clone(),
             port: self.port,
             source: Arc::new(source),
         };
         let begun = Instant::now();
-        let found = (self.host.as_str(), self.port).to_socket_addrs();
-        let addresses: Vec<SocketAddr> =
-            found.map_err(unreachable)?.take(ADDRESSES_TRIED).collect();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in addresses {
             let left = self.timeouts.connection.saturating_sub(begun.elapsed());
@@ -73,11 +85,19 @@ impl Destination {
                 last = io::ErrorKind::TimedOut.into();
                 break;
             }
-            match TcpStream::connect_timeout(&address, left) {
-                Ok(socket) => return Ok(socket),
+            match TcpStream::connect_timeout(address, left) {
+                Ok(socket) => return Ok(TcpLink::new(socket).map_err(LinkFault::Io)?),
                 Err(why) => last = why,
             }
         }
         Err(unreachable(last))
+    }
+
+    /// Agree on TLS where it is spoken, within `watch`.
+    pub(super) fn protect(&self, link: &mut TcpLink, watch: &mut Watch) -> Result<(), LinkFault> {
+        match &self.tls {
+            Some(client) => link.begin_tls(client, watch),
+            None => Ok(()),
+        }
     }
 }

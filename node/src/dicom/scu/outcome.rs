@@ -11,6 +11,14 @@ use crate::say;
 /// A destination could not be used: blame lies there, or on the line between.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ScuFault {
+    /// The host name leads nowhere.
+    NoSuchHost {
+        /// Host as configured.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
     /// No TCP connection.
     Unreachable {
         /// Host as configured.
@@ -29,6 +37,19 @@ pub enum ScuFault {
     EchoNotOffered,
     /// C-ECHO was answered with a failure.
     EchoFailed(u16),
+}
+
+impl ScuFault {
+    /// Whether another attempt may come off without anybody's doing: not where the destination answered that it does not
+    /// know us, or is not who it should be.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ScuFault::NoSuchHost { .. } | ScuFault::Unreachable { .. } => true,
+            ScuFault::Rejected(rejection) => rejection.is_transient,
+            ScuFault::Link(fault) => !matches!(**fault, LinkFault::Tls(_)),
+            ScuFault::EchoNotOffered | ScuFault::EchoFailed(_) => false,
+        }
+    }
 }
 
 impl From<LinkFault> for ScuFault {
@@ -108,6 +129,11 @@ impl From<StatusMeaning> for Delivery {
 impl Explain for ScuFault {
     fn message(&self) -> Message {
         match self {
+            ScuFault::NoSuchHost { host, source } => say!(
+                "ホスト名 {host} のアドレスが分かりません（{why}）。名前を確認するか、IP アドレスを指定してください",
+                "the host name {host} has no address ({why}); check the name, or give the IP address";
+                why = source.message()
+            ),
             ScuFault::Unreachable { host, port, source } => say!(
                 "{host} のポート {port} に接続できません（{why}）。アドレス、ポート、ファイアウォールを確認してください",
                 "cannot connect to {host} port {port} ({why}); check address, port and firewall";
@@ -233,6 +259,10 @@ mod tests {
         ];
         let rejected = reasons.map(|reason| ScuFault::Rejected(Rejection::permanent(reason)));
         let faults = [
+            ScuFault::NoSuchHost {
+                host: "pacs.example".to_owned(),
+                source: Arc::new(io::ErrorKind::NotFound.into()),
+            },
             ScuFault::Unreachable {
                 host: "192.0.2.1".to_owned(),
                 port: 104,

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::entities::Scope;
+use crate::entities::scope::Scope;
 use crate::studies::intake::now;
 
 /// Form of stored credentials. A change needs a new number and a migration.

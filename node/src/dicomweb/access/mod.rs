@@ -24,11 +24,12 @@ pub(super) use self::pages::{Visit, cookie, pages};
 use self::sessions::Sessions;
 use super::limits::{CREDENTIALS, INVITATION};
 use crate::chance::chance;
-use crate::entities::Scope;
+use crate::entities::scope::Scope;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::intake::now;
+use crate::tls::read_fingerprint;
 
 /// What a token begins with, so that a leaked one is recognised.
 const TOKEN_PREFIX: &str = "dkw_";
@@ -168,16 +169,8 @@ impl Access {
         fingerprint: &str,
         scope: Scope,
     ) -> Result<(), AccessError> {
-        let digits = fingerprint.replace([':', ' '], "");
-        let proof = digits
-            .parse::<dokuei_keys::id::Digest>()
-            .map_err(|_| AccessError::Fingerprint)?;
-        self.add(Credential::new(
-            Kind::Certificate,
-            name,
-            scope,
-            *proof.as_bytes(),
-        ))
+        let proof = read_fingerprint(fingerprint).ok_or(AccessError::Fingerprint)?;
+        self.add(Credential::new(Kind::Certificate, name, scope, proof))
     }
 
     /// Invites somebody to an account, or one that forgot the password back to it. The code is given back once, and
@@ -229,6 +222,11 @@ impl Access {
 
     fn by_certificate(&self, fingerprint: &[u8; 32]) -> Option<Visitor> {
         self.by_proof(Kind::Certificate, Way::Certificate, fingerprint)
+    }
+
+    /// Whether a client is let in by the certificate of this fingerprint.
+    pub fn knows_certificate(&self, fingerprint: &[u8; 32]) -> bool {
+        self.by_certificate(fingerprint).is_some()
     }
 
     fn by_proof(&self, kind: Kind, way: Way, proof: &[u8; 32]) -> Option<Visitor> {

@@ -6,7 +6,7 @@ use rand_core::Rng as _;
 use super::{Access, Credential};
 use crate::chance::chance;
 use crate::dicomweb::limits::TURN_TIME;
-use crate::entities::Scope;
+use crate::entities::scope::Scope;
 
 /// Fewest characters of a password: it is guessed only here, slowly, and every try is counted.
 pub(super) const CHARACTERS: usize = 10;

@@ -1,0 +1,110 @@
+//! Opens the register of application entities, and the ports on which they call.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::config::reach::is_of_the_house;
+use crate::dicom::pdu::AeTitle;
+use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig, TlsDoor};
+use crate::entities::{Entities, Means};
+use crate::language::{Explain, Failure};
+use crate::runtime::start::failed;
+use crate::say;
+use crate::site::SiteFolder;
+use crate::site::keys::SiteKeys;
+use crate::store::Store;
+use crate::studies::intake::StudyIntake;
+use crate::tls::{self, Identity};
+
+/// Opens the register. What this node shows of itself over TLS is read with it.
+///
+/// # Errors
+/// When a row is damaged, or certificate or key cannot be used.
+pub(super) fn open_entities(
+    folder: &SiteFolder,
+    config: &Config,
+    keys: &SiteKeys,
+    store: &Store,
+) -> Result<Entities, Failure> {
+    let read = |at: &Path| folder.path().join(at);
+    let identity = config
+        .dicom_tls
+        .as_ref()
+        .map(|tls| Identity::read(&read(&tls.certificate), &read(&tls.key)).map(Arc::new));
+    let means = Means {
+        ae_title: title(&config.ae_title)?,
+        open_intake: config.open_intake,
+        identity: identity.transpose()?,
+    };
+    Entities::open(store.clone(), keys.storage().duplicate(), means)
+}
+
+/// Starts to listen.
+///
+/// # Errors
+/// When a port cannot be listened on, or an authority's file cannot be used.
+pub(super) fn start_scp(
+    folder: &SiteFolder,
+    config: &Config,
+    entities: &Entities,
+    intake: Arc<StudyIntake>,
+) -> Result<Scp, Failure> {
+    let accept = Accept {
+        called: if config.called_ae_check {
+            Called::Ours
+        } else {
+            Called::Any
+        },
+        calling: Calling::Registered(entities.clone()),
+        ..Accept::default()
+    };
+    let scp = ScpConfig {
+        address: config.dicom_listen,
+        tls: tls_door(folder, config, entities)?,
+        ae_title: title(&config.ae_title)?,
+        accept,
+        limits: Default::default(),
+    };
+    if !is_of_the_house(config.dicom_listen.ip()) {
+        let at = config.dicom_listen;
+        tracing::warn!(target: "dokuei::dicom", %at, "DICOM may be reached from outside here: only a firewall keeps strangers from sending images");
+    }
+    if entities.is_open() {
+        tracing::warn!(target: "dokuei::dicom", "no DICOM caller is registered: every device of the house may send images; register them with 'dokuei dicom caller add'");
+    }
+    let scp = Scp::start(scp, intake).map_err(|error| failed(&error as &dyn Explain))?;
+    if let Some(at) = scp.tls_addr() {
+        tracing::info!(target: "dokuei::dicom", %at, "DICOM over TLS");
+    }
+    Ok(scp)
+}
+
+fn tls_door(
+    folder: &SiteFolder,
+    config: &Config,
+    entities: &Entities,
+) -> Result<Option<TlsDoor>, Failure> {
+    let (Some(tls), Some(identity)) = (&config.dicom_tls, entities.identity()) else {
+        return Ok(None);
+    };
+    let client_ca = tls.client_ca.as_ref().map(|at| folder.path().join(at));
+    let registered = entities.clone();
+    let pinned = Box::new(move |shown: &[u8; 32]| registered.is_pinned(shown));
+    Ok(Some(TlsDoor {
+        address: tls.listen,
+        config: tls::server(identity, client_ca.as_deref(), pinned)?,
+    }))
+}
+
+fn title(text: &str) -> Result<AeTitle, Failure> {
+    text.parse().map_err(|_| {
+        Failure::new(
+            "config-invalid",
+            say!(
+                "AE タイトル「{text}」は使えません。半角英数字と記号 1～16 文字で指定してください。",
+                "The AE title '{text}' is not one: 1 to 16 ASCII letters, digits and signs."
+            ),
+        )
+    })
+}

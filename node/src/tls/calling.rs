@@ -1,0 +1,117 @@
+//! The calling side, and by what it recognises whom it calls.
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme,
+};
+
+use super::{Identity, WrongPin, fingerprint, provider};
+use crate::entities::Trust;
+use crate::language::Failure;
+use crate::say;
+
+/// How a destination is called over TLS.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Whom to trust, and as whom to call.
+    pub config: Arc<ClientConfig>,
+    /// The name that a certificate must be for, where an authority vouches for it.
+    pub server: ServerName<'static>,
+}
+
+/// Takes one certificate only.
+#[derive(Debug)]
+struct Pin([u8; 32]);
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let shown = fingerprint(end_entity);
+        if shown == self.0 {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let wrong = OtherError(Arc::new(WrongPin { shown }));
+        Err(CertificateError::Other(wrong).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = provider().signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
+
+/// How `host` is called: recognised by `trust`, and shown `identity` when it asks for a certificate.
+///
+/// # Errors
+/// When the host has no name that certificates have, or no authority can be used.
+pub fn client(trust: &Trust, host: &str, identity: Option<&Identity>) -> Result<Client, Failure> {
+    let unusable = || {
+        Failure::new(
+            "trust-unusable",
+            say!(
+                "「{host}」の TLS に、指定された証明書を使えません。指紋か、認証局の証明書（PEM）を確認してください。",
+                "The certificates given for '{host}' cannot be used for TLS. Check the fingerprint, or the authority's certificates (PEM)."
+            ),
+        )
+    };
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| unusable())?;
+    let trusting = match trust {
+        Trust::Fingerprint(pin) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pin(*pin))),
+        Trust::Authority(authorities) => {
+            let mut roots = RootCertStore::empty();
+            for authority in authorities {
+                let certificate = CertificateDer::from(authority.to_vec());
+                roots.add(certificate).map_err(|_| unusable())?;
+            }
+            builder.with_root_certificates(roots)
+        }
+    };
+    let mut config = match identity {
+        Some(identity) => trusting
+            .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+            .map_err(|_| unusable())?,
+        None => trusting.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    let server = ServerName::try_from(host.to_owned()).map_err(|_| unusable())?;
+    Ok(Client {
+        config: Arc::new(config),
+        server,
+    })
+}
