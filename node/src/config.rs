@@ -6,6 +6,7 @@ pub mod audit;
 mod problems;
 pub mod reach;
 mod template;
+pub mod web;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
 pub use template::template;
+pub use reach::is_host_and_port;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "dokuei.toml";
@@ -63,6 +65,8 @@ pub struct Config {
     pub retention_days: u16,
     /// Where audit messages go.
     pub audit: Option<AuditConfig>,
+    /// Where browsers and DICOMweb clients connect.
+    pub web: web::Web,
 }
 
 /// A DICOM archive that takes what arrives here.
@@ -89,6 +93,8 @@ struct Raw {
     #[serde(default)]
     reading: RawReading,
     audit: Option<RawAudit>,
+    #[serde(default)]
+    web: web::RawWeb,
 }
 
 #[derive(Deserialize)]
@@ -296,6 +302,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         },
         retention_days: raw.reading.retention_days,
         audit: raw.audit.map(audit::checked).transpose()?,
+        web: web::checked(raw.web)?,
     })
 }
 
@@ -339,13 +346,6 @@ fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
     }
 }
 
-/// Whether a text is `host:port` with a port from 1 to 65535.
-pub fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty()
-            && text.len() <= limits::ADDRESS_CHARS
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
 }
 
 #[cfg(test)]

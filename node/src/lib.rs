@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod dicom;
+pub mod dicomweb;
 pub mod disk;
 pub mod entities;
 pub mod index;

@@ -49,6 +49,9 @@ pub(super) enum Verb {
     /// 署名する人 / people who sign
     #[command(subcommand)]
     Person(Person),
+    /// DICOM の接続 / DICOM connections
+    #[command(subcommand)]
+    Dicom(Dicom),
     /// 鍵を失効させる / take a key back, for ever
     #[command(subcommand)]
     Revoke(Revoke),

@@ -10,6 +10,7 @@ macro_rules! outln {
     };
 }
 
+mod access;
 mod arguments;
 pub use arguments::Demo;
 mod case;

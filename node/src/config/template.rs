@@ -1,6 +1,6 @@
 //! The configuration file of a new site.
 
-use crate::config::{CERTIFICATE, KEY, VERSION};
+use crate::config::{CERTIFICATE, KEY, VERSION, web};
 
 /// The configuration that `init` writes, with its explanations.
 pub fn template(site_name: &str) -> String {
@@ -67,6 +67,8 @@ retention_days = 90
 # ca = "audit-ca.pem"                # または / or: fingerprint = "AB:CD:…" (SHA-256)
 # certificate = "audit.pem"          # 必要な場合のみ / only if the server asks for one
 # key = "audit.key"
-"#
+
+{web}"#,
+        web = web::TEMPLATE
     )
 }

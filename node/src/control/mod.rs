@@ -6,6 +6,7 @@ pub mod request;
 pub mod server;
 pub mod socket;
 
+mod access;
 pub(crate) mod answers;
 mod cases;
 mod dicom;

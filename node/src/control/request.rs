@@ -141,6 +141,8 @@ pub enum Request {
     },
     /// Sign a report version.
     ReportSign(SignReport),
+    /// Who may come in by the web.
+    Access(AccessRequest),
     /// The bundle of a report version.
     ReportShow {
         /// Id of the case or its beginning.
@@ -155,6 +157,47 @@ impl Request {
     pub(super) fn has_long_answer(&self) -> bool {
         matches!(self, Request::ReportShow { .. })
     }
+}
+
+/// What can be asked about who comes in by the web.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "access", rename_all = "kebab-case")]
+pub enum AccessRequest {
+    /// Make a token.
+    TokenAdd {
+        /// Its name.
+        name: String,
+        /// `all`, `own`, or a partner and one of its issuers: `PARTNER:ISSUER`.
+        scope: String,
+    },
+    /// Let in who has a certificate.
+    CertificateAdd {
+        /// Its name.
+        name: String,
+        /// Its SHA-256, 64 hexadecimal digits.
+        fingerprint: String,
+        /// As of a token.
+        scope: String,
+    },
+    /// Invite a person to an account.
+    AccountInvite {
+        /// Their name.
+        name: String,
+        /// As of a token.
+        scope: String,
+    },
+    /// Everything of a kind: `token`, `certificate` or `account`.
+    List {
+        /// The kind.
+        kind: String,
+    },
+    /// Take one away.
+    Remove {
+        /// The kind.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A study to have read.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, cases, dicom, keys, partners, people, reports, sending,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, dicom, keys, partners, people, reports, sending,
     socket, status, studies,
 };
 use crate::language::Failure;
@@ -227,6 +227,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::DicomDestinationList => dicom::list_destinations(node),
         Request::DicomDestinationTest { name } => dicom::test_destination(node, &name).await,
         Request::DicomDestinationRemove { name } => dicom::remove_destination(node, name).await,
+        Request::Access(asked) => access::perform(node, asked).await,
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }

@@ -22,6 +22,8 @@ use crate::config::Config;
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::dicom::scp::Scp;
+use crate::dicomweb::access::Access;
+use crate::dicomweb::{Web, WebServer};
 use crate::disk::Room;
 use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
@@ -70,6 +72,10 @@ pub struct Node {
     pub listening: Vec<SocketAddr>,
     /// Where modalities connect.
     pub dicom: SocketAddr,
+    /// Where browsers and DICOMweb clients connect.
+    pub web: Option<SocketAddr>,
+    /// Who may come in by the web.
+    pub access: Access,
     /// Where they connect over TLS, if anywhere.
     pub dicom_tls: Option<SocketAddr>,
     /// Who may call over DICOM, and where to send.
@@ -85,6 +91,7 @@ pub struct Node {
     /// When this node started.
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
+    web_server: Mutex<Option<WebServer>>,
     _lock: File,
 }
 
@@ -117,6 +124,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let intake = Arc::new(intake);
     let entities = open_entities(&folder, &config, &keys, &store)?;
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake))?;
+    let access = Access::open(store.clone(), keys.storage().duplicate());
+    let access = access.map_err(|error| failed(&error))?;
+    let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -146,6 +156,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
         dicom: scp.local_addr(),
+        web: web_server.as_ref().map(WebServer::address),
+        access,
         dicom_tls: scp.tls_addr(),
         entities,
         folder,
@@ -160,6 +172,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
+        web_server: Mutex::new(web_server),
         _lock: lock,
     }))
 }
@@ -286,13 +299,39 @@ impl Node {
                 let _ = tokio::task::spawn_blocking(move || scp.stop()).await;
             }
         };
+        let web = self
+            .web_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let serving = async {
+            if let Some(web) = web {
+                web.stop().await;
+            }
+        };
         let goodbyes = tokio::time::timeout(GOODBYES, self.ports.network.stop());
         // Whoever has not heard by then notices by itself; the ports are free when the process ends.
-        let (_heard, ()) = tokio::join!(goodbyes, receiving);
+        let (_heard, (), ()) = tokio::join!(goodbyes, receiving, serving);
         // Last of all: it tells what modalities had sent when their associations ended.
         let audit = self.audit.clone();
         let _ = tokio::task::spawn_blocking(move || audit.stop()).await;
     }
+}
+
+fn start_web(
+    config: &Config,
+    folder: &SiteFolder,
+    access: &Access,
+    (ports, intake): (&Ports, &Arc<StudyIntake>),
+) -> Result<Option<WebServer>, Failure> {
+    let known = access.clone();
+    let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
+    let start = |listen| {
+        WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
+            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+        })
+    };
+    config.web.listen.map(start).transpose()
 }
 
 async fn network_events(

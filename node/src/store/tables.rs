@@ -29,6 +29,8 @@ pub enum Rows {
     Audit,
     /// Answers that storage commitment owes, sealed.
     Commitments,
+    /// Who may come in by the web, sealed: hashes of tokens, fingerprints, accounts.
+    WebAccess,
 }
 
 impl Rows {
@@ -42,6 +44,7 @@ impl Rows {
         Rows::Destinations,
         Rows::Audit,
         Rows::Commitments,
+        Rows::WebAccess,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -52,6 +55,7 @@ impl Rows {
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
+            Rows::WebAccess => "web-access-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",
             Rows::Audit => "audit-1",
