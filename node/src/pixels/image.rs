@@ -39,6 +39,9 @@ pub enum Codec {
     /// Each frame deflated (PS3.5 §A.4.13).
     #[n(6)]
     Deflate,
+    /// Not compressed, big endian, bytes stored in words (OW): the bytes of each word are exchanged.
+    #[n(7)]
+    NativeBigWords,
 }
 
 impl Codec {
@@ -61,7 +64,10 @@ impl Codec {
     /// Whether frames lie in fragments.
     #[must_use]
     pub fn is_encapsulated(self) -> bool {
-        !matches!(self, Codec::NativeLittle | Codec::NativeBig)
+        !matches!(
+            self,
+            Codec::NativeLittle | Codec::NativeBig | Codec::NativeBigWords
+        )
     }
 }
 

@@ -4,14 +4,17 @@
 //! ([`frames`]), and hands both to [`Decoders`]: separate processes with bounded memory and time, which give back
 //! samples or a picture. A frame that makes one of them fail costs one refused request.
 
+mod attributes;
 mod child;
 mod codecs;
 mod error;
+pub mod frames;
 mod image;
 mod pool;
 mod rendering;
 mod wire;
 
+pub use attributes::{Attributes, Document, Place};
 pub use child::{COMMAND, LIFE_SECONDS, MEMORY_BYTES, REQUEST_SECONDS, run as run_child};
 pub use error::DecodeError;
 pub use image::{

@@ -22,6 +22,7 @@ pub(super) fn decode(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeErro
     let frame = match image.codec {
         Codec::NativeLittle => native::little(image, source),
         Codec::NativeBig => native::big(image, source),
+        Codec::NativeBigWords => native::big_words(image, source),
         Codec::Rle => rle::decode(image, source),
         Codec::Jpeg => jpeg::decode(image, source),
         Codec::JpegLs => jpeg_ls::decode(image, source),

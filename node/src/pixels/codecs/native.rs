@@ -16,14 +16,23 @@ pub(super) fn little(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeErro
     }
 }
 
-/// A big-endian frame. The node cuts frames of 8 bits out of words itself only when they are stored in
-/// bytes (OB); in words (OW) two pixels are exchanged, which it says by the order of its bytes.
+/// A big-endian frame.
 pub(super) fn big(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut swapped = source.to_vec();
     let sample = image.sample_bytes();
     if sample > 1 {
         swapped.chunks_exact_mut(sample).for_each(<[u8]>::reverse);
     }
+    little(image, &swapped)
+}
+
+/// A big-endian frame of bytes that are stored in words. It begins with a word, or it cannot be taken apart here.
+pub(super) fn big_words(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    if image.bits_allocated > 8 {
+        return big(image, source);
+    }
+    let mut swapped = source.to_vec();
+    swapped.as_chunks_mut::<2>().0.iter_mut().for_each(|word| word.reverse());
     little(image, &swapped)
 }
 
