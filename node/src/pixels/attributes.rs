@@ -6,6 +6,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use crate::pixels::error::DecodeError;
+use crate::pixels::segments;
 use crate::pixels::image::{
     Codec, Function, Image, LUT_ENTRIES_MAX, Lut, Modality, Photometric, Voi, Window,
 };
@@ -193,7 +194,13 @@ impl<A: Attributes> Reader<'_, A> {
             false => i32::from(u16::from_le_bytes(first)),
         };
         let bits = u8::try_from(u16::from_le_bytes(bits)).ok()?;
-        let data = self.attributes.value(place, data)?;
+        let Some(data) = self.attributes.value(place, data) else {
+            let segments = self.attributes.value(place, segmented(data)?)?;
+            let words = segments.as_chunks::<2>().0.iter();
+            let words: Vec<u16> = words.map(|word| u16::from_le_bytes(*word)).collect();
+            let entries = segments::expanded(&words, count)?;
+            return (1..=16).contains(&bits).then_some(Lut { first, bits, entries });
+        };
         // Tables of 8 bits are written with a byte for each entry, two of them in a word.
         let entries: Vec<u16> = match data.len() >= 2 * count {
             true => {
@@ -221,6 +228,22 @@ impl<A: Attributes> Reader<'_, A> {
         };
         let first = one(tags::PIXEL_PADDING_VALUE)?;
         Some((first, one(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(first)))
+    }
+}
+
+/// The segmented form of a palette's table.
+fn segmented(data: Tag) -> Option<Tag> {
+    match data {
+        tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA => {
+            Some(tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA)
+        }
+        tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA => {
+            Some(tags::SEGMENTED_GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA)
+        }
+        tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA => {
+            Some(tags::SEGMENTED_BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA)
+        }
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod frames;
 mod image;
 mod pool;
 mod rendering;
+mod segments;
 mod wire;
 
 pub use attributes::{Attributes, Document, Place};

@@ -61,7 +61,8 @@ fn whole(image: &Image, source: &[u8], header: FrameHeader) -> Result<Vec<u8>, D
 /// The extended process with 12 bits.
 fn twelve(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let most = usize::try_from(image.frame_bytes()).map_err(|_| DecodeError::TooLarge)?;
-    let decoded = openreadout_codecs::jpeg_decode_limited(source, most);
+    let whole = whole_spectrum(source);
+    let decoded = openreadout_codecs::jpeg_decode_limited(&whole, most);
     let decoded = decoded.map_err(|error| match error {
         openreadout_codecs::CodecError::Unsupported { .. } => DecodeError::Unsupported,
         _ => DecodeError::Damaged,
@@ -70,6 +71,21 @@ fn twelve(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let samples = decoded.data.as_chunks::<2>().0.iter();
     samples.for_each(|sample| writer.put(u16::from_le_bytes(*sample).into()));
     Ok(writer.finish())
+}
+
+/// The stream with scans that say they cover the whole spectrum, as each scan of this process does (ITU-T T.81
+/// §B.2.3): some senders write zeros.
+fn whole_spectrum(source: &[u8]) -> Vec<u8> {
+    let mut whole = source.to_vec();
+    let scan = whole.windows(2).position(|pair| pair == [0xFF, 0xDA]);
+    let selection = scan.and_then(|at| {
+        let components = usize::from(*whole.get(at + 4)?);
+        whole.get_mut(at + 5 + 2 * components..at + 8 + 2 * components)
+    });
+    if let Some(selection) = selection {
+        selection.copy_from_slice(&[0, 63, 0]);
+    }
+    whole
 }
 
 fn refusal(error: jpeg_decoder::Error) -> DecodeError {

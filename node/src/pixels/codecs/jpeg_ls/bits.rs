@@ -22,19 +22,17 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Takes bytes until there are more than 48 bits, or no more.
+    /// Takes bytes until there are more than 48 bits, or a marker ends the scan.
     fn fill(&mut self) {
         while self.count <= 48 {
-            let after_ff = self.at > 0 && self.source.get(self.at - 1) == Some(&0xFF);
             let Some(&byte) = self.source.get(self.at) else {
                 return;
             };
-            let bits = match (after_ff, byte) {
-                // A marker: the scan ends.
-                (true, 0x80..) => return,
-                (true, _) => 7,
-                (false, _) => 8,
-            };
+            if byte == 0xFF && self.source.get(self.at + 1).is_none_or(|next| *next >= 0x80) {
+                return;
+            }
+            let after_ff = self.at > 0 && self.source.get(self.at - 1) == Some(&0xFF);
+            let bits = if after_ff { 7 } else { 8 };
             self.held = self.held << bits | u64::from(byte);
             self.count += bits;
             self.at += 1;
@@ -63,7 +61,7 @@ impl<'a> Bits<'a> {
         Ok(zeros)
     }
 
-    /// Bytes that were taken.
+    /// Bytes that were taken: the marker behind the scan is not among them.
     pub(super) fn position(&self) -> usize {
         self.at
     }
