@@ -19,6 +19,7 @@ pub mod language;
 pub mod network;
 pub mod outputs;
 pub mod parcels;
+pub mod pixels;
 pub mod reports;
 pub mod runtime;
 pub mod site;

@@ -67,6 +67,9 @@ pub(super) enum Verb {
     Status(Status),
     /// 診療所と大学病院を立てて全体を見せる / show the whole loop with a clinic and a university hospital
     Demo(Demo),
+    /// 画像を展開する（ノードが自分で起動する） / decode images; the node starts this itself
+    #[command(hide = true)]
+    DecodeChild,
 }
 
 /// Makes a site.

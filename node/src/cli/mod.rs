@@ -104,6 +104,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Report(report) => report::report(report),
         Verb::Status(status) => done(status::status(&status)),
         Verb::Demo(demo) => done(crate::demo::demo(&demo)),
+        Verb::DecodeChild => Ok(crate::pixels::run_child()),
     }
 }
 
