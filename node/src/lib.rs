@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod chance;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -23,6 +23,7 @@ use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
 use dokuei_node::studies::patient::Patient;
+use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};
@@ -107,6 +108,8 @@ fn study() -> Study {
         value: b"TEST^FORM ".to_vec().into(),
     }];
     study.attributes = minicbor::decode(&cbor::encode(&invented)).unwrap();
+    // As it was before the check before sending: such rows are still read.
+    study.objects[0].seen = None;
     study
 }
 
@@ -129,6 +132,26 @@ fn a_study_that_mixes_patients() {
         issuer: "ISSUER".to_owned(),
     }];
     check("studies-1-mixed", mixed);
+}
+
+#[test]
+fn a_study_with_what_the_check_needs() {
+    let mut seen = study();
+    seen.objects[0].seen = Some(Seen {
+        place: Some(Place {
+            position: [-1_500, 0, 2_000],
+            orientation: [1_000_000, 0, 0, 0, 1_000_000, 0],
+        }),
+        acquisition: Some(1),
+        in_acquisition: Some(2),
+        in_series: Some(3),
+        in_study: Some(4),
+        series_in_study: Some(5),
+        side: Some(Side::Left),
+        body_part: Some("KNEE".to_owned()),
+        text: Some(Text::Likely),
+    });
+    check("studies-1-seen", seen);
 }
 
 #[test]

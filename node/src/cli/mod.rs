@@ -13,6 +13,7 @@ macro_rules! outln {
 mod arguments;
 pub use arguments::Demo;
 mod case;
+mod check;
 mod confirm;
 mod init;
 mod notice;

@@ -41,6 +41,8 @@ pub enum Request {
         /// File or folder on this machine.
         path: String,
     },
+    /// Look through a study as before sending.
+    StudyCheck(CheckStudy),
     /// Have a study read.
     StudySend(SendStudy),
     /// Every case.
@@ -155,6 +157,27 @@ pub struct SendStudy {
     /// Send although files of the folder were refused.
     #[serde(default)]
     pub despite_skipped: bool,
+    /// The region that the request is about.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The side that it is about.
+    #[serde(default)]
+    pub laterality: Option<String>,
+    /// Why it is sent although the check before sending holds it back.
+    #[serde(default)]
+    pub despite_check: Option<String>,
+}
+
+/// A study to look through.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckStudy {
+    /// Study Instance UID.
+    pub study: String,
+    /// The region that a request would be about.
+    pub region: Option<String>,
+    /// The side that it would be about.
+    pub laterality: Option<String>,
 }
 
 /// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.

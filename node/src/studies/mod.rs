@@ -7,4 +7,5 @@ pub mod import;
 pub mod intake;
 pub mod patient;
 pub mod register;
+pub mod seen;
 pub mod study;
