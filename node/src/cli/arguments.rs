@@ -10,7 +10,7 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 use crate::cli::At;
 use crate::language::Language;
 
-pub(super) use study::Study;
+pub(super) use study::{Quarantine, Study};
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
 pub(super) const DAYS_AGO: u64 = 3650;

@@ -20,6 +20,7 @@ mod notice;
 mod partner;
 mod passphrase;
 mod person;
+mod quarantine;
 mod renew;
 mod report;
 mod revoke;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::arguments::Study;
 use crate::cli::show::{bytes, cases, day, message, table, text, time};
-use crate::cli::{case, check};
+use crate::cli::{case, check, quarantine};
 use crate::control::request::{CheckStudy, Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
 use crate::say;
@@ -67,6 +67,7 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             taken(&answer["imported"])?;
             must_be_sent(&answer)?;
         }
+        Study::Quarantine(quarantine) => quarantine::quarantine(quarantine)?,
         Study::Check {
             uid,
             region,

@@ -70,7 +70,7 @@ pub(super) fn observe(node: &Node, uid: &str, wanted: &Wanted) -> Observed {
             false => 0,
         },
         is_undecided: false,
-        conflicts: 0,
+        conflicts: register.quarantine().count_of(uid) as u32,
     };
     checks::observe(&parts, wanted, circumstances)
 }

@@ -41,6 +41,13 @@ pub enum Request {
         /// File or folder on this machine.
         path: String,
     },
+    /// Every object that is set aside.
+    QuarantineList,
+    /// Remove one for good.
+    QuarantineDiscard {
+        /// Its name or the beginning of it.
+        name: String,
+    },
     /// Look through a study as before sending.
     StudyCheck(CheckStudy),
     /// Have a study read.

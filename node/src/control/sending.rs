@@ -386,7 +386,7 @@ fn imported_json(imported: &Imported) -> Value {
     })
 }
 
-fn register_failure(error: &RegisterError) -> Failure {
+pub(super) fn register_failure(error: &RegisterError) -> Failure {
     let code = match error {
         RegisterError::Arriving => "arriving",
         RegisterError::Unknown => "no-study",

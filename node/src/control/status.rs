@@ -208,6 +208,7 @@ fn attention(
     }
     said.extend(of_cases(seen));
     said.extend(late_images(node, &seen.asked));
+    said.extend(set_aside(node));
     for partner in partners.as_array().into_iter().flatten() {
         said.extend(about(partner, at));
     }
@@ -272,6 +273,17 @@ fn late_images(node: &Node, asked: &BTreeSet<ParcelId>) -> Option<Message> {
         say!(
             "依頼後に画像が届き、その画像を送っていない検査: {late} 件（dokuei study list で確認し、dokuei study send で追加として依頼）",
             "images came after their study was sent: 'dokuei study send' sends them as an addition (studies: {late})"
+        )
+    })
+}
+
+/// Objects with the UID of another one, about which somebody has to find out which is right.
+fn set_aside(node: &Node) -> Option<Message> {
+    let count = node.ports.register.quarantine().all().len();
+    (count > 0).then(|| {
+        say!(
+            "同じ UID で内容の違う画像が隔離されています: {count} 枚（dokuei study quarantine list で確認）",
+            "images with the UID of another image are set aside: see 'dokuei study quarantine list' (images: {count})"
         )
     })
 }

@@ -21,15 +21,21 @@ pub enum Rows {
     Granted,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// Objects that are set aside, sealed.
+    Quarantine,
+    /// Imports of media, sealed.
+    Imports,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 5] = [
+    pub(crate) const ALL: [Rows; 7] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
         Rows::Reports,
+        Rows::Quarantine,
+        Rows::Imports,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -40,6 +46,8 @@ impl Rows {
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
+            Rows::Quarantine => "quarantine-1",
+            Rows::Imports => "imports-1",
         }
     }
 

@@ -1,13 +1,15 @@
 //! Taking in files: each goes through the same gate as an object from a modality, and what is not
 //! taken is named with its reason.
 
+mod zipped;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::dicom::dimse::StoreFailure;
-use crate::dicom::part10::{FileError, scan_file};
+use crate::dicom::part10::{FileError, ScannedFile, scan_file};
 use crate::dicom::scanner::MalformedKind;
 use crate::dicom::scp::ObjectWriter as _;
 use crate::language::{Explain, Message, displayed_in_english};
@@ -25,6 +27,8 @@ const DEPTH: usize = 32;
 const NAMED: usize = 1_000;
 /// Patients of one study whose files are named: enough to show that there are several.
 const PATIENTS: usize = 8;
+/// Characters of a name that are kept.
+const NAME_CHARS: usize = 400;
 /// Files that are named for each of them.
 const FILES_OF_PATIENT: usize = 5;
 
@@ -40,6 +44,8 @@ pub struct Imported {
     pub skipped: Vec<Skipped>,
     /// Files that were not taken although an object may be in them: without it a study is not whole.
     pub refused: usize,
+    /// Every file that was looked at, by its path below the imported folder.
+    pub seen: Vec<String>,
 }
 
 /// The files of one patient in one study.
@@ -85,7 +91,7 @@ impl Explain for ImportError {
 
 displayed_in_english!(ImportError);
 
-/// Takes in a file, or every file below a folder. Symbolic links are not followed.
+/// Takes in a file, every file below a folder, and what zip archives among them hold. Symbolic links are not followed.
 ///
 /// # Errors
 /// When the path itself cannot be read.
@@ -93,38 +99,82 @@ pub fn import(intake: &StudyIntake, path: &Path) -> Result<Imported, ImportError
     let mut files = Vec::new();
     collect(path, 0, &mut files)?;
     files.sort();
-    let mut imported = Imported {
-        taken: 0,
-        studies: Vec::new(),
-        patients: BTreeMap::new(),
-        skipped: Vec::new(),
-        refused: 0,
-    };
+    let mut to = Gathering::default();
     for file in files {
-        let name = || {
-            let below = file.strip_prefix(path).ok();
-            let name = below.filter(|name| !name.as_os_str().is_empty());
-            name.unwrap_or(&file).display().to_string()
-        };
-        match take(intake, &file) {
+        let below = file.strip_prefix(path).ok();
+        let name = below.filter(|name| !name.as_os_str().is_empty());
+        let name = name.unwrap_or(&file).display().to_string();
+        if zipped::is_zip(&file) {
+            zipped::take_in(intake, &file, &name, &mut to);
+        } else {
+            to.note(name, take(intake, &file));
+        }
+    }
+    Ok(to.imported())
+}
+
+/// An import under way.
+#[derive(Default)]
+struct Gathering {
+    seen: Vec<String>,
+    taken: usize,
+    patients: BTreeMap<String, Vec<FilesOfPatient>>,
+    skipped: Vec<Skipped>,
+    refused: usize,
+}
+
+impl Gathering {
+    /// Whether there were as many files as one import takes.
+    fn is_full(&self) -> bool {
+        self.seen.len() >= FILES
+    }
+
+    /// Notes what became of a file.
+    fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>) {
+        let name = legible(&name);
+        match taken {
             Ok((study, patient)) => {
-                imported.taken += 1;
-                note(imported.patients.entry(study).or_default(), patient, name);
+                self.taken += 1;
+                note(self.patients.entry(study).or_default(), patient, || {
+                    name.clone()
+                });
             }
             Err(NotTaken { why, is_foreign }) => {
-                imported.refused += usize::from(!is_foreign);
-                if imported.skipped.len() < NAMED {
-                    imported.skipped.push(Skipped {
-                        file: name(),
+                self.refused += usize::from(!is_foreign);
+                if self.skipped.len() < NAMED {
+                    self.skipped.push(Skipped {
+                        file: name.clone(),
                         why,
                         is_foreign,
                     });
                 }
             }
         }
+        self.seen.push(name);
     }
-    imported.studies = imported.patients.keys().cloned().collect();
-    Ok(imported)
+
+    fn refuse(&mut self, name: String, why: NotTaken) {
+        self.note(name, Err(why));
+    }
+
+    fn imported(self) -> Imported {
+        Imported {
+            taken: self.taken,
+            studies: self.patients.keys().cloned().collect(),
+            patients: self.patients,
+            skipped: self.skipped,
+            refused: self.refused,
+            seen: self.seen,
+        }
+    }
+}
+
+/// A name as a terminal may show it: whoever made the medium chose it.
+fn legible(name: &str) -> String {
+    let letters = name.chars().take(NAME_CHARS);
+    letters
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect()
 }
 
 /// Notes whom a file names.
@@ -171,6 +221,14 @@ struct NotTaken {
 }
 
 impl NotTaken {
+    /// An object may be in the file, which cannot be read for this reason.
+    fn because(why: Message) -> NotTaken {
+        NotTaken {
+            why: why.sentence(),
+            is_foreign: false,
+        }
+    }
+
     /// An object may be in the file.
     fn refused(why: &dyn Explain) -> NotTaken {
         NotTaken {
@@ -200,7 +258,22 @@ fn take(intake: &StudyIntake, path: &Path) -> Result<(String, Patient), NotTaken
     let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    let scanned = scan_file(&mut file, Some(length))?;
+    let scanned = scan(&mut file, length)?;
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    fill(intake, &scanned, file)
+}
+
+fn scan(file: impl Read, length: u64) -> Result<ScannedFile, NotTaken> {
+    Ok(scan_file(file, Some(length))?)
+}
+
+/// Takes in the data set of a file that was scanned, read from its beginning.
+fn fill(
+    intake: &StudyIntake,
+    scanned: &ScannedFile,
+    mut file: impl Read,
+) -> Result<(String, Patient), NotTaken> {
+    let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
     let head = ObjectHead {
         sop_class: scanned.header.sop_class().as_str().to_owned(),
         sop_instance: scanned.header.sop_instance().as_str().to_owned(),
@@ -208,8 +281,8 @@ fn take(intake: &StudyIntake, path: &Path) -> Result<(String, Patient), NotTaken
     };
     let refused = |failure: StoreFailure| NotTaken::refused(&failure);
     let mut object = Box::new(intake.object(head).map_err(refused)?);
-    file.seek(SeekFrom::Start(scanned.data_set_offset))
-        .map_err(unreadable)?;
+    let mut before = (&mut file).take(scanned.data_set_offset);
+    io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;
     let mut piece = vec![0; 256 * 1024];
     loop {
         let count = file.read(&mut piece).map_err(unreadable)?;

@@ -44,7 +44,7 @@ const BUSY: StoreFailure = StoreFailure::new(
 const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
-    "同じ SOP Instance UID で内容の違う画像が既にあります",
+    "同じ SOP Instance UID で内容の違う画像が既にあるため、隔離しました",
 );
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
@@ -228,14 +228,14 @@ impl ObjectWriter for ArrivingObject<'_> {
         let content = Digest::from_bytes(*self.content.finalize().as_bytes());
         match self.register.add(&place, &header, sealed, content, now()) {
             Added::New => Ok(()),
-            outcome => {
+            Added::Same => {
                 let file = self.register.parcels().file_of(&place.parcel, place.slot);
-                std::fs::remove_file(file).map_err(|error| disk(&error))?;
-                if outcome == Added::Same {
-                    Ok(())
-                } else {
-                    Err(CONFLICT)
-                }
+                std::fs::remove_file(file).map_err(|error| disk(&error))
+            }
+            Added::Conflict => {
+                let aside = self.register.set_aside(&place, &header, content, now());
+                aside.map_err(|error| failure(&error))?;
+                Err(CONFLICT)
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::dicom::header::Header;
 use crate::dicom::uid::Uid;
 use crate::parcels::{Parcels, SealedObject};
 use crate::store::{Change, Rows, Store};
+use crate::studies::quarantine::Quarantine;
 use crate::studies::study::{STUDY_VERSION, Study};
 
 pub use self::error::RegisterError;
@@ -42,7 +43,8 @@ struct Shared {
     site: SiteId,
     parcels: Parcels,
     store: Store,
-    storage: StorageKey,
+    storage: Arc<StorageKey>,
+    quarantine: Quarantine,
     held: Mutex<BTreeMap<ParcelId, Held>>,
     /// Held while a study is closed, so that nobody closes it a second time meanwhile.
     closing: Mutex<()>,
@@ -157,8 +159,11 @@ impl Register {
                 },
             );
         }
+        let storage = Arc::new(storage);
+        let quarantine = Quarantine::open(parcels.clone(), store.clone(), Arc::clone(&storage))?;
         Ok(Register {
             shared: Arc::new(Shared {
+                quarantine,
                 site,
                 parcels,
                 store,
@@ -172,6 +177,25 @@ impl Register {
     /// The sealed objects.
     pub fn parcels(&self) -> &Parcels {
         &self.shared.parcels
+    }
+
+    /// The objects that are set aside.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.shared.quarantine
+    }
+
+    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`].
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be stored.
+    pub fn set_aside(
+        &self,
+        place: &Place,
+        header: &Header,
+        content: Digest,
+        at: u64,
+    ) -> Result<(), RegisterError> {
+        self.shared.quarantine.take(place, header, content, at)
     }
 
     /// The site that seals here.
@@ -414,6 +438,7 @@ impl Register {
             return Ok(());
         };
         study.put_away();
+        self.shared.quarantine.discard_study(&study.uid)?;
         self.shared.store.commit(self.row(&study)?)?;
         if let Some(held) = self.lock().get_mut(parcel) {
             held.study = study;

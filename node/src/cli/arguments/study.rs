@@ -59,6 +59,9 @@ pub(in crate::cli) enum Study {
         #[command(flatten)]
         at: At,
     },
+    /// 同じ UID で内容の違う画像（隔離中） / images with the UID of another image and other content, which are set aside
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// 送らずに検像する / look through one as before sending, without sending it
     Check {
         /// 検査 UID / Study Instance UID
@@ -76,6 +79,26 @@ pub(in crate::cli) enum Study {
     Import {
         /// ファイルまたはフォルダ / file or folder
         path: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Images that are set aside.
+#[derive(Subcommand)]
+pub(in crate::cli) enum Quarantine {
+    /// 一覧 / list them
+    List {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 一枚を完全に消す / remove one for good
+    Discard {
+        /// 一覧に出る名前（先頭 4 文字以上） / its name in the list, or the beginning of it
+        name: String,
+        /// 確認を求めない / do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         at: At,
     },
