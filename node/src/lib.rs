@@ -12,6 +12,7 @@ pub mod demo;
 pub mod dicom;
 pub mod disk;
 pub mod language;
+pub mod media;
 pub mod network;
 pub mod outputs;
 pub mod parcels;

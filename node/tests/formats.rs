@@ -14,6 +14,7 @@ use dokuei_keys::signed::Document;
 use dokuei_node::chance::chance;
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
+use dokuei_node::media::{Decision, ImportedFile, ImportedStudy, MediaImport, Standing};
 use dokuei_node::parcels::{ObjectHead, SealedObject};
 use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
@@ -23,6 +24,7 @@ use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
 use dokuei_node::studies::patient::Patient;
+use dokuei_node::studies::quarantine::Quarantined;
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
 use dokuei_protocol::case::CaseId;
@@ -152,6 +154,52 @@ fn a_study_with_what_the_check_needs() {
         text: Some(Text::Likely),
     });
     check("studies-1-seen", seen);
+}
+
+#[test]
+fn objects_that_are_set_aside() {
+    let kept = Quarantined {
+        version: 1,
+        parcel: parcel(),
+        slot: 7,
+        key: vec![5; 3].into(),
+        study: "1.2.3".to_owned(),
+        sop_instance: "1.2.3.4".to_owned(),
+        content: Digest::from_bytes([4; 32]),
+        at: AT.0,
+    };
+    check("quarantine-1", kept);
+}
+
+#[test]
+fn receipts_of_imports() {
+    let study = |standing| ImportedStudy {
+        uid: "1.2.3".to_owned(),
+        objects: 3,
+        standing,
+    };
+    let patient = Patient {
+        id: "ID".to_owned(),
+        issuer: "ISSUER".to_owned(),
+    };
+    let decided = |decision| Standing::Decided(decision, AT.0);
+    let mut import = MediaImport::begun(AT.0, "somewhere".to_owned());
+    (import.taken, import.refused, import.missing_count) = (3, 1, 1);
+    import.missing = vec!["IMAGES/ONE".to_owned()];
+    import.skipped = vec![ImportedFile {
+        file: "README".to_owned(),
+        ja: "理由".to_owned(),
+        en: "why".to_owned(),
+    }];
+    import.studies = vec![
+        study(Standing::Known),
+        study(Standing::Matched("1.2.4".to_owned())),
+        study(Standing::Held),
+        study(decided(Decision::OfPatient(patient))),
+        study(decided(Decision::AsItIs)),
+        study(decided(Decision::Discarded)),
+    ];
+    check("imports-1", import);
 }
 
 #[test]

@@ -100,3 +100,27 @@ def test_text_that_may_be_burned_in_is_told_and_holds_nothing_back(loop, ask):
     assert check["verdict"] == "warn"
     assert found(check) == {"text-declared": ("warn", 3), "text-on-screen": ("warn", 1)}
     assert "captured screens" in ask(study.uid, "--now").stdout
+
+
+def test_another_object_under_a_known_uid_is_set_aside_and_named(loop, ask):
+    clinic, _ = loop
+    study = Study(count=2, side=16)
+    assert send(clinic, study.objects) == [0] * 2
+    study.datasets[0].PixelData = bytes(len(study.datasets[0].PixelData))
+    other = study.objects_of()[:1]
+    assert send(clinic, other) == [0x0111] and send(clinic, other) == [0x0111]
+    listed = clinic.ask("study", "quarantine", "list")
+    assert [one["sop_instance"] for one in listed] == study.uids[:1]
+    assert found(clinic.ask("study", "check", study.uid)) == {"conflicting-objects": ("hold", 1)}
+    assert "set aside" in ask(study.uid, "--now", ok=False).stdout
+    attention = lambda: any("set aside" in said["en"] for said in clinic.ask("status")["attention"])
+    assert attention()
+    clinic.kill()
+    clinic.start()
+    assert clinic.ask("study", "quarantine", "list") == listed and clinic.study(study.uid)["objects"] == 2
+    name = listed[0]["name"][:8]
+    one_sentence(dokuei("study", "quarantine", "discard", name, "--dir", clinic.data, ok=False, stdin=-3))
+    clinic.ask("study", "quarantine", "discard", name, "--yes")
+    assert clinic.ask("study", "quarantine", "list") == [] and not attention()
+    assert clinic.ask("study", "check", study.uid)["verdict"] == "pass"
+    ask(study.uid, "--now")

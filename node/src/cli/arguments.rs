@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+mod media;
 mod study;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 use crate::cli::At;
 use crate::language::Language;
 
+pub(super) use media::Media;
 pub(super) use study::{Quarantine, Study};
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
@@ -45,6 +47,9 @@ pub(super) enum Verb {
     /// 検査 / studies
     #[command(subcommand)]
     Study(Study),
+    /// CD・USB・zip・フォルダ / what came on a disc, a stick, in a zip archive or a folder
+    #[command(subcommand)]
+    Media(Media),
     /// 症例 / cases
     #[command(subcommand)]
     Case(Case),

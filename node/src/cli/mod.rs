@@ -16,6 +16,7 @@ mod case;
 mod check;
 mod confirm;
 mod init;
+mod media;
 mod notice;
 mod partner;
 mod passphrase;
@@ -94,6 +95,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Init(init) => done(init::init(&init)),
         Verb::Run(run) => done(run::run(&run)),
         Verb::Partner(partner) => done(partner::partner(partner)),
+        Verb::Media(media) => done(media::media(media)),
         Verb::Study(study) => done(study::study(study)),
         Verb::Case(case) => done(case::case(case)),
         Verb::Person(person) => done(person::person(person)),

@@ -69,7 +69,7 @@ pub(super) fn observe(node: &Node, uid: &str, wanted: &Wanted) -> Observed {
             true => patients.len() as u32,
             false => 0,
         },
-        is_undecided: false,
+        is_undecided: node.ports.imports.is_undecided(uid),
         conflicts: register.quarantine().count_of(uid) as u32,
     };
     checks::observe(&parts, wanted, circumstances)

@@ -11,6 +11,7 @@ mod cases;
 mod checking;
 mod endings;
 mod keys;
+mod media;
 mod partners;
 mod people;
 mod quarantine;

@@ -22,7 +22,7 @@ use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
-use crate::studies::import::{self, Imported};
+use crate::studies::import::{self, ImportError, Imported};
 use crate::studies::patient::{Patient, are_several};
 use crate::studies::register::RegisterError;
 use crate::studies::study::Study;
@@ -364,17 +364,20 @@ async fn open(
 }
 
 fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
-    tokio::task::block_in_place(|| import::import(&node.intake, path)).map_err(|error| {
-        let path = path.display();
-        Failure::new(
-            "import-failed",
-            say!(
-                "{path} を読み込めません（{why}）。場所とアクセス権を確認してください。",
-                "{path} cannot be read ({why}). Check the place and its permissions.";
-                why = error.message()
-            ),
-        )
-    })
+    tokio::task::block_in_place(|| import::import(&node.intake, path))
+        .map_err(|error| import_failed(path, &error))
+}
+
+pub(super) fn import_failed(path: &Path, error: &ImportError) -> Failure {
+    let path = path.display();
+    Failure::new(
+        "import-failed",
+        say!(
+            "{path} を読み込めません（{why}）。場所とアクセス権を確認してください。",
+            "{path} cannot be read ({why}). Check the place and its permissions.";
+            why = error.message()
+        ),
+    )
 }
 
 fn imported_json(imported: &Imported) -> Value {

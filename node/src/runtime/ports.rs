@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::disk::Room;
 use crate::language::Explain as _;
+use crate::media::Imports;
 use crate::network::{FetchError, Network};
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::troubles::Troubles;
@@ -91,6 +92,8 @@ pub struct Ports {
     pub register: Register,
     /// The studies that partners granted.
     pub granted: GrantedStudies,
+    /// The receipts of imports from media.
+    pub imports: Imports,
     /// The store.
     pub store: Store,
     /// What rows are sealed under.

@@ -24,6 +24,7 @@ use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig};
 use crate::disk::Room;
 use crate::language::{Explain, Failure};
+use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -192,11 +193,13 @@ fn open_ports(
     let storage = || keys.storage().duplicate();
     let register = Register::open(site, parcels, store.clone(), storage());
     let granted = GrantedStudies::open(store.clone(), storage());
+    let imports = Imports::open(store.clone(), storage());
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
         register: register.map_err(|error| failed(&error))?,
         granted: granted.map_err(|error| failed(&error))?,
+        imports: imports.map_err(|error| failed(&error))?,
         store: store.clone(),
         storage: storage(),
         network,

@@ -3,7 +3,7 @@
 
 mod zipped;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -96,26 +96,51 @@ displayed_in_english!(ImportError);
 /// # Errors
 /// When the path itself cannot be read.
 pub fn import(intake: &StudyIntake, path: &Path) -> Result<Imported, ImportError> {
+    import_expecting(intake, path, &mut |_| Ok(()))
+}
+
+/// The same; `expect` hears of each study before anything of it is taken in, and may say why it is not to be.
+///
+/// # Errors
+/// When the path itself cannot be read.
+pub fn import_expecting(
+    intake: &StudyIntake,
+    path: &Path,
+    expect: &mut dyn FnMut(&str) -> Result<(), Message>,
+) -> Result<Imported, ImportError> {
     let mut files = Vec::new();
     collect(path, 0, &mut files)?;
     files.sort();
-    let mut to = Gathering::default();
+    let mut to = Gathering {
+        intake,
+        expect,
+        expected: BTreeSet::new(),
+        seen: Vec::new(),
+        taken: 0,
+        patients: BTreeMap::new(),
+        skipped: Vec::new(),
+        refused: 0,
+    };
     for file in files {
         let below = file.strip_prefix(path).ok();
         let name = below.filter(|name| !name.as_os_str().is_empty());
         let name = name.unwrap_or(&file).display().to_string();
         if zipped::is_zip(&file) {
-            zipped::take_in(intake, &file, &name, &mut to);
+            zipped::take_in(&file, &name, &mut to);
         } else {
-            to.note(name, take(intake, &file));
+            let taken = to.take(&file);
+            to.note(name, taken);
         }
     }
     Ok(to.imported())
 }
 
 /// An import under way.
-#[derive(Default)]
-struct Gathering {
+struct Gathering<'a> {
+    intake: &'a StudyIntake,
+    expect: &'a mut dyn FnMut(&str) -> Result<(), Message>,
+    /// The studies of which `expect` has heard.
+    expected: BTreeSet<String>,
     seen: Vec<String>,
     taken: usize,
     patients: BTreeMap<String, Vec<FilesOfPatient>>,
@@ -123,7 +148,50 @@ struct Gathering {
     refused: usize,
 }
 
-impl Gathering {
+impl Gathering<'_> {
+    fn take(&mut self, path: &Path) -> Result<(String, Patient), NotTaken> {
+        let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let length = file.metadata().map_err(unreadable)?.len();
+        let scanned = scan(&mut file, length)?;
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        self.fill(&scanned, file)
+    }
+
+    /// Takes in the data set of a file that was scanned, read from its beginning.
+    fn fill(
+        &mut self,
+        scanned: &ScannedFile,
+        mut file: impl Read,
+    ) -> Result<(String, Patient), NotTaken> {
+        let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
+        let head = ObjectHead {
+            sop_class: scanned.header.sop_class().as_str().to_owned(),
+            sop_instance: scanned.header.sop_instance().as_str().to_owned(),
+            transfer_syntax: scanned.header.transfer_syntax().uid().as_str().to_owned(),
+        };
+        let refused = |failure: StoreFailure| NotTaken::refused(&failure);
+        let study = scanned.header.study().as_str();
+        if !self.expected.contains(study) {
+            (self.expect)(study).map_err(NotTaken::because)?;
+            self.expected.insert(study.to_owned());
+        }
+        let mut object = Box::new(self.intake.object(head).map_err(refused)?);
+        let mut before = (&mut file).take(scanned.data_set_offset);
+        io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;
+        let mut piece = vec![0; 256 * 1024];
+        loop {
+            let count = file.read(&mut piece).map_err(unreadable)?;
+            if count == 0 {
+                break;
+            }
+            object.write(&piece[..count]).map_err(refused)?;
+        }
+        object.commit().map_err(refused)?;
+        let patient = Patient::of(&Attributes::of(&scanned.header));
+        Ok((study.to_owned(), patient))
+    }
+
     /// Whether there were as many files as one import takes.
     fn is_full(&self) -> bool {
         self.seen.len() >= FILES
@@ -254,46 +322,8 @@ impl From<FileError> for NotTaken {
     }
 }
 
-fn take(intake: &StudyIntake, path: &Path) -> Result<(String, Patient), NotTaken> {
-    let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
-    let mut file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let scanned = scan(&mut file, length)?;
-    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    fill(intake, &scanned, file)
-}
-
 fn scan(file: impl Read, length: u64) -> Result<ScannedFile, NotTaken> {
     Ok(scan_file(file, Some(length))?)
-}
-
-/// Takes in the data set of a file that was scanned, read from its beginning.
-fn fill(
-    intake: &StudyIntake,
-    scanned: &ScannedFile,
-    mut file: impl Read,
-) -> Result<(String, Patient), NotTaken> {
-    let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
-    let head = ObjectHead {
-        sop_class: scanned.header.sop_class().as_str().to_owned(),
-        sop_instance: scanned.header.sop_instance().as_str().to_owned(),
-        transfer_syntax: scanned.header.transfer_syntax().uid().as_str().to_owned(),
-    };
-    let refused = |failure: StoreFailure| NotTaken::refused(&failure);
-    let mut object = Box::new(intake.object(head).map_err(refused)?);
-    let mut before = (&mut file).take(scanned.data_set_offset);
-    io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        let count = file.read(&mut piece).map_err(unreadable)?;
-        if count == 0 {
-            break;
-        }
-        object.write(&piece[..count]).map_err(refused)?;
-    }
-    object.commit().map_err(refused)?;
-    let patient = Patient::of(&Attributes::of(&scanned.header));
-    Ok((scanned.header.study().as_str().to_owned(), patient))
 }
 
 #[cfg(test)]

@@ -330,12 +330,7 @@ impl Register {
             .map(|(parcel, _)| parcel)
             .collect();
         for parcel in bare {
-            let key = parcel.as_bytes().to_vec();
-            self.shared.store.commit(Change {
-                removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
-                ..Change::default()
-            })?;
-            self.shared.parcels.remove(&parcel)?;
+            self.erase(&parcel)?;
         }
         Ok(())
     }
@@ -423,6 +418,34 @@ impl Register {
     pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
         let held = self.lock();
         Some(held.get(parcel)?.key.as_ref()?.duplicate())
+    }
+
+    /// Removes a study as if it had never come; one that is not here, or that still arrives, is left alone. It must be
+    /// in no case. Returns whether it was removed.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when the disk fails.
+    pub fn remove(&self, parcel: &ParcelId) -> Result<bool, RegisterError> {
+        let removed = {
+            let mut held = self.lock();
+            let is_still = |held: &Held| held.writing == 0 && !held.closing;
+            held.extract_if(*parcel..=*parcel, |_, held| is_still(held))
+                .next()
+        };
+        if removed.is_none() {
+            return Ok(false);
+        }
+        self.erase(parcel)?;
+        Ok(true)
+    }
+
+    fn erase(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
+        let key = parcel.as_bytes().to_vec();
+        self.shared.store.commit(Change {
+            removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
+            ..Change::default()
+        })?;
+        Ok(self.shared.parcels.remove(parcel)?)
     }
 
     /// Notes that the sealed objects of a closed study are removed; what is not here is no error.

@@ -12,7 +12,6 @@ use crate::dicom::part10::PREAMBLE_BYTES;
 use crate::dicom::scanner::{INFLATE_RATIO_FROM, INFLATE_RATIO_MAX};
 use crate::language::{Explain, Message};
 use crate::say;
-use crate::studies::intake::StudyIntake;
 
 /// Bytes that everything in one archive may unpack to: more than any disc holds.
 const UNPACKED: u64 = 128 << 30;
@@ -32,7 +31,7 @@ pub(super) fn is_zip(path: &Path) -> bool {
 }
 
 /// Takes in what an archive holds. `name` is how people know the archive.
-pub(super) fn take_in(intake: &StudyIntake, path: &Path, name: &str, to: &mut Gathering) {
+pub(super) fn take_in(path: &Path, name: &str, to: &mut Gathering<'_>) {
     let mut archive = match open(path) {
         Ok(archive) => archive,
         Err(refused) => return to.refuse(name.to_owned(), refused),
@@ -42,17 +41,16 @@ pub(super) fn take_in(intake: &StudyIntake, path: &Path, name: &str, to: &mut Ga
         if to.is_full() {
             return to.refuse(name.to_owned(), NotTaken::because(too_many()));
         }
-        take_entry(intake, &mut archive, index, name, &mut left, to);
+        take_entry(&mut archive, index, name, &mut left, to);
     }
 }
 
 fn take_entry(
-    intake: &StudyIntake,
     archive: &mut ZipArchive<BufReader<File>>,
     index: usize,
     outer: &str,
     left: &mut u64,
-    to: &mut Gathering,
+    to: &mut Gathering<'_>,
 ) {
     let (name, size) = match archive.by_index_raw(index) {
         Ok(entry) if entry.is_dir() => return,
@@ -83,7 +81,7 @@ fn take_entry(
         let entry = archive
             .by_index(index)
             .map_err(|error| NotTaken::because(said(&error)))?;
-        super::fill(intake, &scanned, entry.take(size))
+        to.fill(&scanned, entry.take(size))
     });
     to.note(name, taken);
 }
