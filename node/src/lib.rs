@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod audit;
 pub mod chance;
+pub mod checks;
 pub mod cli;
 pub mod commitments;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod disk;
 pub mod entities;
 pub mod index;
 pub mod language;
+pub mod media;
 pub mod network;
 pub mod outputs;
 pub mod parcels;

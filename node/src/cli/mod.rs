@@ -14,14 +14,17 @@ mod access;
 mod arguments;
 pub use arguments::Demo;
 mod case;
+mod check;
 mod confirm;
 mod destination;
 mod dicom;
 mod init;
+mod media;
 mod notice;
 mod partner;
 mod passphrase;
 mod person;
+mod quarantine;
 mod renew;
 mod report;
 mod revoke;
@@ -95,6 +98,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Init(init) => done(init::init(&init)),
         Verb::Run(run) => done(run::run(&run)),
         Verb::Partner(partner) => done(partner::partner(partner)),
+        Verb::Media(media) => done(media::media(media)),
         Verb::Study(study) => done(study::study(study)),
         Verb::Case(case) => done(case::case(case)),
         Verb::Person(person) => done(person::person(person)),

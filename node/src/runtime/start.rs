@@ -29,6 +29,7 @@ use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
+use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -230,12 +231,14 @@ fn open_ports(
         storage(),
         catalogue,
     );
+    let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
         register,
         granted,
         holdings,
+        imports,
         store: store.clone(),
         storage: storage(),
         network,

@@ -31,6 +31,10 @@ pub enum Rows {
     Commitments,
     /// Who may come in by the web, sealed: hashes of tokens, fingerprints, accounts.
     WebAccess,
+    /// Objects that are set aside, sealed.
+    Quarantine,
+    /// Imports of media, sealed.
+    Imports,
 }
 
 impl Rows {
@@ -45,6 +49,8 @@ impl Rows {
         Rows::Audit,
         Rows::Commitments,
         Rows::WebAccess,
+        Rows::Quarantine,
+        Rows::Imports,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -60,6 +66,8 @@ impl Rows {
             Rows::Destinations => "destinations-1",
             Rows::Audit => "audit-1",
             Rows::Commitments => "commitments-1",
+            Rows::Quarantine => "quarantine-1",
+            Rows::Imports => "imports-1",
         }
     }
 

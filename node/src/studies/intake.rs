@@ -46,7 +46,7 @@ const BUSY: StoreFailure = StoreFailure::new(
 const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
-    "同じ SOP Instance UID で内容の違う画像が既にあります",
+    "同じ SOP Instance UID で内容の違う画像が既にあるため、隔離しました",
 );
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
@@ -261,14 +261,14 @@ impl ObjectWriter for ArrivingObject<'_> {
         }
         match added {
             Added::New => Ok(()),
-            outcome => {
+            Added::Same => {
                 let file = register.parcels().file_of(&place.parcel, place.slot);
-                std::fs::remove_file(file).map_err(|error| disk(&error))?;
-                if outcome == Added::Same {
-                    Ok(())
-                } else {
-                    Err(CONFLICT)
-                }
+                std::fs::remove_file(file).map_err(|error| disk(&error))
+            }
+            Added::Conflict => {
+                let aside = register.set_aside(&place, &header, content, now());
+                aside.map_err(|error| failure(&error))?;
+                Err(CONFLICT)
             }
         }
     }
