@@ -1,8 +1,8 @@
 //! The configuration file: what was typed, checked once into what it means. Unknown keys are
 //! refused with their line.
 
-mod dicom;
 pub mod audit;
+mod dicom;
 mod problems;
 pub mod reach;
 mod template;
@@ -24,8 +24,8 @@ use crate::config::audit::{AuditConfig, RawAudit};
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
-pub use template::template;
 pub use reach::is_host_and_port;
+pub use template::template;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "dokuei.toml";
@@ -344,8 +344,6 @@ fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
     } else {
         Err((key, problems::title(title)))
     }
-}
-
 }
 
 #[cfg(test)]

@@ -120,6 +120,7 @@ impl Records {
             | Record::AnnouncementReceived(_)
             | Record::CaseOpened(..)
             | Record::CaseChecked(_)
+            | Record::StudyChecked(..)
             | Record::LinkReceived(_)
             // A report that waits for the requester's key is told when it is issued.
             | Record::ReportSealed(..)

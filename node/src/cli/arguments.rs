@@ -58,7 +58,7 @@ pub(super) enum Verb {
     /// 署名する人 / people who sign
     #[command(subcommand)]
     Person(Person),
-    /// DICOM の接続 / DICOM connections
+    /// DICOM の装置・送り先、DICOMweb に接続する人 / DICOM callers and destinations, and who comes in by DICOMweb
     #[command(subcommand)]
     Dicom(Dicom),
     /// 鍵を失効させる / take a key back, for ever
@@ -66,9 +66,6 @@ pub(super) enum Verb {
     Revoke(Revoke),
     /// 施設の証明書を更新する / renew the site's certificate, with the recovery sheet; the node must be stopped
     Renew(Renew),
-    /// DICOM の装置と送り先 / DICOM callers and destinations
-    #[command(subcommand)]
-    Dicom(Dicom),
     /// レポート / reports
     #[command(subcommand)]
     Report(Report),

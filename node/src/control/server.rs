@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, checking, dicom, keys, media, partners, people, quarantine,
-    reports, sending, socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, checking, dicom, keys, media, partners,
+    people, quarantine, reports, sending, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;

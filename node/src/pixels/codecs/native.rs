@@ -32,7 +32,11 @@ pub(super) fn big_words(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeE
         return big(image, source);
     }
     let mut swapped = source.to_vec();
-    swapped.as_chunks_mut::<2>().0.iter_mut().for_each(|word| word.reverse());
+    swapped
+        .as_chunks_mut::<2>()
+        .0
+        .iter_mut()
+        .for_each(|word| word.reverse());
     little(image, &swapped)
 }
 
