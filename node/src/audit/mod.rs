@@ -30,12 +30,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dokuei_keys::secret::StorageKey;
+use dokuei_protocol::case::CaseId;
 
 use crate::config::audit::AuditConfig;
 use crate::language::{Failure, Message};
 use crate::store::Store;
-use event::{Event, Kind};
-use records::Records;
+use event::{Event, Kind, Subject};
+use records::{Records, Remembered};
 use sender::{Sender, Trouble};
 use spool::Spool;
 use writer::{Note, Writer};
@@ -89,6 +90,7 @@ struct Trail {
     head: Arc<AtomicU64>,
     spool: Arc<Spool>,
     trouble: Trouble,
+    remembered: Remembered,
     host: String,
     waiting_threads: Mutex<Option<Waiting>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -149,6 +151,7 @@ impl Audit {
             head: Arc::new(AtomicU64::new(records)),
             spool,
             trouble,
+            remembered: Remembered::default(),
             host: format!("{}:{}", config.host, config.port),
             waiting_threads: Mutex::new(Some(waiting)),
             threads: Mutex::default(),
@@ -178,6 +181,7 @@ impl Audit {
             spool: Arc::clone(&trail.spool),
             source: waiting.source,
             records,
+            remembered: trail.remembered.clone(),
         };
         let sender = waiting.sender;
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -209,6 +213,13 @@ impl Audit {
             trail.head.store(length, Ordering::Release);
             // A full channel has it look anyway.
             let _ = trail.notes.try_send(Note::Look);
+        }
+    }
+
+    /// Keeps in mind whose study a case is about, for records that are yet to be told.
+    pub fn remember(&self, case: CaseId, subject: Subject) {
+        if let Some(trail) = &self.0 {
+            trail.remembered.put(case, subject);
         }
     }
 
