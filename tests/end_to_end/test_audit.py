@@ -190,3 +190,23 @@ def test_another_server_gets_nothing(site, tmp_path, authority, collector):
     config.write_text(config.read_text().replace(str(other.file), "missing.pem"))
     said = one_sentence(dokuei("run", site.data, ok=False))
     assert "missing.pem" in said and "[audit]" in said
+
+
+def test_a_node_that_is_no_partner_any_more_is_told(tmp_path, authority, collector):
+    clinic, hospital = (Site(tmp_path / title, name, title) for title, name in (("CLINIC", "架空診療所"), ("HOSPITAL", "架空大学病院")))
+    try:
+        audited(hospital, collector, f'ca = "{authority.file}"')
+        clinic.start()
+        hospital.start()
+        code = hospital.ask("partner", "invite")["code"]
+        clinic.ask("partner", "accept", code)
+        until("they are connected", lambda: hospital.ask("partner", "list")[0]["connected"])
+        dokuei("partner", "remove", clinic.name, "--dir", hospital.data)
+        alert = lambda: [message for message in collector.messages() if message.kind == "110126"]
+        turned_away = until("the alert", alert)[0]
+        assert turned_away.event == "110113" and turned_away.objects("110182") == ["127.0.0.1"]
+        trusted = [message for message in collector.messages() if message.kind == "110129"]
+        assert len(trusted) == 2, "paired, and removed"
+    finally:
+        clinic.close()
+        hospital.close()

@@ -216,7 +216,7 @@ impl Records {
         Ok(vec![
             Kind::Accessed {
                 by: author.clone(),
-                how: Access::Create,
+                how: Access::Report,
                 subject: subject.clone(),
             },
             // The report alone goes back.
