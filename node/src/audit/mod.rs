@@ -92,12 +92,12 @@ struct Trail {
     trouble: Trouble,
     remembered: Remembered,
     host: String,
-    waiting_threads: Mutex<Option<Waiting>>,
+    unstarted: Mutex<Option<Unstarted>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 /// What the threads need until they start.
-struct Waiting {
+struct Unstarted {
     notes: Receiver<Note>,
     source: Source,
     sender: Sender,
@@ -140,7 +140,7 @@ impl Audit {
             trouble: trouble.clone(),
         };
         let (notes, receiver) = sync_channel(NOTES);
-        let waiting = Waiting {
+        let unstarted = Unstarted {
             notes: receiver,
             source,
             sender,
@@ -153,7 +153,7 @@ impl Audit {
             trouble,
             remembered: Remembered::default(),
             host: format!("{}:{}", config.host, config.port),
-            waiting_threads: Mutex::new(Some(waiting)),
+            unstarted: Mutex::new(Some(unstarted)),
             threads: Mutex::default(),
         }))))
     }
@@ -166,24 +166,24 @@ impl Audit {
         let Some(trail) = &self.0 else {
             return Ok(());
         };
-        let waiting = trail
-            .waiting_threads
+        let unstarted = trail
+            .unstarted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(waiting) = waiting else {
+        let Some(unstarted) = unstarted else {
             return Ok(());
         };
         let writer = Writer {
-            notes: waiting.notes,
+            notes: unstarted.notes,
             lost: Arc::clone(&trail.lost),
             head: Arc::clone(&trail.head),
             spool: Arc::clone(&trail.spool),
-            source: waiting.source,
+            source: unstarted.source,
             records,
             remembered: trail.remembered.clone(),
         };
-        let sender = waiting.sender;
+        let sender = unstarted.sender;
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let writing = thread("audit-writer").spawn(move || writer.run())?;
         let sending = thread("audit-sender").spawn(move || sender.run())?;
