@@ -99,16 +99,12 @@ fn a_registered_certificate_is_asked_for_and_compared() {
 #[test]
 fn with_an_authority_only_its_clients_and_registered_ones_get_in() {
     let (house, memory) = (House::new(), Memory::new());
-    let (server, signed) = (house.card("server"), house.card("signed"));
+    let (server, authority) = (house.card("server"), house.authority());
+    let signed = house.signed(&authority, "signed");
     let (pinned, stranger) = (house.card("pinned"), house.card("stranger"));
     house.register("CT1", "127.0.0.1", None);
     house.register("CT2", "127.0.0.1", Some(pinned.fingerprint));
-    let scp = house.start(
-        Limits::default(),
-        &server,
-        Some(&signed.certificate),
-        &memory,
-    );
+    let scp = house.start(Limits::default(), &server, Some(&authority.file), &memory);
     assert!(echoscu(door(&scp), "CT1", Some(&signed), &server).success);
     assert!(echoscu(door(&scp), "CT2", Some(&pinned), &server).success);
     assert!(!echoscu(door(&scp), "CT1", Some(&stranger), &server).success);
@@ -159,6 +155,25 @@ fn tls_and_no_tls_are_told_apart_in_words() {
     assert!(!ran.success);
     memory.wait_for_notice(&format!("or use port {}", plain.port()));
     assert!(ran.output.contains("aborted"), "{}", ran.output);
+}
+
+#[test]
+fn a_server_is_recognised_by_who_signed_its_certificate_and_for_which_host() {
+    let (house, memory) = (House::new(), Memory::new());
+    let authority = house.authority();
+    let scp = house.start(
+        Limits::default(),
+        &house.signed(&authority, "server"),
+        None,
+        &memory,
+    );
+    let ders = tls::authorities(&std::fs::read(&authority.file).unwrap()).unwrap();
+    let trust = Trust::Authority(ders.iter().map(|der| der.to_vec().into()).collect());
+    echo(&protected(&scp, &trust, None)).unwrap();
+    let mut misnamed = protected(&scp, &trust, None);
+    misnamed.tls = Some(client(&trust, "localhost", None).unwrap());
+    let said = echo(&misnamed).unwrap_err().message().en;
+    assert!(said.contains("for another host name"), "{said}");
 }
 
 /// Sends bytes and reads what comes until the end, for as long as a test waits.
