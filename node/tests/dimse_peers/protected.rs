@@ -217,6 +217,31 @@ fn what_is_no_tls_ends_there_and_costs_nobody_else_anything() {
 }
 
 #[test]
+fn a_record_that_comes_byte_by_byte_is_waited_for_no_longer_than_a_request() {
+    let (house, memory) = (House::new(), Memory::new());
+    let server = house.card("server");
+    let scp = house.start(hasty(), &server, None, &memory);
+    let called = client(&Trust::Fingerprint(server.fingerprint), "127.0.0.1", None).unwrap();
+    let mut tls = rustls::ClientConnection::new(called.config, called.server).unwrap();
+    let mut peer = TcpStream::connect(door(&scp)).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut peer).unwrap();
+    }
+    tls.writer().write_all(&[1; 8192]).unwrap();
+    let mut record = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut record).unwrap();
+    }
+    let pace = Duration::from_millis(20);
+    let cut = record.iter().find_map(|byte| {
+        std::thread::sleep(pace);
+        peer.write_all(std::slice::from_ref(byte)).err()
+    });
+    assert!(cut.is_some());
+    memory.wait_for_notice("time-out while waiting for the association");
+}
+
+#[test]
 fn silent_handshakes_keep_no_device_out() {
     let (house, memory) = (House::new(), Memory::new());
     let server = house.card("server");
