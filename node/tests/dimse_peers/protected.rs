@@ -16,7 +16,7 @@ use crate::folder::Folder;
 use crate::house::{Card, House};
 use crate::memory::{Memory, hasty};
 use crate::object::*;
-use crate::send::{impatient, send};
+use crate::send::{destination, impatient, send};
 
 /// dcmtk's verification client, as `title`; `card`: with its certificate.
 fn echoscu(to: SocketAddr, title: &str, card: Option<&Card>, server: &Card) -> Ran {
@@ -174,6 +174,36 @@ fn a_server_is_recognised_by_who_signed_its_certificate_and_for_which_host() {
     misnamed.tls = Some(client(&trust, "localhost", None).unwrap());
     let said = echo(&misnamed).unwrap_err().message().en;
     assert!(said.contains("for another host name"), "{said}");
+}
+
+#[test]
+fn storescp_that_asks_for_our_certificate_is_shown_it() {
+    let (house, folder) = (House::new(), Folder::new());
+    let (theirs, ours) = (house.card("theirs"), house.card("ours"));
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let options = [
+        "+tls".to_owned(),
+        path(&theirs.key),
+        path(&theirs.certificate),
+        "+cf".to_owned(),
+        path(&ours.certificate),
+    ];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let archive = dcmtk::StoreScp::start(&options, folder.path());
+    let pin = Trust::Fingerprint(theirs.fingerprint);
+    let identity = Identity::read(&ours.certificate, &ours.key).unwrap();
+    let mut to = destination(([127, 0, 0, 1], archive.port).into());
+    to.tls = Some(client(&pin, "127.0.0.1", Some(&identity)).unwrap());
+    let objects: Vec<Object> = (0..10).map(|n| Object::new(CT, EXPLICIT, n, 256)).collect();
+    let (_, summary) = send(&to, objects.iter().map(Object::boxed));
+    assert_eq!((summary.stored, summary.associations), (10, 1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10);
+    to.tls = Some(client(&pin, "127.0.0.1", None).unwrap());
+    let said = echo(&to).unwrap_err().message().en;
+    assert!(
+        said.contains("asks for a certificate of this node"),
+        "{said}"
+    );
 }
 
 /// Sends bytes and reads what comes until the end, for as long as a test waits.
