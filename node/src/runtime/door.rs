@@ -72,8 +72,9 @@ pub(super) fn start_scp(
         tracing::warn!(target: "dokuei::dicom", "no DICOM caller is registered: every device of the house may send images; register them with 'dokuei dicom caller add'");
     }
     let scp = Scp::start(scp, intake).map_err(|error| failed(&error as &dyn Explain))?;
-    if let Some(at) = scp.tls_addr() {
-        tracing::info!(target: "dokuei::dicom", %at, "DICOM over TLS");
+    if let (Some(at), Some(identity)) = (scp.tls_addr(), entities.identity()) {
+        let fingerprint = tls::fingerprint_text(&identity.fingerprint());
+        tracing::info!(target: "dokuei::dicom", %at, fingerprint, "DICOM over TLS");
     }
     Ok(scp)
 }
