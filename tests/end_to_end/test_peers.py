@@ -94,8 +94,8 @@ def test_a_device_is_known_by_its_certificate(site, tmp_path):
     with open(site.data / "dokuei.toml", "a") as config:
         config.write(f'\n[dicom.tls]\nlisten = "127.0.0.1:{port}"\n')
     site.start()
-    dicom = site.ask("status")["dicom"]
-    assert (dicom["tls_port"], dicom["tls_fingerprint"]) == (port, made["fingerprint"])
+    assert site.ask("status")["dicom"]["tls_port"] == port
+    assert made["fingerprint"] in site.said()
     callers(site, "add", "CT1", "--address", "127.0.0.1", "--certificate", mine[2])
     node = made["certificate"]
     assert echo(site, "CT1", port, client(node, mine))

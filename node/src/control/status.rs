@@ -18,7 +18,6 @@ use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
 use crate::site::people;
-use crate::tls::fingerprint_text;
 
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
@@ -101,7 +100,7 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         "halted": halted.map(|(code, why)| json!({ "code": code, "ja": why.ja, "en": why.en })),
         "listen": node.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "announced": seen.announced,
-        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "tls_port": node.dicom_tls.map(|at| at.port()), "tls_fingerprint": node.entities.identity().map(|shown| fingerprint_text(&shown.fingerprint())), "ae_title": config.ae_title, "open_intake": node.entities.is_open() },
+        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "tls_port": node.dicom_tls.map(|at| at.port()), "ae_title": config.ae_title, "open_intake": node.entities.is_open() },
         "archive": config.archive.as_ref().map(|archive| json!({ "host": archive.host, "port": archive.port, "ae_title": archive.ae_title })),
         "partners": partners,
         "studies": studies_json(node, &seen.asked),
