@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
-use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig, TlsDoor};
-use crate::entities::{Entities, Means};
+use crate::entities::{Entities, Means, title};
 use crate::language::{Explain, Failure};
 use crate::runtime::start::failed;
-use crate::say;
 use crate::site::SiteFolder;
 use crate::site::keys::SiteKeys;
 use crate::store::Store;
@@ -74,8 +72,9 @@ pub(super) fn start_scp(
         tracing::warn!(target: "dokuei::dicom", "no DICOM caller is registered: every device of the house may send images; register them with 'dokuei dicom caller add'");
     }
     let scp = Scp::start(scp, intake).map_err(|error| failed(&error as &dyn Explain))?;
-    if let Some(at) = scp.tls_addr() {
-        tracing::info!(target: "dokuei::dicom", %at, "DICOM over TLS");
+    if let (Some(at), Some(identity)) = (scp.tls_addr(), entities.identity()) {
+        let fingerprint = tls::fingerprint_text(&identity.fingerprint());
+        tracing::info!(target: "dokuei::dicom", %at, fingerprint, "DICOM over TLS");
     }
     Ok(scp)
 }
@@ -95,16 +94,4 @@ fn tls_door(
         address: tls.listen,
         config: tls::server(identity, client_ca.as_deref(), pinned)?,
     }))
-}
-
-fn title(text: &str) -> Result<AeTitle, Failure> {
-    text.parse().map_err(|_| {
-        Failure::new(
-            "config-invalid",
-            say!(
-                "AE タイトル「{text}」は使えません。半角英数字と記号 1～16 文字で指定してください。",
-                "The AE title '{text}' is not one: 1 to 16 ASCII letters, digits and signs."
-            ),
-        )
-    })
 }

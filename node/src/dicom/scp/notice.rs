@@ -171,13 +171,7 @@ impl Explain for Notice<'_> {
             Notice::SpeaksPlain {
                 address,
                 plain_port,
-            } => {
-                let ip = address.ip();
-                say!(
-                    "{ip} の装置が TLS のポートに暗号化なしの DICOM で接続してきました。送信側で TLS を有効にするか、宛先をポート {plain_port} にしてください",
-                    "the sender at {ip} speaks plain DICOM, but this port is for TLS: switch TLS on at the sender, or use port {plain_port}"
-                )
-            }
+            } => speaks_plain(address.ip(), *plain_port),
             Notice::NothingAccepted { caller } => {
                 let (title, ip) = (&caller.calling_ae, caller.address.ip());
                 say!(
@@ -260,6 +254,13 @@ impl Explain for Notice<'_> {
 }
 
 displayed_in_english!(Notice<'_>);
+
+fn speaks_plain(ip: IpAddr, plain_port: u16) -> Message {
+    say!(
+        "{ip} の装置が TLS のポートに暗号化なしの DICOM で接続してきました。送信側で TLS を有効にするか、宛先をポート {plain_port} にしてください",
+        "the sender at {ip} speaks plain DICOM, but this port is for TLS: switch TLS on at the sender, or use port {plain_port}"
+    )
+}
 
 fn speaks_tls(ip: IpAddr, tls_port: Option<u16>) -> Message {
     match tls_port {
