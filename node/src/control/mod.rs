@@ -7,6 +7,7 @@ pub mod server;
 pub mod socket;
 
 pub(crate) mod answers;
+mod carrying;
 mod cases;
 mod checking;
 mod endings;

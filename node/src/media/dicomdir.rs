@@ -78,7 +78,7 @@ fn name(after: &[u8]) -> Option<String> {
         .collect();
     let is_name = |part: &&str| {
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        !part.is_empty() && part.bytes().all(letters)
+        part.bytes().any(|byte| byte.is_ascii_alphanumeric()) && part.bytes().all(letters)
     };
     parts.iter().all(is_name).then(|| parts.join("/"))
 }
