@@ -26,7 +26,12 @@ pub fn missing(root: &Path, seen: &[String]) -> io::Result<(Vec<String>, u32)> {
     for directory in seen.iter().filter(|name| is_directory(name)) {
         let folder = directory.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut bytes = Vec::new();
-        let file = File::open(root.join(directory))?;
+        let file = match File::open(root.join(directory)) {
+            Ok(file) => file,
+            // The name is shown otherwise than it is written.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
         file.take(BYTES).read_to_end(&mut bytes)?;
         for listed in listed(&bytes) {
             let name = match folder.is_empty() {
