@@ -21,6 +21,7 @@ const FORMS: &[&str] = &[
     "manifest-1",
     "report-subject-1",
     "dokuei-report-1",
+    "dokuei-case-1",
 ];
 
 /// What touches the world: clocks, sockets, disks, runtimes, and DICOM.

@@ -19,7 +19,7 @@ use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::entities::scope::{Domain, Scope};
 use dokuei_node::entities::{Caller, Destination, Retry, Trust};
 use dokuei_node::index::catalogue::Catalogue;
-use dokuei_node::media::{Decision, ImportedFile, ImportedStudy, MediaImport, Standing};
+use dokuei_node::media::{CaseFile, Decision, ImportedFile, ImportedStudy, MediaImport, Standing};
 use dokuei_node::parcels::{ObjectHead, SealedObject};
 use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
@@ -160,6 +160,21 @@ fn a_study_with_what_the_check_needs() {
         text: Some(Text::Likely),
     });
     check("studies-1-seen", seen);
+}
+
+#[test]
+fn a_case_on_a_medium() {
+    let file = CaseFile {
+        case: CaseId::from_bytes([12; 32]),
+        requester: clinic(),
+        reader: SiteId::from_bytes([15; 32]),
+        parcel: parcel(),
+        documents: vec![vec![1, 2].into()],
+    };
+    let bytes = file.to_bytes();
+    let magic = b"dokuei-case-1\n";
+    let text = shown(&mut Decoder::new(bytes.strip_prefix(magic).unwrap()));
+    check_text("dokuei-case-1", &text);
 }
 
 #[test]

@@ -203,6 +203,11 @@ pub enum CannotDo {
     /// The check before sending holds the study back.
     #[error("the check before sending holds the study back")]
     HeldBack,
+    /// The partner has not said since the start what it holds of this site.
+    #[error(
+        "the partner has not been connected since this node was started: nothing can go out to it"
+    )]
+    NotHeard,
     /// Too many open cases.
     #[error("there are too many open cases; close some first")]
     TooManyCases,

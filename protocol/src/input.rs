@@ -150,6 +150,15 @@ pub enum Command {
     AnnounceAddresses(Vec<String>),
     /// Say what this site reads, if that has changed.
     AnnounceCapacity(Vec<OfferSlot>),
+    /// As reader: take what a medium brought of a case.
+    TakeCargo {
+        /// Who sealed it.
+        from: SiteId,
+        /// The case.
+        case: CaseId,
+        /// Its documents, in their order.
+        documents: Vec<Vec<u8>>,
+    },
     /// Note what the check before sending found in a study that is not sent.
     NoteCheck(ParcelId, Check),
     /// Open a case for a sealed study and offer it.

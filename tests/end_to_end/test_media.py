@@ -120,6 +120,7 @@ def hostile(path):
         archive.write(inner, "../../../etc/../image.dcm")
         archive.writestr("/etc/cron.d/evil\x1b[2J", b"no image")
         archive.writestr("inside.zip", b"PK\x03\x04")
+        archive.writestr("../listed/DICOMDIR", b"\x04\0\0\x15CS\x04\0GONE")
         archive.writestr("bomb.dcm", bytes(64 << 20))
     return image
 
@@ -127,7 +128,12 @@ def hostile(path):
 def test_a_hostile_zip_costs_nothing_and_goes_nowhere(clinic, tmp_path):
     path = tmp_path / "evil.zip"
     image = hostile(path)
+    # A folder by the name that the archive's own name would make.
+    (tmp_path / "evil.zip:..").mkdir()
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / "DICOMDIR").write_bytes(b"\x04\0\0\x15CS\x04\0AWAY")
     receipt = take(clinic, path)
+    assert receipt["missing"] == []
     assert receipt["taken"] == 1 and standings(receipt) == {image.uid: "held"}
     why = {one["file"].split("/")[-1].split(":")[-1]: one["why"]["en"] for one in receipt["skipped"]}
     assert "inside another" in why["inside.zip"] and "more than is taken" in why["bomb.dcm"]

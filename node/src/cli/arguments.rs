@@ -178,6 +178,15 @@ pub(super) enum Case {
         #[command(flatten)]
         at: At,
     },
+    /// 回線が使えないとき、送付中の検査を封じたままメディアに書き出す / write a case that is on its way to a medium, sealed, for when the line is down
+    Export {
+        /// 症例 ID（先頭 4 文字以上） / case id or its beginning
+        case: String,
+        /// 新しく作るフォルダ / the new folder
+        to: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
     /// もう一度依頼する / offer one again
     Offer {
         /// 症例 ID（先頭 4 文字以上） / case id or its beginning

@@ -1,7 +1,10 @@
 //! `dokuei case …`.
 
+use std::path::Path;
+
 use serde_json::Value;
 
+use crate::cli::At;
 use crate::cli::arguments::Case;
 use crate::cli::show::{bytes, day, explain_marks, marked, message, table, text, time};
 use crate::control::request::Request;
@@ -22,6 +25,7 @@ pub(super) fn case(case: Case) -> Result<(), Failure> {
         Case::Show { case, at } => (at, Request::CaseShow { case }),
         Case::Withdraw { case, reason, at } => (at, Request::CaseWithdraw { case, reason }),
         Case::Offer { case, to, at } => (at, Request::CaseOffer { case, to }),
+        Case::Export { case, to, at } => return export(case, &to, &at),
         Case::Quote { case, hours, at } => (at, Request::CaseQuote { case, hours }),
         Case::Decline { case, at } => (at, Request::CaseDecline { case }),
         Case::Claim { case, reader, at } => (at, Request::CaseClaim { case, reader }),
@@ -59,6 +63,24 @@ fn list(answer: &Value) {
         &cases.iter().map(row).collect::<Vec<_>>(),
     );
     explain_marks(cases.iter().map(|case| &case["study"]));
+}
+
+/// Writes a case to a medium.
+fn export(case: String, to: &Path, at: &At) -> Result<(), Failure> {
+    let to = std::path::absolute(to).unwrap_or_else(|_| to.to_owned());
+    let to = to.display().to_string();
+    let answer = at.ask(Request::CaseExport { case, to })?;
+    at.print(&answer, |answer| {
+        let (objects, place) = (&answer["objects"], text(answer, "place"));
+        outln!(
+            "{}",
+            say!(
+                "{objects} 枚を封じたまま {place} に書き出しました。読影側で「dokuei media import」を実行してください。",
+                "Wrote {objects} objects, sealed, to {place}. The reader takes them in with 'dokuei media import'."
+            )
+        );
+    });
+    Ok(())
 }
 
 /// The modality that the study has here, or that was asked for.

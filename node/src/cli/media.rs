@@ -18,6 +18,10 @@ pub(super) fn media(media: Media) -> Result<(), Failure> {
             let path = std::fs::canonicalize(&path).unwrap_or(path);
             let path = path.display().to_string();
             let answer = at.ask(Request::MediaImport { path, of })?;
+            if !answer["case"].is_null() {
+                at.print(&answer, taken);
+                return Ok(());
+            }
             at.print(&answer, show);
             if answer["taken"] == 0 {
                 return Err(Failure::new(
@@ -55,6 +59,18 @@ pub(super) fn media(media: Media) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A case that came on a medium.
+fn taken(answer: &Value) {
+    let short = text(answer, "short");
+    outln!(
+        "{}",
+        say!(
+            "症例 {short} を取り込みました。画像の照合が終わると受領済になります（dokuei case show {short}）。",
+            "Took in case {short}. It is received when every image is verified (dokuei case show {short})."
+        )
+    );
 }
 
 fn list(answer: &Value) {

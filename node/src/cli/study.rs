@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cli::At;
 use crate::cli::arguments::Study;
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::cli::{case, check, quarantine};
@@ -37,7 +38,7 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             despite_check,
             at,
         } => {
-            let answer = at.ask(Request::StudySend(SendStudy {
+            let send = SendStudy {
                 study: whole_path(study),
                 to,
                 priority,
@@ -49,23 +50,8 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                 region,
                 laterality,
                 despite_check,
-            }))?;
-            at.print(&answer, |answer| {
-                imported(&answer["imported"]);
-                held_back(&answer["held_back"]);
-                answer["checks"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .for_each(check::findings);
-                answer["cases"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .for_each(case::show);
-            });
-            taken(&answer["imported"])?;
-            must_be_sent(&answer)?;
+            };
+            sent(&at, send)?;
         }
         Study::Quarantine(quarantine) => quarantine::quarantine(quarantine)?,
         Study::Check {
@@ -92,6 +78,20 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn sent(at: &At, send: SendStudy) -> Result<(), Failure> {
+    let answer = at.ask(Request::StudySend(send))?;
+    at.print(&answer, |answer| {
+        imported(&answer["imported"]);
+        held_back(&answer["held_back"]);
+        let checks = answer["checks"].as_array().into_iter().flatten();
+        checks.for_each(check::findings);
+        let cases = answer["cases"].as_array().into_iter().flatten();
+        cases.for_each(case::show);
+    });
+    taken(&answer["imported"])?;
+    must_be_sent(&answer)
 }
 
 /// A file or folder by its whole path: the node may run in another folder than the one it was typed in. Anything else as

@@ -38,6 +38,9 @@ pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
         CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
         CannotDo::HeldBack => "送信前の確認（検像）で保留になっています。",
+        CannotDo::NotHeard => {
+            "このノードの起動後に相手施設と一度も接続していないため、送り出せません。"
+        }
         CannotDo::TooManyCases => "進行中の症例が多すぎます。",
         CannotDo::TooManyPartners => "登録施設が多すぎます。",
         CannotDo::Limit => "プロトコルの上限を超えています。",
@@ -77,6 +80,10 @@ fn next_step(cannot: &CannotDo) -> Message {
         CannotDo::NoCase | CannotDo::TooManyCases => say!(
             "「dokuei case list」で確認してください。",
             "See 'dokuei case list'."
+        ),
+        CannotDo::NotHeard => say!(
+            "一度接続してからやり直してください。",
+            "Connect once, and try again."
         ),
         CannotDo::HeldBack => say!(
             "「dokuei study check」で指摘を確認してください。",
@@ -337,6 +344,7 @@ mod tests {
             CannotDo::NotNow,
             CannotDo::Candidates,
             CannotDo::HeldBack,
+            CannotDo::NotHeard,
             CannotDo::TooManyCases,
             CannotDo::TooManyPartners,
             CannotDo::Limit,

@@ -6,6 +6,7 @@ use dokuei_keys::id::ParcelId;
 use serde_json::{Value, json};
 
 use crate::control::answers::{both, find_case};
+use crate::control::carrying;
 use crate::control::request::DecideMedia;
 use crate::control::sending::{import_failed, no_study, register_failure};
 use crate::control::whose::whose;
@@ -26,6 +27,9 @@ const SHORTEST: usize = 4;
 /// Takes in what lies at a path. A study that was not here before is held from before its first image on until two
 /// identifiers agree, or a person decides: a crash in between lets nothing slip.
 pub(super) async fn import(node: &Node, path: &str, of: Option<&str>) -> Result<Value, Failure> {
+    if let Some(taken) = carrying::take(node, Path::new(path)).await? {
+        return Ok(taken);
+    }
     let expected = match of {
         Some(of) => Some(expected(node, of).await?),
         None => None,

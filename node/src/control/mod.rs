@@ -8,6 +8,7 @@ pub mod socket;
 
 mod access;
 pub(crate) mod answers;
+mod carrying;
 mod cases;
 mod checking;
 mod dicom;

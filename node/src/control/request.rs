@@ -82,6 +82,13 @@ pub enum Request {
         /// `not-needed`, `sent-in-error` or `read-elsewhere`.
         reason: String,
     },
+    /// Write a case that is on its way to a medium.
+    CaseExport {
+        /// Id or its beginning.
+        case: String,
+        /// A folder on this machine, which is made.
+        to: String,
+    },
     /// Offer a case again.
     CaseOffer {
         /// Id or its beginning.

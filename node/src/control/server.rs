@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, checking, dicom, keys, media, partners,
-    people, quarantine, reports, sending, socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, dicom, keys, media,
+    partners, people, quarantine, reports, sending, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -215,6 +215,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
         Request::CaseWithdraw { case, reason } => cases::withdraw(node, &case, &reason).await,
+        Request::CaseExport { case, to } => carrying::export(node, &case, &to).await,
         Request::CaseOffer { case, to } => cases::offer(node, &case, &to).await,
         Request::CaseQuote { case, hours } => cases::quote(node, &case, hours).await,
         Request::CaseDecline { case } => cases::decline(node, &case).await,

@@ -294,11 +294,7 @@ fn set_aside(node: &Node) -> Option<Message> {
 
 /// Studies from media of which nobody has said whose they are.
 fn undecided(node: &Node) -> Option<Message> {
-    let imports = node.ports.imports.all();
-    let count = imports
-        .iter()
-        .filter(|(_, import)| import.is_open())
-        .count();
+    let count = node.ports.imports.open_count();
     (count > 0).then(|| {
         say!(
             "メディアから取り込み、どの患者のものか未確認の検査があります: {count} 回分（dokuei media list で確認し、dokuei media decide で決定）",

@@ -26,7 +26,12 @@ pub fn missing(root: &Path, seen: &[String]) -> io::Result<(Vec<String>, u32)> {
     for directory in seen.iter().filter(|name| is_directory(name)) {
         let folder = directory.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut bytes = Vec::new();
-        let file = File::open(root.join(directory))?;
+        let file = match File::open(root.join(directory)) {
+            Ok(file) => file,
+            // The name is shown otherwise than it is written.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
         file.take(BYTES).read_to_end(&mut bytes)?;
         for listed in listed(&bytes) {
             let name = match folder.is_empty() {
@@ -78,7 +83,7 @@ fn name(after: &[u8]) -> Option<String> {
         .collect();
     let is_name = |part: &&str| {
         let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        !part.is_empty() && part.bytes().all(letters)
+        part.bytes().any(|byte| byte.is_ascii_alphanumeric()) && part.bytes().all(letters)
     };
     parts.iter().all(is_name).then(|| parts.join("/"))
 }

@@ -243,6 +243,12 @@ impl Imports {
         studies.any(|study| study.uid == uid && study.standing == Standing::Held)
     }
 
+    /// How many imports have a study of which somebody has still to say whose it is.
+    pub fn open_count(&self) -> usize {
+        let held = self.lock();
+        held.values().filter(|import| import.is_open()).count()
+    }
+
     /// Every receipt, oldest first.
     pub fn all(&self) -> Vec<(ParcelId, MediaImport)> {
         let held = self.lock();

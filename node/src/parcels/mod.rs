@@ -26,6 +26,8 @@ pub use sealing::{SealedObject, SealingObject};
 /// The folder beside the parcels for what is set aside. No parcel's folder has its name: those begin with two digits
 /// of an id.
 const QUARANTINE: &str = "quarantine";
+/// The folder beside the parcels for what a medium brought.
+const CARRIED: &str = "carried";
 
 /// Where sealed objects lie. Clones share the place.
 #[derive(Clone, Debug)]
@@ -106,6 +108,22 @@ impl Parcels {
     pub fn put_aside(&self, parcel: &ParcelId, slot: u32) -> io::Result<()> {
         let file = self.file_of(parcel, slot);
         std::fs::rename(&file, file.with_extension("aside"))
+    }
+
+    /// Where the sealed objects of a parcel lie that a medium brought, until a transfer has taken them.
+    pub fn carried(&self, parcel: &ParcelId) -> PathBuf {
+        self.folder.join(CARRIED).join(parcel.to_string())
+    }
+
+    /// Removes what a medium brought of a parcel; nothing there is no error.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn remove_carried(&self, parcel: &ParcelId) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.carried(parcel)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 
     /// Where an object lies that is set aside under a name of its own.

@@ -44,7 +44,7 @@ pub struct Imported {
     pub skipped: Vec<Skipped>,
     /// Files that were not taken although an object may be in them: without it a study is not whole.
     pub refused: usize,
-    /// Every file that was looked at, by its path below the imported folder.
+    /// Every file that was looked at, by its path below the imported folder; not what archives hold.
     pub seen: Vec<String>,
 }
 
@@ -116,6 +116,7 @@ pub fn import_expecting(
         expect,
         expected: BTreeSet::new(),
         seen: Vec::new(),
+        count: 0,
         taken: 0,
         patients: BTreeMap::new(),
         skipped: Vec::new(),
@@ -125,6 +126,8 @@ pub fn import_expecting(
         let below = file.strip_prefix(path).ok();
         let name = below.filter(|name| !name.as_os_str().is_empty());
         let name = name.unwrap_or(&file).display().to_string();
+        // What archives hold is not among these: names in them never become paths.
+        to.seen.push(legible(&name));
         if zipped::is_zip(&file) {
             zipped::take_in(&file, &name, &mut to);
         } else {
@@ -142,6 +145,7 @@ struct Gathering<'a> {
     /// The studies of which `expect` has heard.
     expected: BTreeSet<String>,
     seen: Vec<String>,
+    count: usize,
     taken: usize,
     patients: BTreeMap<String, Vec<FilesOfPatient>>,
     skipped: Vec<Skipped>,
@@ -194,7 +198,7 @@ impl Gathering<'_> {
 
     /// Whether there were as many files as one import takes.
     fn is_full(&self) -> bool {
-        self.seen.len() >= FILES
+        self.count >= FILES
     }
 
     /// Notes what became of a file.
@@ -218,7 +222,7 @@ impl Gathering<'_> {
                 }
             }
         }
-        self.seen.push(name);
+        self.count += 1;
     }
 
     fn refuse(&mut self, name: String, why: NotTaken) {

@@ -16,7 +16,8 @@ use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReferenc
 use crate::archive::StoringAhead;
 use crate::disk::Room;
 use crate::language::{Explain, Message, displayed_in_english};
-use crate::network::{FetchError, Network, RangeRequest};
+use crate::media::feed;
+use crate::network::{FetchError, Network, ParcelSink, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
 use crate::say;
 use crate::studies::intake::now;
@@ -184,7 +185,22 @@ impl Receiving {
         })
     }
 
+    /// Takes what a medium brought here.
+    async fn feed(
+        &self,
+        missing: Vec<RangeRequest>,
+        sink: Arc<dyn ParcelSink>,
+    ) -> Result<(), ReceiveError> {
+        let (parcels, parcel) = (self.parcels.clone(), self.manifest.parcel);
+        let fed = blocking(move || feed(&parcels, &parcel, &missing, &*sink));
+        Ok(fed.await?)
+    }
+
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
+        self.feed(sink.missing(), Arc::clone(sink) as _).await?;
+        // Whatever it was worth is on disk and marked by now.
+        let (parcels, parcel) = (self.parcels.clone(), self.manifest.parcel);
+        blocking(move || parcels.remove_carried(&parcel)).await?;
         for _ in 0..ROUNDS {
             let missing = sink.missing();
             if sink.is_mixed() {
@@ -225,6 +241,10 @@ impl Receiving {
             length: sealed_len(self.manifest.length),
         };
         let sink = Arc::new(ManifestSink::new(&self.parcels, &self.manifest.parcel)?);
+        self.feed(vec![range], Arc::clone(&sink) as _).await?;
+        if let Ok(manifest) = self.open_manifest() {
+            return Ok(manifest);
+        }
         let fetched = self
             .network
             .fetch(self.node, vec![range], 1, Arc::clone(&sink) as _)
@@ -264,7 +284,7 @@ impl ManifestSink {
     }
 }
 
-impl crate::network::ParcelSink for ManifestSink {
+impl ParcelSink for ManifestSink {
     fn write(&self, _: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
         std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, at)
     }

@@ -176,7 +176,9 @@ impl Service {
                 Some(Effect::ReceiveStudy {
                     case,
                     from,
-                    node: self.is_connected(from)?,
+                    node: self
+                        .is_connected(from)
+                        .or_else(|| self.is_carried(case, from))?,
                     grant,
                     key,
                 })
@@ -212,6 +214,12 @@ impl Service {
         }
     }
 
+    /// The node of a partner that need not be connected: what it would send lies here already.
+    fn is_carried(&self, case: CaseId, from: SiteId) -> Option<NodeId> {
+        let partner = self.partner_in_force(from)?;
+        self.carried.contains(&case).then_some(partner.node)
+    }
+
     fn granted_study(&self, case: CaseId) -> Option<(SiteId, Grant, ContentKey)> {
         let thread = &self.state.readings.get(&case)?.thread;
         let grant = thread.phase().grant()?.clone();
@@ -223,6 +231,9 @@ impl Service {
         let Some(attempt) = self.attempts.remove(&job) else {
             return;
         };
+        if let Job::ReceiveStudy(case) = job {
+            self.carried.remove(&case);
+        }
         // A node that does not act signs nothing, and what ends meanwhile would be signed for: it is
         // owed again when the node acts again.
         let signs = !matches!(job, Job::Send(..));

@@ -5,6 +5,7 @@
 //! its effects, in order. After a restart, [`Service::replay`] each stored entry, give back the
 //! stored secrets, then perform [`Service::resume`].
 
+mod carrying;
 mod commands;
 mod documents;
 mod jobs;
@@ -19,6 +20,8 @@ mod standing;
 pub use standing::Halt;
 pub mod views;
 
+pub use carrying::Cargo;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dokuei_keys::id::{NodeId, ParcelId, PrekeyId, SiteId};
@@ -29,6 +32,7 @@ use dokuei_keys::signing::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+use crate::case::CaseId;
 use crate::effect::{Answer, CannotDo, Effect, KeptPrekey, Member, Permit, SecretChange, Step};
 use crate::input::{Input, Job, Ticket};
 use crate::limits;
@@ -76,6 +80,8 @@ pub struct Service {
     synced: BTreeMap<NodeId, Timestamp>,
     /// Partners that have said since the start what they hold of this site.
     told: BTreeSet<SiteId>,
+    /// Cases whose sealed study lies here because a medium brought it, until an attempt to take it has failed.
+    carried: BTreeSet<CaseId>,
     /// The partner that has seen more of this site than its data folder knows.
     older: Option<SiteId>,
     admitted: Vec<Member>,
@@ -137,6 +143,7 @@ impl Service {
             attempts: BTreeMap::new(),
             synced: BTreeMap::new(),
             told: BTreeSet::new(),
+            carried: BTreeSet::new(),
             older: None,
             admitted: Vec::new(),
             barred: Vec::new(),

@@ -88,7 +88,7 @@ fn a_check_without_a_case_is_noted_once() {
         let note = Command::NoteCheck(parcel, held.clone());
         assert_eq!(world.ask(CLINIC, note), Ok(Answer::Done));
     }
-    assert_eq!(noted(&world), [held.clone()]);
+    assert_eq!(noted(&world), std::slice::from_ref(&held));
     world.restart(CLINIC);
     assert_eq!(world.sites[CLINIC].service.state().checks[&parcel], held);
 }

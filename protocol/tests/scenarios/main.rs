@@ -11,6 +11,7 @@ mod kit;
 
 mod additions;
 mod candidates;
+mod carrying;
 mod checking;
 mod declining;
 mod documents;
