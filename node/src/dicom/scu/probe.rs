@@ -68,6 +68,8 @@ pub struct Taken {
 /// destination's waits add up to.
 pub fn probe(destination: &Destination) -> Vec<Taken> {
     let mut destination = destination.clone();
+    // A person wants to know now.
+    destination.breaker = None;
     destination.timeouts.response = destination.timeouts.response.min(RESPONSE);
     let mut taken = Vec::new();
     // The fault is the last step's.
@@ -180,6 +182,7 @@ pub fn advice(fault: &ScuFault, destination: &Destination) -> Message {
             "The connection itself is good; images may go all the same."
         ),
         // They say what to do.
+        ScuFault::Dead { .. } => Message::default(),
         ScuFault::NoSuchHost { .. } | ScuFault::Unreachable { .. } => Message::default(),
     }
 }
@@ -199,6 +202,7 @@ mod tests {
             calling_ae: "DOKUEI".parse().unwrap(),
             timeouts: Timeouts::default(),
             tls: None,
+            breaker: None,
         }
     }
 
