@@ -1,6 +1,7 @@
 //! Application entities: who may call this node over DICOM, and where it sends. Rows of the store, sealed, held in
 //! memory; clones share them.
 
+mod breaker;
 mod caller;
 mod destination;
 mod permission;
@@ -18,12 +19,12 @@ use minicbor::{Decode, Encode};
 use crate::chance::chance;
 use crate::config::reach::is_of_the_house;
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scu::Breaker;
 use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::store::{Change, Rows, Store};
 use crate::tls::Identity;
 
+pub use breaker::Breaker;
 pub use caller::{Caller, NETWORKS};
 pub(crate) use caller::{invalid, title};
 pub use destination::{ATTEMPTS, Destination, PAUSE_SECONDS, Retry, Trust};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::breaker::Breaker;
 use super::destination::{Destination, Retry};
-use crate::dicom::scu::{self, Breaker, ScuFault};
+use crate::dicom::scu::{self, ScuFault};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 

@@ -5,10 +5,11 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Breaker, ScuFault};
+use super::ScuFault;
 use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::{AeTitle, LinkFault, MinimumRate};
+use crate::entities::Breaker;
 use crate::tls::Client;
 
 /// Addresses of one host name that are tried: an archive has one or two.

@@ -7,7 +7,6 @@
 //! again.
 
 mod association;
-mod breaker;
 mod destination;
 mod outcome;
 mod probe;
@@ -15,7 +14,6 @@ mod sending;
 mod store;
 
 use association::{Answer, Association, Pair};
-pub use breaker::Breaker;
 pub use destination::{Destination, Timeouts};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
 pub use probe::{Step, Taken, advice, probe};

@@ -144,6 +144,8 @@ fn step<T>(
 pub fn advice(fault: &ScuFault, destination: &Destination) -> Message {
     let (ours, theirs) = (&destination.calling_ae, &destination.called_ae);
     match fault {
+        // Who probes is not kept from it.
+        ScuFault::Dead { .. } => Message::default(),
         ScuFault::Rejected(rejection) => match rejection.reason {
             RejectionReason::CallingAeTitle => say!(
                 "送り先に、このノードの AE タイトル {ours} とアドレスを登録してもらってください。",
@@ -182,7 +184,6 @@ pub fn advice(fault: &ScuFault, destination: &Destination) -> Message {
             "The connection itself is good; images may go all the same."
         ),
         // They say what to do.
-        ScuFault::Dead { .. } => Message::default(),
         ScuFault::NoSuchHost { .. } | ScuFault::Unreachable { .. } => Message::default(),
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ScuFault;
+use crate::dicom::scu::ScuFault;
 
 /// Failed attempts in a row: one can be chance, and an archive that restarts costs two.
 const FAILURES: u32 = 3;
