@@ -99,6 +99,7 @@ fn take_in(site: &Site, study: &MadeStudy) {
         calling_ae: "SCANNER".parse().unwrap(),
         timeouts: Timeouts::default(),
         tls: None,
+        breaker: None,
     };
     let objects = (0..study.objects()).map(|n| Box::new(study.object(n)) as Box<dyn Outgoing>);
     let summary = store(&destination, objects, &mut |outcome| {

@@ -71,6 +71,7 @@ impl Archiver {
             calling_ae: calling_ae.parse::<AeTitle>().ok()?,
             timeouts: Timeouts::default(),
             tls: None,
+            breaker: None,
         };
         Some(Archiver { destination })
     }

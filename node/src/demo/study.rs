@@ -162,6 +162,7 @@ pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> 
         calling_ae: title(SCANNER)?,
         timeouts: Timeouts::default(),
         tls: None,
+        breaker: None,
     };
     let mut refused = None;
     let objects = images

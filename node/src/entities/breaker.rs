@@ -6,6 +6,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::dicom::scu::ScuFault;
+
 /// Failed attempts in a row: one can be chance, and an archive that restarts costs two.
 const FAILURES: u32 = 3;
 /// The first pause: shorter than a person takes to notice and mend it.
@@ -14,10 +16,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// How a destination has been lately.
-#[derive(Default)]
-pub(super) struct Breaker(Mutex<Standing>);
+#[derive(Debug, Default)]
+pub struct Breaker(Mutex<Standing>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Standing {
     failed: u32,
     /// Until when nobody tries.
@@ -35,11 +37,20 @@ impl Standing {
 }
 
 impl Breaker {
-    /// Asks to try. Who is let through after a pause keeps everybody else out for another.
+    /// Asks to try.
     ///
     /// # Errors
-    /// How long nobody tries yet.
-    pub(super) fn enter(&self, now: Instant) -> Result<(), Duration> {
+    /// [`ScuFault::Dead`] while it is left alone.
+    pub(crate) fn admit(&self) -> Result<(), ScuFault> {
+        let now = Instant::now();
+        self.enter(now).map_err(|left| ScuFault::Dead {
+            failed: self.standing(now).0,
+            seconds: left.as_secs().max(1),
+        })
+    }
+
+    /// Who is let through after a pause keeps everybody else out for another; or how long nobody tries yet.
+    fn enter(&self, now: Instant) -> Result<(), Duration> {
         let mut standing = self.lock();
         match standing.until {
             Some(until) if now < until => Err(until - now),
@@ -52,12 +63,12 @@ impl Breaker {
     }
 
     /// It was reached.
-    pub(super) fn reached(&self) {
+    pub(crate) fn reached(&self) {
         *self.lock() = Standing::default();
     }
 
     /// It was not reached.
-    pub(super) fn missed(&self, now: Instant) {
+    pub(crate) fn missed(&self, now: Instant) {
         let mut standing = self.lock();
         standing.failed = standing.failed.saturating_add(1);
         if standing.failed >= FAILURES {
@@ -66,7 +77,7 @@ impl Breaker {
     }
 
     /// Attempts in a row that failed, and how long nobody tries yet.
-    pub(super) fn standing(&self, now: Instant) -> (u32, Option<Duration>) {
+    pub(crate) fn standing(&self, now: Instant) -> (u32, Option<Duration>) {
         let standing = self.lock();
         let left = standing.until.map(|until| until - now.min(until));
         (standing.failed, left.filter(|left| !left.is_zero()))

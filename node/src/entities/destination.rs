@@ -144,6 +144,7 @@ impl Destination {
             calling_ae: calling_ae.clone(),
             timeouts: Timeouts::default(),
             tls,
+            breaker: None,
         })
     }
 }

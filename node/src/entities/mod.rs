@@ -24,7 +24,7 @@ use crate::say;
 use crate::store::{Change, Rows, Store};
 use crate::tls::Identity;
 
-use breaker::Breaker;
+pub use breaker::Breaker;
 pub use caller::{Caller, NETWORKS};
 pub(crate) use caller::{invalid, title};
 pub use destination::{ATTEMPTS, Destination, PAUSE_SECONDS, Retry, Trust};

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Route {
     /// What people here call it.
     pub name: String,
-    /// How it is called.
+    /// How it is called; while it is dead, whoever does is told so at once.
     pub destination: scu::Destination,
     retry: Retry,
     breaker: Arc<Breaker>,
@@ -29,13 +29,6 @@ pub struct Route {
 /// A destination was not reached.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RouteFault {
-    /// It was not even tried: the last attempts failed.
-    Dead {
-        /// Attempts in a row that failed.
-        failed: u32,
-        /// Seconds until it is tried again.
-        seconds: u64,
-    },
     /// Every attempt failed; how the last one did.
     Failed(ScuFault),
     /// Who wanted to send gave up.
@@ -45,10 +38,6 @@ pub enum RouteFault {
 impl Explain for RouteFault {
     fn message(&self) -> Message {
         match self {
-            RouteFault::Dead { failed, seconds } => say!(
-                "送り先に {failed} 回続けて届かなかったため、あと {seconds} 秒は試みません",
-                "the destination was not reached {failed} times in a row and is left alone for {seconds} more seconds"
-            ),
             RouteFault::Failed(fault) => fault.message(),
             RouteFault::GivenUp => say!("送信をやめました", "the sending was given up"),
         }
@@ -60,9 +49,10 @@ displayed_in_english!(RouteFault);
 impl Route {
     pub(super) fn new(
         destination: Destination,
-        called: scu::Destination,
+        mut called: scu::Destination,
         breaker: Arc<Breaker>,
     ) -> Route {
+        called.breaker = Some(Arc::clone(&breaker));
         Route {
             name: destination.name,
             destination: called,
@@ -86,21 +76,19 @@ impl Route {
             if !is_wanted() {
                 return Err(RouteFault::GivenUp);
             }
-            let fault = match self.breaker.enter(Instant::now()) {
-                Ok(()) => match self.once(work) {
-                    Ok(done) => return Ok(done),
-                    Err(fault) if fault.may_pass() => RouteFault::Failed(fault),
-                    Err(fault) => return Err(RouteFault::Failed(fault)),
-                },
-                Err(left) => self.dead(left),
+            let done = self.breaker.admit().and_then(|()| self.once(work));
+            let fault = match done {
+                Ok(done) => return Ok(done),
+                Err(fault) => fault,
             };
             // Who comes to a dead destination is told; who is trying already goes on at its pace.
-            if failed == 0 && matches!(fault, RouteFault::Dead { .. }) {
-                return Err(fault);
+            let comes_late = failed == 0 && matches!(fault, ScuFault::Dead { .. });
+            if comes_late || !fault.may_pass() {
+                return Err(RouteFault::Failed(fault));
             }
             failed += 1;
             let Some(pause) = self.retry.pause_after(failed) else {
-                return Err(fault);
+                return Err(RouteFault::Failed(fault));
             };
             let (_, left) = self.standing();
             wait(pause.max(left.unwrap_or_default()), is_wanted);
@@ -112,19 +100,18 @@ impl Route {
         &self,
         work: &mut dyn FnMut(&scu::Destination) -> Result<T, ScuFault>,
     ) -> Result<T, ScuFault> {
-        let done = work(&self.destination);
+        // Counted here, where an answer that never comes is a miss as well.
+        let uncounted = scu::Destination {
+            breaker: None,
+            ..self.destination.clone()
+        };
+        let done = work(&uncounted);
         match &done {
             Err(fault) if fault.may_pass() => self.breaker.missed(Instant::now()),
             // It answered, whatever it said.
             Ok(_) | Err(_) => self.breaker.reached(),
         }
         done
-    }
-
-    fn dead(&self, left: Duration) -> RouteFault {
-        let (failed, _) = self.standing();
-        let seconds = left.as_secs().max(1);
-        RouteFault::Dead { failed, seconds }
     }
 
     /// Attempts in a row that did not reach it, and how long it is left alone.
@@ -210,7 +197,11 @@ mod tests {
         let (_, result) = tried(&route, vec![closed(); 3]);
         assert!(matches!(result, Err(RouteFault::Failed(_))));
         let (count, result) = tried(&route.clone(), Vec::new());
-        assert!(count == 0 && matches!(result, Err(RouteFault::Dead { failed: 3, .. })));
+        let dead = matches!(
+            result,
+            Err(RouteFault::Failed(ScuFault::Dead { failed: 3, .. }))
+        );
+        assert!(count == 0 && dead);
         route.reached();
         assert_eq!(tried(&route, Vec::new()).0, 1);
     }
@@ -258,11 +249,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_in_both_languages() {
-        let dead = RouteFault::Dead {
-            failed: 3,
-            seconds: 30,
-        };
-        let all = [dead, RouteFault::Failed(closed()), RouteFault::GivenUp];
+        let all = [RouteFault::Failed(closed()), RouteFault::GivenUp];
         assert_explained(all.iter().map(|fault| fault as &dyn Explain));
     }
 }

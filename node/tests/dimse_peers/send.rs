@@ -24,6 +24,7 @@ pub(crate) fn destination(to: SocketAddr) -> Destination {
         calling_ae: "CLINIC".parse().unwrap(),
         timeouts: Timeouts::default(),
         tls: None,
+        breaker: None,
     }
 }
 

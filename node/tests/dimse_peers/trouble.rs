@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use dokuei_node::dicom::pdu::LinkFault;
@@ -69,6 +70,20 @@ fn gave_up(ended: Ended) -> ScuFault {
 
 fn is_timeout(fault: &LinkFault) -> bool {
     matches!(fault, LinkFault::TimedOut(_) | LinkFault::TooSlow { .. })
+}
+
+#[test]
+fn a_dead_destination_is_tried_three_times_and_then_left_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut dead = destination(listener.local_addr().unwrap());
+    drop(listener);
+    dead.breaker = Some(Arc::default());
+    for _ in 0..3 {
+        let fault = echo(&dead).unwrap_err();
+        assert!(matches!(fault, ScuFault::Unreachable { .. }), "{fault}");
+    }
+    let fault = echo(&dead.clone()).unwrap_err();
+    assert!(matches!(fault, ScuFault::Dead { failed: 3, .. }), "{fault}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::ScuFault;
 use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::{AeTitle, LinkFault, MinimumRate};
+use crate::entities::Breaker;
 use crate::tls::Client;
 
 /// Addresses of one host name that are tried: an archive has one or two.
@@ -29,6 +30,8 @@ pub struct Destination {
     pub timeouts: Timeouts,
     /// How it is called over TLS; without, it is called without.
     pub tls: Option<Client>,
+    /// What is known of it: a dead one is not tried.
+    pub breaker: Option<Arc<Breaker>>,
 }
 
 /// How long to wait for a destination.
@@ -60,8 +63,19 @@ impl Default for Timeouts {
 }
 
 impl Destination {
-    /// The host's addresses, as many as are tried.
+    /// The host's addresses, as many as are tried. It is not looked up while it is dead.
     pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, ScuFault> {
+        if let Some(breaker) = &self.breaker {
+            breaker.admit()?;
+        }
+        let found = self.look_up();
+        if found.is_err() {
+            self.missed();
+        }
+        found
+    }
+
+    fn look_up(&self) -> Result<Vec<SocketAddr>, ScuFault> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found = found.map_err(|source| ScuFault::NoSuchHost {
             host: self.host.clone(),
@@ -86,11 +100,23 @@ impl Destination {
                 break;
             }
             match TcpStream::connect_timeout(address, left) {
-                Ok(socket) => return Ok(TcpLink::new(socket).map_err(LinkFault::Io)?),
+                Ok(socket) => {
+                    if let Some(breaker) = &self.breaker {
+                        breaker.reached();
+                    }
+                    return Ok(TcpLink::new(socket).map_err(LinkFault::Io)?);
+                }
                 Err(why) => last = why,
             }
         }
+        self.missed();
         Err(unreachable(last))
+    }
+
+    fn missed(&self) {
+        if let Some(breaker) = &self.breaker {
+            breaker.missed(Instant::now());
+        }
     }
 
     /// Agree on TLS where it is spoken, within `watch`.

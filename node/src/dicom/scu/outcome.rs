@@ -19,6 +19,13 @@ pub enum ScuFault {
         #[source]
         source: Arc<io::Error>,
     },
+    /// It was not even tried: the last attempts did not reach it.
+    Dead {
+        /// Attempts in a row that failed.
+        failed: u32,
+        /// Seconds until it is tried again.
+        seconds: u64,
+    },
     /// No TCP connection.
     Unreachable {
         /// Host as configured.
@@ -48,6 +55,7 @@ impl ScuFault {
     /// know us, or is not who it should be.
     pub fn may_pass(&self) -> bool {
         match self {
+            ScuFault::Dead { .. } => true,
             ScuFault::NoSuchHost { .. } | ScuFault::Unreachable { .. } => true,
             ScuFault::Rejected(rejection) => rejection.is_transient,
             ScuFault::Link(fault) => !matches!(**fault, LinkFault::Tls(_)),
@@ -139,6 +147,10 @@ impl Explain for ScuFault {
                 "ホスト名 {host} のアドレスが分かりません（{why}）。名前を確認するか、IP アドレスを指定してください",
                 "the host name {host} has no address ({why}); check the name, or give the IP address";
                 why = source.message()
+            ),
+            ScuFault::Dead { failed, seconds } => say!(
+                "送り先に {failed} 回続けて届かなかったため、あと {seconds} 秒は試みません",
+                "the destination was not reached {failed} times in a row and is left alone for {seconds} more seconds"
             ),
             ScuFault::Unreachable { host, port, source } => say!(
                 "{host} のポート {port} に接続できません（{why}）。アドレス、ポート、ファイアウォールを確認してください",
@@ -277,6 +289,10 @@ mod tests {
         ];
         let rejected = reasons.map(|reason| ScuFault::Rejected(Rejection::permanent(reason)));
         let faults = [
+            ScuFault::Dead {
+                failed: 3,
+                seconds: 30,
+            },
             ScuFault::NoSuchHost {
                 host: "pacs.example".to_owned(),
                 source: Arc::new(io::ErrorKind::NotFound.into()),

@@ -68,6 +68,8 @@ pub struct Taken {
 /// destination's waits add up to.
 pub fn probe(destination: &Destination) -> Vec<Taken> {
     let mut destination = destination.clone();
+    // A person wants to know now.
+    destination.breaker = None;
     destination.timeouts.response = destination.timeouts.response.min(RESPONSE);
     let mut taken = Vec::new();
     // The fault is the last step's.
@@ -142,6 +144,8 @@ fn step<T>(
 pub fn advice(fault: &ScuFault, destination: &Destination) -> Message {
     let (ours, theirs) = (&destination.calling_ae, &destination.called_ae);
     match fault {
+        // Who probes is not kept from it.
+        ScuFault::Dead { .. } => Message::default(),
         ScuFault::Rejected(rejection) => match rejection.reason {
             RejectionReason::CallingAeTitle => say!(
                 "送り先に、このノードの AE タイトル {ours} とアドレスを登録してもらってください。",
@@ -202,6 +206,7 @@ mod tests {
             calling_ae: "DOKUEI".parse().unwrap(),
             timeouts: Timeouts::default(),
             tls: None,
+            breaker: None,
         }
     }
 
