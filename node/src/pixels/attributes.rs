@@ -6,10 +6,10 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use crate::pixels::error::DecodeError;
-use crate::pixels::segments;
 use crate::pixels::image::{
     Codec, Function, Image, LUT_ENTRIES_MAX, Lut, Modality, Photometric, Voi, Window,
 };
+use crate::pixels::segments;
 
 /// Where an attribute lies: the sequences around it from the outside in, each with the item's number from 0.
 pub type Place<'a> = &'a [(Tag, usize)];
@@ -37,7 +37,8 @@ impl Document {
         let media_type = text(attributes, &[], tags::MIME_TYPE_OF_ENCAPSULATED_DOCUMENT)?;
         let media_type = media_type.to_ascii_lowercase();
         let plain = |part: &str| {
-            let allowed = |letter: char| letter.is_ascii_alphanumeric() || "!#$&-^_.+".contains(letter);
+            let allowed =
+                |letter: char| letter.is_ascii_alphanumeric() || "!#$&-^_.+".contains(letter);
             !part.is_empty() && part.chars().all(allowed)
         };
         let (kind, form) = media_type.split_once('/')?;
@@ -136,12 +137,19 @@ impl<A: Attributes> Reader<'_, A> {
     }
 
     fn modality(&self) -> Modality {
-        let table = self.table(&[(tags::MODALITY_LUT_SEQUENCE, 0)], tags::LUT_DESCRIPTOR, tags::LUT_DATA);
+        let table = self.table(
+            &[(tags::MODALITY_LUT_SEQUENCE, 0)],
+            tags::LUT_DESCRIPTOR,
+            tags::LUT_DATA,
+        );
         let slope = self.decimal(TRANSFORMATION, tags::RESCALE_SLOPE);
         let intercept = self.decimal(TRANSFORMATION, tags::RESCALE_INTERCEPT);
         match table {
             Some(table) => Modality::Table(table),
-            None => Modality::Rescale(slope.filter(|slope| *slope != 0.0).unwrap_or(1.0), intercept.unwrap_or(0.0)),
+            None => Modality::Rescale(
+                slope.filter(|slope| *slope != 0.0).unwrap_or(1.0),
+                intercept.unwrap_or(0.0),
+            ),
         }
     }
 
@@ -149,12 +157,27 @@ impl<A: Attributes> Reader<'_, A> {
         let function = self.somewhere(FRAME_VOI, |place| {
             text(self.attributes, place, tags::VOILUT_FUNCTION)
         });
-        let function = function.and_then(|word| Function::named(&word)).unwrap_or_default();
+        let function = function
+            .and_then(|word| Function::named(&word))
+            .unwrap_or_default();
         let center = self.decimal(FRAME_VOI, tags::WINDOW_CENTER);
         let width = self.decimal(FRAME_VOI, tags::WINDOW_WIDTH);
         let window = center.zip(width);
+        // A width below 1 makes no sense with `LINEAR`, but dose images are sent with one: all of it is meant.
+        let function = match window {
+            Some((_, width)) if width < 1.0 && function == Function::Linear => {
+                Function::LinearExact
+            }
+            _ => function,
+        };
         let window = window.and_then(|(center, width)| Window::new(center, width, function));
-        let table = || self.table(&[(tags::VOILUT_SEQUENCE, 0)], tags::LUT_DESCRIPTOR, tags::LUT_DATA);
+        let table = || {
+            self.table(
+                &[(tags::VOILUT_SEQUENCE, 0)],
+                tags::LUT_DESCRIPTOR,
+                tags::LUT_DATA,
+            )
+        };
         match window {
             Some(window) => Voi::Window(window),
             None => table().map_or(Voi::Whole, Voi::Table),
@@ -199,15 +222,26 @@ impl<A: Attributes> Reader<'_, A> {
             let words = segments.as_chunks::<2>().0.iter();
             let words: Vec<u16> = words.map(|word| u16::from_le_bytes(*word)).collect();
             let entries = segments::expanded(&words, count)?;
-            return (1..=16).contains(&bits).then_some(Lut { first, bits, entries });
+            return (1..=16).contains(&bits).then_some(Lut {
+                first,
+                bits,
+                entries,
+            });
         };
         // Tables of 8 bits are written with a byte for each entry, two of them in a word.
         let entries: Vec<u16> = match data.len() >= 2 * count {
             true => {
                 let words = data.as_chunks::<2>().0.iter();
-                words.take(count).map(|word| u16::from_le_bytes(*word)).collect()
+                words
+                    .take(count)
+                    .map(|word| u16::from_le_bytes(*word))
+                    .collect()
             }
-            false => data.iter().take(count).map(|byte| u16::from(*byte)).collect(),
+            false => data
+                .iter()
+                .take(count)
+                .map(|byte| u16::from(*byte))
+                .collect(),
         };
         if !(1..=16).contains(&bits) || entries.is_empty() {
             return None;
@@ -215,7 +249,11 @@ impl<A: Attributes> Reader<'_, A> {
         // Tables that say 16 bits and hold no entry above 255 are of 8 bits: old colour ultrasound does so.
         let small = entries.iter().all(|entry| *entry <= 255);
         let bits = if small { bits.min(8) } else { bits };
-        Some(Lut { first, bits, entries })
+        Some(Lut {
+            first,
+            bits,
+            entries,
+        })
     }
 
     fn padding(&self) -> Option<(i32, i32)> {

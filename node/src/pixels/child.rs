@@ -57,7 +57,9 @@ fn confine() -> io::Result<()> {
 
 /// Lowers a limit for good; one that is lower already stays.
 fn lower(resource: Resource, most: u64) -> io::Result<()> {
-    let most = getrlimit(resource).maximum.map_or(most, |now| now.min(most));
+    let most = getrlimit(resource)
+        .maximum
+        .map_or(most, |now| now.min(most));
     setrlimit(
         resource,
         Rlimit {

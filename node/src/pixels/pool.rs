@@ -139,7 +139,9 @@ impl Decoders {
         image.check()?;
         let most = rendering.bytes_max(image)?;
         let media_type = rendering.format.media_type();
-        let bytes = self.ask(image, Task::Render(rendering), source, most).await?;
+        let bytes = self
+            .ask(image, Task::Render(rendering), source, most)
+            .await?;
         Ok(Picture { media_type, bytes })
     }
 

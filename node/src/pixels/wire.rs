@@ -44,7 +44,9 @@ pub(super) fn head(head: &Head, source_bytes: usize) -> Result<Vec<u8>, DecodeEr
     let mut bytes = vec![0; 4];
     minicbor::encode(head, &mut bytes).map_err(|_| DecodeError::Description)?;
     let length = bytes.len() - 4;
-    let short = u32::try_from(length).ok().filter(|_| length <= HEAD_BYTES_MAX);
+    let short = u32::try_from(length)
+        .ok()
+        .filter(|_| length <= HEAD_BYTES_MAX);
     let length = short.ok_or(DecodeError::Description)?;
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     let source_bytes = u64::try_from(source_bytes).map_err(|_| DecodeError::TooLarge)?;
@@ -62,7 +64,11 @@ pub(super) fn request(from: &mut impl Read) -> io::Result<Option<(Head, Vec<u8>)
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let head = bytes(from, u64::from(u32::from_le_bytes(length)), HEAD_BYTES_MAX as u64)?;
+    let head = bytes(
+        from,
+        u64::from(u32::from_le_bytes(length)),
+        HEAD_BYTES_MAX as u64,
+    )?;
     let head = minicbor::decode(&head).map_err(|_| io::ErrorKind::InvalidData)?;
     let mut length = [0; 8];
     from.read_exact(&mut length)?;
@@ -74,7 +80,7 @@ fn bytes(from: &mut impl Read, length: u64, most: u64) -> io::Result<Vec<u8>> {
     if length > most {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     from.take(length).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) == Ok(length) {
         true => Ok(bytes),

@@ -52,7 +52,9 @@ fn whole(image: &Image, source: &[u8], header: FrameHeader) -> Result<Vec<u8>, D
             samples.for_each(|sample| writer.put(u16::from_ne_bytes(*sample).into()));
         }
         PixelFormat::L8 | PixelFormat::RGB24 | PixelFormat::CMYK32 => {
-            samples.iter().for_each(|sample| writer.put((*sample).into()));
+            samples
+                .iter()
+                .for_each(|sample| writer.put((*sample).into()));
         }
     }
     Ok(writer.finish())

@@ -12,7 +12,13 @@ const SIZ_BYTES: usize = 42;
 /// Decodes a frame.
 pub(super) fn decode(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let stream = code_stream(source).ok_or(DecodeError::Damaged)?;
-    if size(stream) != Some((u32::from(image.columns), u32::from(image.rows), image.samples.into())) {
+    if size(stream)
+        != Some((
+            u32::from(image.columns),
+            u32::from(image.rows),
+            image.samples.into(),
+        ))
+    {
         return Err(DecodeError::Damaged);
     }
     let parameters = DecodeParameters::new().strict(true).ignore_pclr_cmap_cdef();
@@ -31,7 +37,10 @@ pub(super) fn decode(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeErro
         return Err(DecodeError::Damaged);
     }
     let mut writer = Writer::new(image, first.precision(), first.is_signed())?;
-    let planes: Vec<&[i32]> = components.iter().map(jpeg2k::ImageComponent::data).collect();
+    let planes: Vec<&[i32]> = components
+        .iter()
+        .map(jpeg2k::ImageComponent::data)
+        .collect();
     for pixel in 0..pixels {
         for plane in &planes {
             writer.put(i64::from(plane.get(pixel).copied().unwrap_or_default()));

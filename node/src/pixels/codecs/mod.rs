@@ -68,7 +68,8 @@ impl<'a> Writer<'a> {
             false => value,
         };
         let bytes = value.to_le_bytes();
-        self.bytes.extend_from_slice(&bytes[..self.image.sample_bytes()]);
+        self.bytes
+            .extend_from_slice(&bytes[..self.image.sample_bytes()]);
     }
 
     /// The frame.

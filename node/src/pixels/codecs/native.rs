@@ -32,7 +32,11 @@ pub(super) fn big_words(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeE
         return big(image, source);
     }
     let mut swapped = source.to_vec();
-    swapped.as_chunks_mut::<2>().0.iter_mut().for_each(|word| word.reverse());
+    swapped
+        .as_chunks_mut::<2>()
+        .0
+        .iter_mut()
+        .for_each(|word| word.reverse());
     little(image, &swapped)
 }
 
@@ -52,7 +56,7 @@ pub(super) fn interleaved(image: &Image, planes: &[u8]) -> Vec<u8> {
 
 /// Chrominance at every second column, as Y1 Y2 Cb Cr (PS3.3 §C.7.6.3.1.2), brought to every pixel.
 fn halved(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    if image.bits_allocated != 8 || image.planar || image.columns % 2 != 0 {
+    if image.bits_allocated != 8 || image.planar || !image.columns.is_multiple_of(2) {
         return Err(DecodeError::Unsupported);
     }
     let pairs = source.as_chunks::<4>().0.iter();

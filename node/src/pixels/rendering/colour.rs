@@ -38,7 +38,11 @@ pub(super) fn shown(image: &Image, frame: &[u8]) -> Result<Vec<u8>, DecodeError>
 /// An entry of a palette in 8 bits. Tables say 16 bits and hold 8 in many old objects: what fits in 8 is 8.
 fn eight_bits(table: &Lut, index: i64) -> u8 {
     let entry = table.entry(index);
-    let high = if table.bits > 8 { entry >> (table.bits - 8).min(8) } else { entry };
+    let high = if table.bits > 8 {
+        entry >> (table.bits - 8).min(8)
+    } else {
+        entry
+    };
     u8::try_from(high).unwrap_or(u8::MAX)
 }
 

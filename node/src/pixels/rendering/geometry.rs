@@ -101,7 +101,12 @@ impl Axis {
             false => between(at, self.length, target),
         };
         (0..target)
-            .map(|at| one(at).into_iter().map(|(at, weight)| (place(at), weight)).collect())
+            .map(|at| {
+                one(at)
+                    .into_iter()
+                    .map(|(at, weight)| (place(at), weight))
+                    .collect()
+            })
             .collect()
     }
 }
@@ -156,7 +161,11 @@ pub(super) fn shown(raster: &Raster, viewport: &Viewport) -> Result<Raster, Deco
         false => (room_height * across.length / down.length, room_height),
     };
     let (width, height) = (width.max(1), height.max(1));
-    Ok(scaled(raster, &across.weights(width), &down.weights(height)))
+    Ok(scaled(
+        raster,
+        &across.weights(width),
+        &down.weights(height),
+    ))
 }
 
 /// First across, then down; only rows that are shown are worked on.

@@ -41,7 +41,12 @@ pub(super) fn shown(image: &Image, frame: &[u8], window: Option<Window>) -> Vec<
     let ahead: Vec<u8> = (first..first + values).map(brightness).collect();
     let at = |stored: i64| usize::try_from(stored - first).ok();
     samples(image, frame)
-        .map(|stored| at(stored).and_then(|at| ahead.get(at)).copied().unwrap_or(0))
+        .map(|stored| {
+            at(stored)
+                .and_then(|at| ahead.get(at))
+                .copied()
+                .unwrap_or(0)
+        })
         .collect()
 }
 

@@ -172,5 +172,7 @@ fn samples<'a>(image: &'a Image, frame: &'a [u8]) -> impl Iterator<Item = i64> +
             }
         })
     });
-    bits.into_iter().flatten().chain(whole.into_iter().flatten())
+    bits.into_iter()
+        .flatten()
+        .chain(whole.into_iter().flatten())
 }

@@ -28,7 +28,12 @@ impl<'a> Bits<'a> {
             let Some(&byte) = self.source.get(self.at) else {
                 return;
             };
-            if byte == 0xFF && self.source.get(self.at + 1).is_none_or(|next| *next >= 0x80) {
+            if byte == 0xFF
+                && self
+                    .source
+                    .get(self.at + 1)
+                    .is_none_or(|next| *next >= 0x80)
+            {
                 return;
             }
             let after_ff = self.at > 0 && self.source.get(self.at - 1) == Some(&0xFF);

@@ -28,7 +28,10 @@ pub(super) fn decode(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeErro
     let mut samples: Vec<u16> = Vec::new();
     let mut decoded = 0;
     // Every turn takes bytes away.
-    while frame.as_ref().is_none_or(|frame: &Frame| decoded < frame.components) {
+    while frame
+        .as_ref()
+        .is_none_or(|frame: &Frame| decoded < frame.components)
+    {
         let (marker, segment, after) = segment(rest).ok_or(DecodeError::Damaged)?;
         rest = after;
         match marker {
@@ -66,7 +69,9 @@ pub(super) fn decode(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeErro
     }
     let precision = frame.map_or(0, |frame| u32::from(frame.precision));
     let mut writer = Writer::new(image, precision, false)?;
-    samples.iter().for_each(|sample| writer.put((*sample).into()));
+    samples
+        .iter()
+        .for_each(|sample| writer.put((*sample).into()));
     Ok(writer.finish())
 }
 

@@ -134,7 +134,12 @@ impl Scan {
             }
             for (component, lines) in self.lines.iter().enumerate() {
                 for (column, value) in lines.this[1..=self.columns].iter().enumerate() {
-                    give(row, column, component, u16::try_from(*value).unwrap_or(u16::MAX));
+                    give(
+                        row,
+                        column,
+                        component,
+                        u16::try_from(*value).unwrap_or(u16::MAX),
+                    );
                 }
             }
         }
@@ -301,12 +306,7 @@ impl Scan {
 }
 
 /// A value in the Golomb code of limited length (§A.5.3).
-fn coded(
-    bits: &mut Bits<'_>,
-    k: u32,
-    limit: u32,
-    quantised_bits: u32,
-) -> Result<i32, DecodeError> {
+fn coded(bits: &mut Bits<'_>, k: u32, limit: u32, quantised_bits: u32) -> Result<i32, DecodeError> {
     let escape = limit
         .checked_sub(quantised_bits + 1)
         .ok_or(DecodeError::Damaged)?;
