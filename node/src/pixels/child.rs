@@ -2,12 +2,16 @@
 //!
 //! It starts without environment, takes everything it needs from its standard input, and gives back what it made on
 //! its standard output. Before the first byte it takes from itself whatever a decoder in an attacker's hands could
-//! use: no file, socket or pipe can be opened any more, memory and computing time are bounded, and it gains no right.
+//! use: no file, socket or pipe can be opened any more, memory and computing time are bounded, it gains no right and,
+//! where the kernel has Landlock, reaches no other process.
 
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetError, Scope,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -45,6 +49,8 @@ pub fn run() -> ExitCode {
 
 /// Gives up what decoding does not need.
 fn confine() -> io::Result<()> {
+    // It takes a file to say so: before files are given up.
+    fence().map_err(io::Error::other)?;
     lower(Resource::Core, 0)?;
     lower(Resource::Fsize, 0)?;
     lower(Resource::Nofile, FILES)?;
@@ -52,6 +58,18 @@ fn confine() -> io::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
     // Doctors who wait for a transfer come before those who wait for a picture. A system that refuses is no danger.
     let _ = rustix::process::nice(19);
+    Ok(())
+}
+
+/// No file, program, port, signal or memory of another process, the node's with its keys above all: Landlock, as far as
+/// this system's kernel knows it. Where it knows nothing of it, the limits remain.
+fn fence() -> Result<(), RulesetError> {
+    Ruleset::default()
+        .handle_access(AccessFs::from_all(ABI::V5))?
+        .handle_access(AccessNet::from_all(ABI::V4))?
+        .scope(Scope::from_all(ABI::V6))?
+        .create()?
+        .restrict_self()?;
     Ok(())
 }
 

@@ -25,6 +25,10 @@ pub const WAITING_PER_CHILD: usize = 16;
 /// few seconds on one core; a node with a busy disk is slower.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Longest time a request may wait for a child before it is refused like one too many ([`DecodeError::Busy`]): by then
+/// whoever asked has gone on to another image.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The program that decodes, and how many of them there may be.
 #[derive(Clone)]
 pub struct Plan {
@@ -34,8 +38,10 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// Most children at once.
     pub children: usize,
-    /// How long a request may take.
+    /// How long a request may take once a child has it.
     pub deadline: Duration,
+    /// How long a request may wait for a child.
+    pub patience: Duration,
 }
 
 impl Plan {
@@ -47,6 +53,7 @@ impl Plan {
             arguments: vec![child::COMMAND.to_owned()],
             children: std::thread::available_parallelism().map_or(1, usize::from),
             deadline: DEADLINE,
+            patience: PATIENCE,
         }
     }
 }
@@ -158,7 +165,8 @@ impl Decoders {
         let image = image.clone();
         let head = wire::head(&Head { image, task }, source.len())?;
         let _present = self.enter()?;
-        let permit = self.shared.working.acquire().await;
+        let permit = timeout(self.shared.plan.patience, self.shared.working.acquire()).await;
+        let permit = permit.map_err(|_| DecodeError::Busy)?;
         let _permit = permit.map_err(|_| DecodeError::Unavailable)?;
         let idle = self.idle().pop();
         // One that ended while it had nothing to do, by its age for instance, is replaced.

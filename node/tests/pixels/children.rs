@@ -82,6 +82,7 @@ async fn a_child_that_hangs_is_ended_at_the_deadline() {
         arguments: vec!["-c".to_owned(), script],
         children: 1,
         deadline: Duration::from_secs(2),
+        ..plan()
     });
     assert_eq!(small(&decoders).await, Err(DecodeError::Late));
     let pid = std::fs::read_to_string(pid).unwrap();
@@ -116,6 +117,7 @@ async fn as_many_wait_as_may_and_the_next_is_refused() {
         arguments: vec!["1000".to_owned()],
         children: 1,
         deadline: Duration::from_millis(20),
+        patience: Duration::from_secs(60),
     });
     let all = (0..WAITING_PER_CHILD + 3).map(|_| small(&decoders));
     let all = futures::future::join_all(all).await;
@@ -124,6 +126,22 @@ async fn as_many_wait_as_may_and_the_next_is_refused() {
     assert_eq!(count(DecodeError::Late), WAITING_PER_CHILD + 1);
     // Those who waited have gone: there is room again.
     assert_eq!(small(&decoders).await, Err(DecodeError::Late));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever() {
+    let decoders = Decoders::new(Plan {
+        program: "/bin/sleep".into(),
+        arguments: vec!["1000".to_owned()],
+        children: 1,
+        deadline: Duration::from_secs(2),
+        patience: Duration::from_millis(20),
+    });
+    let (first, second) = futures::join!(small(&decoders), small(&decoders));
+    assert_eq!(
+        (first, second),
+        (Err(DecodeError::Late), Err(DecodeError::Busy))
+    );
 }
 
 #[tokio::test]
