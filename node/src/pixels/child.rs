@@ -5,7 +5,7 @@
 //! use: no file, socket or pipe can be opened any more, memory and computing time are bounded, it gains no right and,
 //! where the kernel has Landlock, reaches no other process.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -56,8 +56,9 @@ fn confine() -> io::Result<()> {
     lower(Resource::Nofile, FILES)?;
     lower(Resource::As, MEMORY_BYTES)?;
     rustix::thread::set_no_new_privs(true)?;
-    // Doctors who wait for a transfer come before those who wait for a picture. A system that refuses is no danger.
-    let _ = rustix::process::nice(19);
+    // Intake and transfer come first, but on a busy core a doctor who waits for a picture still gets a quarter of it; the
+    // lowest priority would get a hundredth. A system that refuses is no danger.
+    let _ = rustix::process::nice(5);
     Ok(())
 }
 
@@ -110,9 +111,13 @@ fn serve() -> io::Result<()> {
         let used = allow_one_more()?;
         // A panic of a decoder is a damaged frame; an allocation that fails ends the process.
         let answer = catch_unwind(AssertUnwindSafe(|| perform(&head, &source)));
-        wire::answer(&mut answers, answer.unwrap_or(Err(DecodeError::Damaged)))?;
-        answers.flush()?;
-        if used >= LIFE_SECONDS {
+        let last = used >= LIFE_SECONDS;
+        wire::answer(
+            &mut answers,
+            answer.unwrap_or(Err(DecodeError::Damaged)),
+            last,
+        )?;
+        if last {
             break;
         }
     }

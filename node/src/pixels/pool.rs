@@ -14,7 +14,7 @@ use crate::pixels::child;
 use crate::pixels::error::DecodeError;
 use crate::pixels::image::{Image, Photometric, SOURCE_BYTES_MAX};
 use crate::pixels::rendering::{Picture, Rendering};
-use crate::pixels::wire::{self, ANSWER_HEAD_BYTES, Head, Task};
+use crate::pixels::wire::{self, ANSWER_HEAD_BYTES, AnswerHead, Head, Task};
 
 /// Requests that may wait for a child, for each child: a viewer asks for a screen of thumbnails or a few slices ahead
 /// at once, and what waits longer than this is better asked for again. One more is refused ([`DecodeError::Busy`]):
@@ -169,7 +169,7 @@ impl Decoders {
         let permit = permit.map_err(|_| DecodeError::Busy)?;
         let _permit = permit.map_err(|_| DecodeError::Unavailable)?;
         let idle = self.idle().pop();
-        // One that ended while it had nothing to do, by its age for instance, is replaced.
+        // One that was ended while it had nothing to do is replaced.
         let mut working = match idle.and_then(Working::alive) {
             Some(working) => working,
             None => self.start()?,
@@ -177,9 +177,11 @@ impl Decoders {
         let conversation = working.converse(&head, source, most);
         let answer = timeout(self.shared.plan.deadline, conversation).await;
         match answer {
-            Ok(Ok(answer)) => {
-                self.idle().push(working);
-                answer
+            Ok(Ok(Answer { content, last })) => {
+                if !last {
+                    self.idle().push(working);
+                }
+                content
             }
             // What is dropped here is killed: nothing that it might still say is read.
             Ok(Err(Broken)) => Err(DecodeError::Ended),
@@ -231,6 +233,13 @@ impl Decoders {
     }
 }
 
+/// What a child answered.
+struct Answer {
+    content: Result<Vec<u8>, DecodeError>,
+    /// It ends now.
+    last: bool,
+}
+
 /// The child ended, or says what no child says.
 struct Broken;
 
@@ -247,27 +256,25 @@ impl Working {
     }
 
     /// One request and its answer, which is at most `most` bytes long.
-    async fn converse(
-        &mut self,
-        head: &[u8],
-        source: &[u8],
-        most: u64,
-    ) -> Result<Result<Vec<u8>, DecodeError>, Broken> {
+    async fn converse(&mut self, head: &[u8], source: &[u8], most: u64) -> Result<Answer, Broken> {
         self.requests.write_all(head).await?;
         self.requests.write_all(source).await?;
         self.requests.flush().await?;
         let mut answer = [0; ANSWER_HEAD_BYTES];
         self.answers.read_exact(&mut answer).await?;
-        let (code, length) = wire::answer_head(answer);
+        let AnswerHead { code, length, last } = wire::answer_head(answer);
         match code {
             0 if length <= most => {}
-            0 => return Err(Broken),
-            code if length == 0 => return Ok(Err(DecodeError::coded(code))),
+            code if code != 0 && length == 0 => {
+                let content = Err(DecodeError::coded(code));
+                return Ok(Answer { content, last });
+            }
             _ => return Err(Broken),
         }
         let length = usize::try_from(length).map_err(|_| Broken)?;
         let mut bytes = vec![0; length];
         self.answers.read_exact(&mut bytes).await?;
-        Ok(Ok(bytes))
+        let content = Ok(bytes);
+        Ok(Answer { content, last })
     }
 }

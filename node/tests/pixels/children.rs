@@ -68,6 +68,18 @@ async fn an_answer_that_is_too_long_or_too_short_or_no_answer_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_child_that_says_it_ends_is_not_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Code 3 of the last answer; it would hang if it were asked again.
+    let decoders = once(
+        folder.path(),
+        r"printf '\203\0\0\0\0\0\0\0\0'; exec /bin/sleep 1000",
+    );
+    assert_eq!(small(&decoders).await, Err(DecodeError::Damaged));
+    assert_eq!(small(&decoders).await, Ok(vec![1, 2, 3]));
+}
+
+#[tokio::test]
 async fn a_child_that_hangs_is_ended_at_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("mark");
