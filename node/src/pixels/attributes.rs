@@ -141,6 +141,7 @@ impl<A: Attributes> Reader<'_, A> {
             &[(tags::MODALITY_LUT_SEQUENCE, 0)],
             tags::LUT_DESCRIPTOR,
             tags::LUT_DATA,
+            self.signed,
         );
         let slope = self.decimal(TRANSFORMATION, tags::RESCALE_SLOPE);
         let intercept = self.decimal(TRANSFORMATION, tags::RESCALE_INTERCEPT);
@@ -171,11 +172,15 @@ impl<A: Attributes> Reader<'_, A> {
             _ => function,
         };
         let window = window.and_then(|(center, width)| Window::new(center, width, function));
+        // The first value is one of the modality's: below zero where rescaling goes there (PS3.3 §C.11.2.1.1).
+        let intercept = self.decimal(TRANSFORMATION, tags::RESCALE_INTERCEPT);
+        let signed = self.signed || intercept.is_some_and(|intercept| intercept < 0.0);
         let table = || {
             self.table(
                 &[(tags::VOILUT_SEQUENCE, 0)],
                 tags::LUT_DESCRIPTOR,
                 tags::LUT_DATA,
+                signed,
             )
         };
         match window {
@@ -185,7 +190,7 @@ impl<A: Attributes> Reader<'_, A> {
     }
 
     fn palette(&self) -> Option<[Lut; 3]> {
-        let table = |descriptor, data| self.table(&[], descriptor, data);
+        let table = |descriptor, data| self.table(&[], descriptor, data, self.signed);
         Some([
             table(
                 tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
@@ -203,7 +208,7 @@ impl<A: Attributes> Reader<'_, A> {
     }
 
     /// A table by its descriptor (number of entries, first value, bits) and its data.
-    fn table(&self, place: Place<'_>, descriptor: Tag, data: Tag) -> Option<Lut> {
+    fn table(&self, place: Place<'_>, descriptor: Tag, data: Tag, signed: bool) -> Option<Lut> {
         let descriptor = self.attributes.value(place, descriptor)?;
         let [count, first, bits] = *descriptor.as_chunks::<2>().0 else {
             return None;
@@ -212,7 +217,7 @@ impl<A: Attributes> Reader<'_, A> {
             0 => LUT_ENTRIES_MAX,
             count => usize::from(count),
         };
-        let first = match self.signed {
+        let first = match signed {
             true => i32::from(i16::from_le_bytes(first)),
             false => i32::from(u16::from_le_bytes(first)),
         };

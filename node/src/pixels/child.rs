@@ -26,8 +26,8 @@ pub const COMMAND: &str = "decode-child";
 /// MiB for 16-bit samples) beside the source and the answer.
 pub const MEMORY_BYTES: u64 = 1 << 30;
 
-/// Most seconds of computing for one request: the largest frames take a few. The node stops waiting earlier or later
-/// by its own clock.
+/// Most seconds of computing for one request: a mammogram takes a few, the largest frame there may be, as noise in JPEG
+/// 2000, less than thirty.
 pub const REQUEST_SECONDS: u64 = 30;
 
 /// Seconds of computing after which a child ends between two requests, so that a decoder that leaks or was bent does

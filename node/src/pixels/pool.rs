@@ -21,9 +21,9 @@ use crate::pixels::wire::{self, ANSWER_HEAD_BYTES, AnswerHead, Head, Task};
 /// each waiting request holds a compressed frame in memory.
 pub const WAITING_PER_CHILD: usize = 16;
 
-/// Longest time a child may take for a request, in which it must also be read and answered. The largest frames take a
-/// few seconds on one core; a node with a busy disk is slower.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Longest time a child may take for a request, in which it must also be read and answered: twice what it may compute
+/// ([`child::REQUEST_SECONDS`]), because it shares its core.
+pub const DEADLINE: Duration = Duration::from_secs(2 * child::REQUEST_SECONDS);
 
 /// Longest time a request may wait for a child before it is refused like one too many ([`DecodeError::Busy`]): by then
 /// whoever asked has gone on to another image.
