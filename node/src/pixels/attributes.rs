@@ -141,6 +141,7 @@ impl<A: Attributes> Reader<'_, A> {
             &[(tags::MODALITY_LUT_SEQUENCE, 0)],
             tags::LUT_DESCRIPTOR,
             tags::LUT_DATA,
+            self.signed,
         );
         let slope = self.decimal(TRANSFORMATION, tags::RESCALE_SLOPE);
         let intercept = self.decimal(TRANSFORMATION, tags::RESCALE_INTERCEPT);
@@ -163,12 +164,23 @@ impl<A: Attributes> Reader<'_, A> {
         let center = self.decimal(FRAME_VOI, tags::WINDOW_CENTER);
         let width = self.decimal(FRAME_VOI, tags::WINDOW_WIDTH);
         let window = center.zip(width);
+        // A width below 1 makes no sense with `LINEAR`, but dose images are sent with one: all of it is meant.
+        let function = match window {
+            Some((_, width)) if width < 1.0 && function == Function::Linear => {
+                Function::LinearExact
+            }
+            _ => function,
+        };
         let window = window.and_then(|(center, width)| Window::new(center, width, function));
+        // The first value is one of the modality's: below zero where rescaling goes there (PS3.3 §C.11.2.1.1).
+        let intercept = self.decimal(TRANSFORMATION, tags::RESCALE_INTERCEPT);
+        let signed = self.signed || intercept.is_some_and(|intercept| intercept < 0.0);
         let table = || {
             self.table(
                 &[(tags::VOILUT_SEQUENCE, 0)],
                 tags::LUT_DESCRIPTOR,
                 tags::LUT_DATA,
+                signed,
             )
         };
         match window {
@@ -178,7 +190,7 @@ impl<A: Attributes> Reader<'_, A> {
     }
 
     fn palette(&self) -> Option<[Lut; 3]> {
-        let table = |descriptor, data| self.table(&[], descriptor, data);
+        let table = |descriptor, data| self.table(&[], descriptor, data, self.signed);
         Some([
             table(
                 tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
@@ -196,7 +208,7 @@ impl<A: Attributes> Reader<'_, A> {
     }
 
     /// A table by its descriptor (number of entries, first value, bits) and its data.
-    fn table(&self, place: Place<'_>, descriptor: Tag, data: Tag) -> Option<Lut> {
+    fn table(&self, place: Place<'_>, descriptor: Tag, data: Tag, signed: bool) -> Option<Lut> {
         let descriptor = self.attributes.value(place, descriptor)?;
         let [count, first, bits] = *descriptor.as_chunks::<2>().0 else {
             return None;
@@ -205,7 +217,7 @@ impl<A: Attributes> Reader<'_, A> {
             0 => LUT_ENTRIES_MAX,
             count => usize::from(count),
         };
-        let first = match self.signed {
+        let first = match signed {
             true => i32::from(i16::from_le_bytes(first)),
             false => i32::from(u16::from_le_bytes(first)),
         };
@@ -288,4 +300,139 @@ fn text(attributes: &impl Attributes, place: Place<'_>, tag: Tag) -> Option<Stri
     let text = std::str::from_utf8(&value).ok()?;
     let text = text.trim_matches([' ', '\0']);
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    type Path = Vec<(Tag, usize)>;
+
+    #[derive(Default)]
+    struct Known(BTreeMap<(Path, Tag), Vec<u8>>);
+
+    impl Known {
+        fn with(mut self, place: Place<'_>, tag: Tag, value: impl AsRef<[u8]>) -> Known {
+            self.0
+                .insert((place.to_vec(), tag), value.as_ref().to_vec());
+            self
+        }
+
+        fn image() -> Known {
+            let short = |value: u16| value.to_le_bytes();
+            Known::default()
+                .with(&[], tags::ROWS, short(4))
+                .with(&[], tags::COLUMNS, short(6))
+                .with(&[], tags::BITS_ALLOCATED, short(16))
+                .with(&[], tags::BITS_STORED, short(12))
+                .with(&[], tags::HIGH_BIT, short(11))
+                .with(&[], tags::SAMPLES_PER_PIXEL, short(1))
+                .with(&[], tags::PHOTOMETRIC_INTERPRETATION, "MONOCHROME2 ")
+        }
+
+        fn read(&self, number: u32) -> Result<Image, DecodeError> {
+            Image::read(self, Codec::NativeLittle, number)
+        }
+    }
+
+    impl Attributes for Known {
+        fn value(&self, place: Place<'_>, tag: Tag) -> Option<Cow<'_, [u8]>> {
+            let value = self.0.get(&(place.to_vec(), tag))?;
+            Some(Cow::Borrowed(value))
+        }
+    }
+
+    #[test]
+    fn a_frame_takes_its_own_window_then_the_shared_one_then_the_objects() {
+        let group = |sequence, frame| [(sequence, frame), (tags::FRAME_VOILUT_SEQUENCE, 0)];
+        let own = group(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, 1);
+        let shared = group(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, 0);
+        let known = Known::image()
+            .with(&own, tags::WINDOW_CENTER, "1")
+            .with(&own, tags::WINDOW_WIDTH, "10")
+            .with(&shared, tags::WINDOW_CENTER, "2\\7 ")
+            .with(&shared, tags::WINDOW_WIDTH, "20\\70")
+            .with(&shared, tags::VOILUT_FUNCTION, "SIGMOID ")
+            .with(&[], tags::WINDOW_CENTER, "3");
+        let centre = |number| match known.read(number).unwrap().voi {
+            Voi::Window(window) => (window.center, window.function),
+            Voi::Whole | Voi::Table(_) => panic!("no window"),
+        };
+        assert_eq!(centre(1), (1.0, Function::Sigmoid));
+        assert_eq!(centre(0), (2.0, Function::Sigmoid));
+    }
+
+    #[test]
+    fn windows_that_make_no_sense_are_not_used() {
+        let with = |center: &str, width: &str| {
+            let known = Known::image().with(&[], tags::WINDOW_CENTER, center);
+            known
+                .with(&[], tags::WINDOW_WIDTH, width)
+                .read(0)
+                .unwrap()
+                .voi
+        };
+        for (center, width) in [("", "5"), ("x", "5"), ("1", "-5"), ("1", "0"), ("inf", "5")] {
+            assert!(with(center, width) == Voi::Whole, "{center} {width}");
+        }
+        let dose = Window::new(0.1, 0.2, Function::LinearExact).unwrap();
+        assert!(with("0.1", "0.2") == Voi::Window(dose));
+    }
+
+    #[test]
+    fn what_is_missing_or_contradicts_itself_is_refused() {
+        assert!(Known::image().read(0).is_ok());
+        assert_eq!(
+            Known::default().read(0).err(),
+            Some(DecodeError::Description)
+        );
+        let strange = Known::image().with(&[], tags::PHOTOMETRIC_INTERPRETATION, "HSV");
+        assert_eq!(strange.read(0).err(), Some(DecodeError::Unsupported));
+        for (tag, value) in [
+            (tags::ROWS, 0_u16),
+            (tags::BITS_STORED, 17),
+            (tags::SAMPLES_PER_PIXEL, 3),
+        ] {
+            let wrong = Known::image().with(&[], tag, value.to_le_bytes());
+            assert_eq!(
+                wrong.read(0).err(),
+                Some(DecodeError::Description),
+                "{tag:?}"
+            );
+        }
+        let no_tables = Known::image().with(&[], tags::PHOTOMETRIC_INTERPRETATION, "PALETTE COLOR");
+        assert_eq!(no_tables.read(0).err(), Some(DecodeError::Description));
+    }
+
+    #[test]
+    fn a_document_is_as_long_as_it_says_and_no_longer_than_it_is() {
+        let document = |media_type: &str, length: Option<u32>| {
+            let known =
+                Known::default().with(&[], tags::MIME_TYPE_OF_ENCAPSULATED_DOCUMENT, media_type);
+            let known = match length {
+                Some(length) => known.with(
+                    &[],
+                    tags::ENCAPSULATED_DOCUMENT_LENGTH,
+                    length.to_le_bytes(),
+                ),
+                None => known,
+            };
+            Document::of(&known, 100).map(|document| (document.media_type, document.bytes))
+        };
+        let pdf = || "application/pdf".to_owned();
+        assert_eq!(document("application/pdf ", Some(99)), Some((pdf(), 99)));
+        assert_eq!(document("Application/PDF", Some(1000)), Some((pdf(), 100)));
+        assert_eq!(document("application/pdf", None), Some((pdf(), 100)));
+        for wrong in [
+            "",
+            "pdf",
+            "text/html\r\nx: y",
+            "a/b/c",
+            "a/",
+            "text/html; x",
+        ] {
+            assert_eq!(document(wrong, None), None, "{wrong}");
+        }
+    }
 }

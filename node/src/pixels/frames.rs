@@ -197,3 +197,151 @@ fn by_table(
 pub fn begins_a_frame(first: &[u8]) -> bool {
     matches!(first, [0xFF, 0xD8 | 0x4F, 0xFF, ..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pixels::image::{Codec, Modality, Photometric, Voi};
+    use proptest::prelude::*;
+
+    fn image(rows: u16, columns: u16, bits: u8) -> Image {
+        Image {
+            codec: Codec::NativeLittle,
+            rows,
+            columns,
+            samples: 1,
+            bits_allocated: bits,
+            bits_stored: bits,
+            high_bit: bits - 1,
+            signed: false,
+            planar: false,
+            photometric: Photometric::Monochrome2,
+            modality: Modality::Rescale(1.0, 0.0),
+            voi: Voi::Whole,
+            inverse: false,
+            palette: None,
+            padding: None,
+        }
+    }
+
+    fn offsets(lengths: &[Vec<u32>]) -> Vec<u64> {
+        let mut offset = 0;
+        let begins = lengths.iter().map(|frame| {
+            let begin = offset;
+            offset += frame
+                .iter()
+                .map(|length| u64::from(*length) + 8)
+                .sum::<u64>();
+            begin
+        });
+        begins.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_frame_is_found_with_each_table_and_without(
+            frames in prop::collection::vec(prop::collection::vec(0..1000_u32, 1..5), 1..12),
+        ) {
+            let lengths: Vec<u32> = frames.concat();
+            let begins = offsets(&frames);
+            let basic = begins.iter().map(|offset| u32::try_from(*offset).unwrap()).collect();
+            let count = u32::try_from(frames.len()).unwrap();
+            let mut at = 0;
+            for (number, frame) in (0..).zip(&frames) {
+                let expected = at..at + frame.len();
+                at = expected.end;
+                let starts: Vec<usize> = (0..frames.len()).map(|n| frames[..n].concat().len()).collect();
+                let found = |offsets: &Offsets, known: bool| {
+                    fragments(&lengths, offsets, number, count, |at| known && starts.contains(&at))
+                };
+                prop_assert_eq!(found(&Offsets::Basic(Vec::clone(&basic)), false).unwrap(), expected.clone());
+                prop_assert_eq!(found(&Offsets::Extended(begins.clone()), false).unwrap(), expected.clone());
+                prop_assert_eq!(found(&Offsets::None, true).unwrap(), expected);
+            }
+        }
+
+        #[test]
+        fn any_table_gives_a_range_of_fragments_or_a_refusal(
+            lengths in prop::collection::vec(any::<u32>(), 0..20),
+            table in prop::collection::vec(any::<u64>(), 0..20),
+            number in 0..20_u32,
+            frames in 0..20_u32,
+        ) {
+            if let Ok(range) = fragments(&lengths, &Offsets::Extended(table), number, frames, |at| at % 2 == 0) {
+                prop_assert!(range.start < range.end && range.end <= lengths.len());
+            }
+        }
+
+        #[test]
+        fn bits_of_a_frame_are_moved_to_the_beginning(bits in prop::collection::vec(any::<bool>(), 60)) {
+            let packed = |bits: &[bool]| -> Vec<u8> {
+                let bytes = bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |all, bit| all << 1 | u8::from(*bit)));
+                bytes.collect()
+            };
+            let value = packed(&bits);
+            let image = image(3, 5, 1);
+            for number in 0..4 {
+                let frame = NativeFrame::find(&image, number, 4, value.len() as u64).unwrap();
+                let bytes = &value[frame.bytes.start as usize..frame.bytes.end as usize];
+                let begin = number as usize * 15;
+                let expected = packed(&bits[begin..begin + 15]);
+                let aligned = frame.aligned(bytes);
+                prop_assert_eq!(aligned[0], expected[0]);
+                prop_assert_eq!(aligned[1] & 0x7F, expected[1]);
+            }
+        }
+    }
+
+    #[test]
+    fn native_frames_lie_one_behind_the_other() {
+        let image = image(4, 5, 16);
+        let find = |number, bytes| NativeFrame::find(&image, number, 3, bytes);
+        assert_eq!(find(2, 120).unwrap().bytes, 80..120);
+        assert_eq!(find(2, 119), Err(DecodeError::Damaged));
+        assert_eq!(find(3, 1000), Err(DecodeError::NoFrame));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_guessed() {
+        let none = |_: usize| false;
+        let lengths = [10, 10, 10];
+        let damaged = Err(DecodeError::Damaged);
+        assert_eq!(fragments(&lengths, &Offsets::None, 0, 2, none), damaged);
+        assert_eq!(
+            fragments(&lengths, &Offsets::Basic(vec![0, 19]), 1, 2, none),
+            damaged
+        );
+        assert_eq!(
+            fragments(&lengths, &Offsets::None, 1, 2, |at| at > 0),
+            damaged
+        );
+        assert_eq!(fragments(&[], &Offsets::None, 0, 1, none), damaged);
+        assert_eq!(
+            fragments(&lengths, &Offsets::None, 2, 2, none),
+            Err(DecodeError::NoFrame)
+        );
+        assert_eq!(
+            fragments(&lengths, &Offsets::Basic(vec![7]), 0, 1, none),
+            Ok(0..3)
+        );
+        assert_eq!(
+            fragments(&lengths, &Offsets::Basic(vec![7; 3]), 1, 3, none),
+            Ok(1..2)
+        );
+        let too_many = vec![0; FRAGMENTS_MAX + 1];
+        assert_eq!(
+            fragments(&too_many, &Offsets::None, 0, 1, none),
+            Err(DecodeError::TooLarge)
+        );
+    }
+
+    #[test]
+    fn tables_are_read_in_words() {
+        assert_eq!(Offsets::basic(&[]), Offsets::None);
+        assert_eq!(Offsets::basic(&[1, 0, 0, 0, 2]), Offsets::Basic(vec![1]));
+        assert_eq!(
+            Offsets::extended(&[1, 0, 0, 0, 0, 0, 0, 1]),
+            Offsets::Extended(vec![1 | 1 << 56])
+        );
+    }
+}

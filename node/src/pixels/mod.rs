@@ -22,7 +22,7 @@ pub use image::{
     Codec, FRAME_BYTES_MAX, Function, Image, LUT_ENTRIES_MAX, Lut, Misfit, Modality, Photometric,
     SOURCE_BYTES_MAX, Voi, Window,
 };
-pub use pool::{DEADLINE, Decoders, Frame, Plan, WAITING_PER_CHILD};
+pub use pool::{DEADLINE, Decoders, Frame, PATIENCE, Plan, WAITING_PER_CHILD};
 pub use rendering::{
     Format, Picture, QUALITY, Region, Rendering, SIDE_MAX, THUMBNAIL_SIDE, Viewport,
 };

@@ -14,16 +14,20 @@ use crate::pixels::child;
 use crate::pixels::error::DecodeError;
 use crate::pixels::image::{Image, Photometric, SOURCE_BYTES_MAX};
 use crate::pixels::rendering::{Picture, Rendering};
-use crate::pixels::wire::{self, ANSWER_HEAD_BYTES, Head, Task};
+use crate::pixels::wire::{self, ANSWER_HEAD_BYTES, AnswerHead, Head, Task};
 
 /// Requests that may wait for a child, for each child: a viewer asks for a screen of thumbnails or a few slices ahead
 /// at once, and what waits longer than this is better asked for again. One more is refused ([`DecodeError::Busy`]):
 /// each waiting request holds a compressed frame in memory.
 pub const WAITING_PER_CHILD: usize = 16;
 
-/// Longest time a child may take for a request, in which it must also be read and answered. The largest frames take a
-/// few seconds on one core; a node with a busy disk is slower.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Longest time a child may take for a request, in which it must also be read and answered: twice what it may compute
+/// ([`child::REQUEST_SECONDS`]), because it shares its core.
+pub const DEADLINE: Duration = Duration::from_secs(2 * child::REQUEST_SECONDS);
+
+/// Longest time a request may wait for a child before it is refused like one too many ([`DecodeError::Busy`]): by then
+/// whoever asked has gone on to another image.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program that decodes, and how many of them there may be.
 #[derive(Clone)]
@@ -34,8 +38,10 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// Most children at once.
     pub children: usize,
-    /// How long a request may take.
+    /// How long a request may take once a child has it.
     pub deadline: Duration,
+    /// How long a request may wait for a child.
+    pub patience: Duration,
 }
 
 impl Plan {
@@ -47,6 +53,7 @@ impl Plan {
             arguments: vec![child::COMMAND.to_owned()],
             children: std::thread::available_parallelism().map_or(1, usize::from),
             deadline: DEADLINE,
+            patience: PATIENCE,
         }
     }
 }
@@ -158,10 +165,11 @@ impl Decoders {
         let image = image.clone();
         let head = wire::head(&Head { image, task }, source.len())?;
         let _present = self.enter()?;
-        let permit = self.shared.working.acquire().await;
+        let permit = timeout(self.shared.plan.patience, self.shared.working.acquire()).await;
+        let permit = permit.map_err(|_| DecodeError::Busy)?;
         let _permit = permit.map_err(|_| DecodeError::Unavailable)?;
         let idle = self.idle().pop();
-        // One that ended while it had nothing to do, by its age for instance, is replaced.
+        // One that was ended while it had nothing to do is replaced.
         let mut working = match idle.and_then(Working::alive) {
             Some(working) => working,
             None => self.start()?,
@@ -169,9 +177,11 @@ impl Decoders {
         let conversation = working.converse(&head, source, most);
         let answer = timeout(self.shared.plan.deadline, conversation).await;
         match answer {
-            Ok(Ok(answer)) => {
-                self.idle().push(working);
-                answer
+            Ok(Ok(Answer { content, last })) => {
+                if !last {
+                    self.idle().push(working);
+                }
+                content
             }
             // What is dropped here is killed: nothing that it might still say is read.
             Ok(Err(Broken)) => Err(DecodeError::Ended),
@@ -223,6 +233,13 @@ impl Decoders {
     }
 }
 
+/// What a child answered.
+struct Answer {
+    content: Result<Vec<u8>, DecodeError>,
+    /// It ends now.
+    last: bool,
+}
+
 /// The child ended, or says what no child says.
 struct Broken;
 
@@ -239,27 +256,25 @@ impl Working {
     }
 
     /// One request and its answer, which is at most `most` bytes long.
-    async fn converse(
-        &mut self,
-        head: &[u8],
-        source: &[u8],
-        most: u64,
-    ) -> Result<Result<Vec<u8>, DecodeError>, Broken> {
+    async fn converse(&mut self, head: &[u8], source: &[u8], most: u64) -> Result<Answer, Broken> {
         self.requests.write_all(head).await?;
         self.requests.write_all(source).await?;
         self.requests.flush().await?;
         let mut answer = [0; ANSWER_HEAD_BYTES];
         self.answers.read_exact(&mut answer).await?;
-        let (code, length) = wire::answer_head(answer);
+        let AnswerHead { code, length, last } = wire::answer_head(answer);
         match code {
             0 if length <= most => {}
-            0 => return Err(Broken),
-            code if length == 0 => return Ok(Err(DecodeError::coded(code))),
+            code if code != 0 && length == 0 => {
+                let content = Err(DecodeError::coded(code));
+                return Ok(Answer { content, last });
+            }
             _ => return Err(Broken),
         }
         let length = usize::try_from(length).map_err(|_| Broken)?;
         let mut bytes = vec![0; length];
         self.answers.read_exact(&mut bytes).await?;
-        Ok(Ok(bytes))
+        let content = Ok(bytes);
+        Ok(Answer { content, last })
     }
 }

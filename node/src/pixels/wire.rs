@@ -1,7 +1,8 @@
 //! What goes through the pipes between the node and a child.
 //!
 //! A request is the length of its head (4 bytes, little endian), the head in CBOR, the length of the source (8
-//! bytes), the source. An answer is a code (1 byte: 0, or why not), a length (8 bytes), and so many bytes.
+//! bytes), the source. An answer is a code (1 byte: 0, or why not; 128 more if the child ends with it), a length (8 bytes), and so
+//! many bytes.
 
 use std::io::{self, Read, Write};
 
@@ -80,7 +81,7 @@ fn bytes(from: &mut impl Read, length: u64, most: u64) -> io::Result<Vec<u8>> {
     if length > most {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     from.take(length).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) == Ok(length) {
         true => Ok(bytes),
@@ -88,21 +89,42 @@ fn bytes(from: &mut impl Read, length: u64, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Writes an answer.
-pub(super) fn answer(to: &mut impl Write, answer: Result<Vec<u8>, DecodeError>) -> io::Result<()> {
+/// Says with an answer's code that it is the last one.
+const LAST: u8 = 128;
+
+/// Writes an answer; after the `last` one the child ends.
+pub(super) fn answer(
+    to: &mut impl Write,
+    answer: Result<Vec<u8>, DecodeError>,
+    last: bool,
+) -> io::Result<()> {
     let (code, bytes) = match answer {
         Ok(bytes) => (0, bytes),
         Err(error) => (error.code(), Vec::new()),
     };
-    to.write_all(&[code])?;
+    to.write_all(&[if last { code | LAST } else { code }])?;
     let length = u64::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidData)?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&bytes)?;
     to.flush()
 }
 
-/// The code and length of an answer.
-pub(super) fn answer_head(head: [u8; ANSWER_HEAD_BYTES]) -> (u8, u64) {
+/// What comes before the content of an answer.
+pub(super) struct AnswerHead {
+    /// 0, or why there is no content.
+    pub(super) code: u8,
+    /// Bytes of the content.
+    pub(super) length: u64,
+    /// The child ends with it.
+    pub(super) last: bool,
+}
+
+/// Reads what comes before the content of an answer.
+pub(super) fn answer_head(head: [u8; ANSWER_HEAD_BYTES]) -> AnswerHead {
     let [code, length @ ..] = head;
-    (code, u64::from_le_bytes(length))
+    AnswerHead {
+        code: code & !LAST,
+        length: u64::from_le_bytes(length),
+        last: code & LAST != 0,
+    }
 }

@@ -12,9 +12,9 @@ use dokuei_node::pixels::frames::{self, NativeFrame, Offsets};
 use dokuei_node::pixels::{Attributes, Codec, DecodeError, Image, Place};
 
 /// An object and its pixel data.
-pub struct Object {
-    pub file: DefaultDicomObject,
-    pub codec: Codec,
+pub(crate) struct Object {
+    pub(crate) file: DefaultDicomObject,
+    pub(crate) codec: Codec,
 }
 
 struct Set<'a>(&'a InMemDicomObject);
@@ -44,9 +44,13 @@ impl Attributes for Set<'_> {
 }
 
 impl Object {
-    pub fn open(path: &Path) -> Object {
+    pub(crate) fn open(path: &Path) -> Object {
         let file = OpenFileOptions::new().open_file(path).unwrap();
-        let uid = file.meta().transfer_syntax().trim_end_matches('\0').to_owned();
+        let uid = file
+            .meta()
+            .transfer_syntax()
+            .trim_end_matches('\0')
+            .to_owned();
         let mut codec = Codec::of(&Uid::parse(uid.as_bytes()).unwrap()).unwrap();
         let words = file
             .element(tags::PIXEL_DATA)
@@ -57,17 +61,17 @@ impl Object {
         Object { file, codec }
     }
 
-    pub fn frames(&self) -> u32 {
+    pub(crate) fn frames(&self) -> u32 {
         let frames = self.file.element(tags::NUMBER_OF_FRAMES).ok();
         frames.and_then(|frames| frames.to_int().ok()).unwrap_or(1)
     }
 
-    pub fn image(&self, number: u32) -> Result<Image, DecodeError> {
+    pub(crate) fn image(&self, number: u32) -> Result<Image, DecodeError> {
         Image::read(&Set(&self.file), self.codec, number)
     }
 
     /// The bytes of a frame, as a decoder wants them.
-    pub fn source(&self, image: &Image, number: u32) -> Result<Vec<u8>, DecodeError> {
+    pub(crate) fn source(&self, image: &Image, number: u32) -> Result<Vec<u8>, DecodeError> {
         let pixels = self.file.element(tags::PIXEL_DATA).unwrap();
         let Some(fragments) = pixels.fragments() else {
             // What the library read as words goes back into them.
