@@ -18,6 +18,7 @@ use dokuei_node::disk::Room;
 use dokuei_node::entities::Scope;
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::index::holdings::{FindError, Holdings, Level, Selection};
+use dokuei_node::media::Imports;
 use dokuei_node::parcels::{ObjectHead, Parcels};
 use dokuei_node::store::Store;
 use dokuei_node::studies::granted::GrantedStudies;
@@ -49,7 +50,13 @@ fn open(folder: tempfile::TempDir) -> Site {
     let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
         .ok()
         .unwrap();
-    let holdings = Holdings::new(register.clone(), granted, store, storage(), catalogue);
+    let imports = Imports::open(store.clone(), storage()).ok().unwrap();
+    let holdings = Holdings::new(
+        (register.clone(), granted),
+        (store, storage()),
+        catalogue,
+        imports,
+    );
     Site {
         folder,
         register,

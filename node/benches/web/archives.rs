@@ -165,6 +165,7 @@ pub(crate) fn fill(archive: &Archive, large: &MadeStudy, studies: u64) {
         calling_ae: "BENCH".parse().unwrap(),
         timeouts: Timeouts::default(),
         tls: None,
+        breaker: None,
     };
     let mut refused = 0;
     let sent = scu::store(&destination, slices.chain(small), &mut |outcome| {

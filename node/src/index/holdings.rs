@@ -15,6 +15,7 @@ use super::headers::{Kind, Records, SeriesPlace, data_set};
 use crate::dicom::dataset::{DataSet, json};
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
+use crate::media::Imports;
 use crate::parcels::{OpenError, OpenedObject};
 use crate::store::{Rows, Store};
 use crate::studies::granted::GrantedStudies;
@@ -96,17 +97,18 @@ struct Shared {
     store: Store,
     storage: StorageKey,
     catalogue: Catalogue,
+    imports: Imports,
     site: SiteId,
 }
 
 impl Holdings {
-    /// Answers from these.
+    /// Answers from the register and the granted studies, as `catalogue` lists them; `imports` says of which studies
+    /// a person has yet to decide whose they are: those are not shown.
     pub fn new(
-        register: Register,
-        granted: GrantedStudies,
-        store: Store,
-        storage: StorageKey,
+        (register, granted): (Register, GrantedStudies),
+        (store, storage): (Store, StorageKey),
         catalogue: Catalogue,
+        imports: Imports,
     ) -> Holdings {
         let site = register.site();
         Holdings(Arc::new(Shared {
@@ -115,6 +117,7 @@ impl Holdings {
             store,
             storage,
             catalogue,
+            imports,
             site,
         }))
     }
@@ -164,15 +167,21 @@ impl Holdings {
     /// The studies whose patient and study attributes match.
     fn entries(&self, scope: &Scope, keys: &Keys) -> Result<Vec<Arc<Entry>>, FindError> {
         let catalogue = &self.0.catalogue;
+        let undecided = self.0.imports.undecided();
+        let is_shown = |entry: &Entry| {
+            undecided.is_empty()
+                || entry.key.institution != self.0.site
+                || !undecided.contains(&entry.key.uid)
+        };
         let uids = keys.uids(tags::STUDY_INSTANCE_UID);
         let found: Vec<Arc<Entry>> = match uids {
             Some(uids) => uids
                 .iter()
                 .flat_map(|uid| catalogue.with_uid(scope, self.0.site, uid))
-                .filter(|entry| keys.match_with(entry.as_ref()))
+                .filter(|entry| keys.match_with(entry.as_ref()) && is_shown(entry))
                 .collect(),
             None => catalogue.select(scope, self.0.site, usize::MAX, |entry| {
-                keys.match_with(entry)
+                keys.match_with(entry) && is_shown(entry)
             }),
         };
         let by_id_alone = keys.is_exact(tags::PATIENT_ID)
@@ -248,11 +257,7 @@ impl Holdings {
     /// here more than once, the first. A study that two institutions have here is this site's own, or
     /// else the first's: they are never mixed.
     pub fn instances(&self, scope: &Scope, selection: &Selection) -> Vec<Instance> {
-        let found = self
-            .0
-            .catalogue
-            .with_uid(scope, self.0.site, &selection.study);
-        let Some(entry) = found.first() else {
+        let Some(entry) = self.shown(scope, &selection.study) else {
             return Vec::new();
         };
         let mut seen = BTreeSet::new();
@@ -262,7 +267,7 @@ impl Holdings {
                 let named = study
                     .objects
                     .iter()
-                    .map(|object| named(entry, study, object));
+                    .map(|object| named(&entry, study, object));
                 named
                     .filter(|instance| is_selected(selection, instance))
                     .collect::<Vec<_>>()
@@ -286,15 +291,11 @@ impl Holdings {
         out: &mut dyn io::Write,
     ) -> Result<usize, FindError> {
         let instances = self.instances(scope, selection);
-        let found = self
-            .0
-            .catalogue
-            .with_uid(scope, self.0.site, &selection.study);
-        let Some(entry) = found.first() else {
+        let Some(entry) = self.shown(scope, &selection.study) else {
             return Ok(0);
         };
         let mut written = 0;
-        for (place, series) in places(entry) {
+        for (place, series) in places(&entry) {
             let wanted: Vec<&Instance> = instances
                 .iter()
                 .filter(|instance| instance.parcel == place.0 && instance.series_number == place.1)
@@ -302,7 +303,7 @@ impl Holdings {
             if wanted.is_empty() {
                 continue;
             }
-            let pressed = self.pressed(entry, place, Kind::Metadata)?;
+            let pressed = self.pressed(&entry, place, Kind::Metadata)?;
             for record in Records::new(&pressed)? {
                 let (slot, text) = record?;
                 let Some(instance) = wanted.iter().find(|instance| instance.slot == slot) else {
@@ -390,6 +391,15 @@ impl Holdings {
         let wrapped = wrapped.map_err(|error| OpenError::Disk(io::Error::other(error)))?;
         let unwrapped = wrapped.map(|wrapped| self.0.storage.unwrap_content_key(parcel, &wrapped));
         unwrapped.transpose().map_err(OpenError::from)
+    }
+
+    /// The study with this UID that is shown: this site's own, or else the first institution's.
+    fn shown(&self, scope: &Scope, uid: &str) -> Option<Arc<Entry>> {
+        let found = self.0.catalogue.with_uid(scope, self.0.site, uid);
+        let is_shown = |entry: &Arc<Entry>| {
+            entry.key.institution != self.0.site || !self.0.imports.is_undecided(uid)
+        };
+        found.into_iter().find(is_shown)
     }
 
     fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {

@@ -1,7 +1,7 @@
 //! The receipts of imports, and what people decided about studies whose patient was not certain. Holds patient data:
 //! no `Debug`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
@@ -241,6 +241,16 @@ impl Imports {
         let held = self.lock();
         let mut studies = held.values().flat_map(|import| &import.studies);
         studies.any(|study| study.uid == uid && study.standing == Standing::Held)
+    }
+
+    /// The studies of which a person has yet to decide whose they are.
+    pub fn undecided(&self) -> BTreeSet<String> {
+        let held = self.lock();
+        let imports = held.values().flat_map(|import| &import.studies);
+        imports
+            .filter(|study| study.standing == Standing::Held)
+            .map(|study| study.uid.clone())
+            .collect()
     }
 
     /// How many imports have a study of which somebody has still to say whose it is.

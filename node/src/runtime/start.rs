@@ -224,14 +224,13 @@ fn open_ports(
         .map_err(|error| failed(&error))?;
     let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
         .map_err(|error| failed(&error))?;
-    let holdings = Holdings::new(
-        register.clone(),
-        granted.clone(),
-        store.clone(),
-        storage(),
-        catalogue,
-    );
     let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
+    let holdings = Holdings::new(
+        (register.clone(), granted.clone()),
+        (store.clone(), storage()),
+        catalogue,
+        imports.clone(),
+    );
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
