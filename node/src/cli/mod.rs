@@ -14,6 +14,8 @@ mod arguments;
 pub use arguments::Demo;
 mod case;
 mod confirm;
+mod destination;
+mod dicom;
 mod init;
 mod notice;
 mod partner;
@@ -97,6 +99,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Person(person) => done(person::person(person)),
         Verb::Revoke(revoke) => done(revoke::revoke(revoke)),
         Verb::Renew(renew) => done(renew::renew(&renew)),
+        Verb::Dicom(verb) => dicom::dicom(verb),
         Verb::Report(report) => report::report(report),
         Verb::Status(status) => done(status::status(&status)),
         Verb::Demo(demo) => done(crate::demo::demo(&demo)),

@@ -8,6 +8,7 @@ pub mod socket;
 
 pub(crate) mod answers;
 mod cases;
+mod dicom;
 mod endings;
 mod keys;
 mod partners;

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::commitments::{Debts, Delivering};
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig, TlsDoor};
+use crate::dicom::scp::{Accept, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor};
 use crate::entities::{Entities, Means};
+use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
 use crate::runtime::start::failed;
 use crate::say;
@@ -40,6 +42,31 @@ pub(super) fn open_entities(
     Entities::open(store.clone(), keys.storage().duplicate(), means)
 }
 
+/// What registered callers are offered beside sending, and the delivery of what storage commitment owes them.
+///
+/// # Errors
+/// When the store fails, or the system has no thread.
+pub(super) fn open_services(
+    keys: &SiteKeys,
+    store: &Store,
+    entities: &Entities,
+    holdings: &Holdings,
+) -> Result<(Services, Delivering), Failure> {
+    let debts = Debts::open(store.clone(), keys.storage().duplicate())
+        .map_err(|error| failed(&error as &dyn Explain))?;
+    let destinations: Arc<dyn Destinations> = Arc::new(entities.clone());
+    let delivering = debts
+        .deliver(Arc::clone(&destinations))
+        .map_err(|error| failed(&error as &dyn Explain))?;
+    let services = Services {
+        holdings: Some(Arc::new(holdings.clone())),
+        destinations: Some(destinations),
+        commitments: Some(Arc::new(debts)),
+        answers: None,
+    };
+    Ok((services, delivering))
+}
+
 /// Starts to listen.
 ///
 /// # Errors
@@ -49,6 +76,7 @@ pub(super) fn start_scp(
     config: &Config,
     entities: &Entities,
     intake: Arc<StudyIntake>,
+    services: Services,
 ) -> Result<Scp, Failure> {
     let accept = Accept {
         called: if config.called_ae_check {
@@ -73,7 +101,7 @@ pub(super) fn start_scp(
     if entities.is_open() {
         tracing::warn!(target: "dokuei::dicom", "no DICOM caller is registered: every device of the house may send images; register them with 'dokuei dicom caller add'");
     }
-    let scp = Scp::start(scp, intake).map_err(|error| failed(&error as &dyn Explain))?;
+    let scp = Scp::serve(scp, intake, services).map_err(|error| failed(&error as &dyn Explain))?;
     if let Some(at) = scp.tls_addr() {
         tracing::info!(target: "dokuei::dicom", %at, "DICOM over TLS");
     }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::archive::Archiver;
 use crate::chance::chance;
+use crate::commitments::Delivering;
 use crate::config::Config;
 
 use crate::control::answers::{cannot_do, stopping};
@@ -23,13 +24,15 @@ use crate::control::socket;
 use crate::dicom::scp::Scp;
 use crate::disk::Room;
 use crate::entities::Entities;
+use crate::index::catalogue::Catalogue;
+use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
-use crate::runtime::door::{open_entities, start_scp};
+use crate::runtime::door::{open_entities, open_services, start_scp};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::troubles::Troubles;
@@ -79,6 +82,7 @@ pub struct Node {
     /// When this node started.
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
+    _delivering: Delivering,
     _lock: File,
 }
 
@@ -108,7 +112,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     )?);
     let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
     let entities = open_entities(&folder, &config, &keys, &store)?;
-    let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake))?;
+    let (services, delivering) = open_services(&keys, &store, &entities, &ports.holdings)?;
+    let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -153,6 +158,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
+        _delivering: delivering,
         _lock: lock,
     }))
 }
@@ -198,13 +204,24 @@ fn open_ports(
 ) -> Result<Ports, Failure> {
     let site = keys.site_certificate()?.site;
     let storage = || keys.storage().duplicate();
-    let register = Register::open(site, parcels, store.clone(), storage());
-    let granted = GrantedStudies::open(store.clone(), storage());
+    let catalogue = Catalogue::default();
+    let register = Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
+        .map_err(|error| failed(&error))?;
+    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
+        .map_err(|error| failed(&error))?;
+    let holdings = Holdings::new(
+        register.clone(),
+        granted.clone(),
+        store.clone(),
+        storage(),
+        catalogue,
+    );
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
-        register: register.map_err(|error| failed(&error))?,
-        granted: granted.map_err(|error| failed(&error))?,
+        register,
+        granted,
+        holdings,
         store: store.clone(),
         storage: storage(),
         network,
