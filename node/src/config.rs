@@ -67,6 +67,8 @@ pub struct Archive {
     pub port: u16,
     /// Its AE title.
     pub ae_title: String,
+    /// Whether it is asked to answer for what it took (storage commitment) before a study counts as stored.
+    pub commitment: bool,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +113,8 @@ struct RawArchive {
     host: String,
     port: u16,
     ae_title: String,
+    #[serde(default)]
+    commitment: bool,
 }
 
 #[derive(Deserialize)]
@@ -274,6 +278,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
             host: archive.host,
             port: archive.port,
             ae_title: archive.ae_title,
+            commitment: archive.commitment,
         }),
         capacity,
         quoting: match raw.reading.quoting.as_str() {
@@ -383,6 +388,8 @@ quiet_seconds = 60
 # host = "192.0.2.10"
 # port = 104
 # ae_title = "PACS"
+# true: PACS に保管確認（Storage Commitment）を求め、答えがあるまで保管済みとしない / have it answer for what it took before a study counts as stored
+# commitment = true
 
 [reading]
 # automatic: 下の枠に従って自動で引き受ける / answer offers by the lines below; by-hand: 人が答える / a person answers

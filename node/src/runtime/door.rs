@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::archive::Archiver;
 use crate::commitments::{Debts, Delivering};
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scp::{Accept, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor};
+use crate::dicom::scp::{
+    Accept, Answers, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor,
+};
 use crate::entities::{Entities, Means};
-use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
+use crate::runtime::ports::Ports;
 use crate::runtime::start::failed;
 use crate::say;
 use crate::site::SiteFolder;
@@ -50,7 +53,7 @@ pub(super) fn open_services(
     keys: &SiteKeys,
     store: &Store,
     entities: &Entities,
-    holdings: &Holdings,
+    ports: &Ports,
 ) -> Result<(Services, Delivering), Failure> {
     let debts = Debts::open(store.clone(), keys.storage().duplicate())
         .map_err(|error| failed(&error as &dyn Explain))?;
@@ -58,11 +61,12 @@ pub(super) fn open_services(
     let delivering = debts
         .deliver(Arc::clone(&destinations))
         .map_err(|error| failed(&error as &dyn Explain))?;
+    let answers = ports.archiver.as_ref().and_then(Archiver::answers);
     let services = Services {
-        holdings: Some(Arc::new(holdings.clone())),
+        holdings: Some(Arc::new(ports.holdings.clone())),
         destinations: Some(destinations),
         commitments: Some(Arc::new(debts)),
-        answers: None,
+        answers: answers.map(|asked| Arc::new(asked) as Arc<dyn Answers>),
     };
     Ok((services, delivering))
 }

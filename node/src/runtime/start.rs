@@ -112,7 +112,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     )?);
     let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
     let entities = open_entities(&folder, &config, &keys, &store)?;
-    let (services, delivering) = open_services(&keys, &store, &entities, &ports.holdings)?;
+    let (services, delivering) = open_services(&keys, &store, &entities, &ports)?;
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
 
     let (desk, inbox) = desk();
