@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::cli::At;
+use crate::cli::access::{self, Account, Client, Token};
 use crate::cli::destination::{self, Destination};
 use crate::cli::show::{fields, message, text};
 use crate::config::{CERTIFICATE, Config, KEY};
@@ -23,6 +24,15 @@ pub(super) enum Dicom {
     /// このノードからの送り先 / where this node sends
     #[command(subcommand)]
     Destination(Destination),
+    /// DICOMweb のアクセストークン / access tokens for DICOMweb
+    #[command(subcommand)]
+    Token(Token),
+    /// DICOMweb のクライアント証明書 / client certificates that DICOMweb lets in
+    #[command(subcommand)]
+    Client(Client),
+    /// ブラウザでログインする人 / people who log in with a browser
+    #[command(subcommand)]
+    Account(Account),
     /// TLS 用の証明書と鍵を作る / make a certificate and key for the port for TLS
     Certificate {
         /// 装置がこのノードを呼ぶホスト名か IP アドレス（複数可）。なければ dicom.tls.listen か dicom.listen のアドレス / host names or addresses by which devices call this node; otherwise where it listens
@@ -98,6 +108,9 @@ pub(super) fn dicom(verb: Dicom) -> Result<ExitCode, Failure> {
     match verb {
         Dicom::Caller(caller) => perform(caller),
         Dicom::Destination(destination) => destination::perform(destination),
+        Dicom::Token(token) => access::token(token).map(|()| ExitCode::SUCCESS),
+        Dicom::Client(client) => access::client(client).map(|()| ExitCode::SUCCESS),
+        Dicom::Account(account) => access::account(account).map(|()| ExitCode::SUCCESS),
         Dicom::Certificate { host, at } => {
             certificate(host, &at)?;
             Ok(ExitCode::SUCCESS)

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use dokuei_protocol::limits::ADDRESS_CHARS;
+
 use crate::language::Failure;
 use crate::say;
 
@@ -14,6 +16,15 @@ pub fn is_of_the_house(address: IpAddr) -> bool {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
+}
+
+/// Whether a text is `host:port` with a port from 1 to 65535.
+pub fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && text.len() <= ADDRESS_CHARS
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 /// Refuses to take DICOM from everywhere unless the configuration says that this is meant.

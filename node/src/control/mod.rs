@@ -6,13 +6,17 @@ pub mod request;
 pub mod server;
 pub mod socket;
 
+mod access;
 pub(crate) mod answers;
 mod cases;
+mod checking;
 mod dicom;
 mod endings;
 mod keys;
+mod media;
 mod partners;
 mod people;
+mod quarantine;
 mod reports;
 mod sending;
 mod status;

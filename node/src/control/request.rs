@@ -41,6 +41,31 @@ pub enum Request {
         /// File or folder on this machine.
         path: String,
     },
+    /// Take in what lies on a medium.
+    MediaImport {
+        /// File, folder or zip archive on this machine.
+        path: String,
+        /// Whose studies are expected: a case or a study of this site.
+        of: Option<String>,
+    },
+    /// The receipts of imports.
+    MediaList,
+    /// One receipt.
+    MediaShow {
+        /// Its name or the beginning of it.
+        import: String,
+    },
+    /// Say whose the studies of an import are.
+    MediaDecide(DecideMedia),
+    /// Every object that is set aside.
+    QuarantineList,
+    /// Remove one for good.
+    QuarantineDiscard {
+        /// Its name or the beginning of it.
+        name: String,
+    },
+    /// Look through a study as before sending.
+    StudyCheck(CheckStudy),
     /// Have a study read.
     StudySend(SendStudy),
     /// Every case.
@@ -141,6 +166,8 @@ pub enum Request {
     },
     /// Sign a report version.
     ReportSign(SignReport),
+    /// Who may come in by the web.
+    Access(AccessRequest),
     /// The bundle of a report version.
     ReportShow {
         /// Id of the case or its beginning.
@@ -155,6 +182,47 @@ impl Request {
     pub(super) fn has_long_answer(&self) -> bool {
         matches!(self, Request::ReportShow { .. })
     }
+}
+
+/// What can be asked about who comes in by the web.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "access", rename_all = "kebab-case")]
+pub enum AccessRequest {
+    /// Make a token.
+    TokenAdd {
+        /// Its name.
+        name: String,
+        /// `all`, `own`, or a partner and one of its issuers: `PARTNER:ISSUER`.
+        scope: String,
+    },
+    /// Let in who has a certificate.
+    CertificateAdd {
+        /// Its name.
+        name: String,
+        /// Its SHA-256, 64 hexadecimal digits.
+        fingerprint: String,
+        /// As of a token.
+        scope: String,
+    },
+    /// Invite a person to an account.
+    AccountInvite {
+        /// Their name.
+        name: String,
+        /// As of a token.
+        scope: String,
+    },
+    /// Everything of a kind: `token`, `certificate` or `account`.
+    List {
+        /// The kind.
+        kind: String,
+    },
+    /// Take one away.
+    Remove {
+        /// The kind.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A study to have read.
@@ -180,6 +248,43 @@ pub struct SendStudy {
     /// Send although files of the folder were refused.
     #[serde(default)]
     pub despite_skipped: bool,
+    /// The region that the request is about.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The side that it is about.
+    #[serde(default)]
+    pub laterality: Option<String>,
+    /// Why it is sent although the check before sending holds it back.
+    #[serde(default)]
+    pub despite_check: Option<String>,
+}
+
+/// What a person says of studies that came on a medium.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecideMedia {
+    /// Name of the receipt or its beginning.
+    pub import: String,
+    /// One of its studies; otherwise all that are in question.
+    pub study: Option<String>,
+    /// The patient of this site whose they are: Patient ID.
+    pub patient: Option<String>,
+    /// The issuer of that ID.
+    pub issuer: Option<String>,
+    /// They are to be removed.
+    pub discard: bool,
+}
+
+/// A study to look through.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckStudy {
+    /// Study Instance UID.
+    pub study: String,
+    /// The region that a request would be about.
+    pub region: Option<String>,
+    /// The side that it would be about.
+    pub laterality: Option<String>,
 }
 
 /// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.

@@ -101,7 +101,8 @@ fn must_be_free(place: &Path, state: Option<&Path>) -> Result<(), Failure> {
 fn hold(clinic: &DemoSite, hospital: &DemoSite) {
     for site in [clinic, hospital] {
         let (name, dir, dicom) = (&site.name, site.folder.path().display(), &site.dicom);
-        println!("  {name}: DICOM {} --dir {dir}", dicom.describe());
+        let (dicom, web) = (dicom.describe(), &site.web);
+        println!("  {name}: DICOM {dicom} DICOMweb {web}/dicom-web --dir {dir}");
     }
 }
 
@@ -130,6 +131,8 @@ fn write_state(path: &Path, sites: &[&DemoSite], study_uid: &str) -> Result<(), 
                 "data": absolute(site.folder.path()),
                 "pacs": absolute(&site.pacs_folder),
                 "dimse": { "host": site.dicom.host, "port": site.dicom.port, "ae_title": site.dicom.ae_title },
+                "dicomweb": { "url": format!("{}/dicom-web", site.web), "token": site.token },
+                "viewer_url": format!("{}/viewer/", site.web),
                 "control": absolute(&site.folder.control()),
                 "study_uid": study_uid,
                 "passphrase_file": absolute(&site.reader_passphrase),

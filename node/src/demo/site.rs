@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::control::client::ask;
-use crate::control::request::Request;
+use crate::control::request::{AccessRequest, Request};
 use crate::dicom::pacs::Pacs;
 use crate::dicom::pdu::AeTitleError;
 use crate::dicom::scp::{Accept, Scp, ScpConfig};
@@ -53,6 +53,10 @@ pub(super) struct DemoSite {
     pub pacs_folder: PathBuf,
     /// Where the node takes DICOM objects.
     pub dicom: DicomAddress,
+    /// Where browsers and DICOMweb clients connect: `http://host:port`.
+    pub web: String,
+    /// What lets a DICOMweb client in.
+    pub token: String,
     /// Passphrase of the scripted reader.
     pub reader_passphrase: PathBuf,
     node: Child,
@@ -97,11 +101,14 @@ impl DemoSite {
                 port: 0,
                 ae_title: ae_title.to_owned(),
             },
+            web: String::new(),
+            token: String::new(),
             reader_passphrase,
             node,
             archive: Some(archive),
         };
         site.wait_until_up(&log)?;
+        site.token = site.new_token()?;
         Ok(site)
     }
 
@@ -116,6 +123,22 @@ impl DemoSite {
     /// What the node says.
     pub(super) fn ask(&self, request: Request) -> Result<Value, Failure> {
         ask(&self.folder, request)
+    }
+
+    /// A token that sees everything. One of an earlier demonstration in the same folder makes room for it.
+    fn new_token(&self) -> Result<String, Failure> {
+        let (kind, name) = ("token".to_owned(), "demo".to_owned());
+        let remove = AccessRequest::Remove {
+            kind,
+            name: name.clone(),
+        };
+        match self.ask(Request::Access(remove)) {
+            Err(failure) if failure.code != "no-such-name" => return Err(failure),
+            Ok(_) | Err(_) => {}
+        }
+        let scope = "all".to_owned();
+        let made = self.ask(Request::Access(AccessRequest::TokenAdd { name, scope }))?;
+        Ok(made["token"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Asks the node until the answer is what is waited for.
@@ -164,6 +187,12 @@ impl DemoSite {
                     .as_u64()
                     .and_then(|port| u16::try_from(port).ok())
                     .unwrap_or_default();
+                let web = &status["web"];
+                self.web = format!(
+                    "http://{}:{}",
+                    web["host"].as_str().unwrap_or_default(),
+                    web["port"]
+                );
                 return Ok(());
             }
             let ended = self.node.try_wait().ok().flatten();
@@ -239,7 +268,7 @@ fn configuration(name: &str, ae_title: &str, archive_port: u16, capacity: &str) 
     let name = toml::Value::String(name.to_owned());
     format!(
         "version = 1\n\n[site]\nname = {name}\n\n[network]\nlisten = [\"127.0.0.1:0\"]\n\n[dicom]\nlisten = \"127.0.0.1:0\"\nae_title = \"{ae_title}\"\nquiet_seconds = 5\n\n\
-         [archive]\nhost = \"127.0.0.1\"\nport = {archive_port}\nae_title = \"PACS\"\n\n[reading]\n{capacity}"
+         [web]\nlisten = \"127.0.0.1:0\"\n\n[archive]\nhost = \"127.0.0.1\"\nport = {archive_port}\nae_title = \"PACS\"\n\n[reading]\n{capacity}"
     )
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::Archiver;
+use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
 use crate::config::Config;
@@ -22,11 +23,14 @@ use crate::config::Config;
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::dicom::scp::Scp;
+use crate::dicomweb::access::Access;
+use crate::dicomweb::{Web, WebServer};
 use crate::disk::Room;
 use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
+use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -35,6 +39,7 @@ use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::{open_entities, open_services, start_scp};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
+use crate::runtime::trail;
 use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
@@ -69,6 +74,10 @@ pub struct Node {
     pub listening: Vec<SocketAddr>,
     /// Where modalities connect.
     pub dicom: SocketAddr,
+    /// Where browsers and DICOMweb clients connect.
+    pub web: Option<SocketAddr>,
+    /// Who may come in by the web.
+    pub access: Access,
     /// Where they connect over TLS, if anywhere.
     pub dicom_tls: Option<SocketAddr>,
     /// Who may call over DICOM, and where to send.
@@ -77,11 +86,14 @@ pub struct Node {
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
+    /// The audit trail.
+    pub audit: Audit,
     /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
     pub ended: CancellationToken,
     /// When this node started.
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
+    web_server: Mutex<Option<WebServer>>,
     _delivering: Delivering,
     _lock: File,
 }
@@ -110,10 +122,15 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         (parcels, room.clone()),
         started.network.clone(),
     )?);
-    let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
+    let audit = trail::open(&config, &folder, &ports, &service)?;
+    let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
+    let intake = Arc::new(intake);
     let entities = open_entities(&folder, &config, &keys, &store)?;
     let (services, delivering) = open_services(&keys, &store, &entities, &ports)?;
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
+    let access = Access::open(store.clone(), keys.storage().duplicate());
+    let access = access.map_err(|error| failed(&error))?;
+    let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -132,19 +149,19 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         store,
         dispatch,
         inbox,
+        audit: audit.clone(),
     };
     let ended = work.start().map_err(|error| failed(&error))?;
+    trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
     let absences = Absences::default();
-    tokio::spawn(network_events(
-        started.events,
-        desk.clone(),
-        tickets,
-        absences.clone(),
-    ));
+    let heard = network_events(started.events, desk.clone(), tickets, absences.clone());
+    tokio::spawn(heard);
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
         dicom: scp.local_addr(),
+        web: web_server.as_ref().map(WebServer::address),
+        access,
         dicom_tls: scp.tls_addr(),
         entities,
         folder,
@@ -155,9 +172,11 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         listening: started.listening,
         intake,
         absences,
+        audit,
         ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
+        web_server: Mutex::new(web_server),
         _delivering: delivering,
         _lock: lock,
     }))
@@ -216,12 +235,14 @@ fn open_ports(
         storage(),
         catalogue,
     );
+    let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
         register,
         granted,
         holdings,
+        imports,
         store: store.clone(),
         storage: storage(),
         network,
@@ -285,10 +306,39 @@ impl Node {
                 let _ = tokio::task::spawn_blocking(move || scp.stop()).await;
             }
         };
+        let web = self
+            .web_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let serving = async {
+            if let Some(web) = web {
+                web.stop().await;
+            }
+        };
         let goodbyes = tokio::time::timeout(GOODBYES, self.ports.network.stop());
         // Whoever has not heard by then notices by itself; the ports are free when the process ends.
-        let (_heard, ()) = tokio::join!(goodbyes, receiving);
+        let (_heard, (), ()) = tokio::join!(goodbyes, receiving, serving);
+        // Last of all: it tells what modalities had sent when their associations ended.
+        let audit = self.audit.clone();
+        let _ = tokio::task::spawn_blocking(move || audit.stop()).await;
     }
+}
+
+fn start_web(
+    config: &Config,
+    folder: &SiteFolder,
+    access: &Access,
+    (ports, intake): (&Ports, &Arc<StudyIntake>),
+) -> Result<Option<WebServer>, Failure> {
+    let known = access.clone();
+    let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
+    let start = |listen| {
+        WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
+            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+        })
+    };
+    config.web.listen.map(start).transpose()
 }
 
 async fn network_events(

@@ -143,6 +143,22 @@ impl FileScanner {
         outcome
     }
 
+    /// Which object this is, as far as it has been read: transfer syntax, SOP class, SOP instance, and how many
+    /// bytes of the file stand before the data set. None as long as nobody knows.
+    #[must_use]
+    pub fn identity(&self) -> Option<(Uid, Uid, Uid, usize)> {
+        let Stage::DataSet(stage) = &self.stage else {
+            return None;
+        };
+        let uid = |tag| Uid::parse_lenient(stage.scanner.seen(tag)?).ok();
+        Some((
+            stage.meta.transfer_syntax.uid().clone(),
+            uid(tags::SOP_CLASS_UID)?,
+            uid(tags::SOP_INSTANCE_UID)?,
+            usize::try_from(stage.data_set_offset).ok()?,
+        ))
+    }
+
     /// Ends the scan of a complete file.
     ///
     /// # Errors

@@ -93,6 +93,9 @@ pub(super) fn serve(
     if let Err(fault) = served {
         association.end(&fault, caller.as_ref());
     }
+    if let Some(caller) = &caller {
+        shared.intake.left(caller);
+    }
     association.postpone_debts();
     let closing = if shared.stopping.load(Ordering::Relaxed) {
         limits.closing.min(PARTING)

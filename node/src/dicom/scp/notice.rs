@@ -131,6 +131,11 @@ pub enum Notice<'a> {
 }
 
 impl Notice<'_> {
+    /// Writes it to the log.
+    pub fn log(&self) {
+        tracing::warn!(target: "dokuei::dicom::scp", code = self.code(), "{self}");
+    }
+
     /// A stable name for logs. Never changes once released.
     pub fn code(&self) -> &'static str {
         match self {

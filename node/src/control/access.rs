@@ -1,0 +1,159 @@
+//! Requests about who may come in by the web.
+
+use dokuei_keys::id::SiteId;
+use serde_json::{Value, json};
+
+use crate::control::partners;
+use crate::control::request::AccessRequest;
+use crate::dicomweb::access::{AccessError, Credential, Kind};
+use crate::dicomweb::domain_token;
+use crate::entities::scope::{Domain, Scope};
+use crate::language::{Explain as _, Failure};
+use crate::runtime::start::Node;
+use crate::say;
+
+const KINDS: [Kind; 3] = [Kind::Token, Kind::Certificate, Kind::Account];
+
+pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, Failure> {
+    let done = match asked {
+        AccessRequest::TokenAdd { name, scope } => {
+            let scope = scope_of(node, &scope).await?;
+            let added = tokio::task::block_in_place(|| node.access.add_token(&name, scope));
+            added.map(|token| json!({ "name": name.trim(), "token": *token }))
+        }
+        AccessRequest::CertificateAdd {
+            name,
+            fingerprint,
+            scope,
+        } => {
+            let scope = scope_of(node, &scope).await?;
+            let add = || node.access.add_certificate(&name, &fingerprint, scope);
+            tokio::task::block_in_place(add).map(|()| json!({ "name": name.trim() }))
+        }
+        AccessRequest::AccountInvite { name, scope } => {
+            let scope = scope_of(node, &scope).await?;
+            let invited = tokio::task::block_in_place(|| node.access.invite(&name, scope));
+            invited.map(|code| json!({ "name": name.trim(), "code": *code, "web": place(node) }))
+        }
+        AccessRequest::List { kind } => {
+            let kind = kind_of(&kind)?;
+            let all = node.access.all();
+            let of_kind = all.iter().filter(|known| is_of(kind, known.kind));
+            Ok(Value::Array(of_kind.map(credential_json).collect()))
+        }
+        AccessRequest::Remove { kind, name } => {
+            let kind = kind_of(&kind)?;
+            let removed = tokio::task::block_in_place(|| node.access.remove(kind, &name));
+            removed.map(|()| json!({ "name": name.trim() }))
+        }
+    };
+    done.map_err(|error| refused(&error))
+}
+
+/// Where the log-in lies, as far as the node knows.
+fn place(node: &Node) -> Option<String> {
+    let scheme = match node.config.web.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    node.web
+        .map(|address| format!("{scheme}://{address}/login/setup"))
+}
+
+fn is_of(asked: Kind, kind: Kind) -> bool {
+    asked == kind || (asked == Kind::Account && kind == Kind::Invitation)
+}
+
+fn kind_of(code: &str) -> Result<Kind, Failure> {
+    let known = KINDS.into_iter().find(|kind| kind.code() == code);
+    known.ok_or_else(|| {
+        let known = KINDS.map(Kind::code).join(", ");
+        Failure::new(
+            "unknown-kind",
+            say!(
+                "種類は {known} のいずれかです。",
+                "The kind is one of {known}."
+            ),
+        )
+    })
+}
+
+/// `all`, `own`, or `PARTNER:ISSUER`; the issuer may be empty.
+async fn scope_of(node: &Node, text: &str) -> Result<Scope, Failure> {
+    match text {
+        "all" => return Ok(Scope::All),
+        "own" => return Ok(Scope::Own),
+        _ => {}
+    }
+    let Some((institution, issuer)) = text.split_once(':') else {
+        return Err(Failure::new(
+            "unknown-scope",
+            say!(
+                "範囲（--scope）は all、own、「施設:発行者」のいずれかです。",
+                "The scope (--scope) is all, own, or SITE:ISSUER."
+            ),
+        ));
+    };
+    let institution = institution_of(node, institution).await?;
+    Ok(Scope::Domain(Domain {
+        institution,
+        issuer: issuer.to_owned(),
+    }))
+}
+
+async fn institution_of(node: &Node, text: &str) -> Result<SiteId, Failure> {
+    if text == node.config.site_name {
+        return Ok(node.ports.site);
+    }
+    if let Ok(site) = text.parse() {
+        return Ok(site);
+    }
+    let partners = partners::list(node).await?;
+    let all = partners.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut named = all.iter().filter(|partner| partner["name"] == text);
+    let (Some(one), None) = (named.next(), named.next()) else {
+        return Err(Failure::new(
+            "no-partner",
+            say!(
+                "「{text}」という施設は登録されていません。施設名か ID で指定してください。",
+                "No site is called '{text}' here. Give its name or id."
+            ),
+        ));
+    };
+    let id = one["site"].as_str().unwrap_or_default();
+    id.parse().map_err(|_| refused(&AccessError::Damaged))
+}
+
+fn credential_json(credential: &Credential) -> Value {
+    json!({
+        "kind": credential.kind.code(),
+        "name": credential.name,
+        "scope": scope_json(&credential.scope),
+        "made": credential.made,
+    })
+}
+
+fn scope_json(scope: &Scope) -> Value {
+    match scope {
+        Scope::All => json!({ "of": "all" }),
+        Scope::Own => json!({ "of": "own" }),
+        Scope::Domain(domain) => json!({
+            "of": "domain",
+            "institution": domain.institution.to_string(),
+            "issuer": domain.issuer,
+            "domain": domain_token(domain),
+        }),
+    }
+}
+
+fn refused(error: &AccessError) -> Failure {
+    let code = match error {
+        AccessError::Name => "bad-name",
+        AccessError::Taken => "name-taken",
+        AccessError::Unknown => "no-such-name",
+        AccessError::Full => "too-many",
+        AccessError::Fingerprint => "bad-fingerprint",
+        AccessError::Damaged | AccessError::Store(_) => "store-failed",
+    };
+    Failure::new(code, error.message().sentence())
+}

@@ -1,0 +1,448 @@
+//! Who is let in: tokens, client certificates, and accounts with sessions. Of a secret only a hash is kept.
+
+mod attempts;
+mod credential;
+mod pages;
+mod password;
+mod sessions;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dokuei_keys::cbor;
+use dokuei_keys::secret::StorageKey;
+use rand_core::Rng as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use self::attempts::Attempts;
+pub use self::credential::{Credential, Kind};
+pub(super) use self::pages::{Visit, cookie, pages};
+use self::sessions::Sessions;
+use super::limits::{CREDENTIALS, INVITATION};
+use crate::chance::chance;
+use crate::entities::scope::Scope;
+use crate::language::{Explain, Message, displayed_in_english};
+use crate::say;
+use crate::store::{Change, Rows, Store, StoreError};
+use crate::studies::intake::now;
+use crate::tls::read_fingerprint;
+
+/// What a token begins with, so that a leaked one is recognised.
+const TOKEN_PREFIX: &str = "dkw_";
+/// Longest name of a token, a certificate or an account, in characters.
+const NAME: usize = 64;
+
+/// How somebody got in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// With a token, which a program sends on purpose.
+    Token,
+    /// With the certificate of the connection.
+    Certificate,
+    /// With the cookie of a session, which the browser adds to whatever it sends.
+    Session,
+}
+
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor {
+    /// How.
+    pub way: Way,
+    /// What they may see.
+    pub scope: Scope,
+}
+
+/// Who is let in. Clones share it.
+#[derive(Clone)]
+pub struct Access {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    storage: StorageKey,
+    held: Mutex<BTreeMap<[u8; 32], Credential>>,
+    sessions: Mutex<Sessions>,
+    attempts: Mutex<Attempts>,
+    /// One password is hashed at a time: each costs tens of MiB and a tenth of a second of a core.
+    hashing: Semaphore,
+}
+
+/// Something cannot be done with a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The name is empty, too long, or holds what no name may.
+    Name,
+    /// There is one of this name.
+    Taken,
+    /// There is none of this name.
+    Unknown,
+    /// There are as many as there may be.
+    Full,
+    /// A fingerprint is not 64 hexadecimal digits.
+    Fingerprint,
+    /// A row is damaged.
+    Damaged,
+    /// The store failed.
+    Store(#[from] StoreError),
+}
+
+impl Explain for AccessError {
+    fn message(&self) -> Message {
+        match self {
+            AccessError::Name => say!(
+                "名前は制御文字を含まない 1～{NAME} 文字にしてください",
+                "a name has 1 to {NAME} characters, none of them a control character"
+            ),
+            AccessError::Taken => say!("その名前は既にあります", "that name is taken"),
+            AccessError::Unknown => {
+                say!("その名前のものはありません", "there is none of that name")
+            }
+            AccessError::Full => say!(
+                "トークン・証明書・アカウントは合わせて {CREDENTIALS} 個までです",
+                "there are at most {CREDENTIALS} tokens, certificates and accounts together"
+            ),
+            AccessError::Fingerprint => say!(
+                "指紋は証明書の SHA-256（16 進 64 桁）で指定してください",
+                "a fingerprint is the SHA-256 of the certificate, 64 hexadecimal digits"
+            ),
+            AccessError::Damaged => say!(
+                "アクセス権の記録が壊れています",
+                "the record of who is let in is damaged"
+            ),
+            AccessError::Store(error) => error.message(),
+        }
+    }
+}
+
+displayed_in_english!(AccessError);
+
+impl Access {
+    /// Opens what is kept.
+    ///
+    /// # Errors
+    /// [`AccessError`] when a row cannot be opened.
+    pub fn open(store: Store, storage: StorageKey) -> Result<Access, AccessError> {
+        let mut held = BTreeMap::new();
+        for (key, row) in store.rows(Rows::WebAccess)? {
+            let plain = storage
+                .open_row(Rows::WebAccess.name(), &key, &row)
+                .map_err(|_| AccessError::Damaged)?;
+            let credential = Credential::decode(&plain).ok_or(AccessError::Damaged)?;
+            let key = key.try_into().map_err(|_| AccessError::Damaged)?;
+            held.insert(key, credential);
+        }
+        Ok(Access {
+            shared: Arc::new(Shared {
+                store,
+                storage,
+                held: Mutex::new(held),
+                sessions: Mutex::default(),
+                attempts: Mutex::default(),
+                hashing: Semaphore::new(1),
+            }),
+        })
+    }
+
+    /// Makes a token. It is given back once, and never again. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn add_token(&self, name: &str, scope: Scope) -> Result<Zeroizing<String>, AccessError> {
+        let secret = random(32);
+        let token = Zeroizing::new(format!("{TOKEN_PREFIX}{}", *secret));
+        self.add(Credential::new(Kind::Token, name, scope, hash(&token)))?;
+        Ok(token)
+    }
+
+    /// Lets in who has the certificate with this SHA-256, 64 hexadecimal digits with or without colons. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn add_certificate(
+        &self,
+        name: &str,
+        fingerprint: &str,
+        scope: Scope,
+    ) -> Result<(), AccessError> {
+        let proof = read_fingerprint(fingerprint).ok_or(AccessError::Fingerprint)?;
+        self.add(Credential::new(Kind::Certificate, name, scope, proof))
+    }
+
+    /// Invites somebody to an account, or one that forgot the password back to it. The code is given back once, and
+    /// serves once within a day. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn invite(&self, name: &str, scope: Scope) -> Result<Zeroizing<String>, AccessError> {
+        let code = random(12);
+        let invitation = Credential::new(Kind::Invitation, name, scope, hash(&code));
+        let key = invitation.key();
+        // A second invitation takes the place of the first.
+        if self.lock().contains_key(&key) {
+            self.take_away(&key)?;
+        }
+        self.add(invitation)?;
+        Ok(code)
+    }
+
+    /// Everything that lets somebody in, by kind and name.
+    pub fn all(&self) -> Vec<Credential> {
+        let mut all: Vec<Credential> = self.lock().values().cloned().collect();
+        all.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
+        all
+    }
+
+    /// Takes one away: nobody gets in with it any more. An account goes with its invitation. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn remove(&self, kind: Kind, name: &str) -> Result<(), AccessError> {
+        let kinds: &[Kind] = match kind {
+            Kind::Account | Kind::Invitation => &[Kind::Account, Kind::Invitation],
+            Kind::Token => &[Kind::Token],
+            Kind::Certificate => &[Kind::Certificate],
+        };
+        let keys = kinds.iter().map(|kind| credential::key(*kind, name));
+        let known: Vec<_> = keys.filter(|key| self.lock().contains_key(key)).collect();
+        if known.is_empty() {
+            return Err(AccessError::Unknown);
+        }
+        known.iter().try_for_each(|key| self.take_away(key))
+    }
+
+    fn by_token(&self, token: &str) -> Option<Visitor> {
+        let proof = hash(token);
+        self.by_proof(Kind::Token, Way::Token, &proof)
+    }
+
+    fn by_certificate(&self, fingerprint: &[u8; 32]) -> Option<Visitor> {
+        self.by_proof(Kind::Certificate, Way::Certificate, fingerprint)
+    }
+
+    /// Whether a client is let in by the certificate of this fingerprint.
+    pub fn knows_certificate(&self, fingerprint: &[u8; 32]) -> bool {
+        self.by_certificate(fingerprint).is_some()
+    }
+
+    fn by_proof(&self, kind: Kind, way: Way, proof: &[u8; 32]) -> Option<Visitor> {
+        let held = self.lock();
+        let known = held
+            .values()
+            .find(|known| known.kind == kind && known.is_proof(proof))?;
+        Some(Visitor {
+            way,
+            scope: known.scope.clone(),
+        })
+    }
+
+    fn by_session(&self, cookie: &str) -> Option<Visitor> {
+        let name = self.sessions().used(&hash(cookie))?;
+        let account = self.named(Kind::Account, &name)?;
+        Some(Visitor {
+            way: Way::Session,
+            scope: account.scope,
+        })
+    }
+
+    /// Who this is: by the token, else by the session, else by the certificate of the connection.
+    pub(super) fn visitor(
+        &self,
+        bearer: Option<&str>,
+        cookie: Option<&str>,
+        fingerprint: Option<&[u8; 32]>,
+    ) -> Option<Visitor> {
+        match bearer {
+            // Whoever shows a token means it: a wrong one is not made good by a cookie.
+            Some(token) => self.by_token(token),
+            None => cookie
+                .and_then(|cookie| self.by_session(cookie))
+                .or_else(|| fingerprint.and_then(|print| self.by_certificate(print))),
+        }
+    }
+
+    fn named(&self, kind: Kind, name: &str) -> Option<Credential> {
+        self.lock().get(&credential::key(kind, name)).cloned()
+    }
+
+    /// The invitation with this code, as long as it may be used.
+    fn invitation(&self, code: &str) -> Option<Credential> {
+        let proof = hash(code);
+        let held = self.lock();
+        let known = held
+            .values()
+            .find(|known| known.kind == Kind::Invitation && known.is_proof(&proof))?;
+        let age = now().saturating_sub(known.made);
+        (u128::from(age) < INVITATION.as_millis()).then(|| known.clone())
+    }
+
+    /// Makes the account of an invitation, in one transaction with its end. Blocks.
+    fn accept(&self, invitation: &Credential, account: Credential) -> Result<(), AccessError> {
+        let mut change = self.row(&account)?;
+        let used = invitation.key();
+        change.removals.push((Rows::WebAccess, used.to_vec()));
+        self.shared.store.commit(change)?;
+        let mut held = self.lock();
+        held.remove(&used);
+        self.sessions().end_all_of(&account.name);
+        held.insert(account.key(), account);
+        Ok(())
+    }
+
+    fn add(&self, new: Credential) -> Result<(), AccessError> {
+        let characters = new.name.chars().count();
+        if !(1..=NAME).contains(&characters) || new.name.chars().any(char::is_control) {
+            return Err(AccessError::Name);
+        }
+        let change = self.row(&new)?;
+        {
+            let held = self.lock();
+            if held.contains_key(&new.key()) {
+                return Err(AccessError::Taken);
+            }
+            if held.len() >= CREDENTIALS {
+                return Err(AccessError::Full);
+            }
+        }
+        self.shared.store.commit(change)?;
+        self.lock().insert(new.key(), new);
+        Ok(())
+    }
+
+    fn take_away(&self, key: &[u8; 32]) -> Result<(), AccessError> {
+        self.shared.store.commit(Change {
+            removals: vec![(Rows::WebAccess, key.to_vec())],
+            ..Change::default()
+        })?;
+        self.lock().remove(key);
+        Ok(())
+    }
+
+    fn row(&self, credential: &Credential) -> Result<Change, AccessError> {
+        let (table, key) = (Rows::WebAccess, credential.key());
+        let plain = Zeroizing::new(cbor::encode(credential));
+        let sealed = self
+            .shared
+            .storage
+            .seal_row(table.name(), &key, &plain, &mut chance());
+        sealed
+            .map(|row| Change::put(table, &key, row))
+            .map_err(|_| AccessError::Damaged)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Credential>> {
+        self.shared
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.shared
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.shared
+            .attempts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Random bytes as letters, digits, `-` and `_`.
+fn random(bytes: usize) -> Zeroizing<String> {
+    let mut secret = Zeroizing::new(vec![0; bytes]);
+    chance().fill_bytes(&mut secret);
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(&*secret))
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use dokuei_keys::secret::Secret32;
+
+    use super::*;
+    use crate::language::assert_explained;
+
+    fn access(place: &std::path::Path) -> Access {
+        let store = Store::open(&place.join("store.redb")).unwrap();
+        let storage = StorageKey::from_secret(Secret32::from_bytes([7; 32]));
+        Access::open(store, storage).ok().unwrap()
+    }
+
+    #[test]
+    fn a_token_lets_in_until_it_is_removed_and_is_nowhere_to_be_read() {
+        let place = tempfile::tempdir().unwrap();
+        let token = {
+            let access = access(place.path());
+            let token = access.add_token("viewer", Scope::Own).unwrap();
+            assert!(matches!(
+                access.add_token("viewer", Scope::All),
+                Err(AccessError::Taken)
+            ));
+            token
+        };
+        let file = std::fs::read(place.path().join("store.redb")).unwrap();
+        let holds = |needle: &[u8]| file.windows(needle.len()).any(|bytes| bytes == needle);
+        assert!(!holds(token.as_bytes()) && !holds(&hash(&token)) && !holds(b"viewer"));
+        let access = access(place.path());
+        let visitor = access.visitor(Some(&token), None, None).unwrap();
+        assert_eq!((visitor.way, visitor.scope), (Way::Token, Scope::Own));
+        for wrong in ["", "dkw_", &token[..token.len() - 1]] {
+            assert!(access.visitor(Some(wrong), None, None).is_none());
+        }
+        access.remove(Kind::Token, "viewer").unwrap();
+        assert!(access.visitor(Some(&token), None, None).is_none());
+        let again = access.remove(Kind::Token, "viewer");
+        assert!(matches!(again, Err(AccessError::Unknown)));
+    }
+
+    #[test]
+    fn a_certificate_is_known_by_its_fingerprint() {
+        let place = tempfile::tempdir().unwrap();
+        let access = access(place.path());
+        let print = "AB:".repeat(31) + "AB";
+        access.add_certificate("pacs", &print, Scope::All).unwrap();
+        assert!(access.visitor(None, None, Some(&[0xAB; 32])).is_some());
+        assert!(access.visitor(None, None, Some(&[0xAC; 32])).is_none());
+        // A wrong token is not made good by the certificate.
+        assert!(access.visitor(Some("x"), None, Some(&[0xAB; 32])).is_none());
+        let short = access.add_certificate("other", "AB", Scope::All);
+        assert!(matches!(short, Err(AccessError::Fingerprint)));
+    }
+
+    #[test]
+    fn names_are_held_to_their_rules() {
+        let place = tempfile::tempdir().unwrap();
+        let access = access(place.path());
+        for name in ["", "a\nb", &"x".repeat(NAME + 1)] {
+            assert!(matches!(
+                access.add_token(name, Scope::All),
+                Err(AccessError::Name)
+            ));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_told_in_both_languages() {
+        let errors = [
+            AccessError::Name,
+            AccessError::Taken,
+            AccessError::Unknown,
+            AccessError::Full,
+            AccessError::Fingerprint,
+            AccessError::Damaged,
+        ];
+        assert_explained(errors.iter().map(|error| error as &dyn Explain));
+    }
+}

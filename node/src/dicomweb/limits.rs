@@ -1,0 +1,67 @@
+//! How much of anything clients can make this room do, and why that much.
+
+use std::time::Duration;
+
+/// Connections at once. An idle one costs some 20 KiB and a descriptor, of which a process has 1,024 by default.
+pub(super) const CONNECTIONS: usize = 640;
+/// Connections of one address: a reverse proxy opens some hundred; whoever opens more leaves room for others.
+pub(super) const CONNECTIONS_OF_ONE: usize = 480;
+/// From the connection, or the answer before, to the end of a request's head.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
+/// From the connection to the end of the TLS handshake.
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Without a byte in either direction while one is owed.
+pub(super) const STALL_TIME: Duration = Duration::from_secs(30);
+/// Bytes of a request's head: long UID lists in a query, a cookie, a token.
+pub(super) const HEAD_BYTES: usize = 24 * 1024;
+/// Header fields of a request; browsers send some twenty.
+pub(super) const HEADERS: usize = 96;
+/// Bytes that a connection gathers to read and to write.
+pub(super) const CONNECTION_BUFFER: usize = 64 * 1024;
+/// From the stop of the node to the end of the last answer under way.
+pub(super) const GOODBYE_TIME: Duration = Duration::from_secs(2);
+
+/// Answers that are read from sealed objects at once. Each holds about 3 MiB: an opened object's two pieces and
+/// what waits in its pipe.
+pub(super) const READERS: usize = 24;
+/// How long a request waits for its turn to read or to store.
+pub(super) const TURN_TIME: Duration = Duration::from_secs(30);
+/// Bytes of one piece of a streamed answer.
+pub(super) const PIECE: usize = 256 * 1024;
+/// Pieces that wait for a client.
+pub(super) const PIECES: usize = 2;
+/// After [`SLOW_AFTER`], a transfer that was slower than this on average, in bytes a second, is ended: half of what
+/// the slowest line in use, ISDN, carries.
+pub(super) const SLOWEST: u64 = 4 * 1024;
+/// How long a transfer may be slow.
+pub(super) const SLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// Requests that store objects at once. Each holds as much as an association of C-STORE: up to 3 MiB.
+pub(super) const STORERS: usize = 8;
+/// Parts of one STOW request. A study has at most as many objects as a parcel, and clients send one at a time or all.
+pub(super) const PARTS: usize = 100_000;
+/// Instances that are named one by one in the answer to a STOW request.
+pub(super) const NAMED: usize = 10_000;
+/// Bytes of the form of a log-in.
+pub(super) const FORM_BYTES: usize = 4 * 1024;
+
+/// Tokens, certificates and accounts together.
+pub(super) const CREDENTIALS: usize = 1_000;
+/// Sessions at once; the one that was idle longest makes room.
+pub(super) const SESSIONS: usize = 1_000;
+/// A session ends when it was not used for so long.
+pub(super) const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+/// A session ends in any case: a working day.
+pub(super) const SESSION_LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// How long a set-up code may be used.
+pub(super) const INVITATION: Duration = Duration::from_secs(24 * 3600);
+/// Wrong passwords for one account from one address, after which its next try waits.
+pub(super) const TRIES: u32 = 5;
+/// Wrong passwords for one account from anywhere.
+pub(super) const TRIES_FROM_ANYWHERE: u32 = 20;
+/// How long the next try waits first; then twice as long each time, up to [`WAIT_LONGEST`].
+pub(super) const WAIT: Duration = Duration::from_secs(30);
+/// The longest wait: a doctor who is locked out by a stranger can work again within a quarter of an hour.
+pub(super) const WAIT_LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Accounts and addresses whose failures are remembered; the oldest makes room.
+pub(super) const REMEMBERED: usize = 4_096;

@@ -1,0 +1,289 @@
+//! The web server: DICOMweb (PS3.18) and the log-in. Requests are answered on the runtime; what reads or writes objects
+//! does so on blocking workers, a bounded number of them at a time.
+
+pub mod access;
+mod answer;
+mod body;
+mod holdings;
+mod limits;
+pub mod media;
+pub mod multipart;
+mod origin;
+pub mod query;
+mod retrieve;
+pub mod route;
+mod server;
+mod store;
+mod stow_answer;
+mod stream;
+mod turns;
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::{Method, Request, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use self::access::{Access, Visitor, Way};
+use self::answer::{Answer, Refusal, plain, set};
+use self::holdings::{Holdings, View};
+use self::media::{MediaType, accepted};
+use self::origin::{Base, may_change};
+use self::query::Query;
+use self::route::{ROOT, Resource, RouteError, What};
+use self::server::Peer;
+use self::turns::Turns;
+use crate::runtime::ports::Ports;
+use crate::say;
+use crate::studies::intake::StudyIntake;
+
+pub use self::holdings::domain_token;
+pub use self::origin::Hosts;
+pub use self::server::WebServer;
+
+/// Where the viewer lies.
+const VIEWER: &str = "/viewer";
+
+/// What the answers are made from.
+pub struct Web {
+    access: Access,
+    hosts: Hosts,
+    holdings: Arc<Holdings>,
+    intake: Arc<StudyIntake>,
+    turns: Turns,
+}
+
+/// One request, looked at.
+struct Asked {
+    method: Method,
+    base: Base,
+    headers: HeaderMap,
+    query: Query,
+    resource: Resource,
+    view: View,
+}
+
+impl Asked {
+    /// What the client takes, the most wanted first: `?accept=` before the header (PS3.18 section 8.3.3.1).
+    fn accepts(&self) -> Vec<MediaType> {
+        let header = || {
+            let all = self.headers.get_all(ACCEPT).iter();
+            let texts: Vec<&str> = all.filter_map(|value| value.to_str().ok()).collect();
+            (!texts.is_empty()).then(|| texts.join(","))
+        };
+        let asked = self.query.value("accept").map(str::to_owned);
+        accepted(&asked.or_else(header).unwrap_or_else(|| "*/*".to_owned()))
+    }
+
+    /// Where DICOMweb begins for this client.
+    fn root(&self) -> String {
+        match &self.resource.domain {
+            Some(domain) => self.base.address(&format!("{ROOT}/d/{domain}")),
+            None => self.base.address(ROOT),
+        }
+    }
+}
+
+impl Web {
+    /// The web server's insides for a listener that is called by these names.
+    pub(crate) fn new(
+        access: Access,
+        hosts: Hosts,
+        ports: &Ports,
+        intake: Arc<StudyIntake>,
+    ) -> Web {
+        let holdings = Holdings {
+            register: ports.register.clone(),
+            granted: ports.granted.clone(),
+            store: ports.store.clone(),
+            storage: ports.storage.duplicate(),
+            site: ports.site,
+        };
+        Web {
+            access,
+            hosts,
+            holdings: Arc::new(holdings),
+            intake,
+            turns: Turns::default(),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Answer {
+        let is_head = request.method() == Method::HEAD;
+        let mut answer = match self.respond(request, peer).await {
+            Ok(answer) => answer,
+            Err(refusal) => refusal.into(),
+        };
+        let always = [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "SAMEORIGIN"),
+            ("referrer-policy", "same-origin"),
+        ];
+        for (name, value) in always {
+            let name = HeaderName::from_static(name);
+            answer
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        if is_head {
+            *answer.body_mut() = body::Body::empty();
+        }
+        answer
+    }
+
+    async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
+        let (head, incoming) = request.into_parts();
+        let Some(base) = self.hosts.base(&head.headers, peer.address) else {
+            return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, wrong_host()));
+        };
+        let query = head.uri.query().unwrap_or_default();
+        let query = Query::parse(query).map_err(|_| Refusal::bad_request(bad_query()))?;
+        let path = head.uri.path();
+        let method = match head.method {
+            Method::HEAD => Method::GET,
+            method => method,
+        };
+        let changes = method != Method::GET;
+        if changes && !may_change(&head.headers, &base, false) {
+            return Err(Refusal::forbidden(foreign_page()));
+        }
+        if path == "/" {
+            let mut answer = plain(StatusCode::SEE_OTHER, "text/plain", Vec::new());
+            set(&mut answer, LOCATION, &format!("{}{VIEWER}/", base.prefix));
+            return Ok(answer);
+        }
+        if path == VIEWER || path.starts_with("/viewer/") {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, no_viewer()));
+        }
+        if !path.starts_with(ROOT) {
+            let visit = access::Visit {
+                method: &method,
+                path,
+                query: &query,
+                headers: &head.headers,
+                base: &base,
+                peer: peer.address,
+                form: if changes {
+                    form(incoming).await?
+                } else {
+                    Query::default()
+                },
+            };
+            let page = access::pages(&self.access, &visit).await;
+            return page.ok_or_else(Refusal::not_found);
+        }
+        let visitor = self.visitor(&head.headers, &base, peer);
+        let visitor = visitor.ok_or_else(Refusal::unauthorized)?;
+        let ambient = visitor.way == Way::Session;
+        if changes && !may_change(&head.headers, &base, ambient) {
+            return Err(Refusal::forbidden(foreign_page()));
+        }
+        let resource = Resource::parse(path).map_err(|error| match error {
+            RouteError::Unknown => Refusal::not_found(),
+            RouteError::Malformed => Refusal::bad_request(bad_path()),
+        })?;
+        let view = View {
+            scope: visitor.scope,
+            domain: resource.domain.clone(),
+        };
+        let asked = Asked {
+            method,
+            base,
+            headers: head.headers,
+            query,
+            resource,
+            view,
+        };
+        self.dicom(asked, incoming).await
+    }
+
+    fn visitor(&self, headers: &HeaderMap, base: &Base, peer: Peer) -> Option<Visitor> {
+        let authorization = headers.get(AUTHORIZATION);
+        let bearer = authorization.map(|value| {
+            let text = value.to_str().unwrap_or_default();
+            match text.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+                Some(_) | None => "",
+            }
+        });
+        let cookie = access::cookie(headers, base);
+        self.access
+            .visitor(bearer, cookie, peer.fingerprint.as_ref())
+    }
+
+    async fn dicom(&self, asked: Asked, incoming: Incoming) -> Result<Answer, Refusal> {
+        match (&asked.method, &asked.resource.what) {
+            (&Method::POST, What::Search(route::Level::Study)) | (&Method::POST, What::Objects)
+                if asked.resource.place.series.is_none() =>
+            {
+                self.store(asked, incoming).await
+            }
+            (&Method::GET, What::Objects) => self.retrieve(asked).await,
+            (&Method::GET, _) => Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, not_yet())),
+            _ => Err(Refusal::method()),
+        }
+    }
+}
+
+/// Reads the form of a log-in.
+async fn form(mut incoming: Incoming) -> Result<Query, Refusal> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::new());
+    let reading = async {
+        while let Some(frame) =
+            std::future::poll_fn(|context| std::pin::Pin::new(&mut incoming).poll_frame(context))
+                .await
+        {
+            let data = frame.ok()?.into_data().unwrap_or_default();
+            if bytes.len() + data.len() > limits::FORM_BYTES {
+                return None;
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Query::parse(std::str::from_utf8(&bytes).ok()?).ok()
+    };
+    let read = tokio::time::timeout(limits::STALL_TIME, reading).await;
+    read.ok()
+        .flatten()
+        .ok_or_else(|| Refusal::bad_request(bad_form()))
+}
+
+fn wrong_host() -> crate::language::Message {
+    say!(
+        "このホスト名では応答しません。設定の [web] hosts に加えてください。",
+        "The node does not answer to this host name. Add it to hosts under [web]."
+    )
+}
+
+fn foreign_page() -> crate::language::Message {
+    say!(
+        "他のサイトからの変更は受け付けません。",
+        "Changes from another site's page are not taken."
+    )
+}
+
+fn bad_query() -> crate::language::Message {
+    say!("検索条件を読めません。", "The query cannot be read.")
+}
+
+fn bad_path() -> crate::language::Message {
+    say!(
+        "UID かフレーム番号が正しくありません。",
+        "A UID or frame number in the address is none."
+    )
+}
+
+fn bad_form() -> crate::language::Message {
+    say!("フォームを読めません。", "The form cannot be read.")
+}
+
+fn no_viewer() -> crate::language::Message {
+    say!(
+        "ビューアはまだ設置されていません。",
+        "No viewer is installed here yet."
+    )
+}
+
+fn not_yet() -> crate::language::Message {
+    say!("この機能はまだ使えません。", "The node cannot do this yet.")
+}

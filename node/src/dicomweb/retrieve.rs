@@ -1,0 +1,366 @@
+//! WADO-RS: the objects of a study, a series or one instance, as they came, streamed from their sealed parcels
+//! (PS3.18 section 10.4).
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{Response, StatusCode};
+use rand_core::Rng as _;
+
+use super::answer::{Answer, Refusal, plain, set};
+use super::body::{Body, Pipe};
+use super::holdings::{Held, Holdings, Keys};
+use super::media::MediaType;
+use super::turns::{Turn, blocking};
+use super::{Asked, Web};
+use crate::chance::chance;
+use crate::dicom::part10::file_head;
+use crate::dicom::uid::Uid;
+use crate::parcels::{ObjectHead, OpenError, OpenedObject};
+use crate::say;
+
+/// The media type of objects.
+const DICOM: &str = "application/dicom";
+/// Bytes that are copied at a time.
+const COPIED: usize = 128 * 1024;
+
+/// A way in which the client takes objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Taken {
+    /// In one multipart body; else one object as the whole body.
+    multipart: bool,
+    /// The transfer syntax; none: any.
+    syntax: Option<String>,
+}
+
+impl Taken {
+    fn takes(&self, syntax: &str) -> bool {
+        self.syntax.as_ref().is_none_or(|wanted| wanted == syntax)
+    }
+}
+
+/// The ways in which objects are taken, the most wanted first. `one` says that there is exactly one object.
+fn ways(ranges: &[MediaType], one: bool) -> Vec<Taken> {
+    let way = |range: &MediaType| {
+        let multipart = range.takes("multipart/related");
+        let of_dicom = range
+            .parameter("type")
+            .is_none_or(|kind| MediaType::parse(kind).is_some_and(|kind| kind.takes(DICOM)));
+        if !(multipart && of_dicom || one && range.takes(DICOM)) {
+            return None;
+        }
+        let syntax = range.parameter("transfer-syntax");
+        Some(Taken {
+            multipart,
+            syntax: syntax.filter(|syntax| *syntax != "*").map(str::to_owned),
+        })
+    };
+    let ways: Vec<Taken> = ranges.iter().filter_map(way).collect();
+    let Some(first) = ways.first().map(|way| way.multipart) else {
+        return ways;
+    };
+    // One answer has one form.
+    ways.into_iter()
+        .filter(|way| way.multipart == first)
+        .collect()
+}
+
+/// Objects that are ready to be streamed.
+struct Prepared {
+    holdings: Arc<Holdings>,
+    keys: Keys,
+    objects: Vec<Held>,
+    multipart: bool,
+    /// Some were left out: the client does not take them as they are.
+    partial: bool,
+    boundary: String,
+    root: String,
+}
+
+/// One object, opened behind its head.
+struct OpenObject {
+    head: ObjectHead,
+    data_set: OpenedObject,
+}
+
+impl Web {
+    /// Answers with objects.
+    pub(super) async fn retrieve(&self, asked: Asked) -> Result<Answer, Refusal> {
+        let turn = self.turns.to_read().await?;
+        let holdings = Arc::clone(&self.holdings);
+        let prepared = blocking(move || prepare(holdings, &asked)).await?;
+        let prepared = match prepared {
+            Found::Unchanged(tag) => return Ok(unchanged(&tag)),
+            Found::Objects(prepared, tag) => (prepared, tag),
+        };
+        Ok(streamed(prepared, turn))
+    }
+}
+
+enum Found {
+    Unchanged(String),
+    Objects(Prepared, Option<String>),
+}
+
+fn prepare(holdings: Arc<Holdings>, asked: &Asked) -> Result<Found, Refusal> {
+    let place = &asked.resource.place;
+    let mut objects = holdings.objects(&asked.view, place);
+    if objects.is_empty() {
+        return Err(Refusal::not_found());
+    }
+    let one = place.instance.is_some();
+    let ways = ways(&asked.accepts(), one);
+    let Some(first) = ways.first() else {
+        return Err(Refusal::not_acceptable(wrong_media(one)));
+    };
+    let multipart = first.multipart;
+    let mut keys = Keys::default();
+    let asked_for = objects.len();
+    if ways.iter().all(|way| way.syntax.is_some()) {
+        objects = taken(&holdings, &mut keys, objects, &ways)?;
+    }
+    let (tag, is_known) = match objects.as_slice() {
+        [only] if one => {
+            let tag = entity_tag(only, multipart);
+            let is_known = is_known(asked, &tag);
+            (Some(tag), is_known)
+        }
+        _ => (None, false),
+    };
+    match tag {
+        Some(tag) if is_known => Ok(Found::Unchanged(tag)),
+        tag => {
+            let prepared = Prepared {
+                partial: objects.len() < asked_for,
+                boundary: boundary(),
+                root: asked.root(),
+                holdings,
+                keys,
+                objects,
+                multipart,
+            };
+            Ok(Found::Objects(prepared, tag))
+        }
+    }
+}
+
+/// The objects that the client takes as they are.
+fn taken(
+    holdings: &Holdings,
+    keys: &mut Keys,
+    objects: Vec<Held>,
+    ways: &[Taken],
+) -> Result<Vec<Held>, Refusal> {
+    let (mut fit, mut others) = (Vec::new(), std::collections::BTreeSet::new());
+    for object in objects {
+        let opened = open(holdings, keys, &object).map_err(|error| lost(&error))?;
+        let Some(opened) = opened else {
+            continue;
+        };
+        let syntax = opened.head.transfer_syntax;
+        if ways.iter().any(|way| way.takes(&syntax)) {
+            fit.push(object);
+        } else {
+            others.insert(syntax);
+        }
+    }
+    if fit.is_empty() {
+        let kept: Vec<String> = others.into_iter().collect();
+        return Err(match kept.is_empty() {
+            true => Refusal::not_found(),
+            false => Refusal::not_acceptable(wrong_syntax(&kept.join(", "))),
+        });
+    }
+    Ok(fit)
+}
+
+/// Opens an object and reads its head. None when its time here is over.
+fn open(
+    holdings: &Holdings,
+    keys: &mut Keys,
+    held: &Held,
+) -> Result<Option<OpenObject>, OpenError> {
+    let Some(mut data_set) = holdings.open(keys, held)? else {
+        return Ok(None);
+    };
+    let head = ObjectHead::read(&mut data_set).map_err(OpenError::from)?;
+    let head = head.ok_or(OpenError::Damaged)?;
+    Ok(Some(OpenObject { head, data_set }))
+}
+
+fn streamed((prepared, tag): (Prepared, Option<String>), turn: Turn) -> Answer {
+    let (body, pipe) = Body::piped();
+    let mut answer = Response::new(body);
+    if prepared.partial {
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    let kind = match prepared.multipart {
+        true => format!(
+            "multipart/related; type=\"{DICOM}\"; boundary={}",
+            prepared.boundary
+        ),
+        false => DICOM.to_owned(),
+    };
+    set(&mut answer, CONTENT_TYPE, &kind);
+    set(&mut answer, CACHE_CONTROL, "private, no-cache");
+    if let Some(tag) = tag {
+        set(&mut answer, ETAG, &tag);
+    }
+    tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        if let Err(error) = prepared.stream(pipe) {
+            tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
+        }
+    });
+    answer
+}
+
+impl Prepared {
+    fn stream(mut self, mut pipe: Pipe) -> io::Result<()> {
+        let mut copied = vec![0; COPIED];
+        let objects = std::mem::take(&mut self.objects);
+        for object in &objects {
+            match open(&self.holdings, &mut self.keys, object) {
+                Ok(Some(opened)) => self.write(&mut pipe, object, opened, &mut copied)?,
+                // Its time here ended while the answer was under way.
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(target: "dokuei::web", "an object cannot be given out: {error}");
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+        }
+        if self.multipart {
+            write!(pipe, "\r\n--{}--\r\n", self.boundary)?;
+        }
+        pipe.finish()
+    }
+
+    fn write(
+        &self,
+        pipe: &mut Pipe,
+        object: &Held,
+        opened: OpenObject,
+        copied: &mut [u8],
+    ) -> io::Result<()> {
+        let OpenObject { head, mut data_set } = opened;
+        if self.multipart {
+            let (boundary, root, syntax) = (&self.boundary, &self.root, &head.transfer_syntax);
+            let Held {
+                study,
+                series,
+                instance,
+                ..
+            } = object;
+            write!(
+                pipe,
+                "\r\n--{boundary}\r\nContent-Type: {DICOM}; transfer-syntax={syntax}\r\nContent-Location: {root}/studies/{study}/series/{series}/instances/{instance}\r\n\r\n"
+            )?;
+        }
+        let uid = |text: &str| {
+            Uid::parse_lenient(text.as_bytes()).map_err(|_| io::ErrorKind::InvalidData)
+        };
+        let (class, instance) = (uid(&head.sop_class)?, uid(&head.sop_instance)?);
+        pipe.write_all(&file_head(&class, &instance, &uid(&head.transfer_syntax)?))?;
+        loop {
+            match data_set.read(copied)? {
+                0 => return Ok(()),
+                count => pipe.write_all(&copied[..count])?,
+            }
+        }
+    }
+}
+
+/// A boundary that no object holds: 128 random bits.
+pub(super) fn boundary() -> String {
+    let mut bytes = [0; 16];
+    chance().fill_bytes(&mut bytes);
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
+}
+
+/// What changes when the answer would. Weak: boundaries differ each time.
+fn entity_tag(object: &Held, multipart: bool) -> String {
+    let content = object.content.to_string();
+    let form = if multipart { 'm' } else { 's' };
+    format!("W/\"{}{form}\"", content.get(..32).unwrap_or_default())
+}
+
+fn is_known(asked: &Asked, tag: &str) -> bool {
+    let known = asked.headers.get_all(IF_NONE_MATCH).iter();
+    known
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(','))
+        .any(|known| matches!(known.trim(), "*") || known.trim() == tag)
+}
+
+fn unchanged(tag: &str) -> Answer {
+    let mut answer = plain(StatusCode::NOT_MODIFIED, DICOM, Vec::new());
+    set(&mut answer, ETAG, tag);
+    set(&mut answer, CACHE_CONTROL, "private, no-cache");
+    answer
+}
+
+fn lost(error: &OpenError) -> Refusal {
+    tracing::error!(target: "dokuei::web", "an object cannot be given out: {error}");
+    Refusal::failed()
+}
+
+fn wrong_media(one: bool) -> crate::language::Message {
+    let also = if one { ", application/dicom" } else { "" };
+    say!(
+        "この形式では返せません。返せるのは multipart/related; type=\"application/dicom\"{also} です。",
+        "The objects cannot be given in this form, but as multipart/related; type=\"application/dicom\"{also}."
+    )
+}
+
+fn wrong_syntax(kept: &str) -> crate::language::Message {
+    say!(
+        "この転送構文では返せません。保存されている転送構文は {kept} です（transfer-syntax=* なら返せます）。",
+        "The objects cannot be given in this transfer syntax. They are kept as {kept}; ask with transfer-syntax=*."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicomweb::media::accepted;
+
+    fn ways_of(accept: &str, one: bool) -> Vec<Taken> {
+        ways(&accepted(accept), one)
+    }
+
+    #[test]
+    fn the_form_follows_what_is_accepted() {
+        let way = |multipart, syntax: Option<&str>| Taken {
+            multipart,
+            syntax: syntax.map(str::to_owned),
+        };
+        for (accept, one, wanted) in [
+            ("*/*", true, vec![way(true, None)]),
+            ("multipart/related", false, vec![way(true, None)]),
+            (
+                "multipart/related; type=\"application/dicom\"; transfer-syntax=*",
+                false,
+                vec![way(true, None)],
+            ),
+            (
+                "multipart/related; type=application/dicom; transfer-syntax=1.2.3, multipart/related; type=application/dicom; transfer-syntax=1.2.4; q=0.5",
+                false,
+                vec![way(true, Some("1.2.3")), way(true, Some("1.2.4"))],
+            ),
+            ("application/dicom", true, vec![way(false, None)]),
+            ("application/dicom", false, vec![]),
+            ("application/dicom+json", true, vec![]),
+            ("multipart/related; type=\"image/jpeg\"", true, vec![]),
+            (
+                "text/html,application/xhtml+xml,*/*;q=0.8",
+                true,
+                vec![way(true, None)],
+            ),
+        ] {
+            assert_eq!(ways_of(accept, one), wanted, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What STOW-RS answers: which objects are here now, and why others are not (PS3.18 annex I, PS3.3 section C.12.1).
+
+use http::StatusCode;
+use http::header::{HeaderName, RETRY_AFTER};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, plain, set};
+use super::limits::NAMED;
+use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::uid::Uid;
+
+/// An object that is here now.
+pub(super) struct Stored {
+    pub class: Uid,
+    pub instance: Uid,
+    pub study: Uid,
+    pub series: Uid,
+}
+
+/// What became of the parts of a request: the first [`NAMED`] of each kind, and how many there were.
+#[derive(Default)]
+pub(super) struct Outcome {
+    stored: Vec<Stored>,
+    failed: Vec<(String, StoreFailure)>,
+    stored_count: usize,
+    failed_count: usize,
+    /// Failures for want of room or time: the same may go well later.
+    for_now: usize,
+}
+
+impl Outcome {
+    /// What became of a part; one that failed is named by its place.
+    pub(super) fn note(&mut self, part: Result<Stored, (String, StoreFailure)>) {
+        match part {
+            Ok(stored) => {
+                self.stored_count += 1;
+                if self.stored.len() < NAMED {
+                    self.stored.push(stored);
+                }
+            }
+            Err((name, failure)) => {
+                tracing::warn!(target: "dokuei::web", code = failure.status().code(), "an object of a STOW request is not taken: {failure}");
+                self.failed_count += 1;
+                self.for_now += usize::from(failure.status() == StoreStatus::OutOfResources);
+                if self.failed.len() < NAMED {
+                    self.failed.push((name, failure));
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stored_count + self.failed_count == 0
+    }
+
+    fn status(&self) -> StatusCode {
+        match (self.stored_count, self.failed_count) {
+            (_, 0) => StatusCode::OK,
+            (0, failed) if failed == self.for_now => StatusCode::SERVICE_UNAVAILABLE,
+            (0, _) if self.is_unreadable() => StatusCode::BAD_REQUEST,
+            (0, _) => StatusCode::CONFLICT,
+            _ => StatusCode::ACCEPTED,
+        }
+    }
+
+    /// Whether nothing in the request was a DICOM object.
+    fn is_unreadable(&self) -> bool {
+        let is = |failure: &StoreFailure| failure.status() == StoreStatus::CannotUnderstand;
+        self.failed.iter().all(|(_, failure)| is(failure))
+    }
+
+    /// The answer, with addresses below `root`; `study` is the one that the request named.
+    pub(super) fn answer(&self, root: &str, study: Option<&Uid>) -> Answer {
+        let status = self.status();
+        let body = self.json(root, study).to_string();
+        let mut answer = plain(status, "application/dicom+json", body.into_bytes());
+        if let Some((name, failure)) = self.failed.first() {
+            let comment = failure.comment().unwrap_or_default();
+            let warning = format!("299 dokuei: \"{name}: {comment}\"");
+            set(&mut answer, HeaderName::from_static("warning"), &warning);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            set(&mut answer, RETRY_AFTER, "60");
+        }
+        answer
+    }
+
+    fn json(&self, root: &str, study: Option<&Uid>) -> Value {
+        let mut answer = serde_json::Map::new();
+        let mut put = |tag: &str, value: Value| answer.insert(tag.to_owned(), value);
+        let study = study.or_else(|| self.only_study());
+        if let Some(study) = study {
+            put("00081190", text("UR", &format!("{root}/studies/{study}")));
+        }
+        let stored = self.stored.iter().map(|stored| stored.json(root));
+        put("00081199", sequence(stored.collect()));
+        if !self.failed.is_empty() {
+            let failed = self.failed.iter().map(|(name, failure)| {
+                let comment = format!("{name}: {}", failure.comment().unwrap_or_default());
+                let comment: String = comment.chars().take(64).collect();
+                json!({
+                    "00081197": { "vr": "US", "Value": [failure.status().code()] },
+                    "00000902": { "vr": "LO", "Value": [comment] },
+                })
+            });
+            put("0008119A", sequence(failed.collect()));
+        }
+        Value::Object(answer)
+    }
+
+    fn only_study(&self) -> Option<&Uid> {
+        let first = &self.stored.first()?.study;
+        let same = self.stored.iter().all(|stored| stored.study == *first);
+        same.then_some(first)
+    }
+}
+
+impl Stored {
+    fn json(&self, root: &str) -> Value {
+        let Stored {
+            class,
+            instance,
+            study,
+            series,
+        } = self;
+        let address = format!("{root}/studies/{study}/series/{series}/instances/{instance}");
+        json!({
+            "00081150": text("UI", class.as_str()),
+            "00081155": text("UI", instance.as_str()),
+            "00081190": text("UR", &address),
+        })
+    }
+}
+
+fn text(vr: &str, value: &str) -> Value {
+    json!({ "vr": vr, "Value": [value] })
+}
+
+fn sequence(items: Vec<Value>) -> Value {
+    json!({ "vr": "SQ", "Value": items })
+}
