@@ -56,7 +56,7 @@ pub(super) fn interleaved(image: &Image, planes: &[u8]) -> Vec<u8> {
 
 /// Chrominance at every second column, as Y1 Y2 Cb Cr (PS3.3 §C.7.6.3.1.2), brought to every pixel.
 fn halved(image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    if image.bits_allocated != 8 || image.planar || image.columns % 2 != 0 {
+    if image.bits_allocated != 8 || image.planar || !image.columns.is_multiple_of(2) {
         return Err(DecodeError::Unsupported);
     }
     let pairs = source.as_chunks::<4>().0.iter();
