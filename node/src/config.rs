@@ -131,6 +131,17 @@ struct RawArchive {
     commitment: bool,
 }
 
+impl From<RawArchive> for Archive {
+    fn from(raw: RawArchive) -> Archive {
+        Archive {
+            host: raw.host,
+            port: raw.port,
+            ae_title: raw.ae_title,
+            commitment: raw.commitment,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawReading {
@@ -288,12 +299,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         open_intake: raw.dicom.open_intake,
         dicom_tls: raw.dicom.tls,
         quiet_seconds: raw.dicom.quiet_seconds,
-        archive: raw.archive.map(|archive| Archive {
-            host: archive.host,
-            port: archive.port,
-            ae_title: archive.ae_title,
-            commitment: archive.commitment,
-        }),
+        archive: raw.archive.map(Archive::from),
         capacity,
         quoting: match raw.reading.quoting.as_str() {
             "automatic" => Quoting::Automatic,

@@ -381,15 +381,19 @@ impl Holdings {
         unwrapped.transpose().map_err(OpenError::from)
     }
 
-    /// The SOP classes of those of these instances that this site holds itself, by instance; the latest
+    /// The SOP classes of those of these instances that this site holds itself, by instance; the newest
     /// studies are looked at first, since it is asked soon after they came.
     pub fn classes_of(&self, mut wanted: BTreeSet<&str>) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        for parcel in self.0.register.latest() {
+        let entries = self
+            .0
+            .catalogue
+            .select(&Scope::Own, self.0.site, usize::MAX, |_| true);
+        for part in entries.iter().flat_map(|entry| &entry.parts) {
             if wanted.is_empty() {
                 break;
             }
-            self.0.register.look(&parcel, |study| {
+            self.0.register.look(&part.parcel, |study| {
                 for object in &study.objects {
                     if wanted.remove(object.sop_instance.as_str()) {
                         found.insert(object.sop_instance.clone(), object.sop_class.clone());

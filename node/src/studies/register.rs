@@ -408,17 +408,6 @@ impl Register {
         found.into_iter().map(|(_, parcel)| parcel).collect()
     }
 
-    /// Every parcel, latest first.
-    pub fn latest(&self) -> Vec<ParcelId> {
-        let held = self.lock();
-        let mut all: Vec<(u64, ParcelId)> = held
-            .values()
-            .map(|held| (held.study.last_at, held.study.parcel))
-            .collect();
-        all.sort_unstable_by(|one, other| other.cmp(one));
-        all.into_iter().map(|(_, parcel)| parcel).collect()
-    }
-
     /// Looks at one study.
     pub fn look<T>(&self, parcel: &ParcelId, look: impl FnOnce(&Study) -> T) -> Option<T> {
         self.lock().get(parcel).map(|held| look(&held.study))

@@ -196,42 +196,19 @@ impl Explain for Notice<'_> {
                 sop_class,
                 sop_instance,
                 failure,
-            } => {
-                let (title, ip) = (&caller.calling_ae, caller.address.ip());
-                let (class, instance) = (sop_class.unwrap_or("?"), sop_instance.unwrap_or("?"));
-                say!(
-                    "{title}（{ip}）からのオブジェクト {instance}（SOP Class {class}）を受け取りませんでした: {why}。{next}",
-                    "object {instance} of SOP class {class} from {title} at {ip} refused: {why}; {next}";
-                    why = failure.message(),
-                    next = after_refusal(failure.status())
-                )
-            }
+            } => object_refused(caller, *sop_class, *sop_instance, failure),
             Notice::QueryRefused {
                 caller,
                 operation,
                 failure,
-            } => {
-                let (title, ip) = (&caller.calling_ae, caller.address.ip());
-                say!(
-                    "{title}（{ip}）の {operation} に応じませんでした: {why}",
-                    "{operation} from {title} at {ip} refused: {why}";
-                    why = failure.message()
-                )
-            }
+            } => query_refused(caller, *operation, failure),
             Notice::NotForwarded {
                 caller,
                 to,
                 failed,
                 of,
                 why,
-            } => {
-                let title = &caller.calling_ae;
-                say!(
-                    "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
-                    "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
-                    why = why.clone()
-                )
-            }
+            } => not_forwarded(caller, to, (*failed, *of), why),
             Notice::Crowded {
                 address,
                 per_address: true,
@@ -260,6 +237,45 @@ impl Explain for Notice<'_> {
 }
 
 displayed_in_english!(Notice<'_>);
+
+fn object_refused(
+    caller: &Caller,
+    sop_class: Option<&str>,
+    sop_instance: Option<&str>,
+    failure: &StoreFailure,
+) -> Message {
+    let (title, ip) = (&caller.calling_ae, caller.address.ip());
+    let (class, instance) = (sop_class.unwrap_or("?"), sop_instance.unwrap_or("?"));
+    say!(
+        "{title}（{ip}）からのオブジェクト {instance}（SOP Class {class}）を受け取りませんでした: {why}。{next}",
+        "object {instance} of SOP class {class} from {title} at {ip} refused: {why}; {next}";
+        why = failure.message(),
+        next = after_refusal(failure.status())
+    )
+}
+
+fn query_refused(caller: &Caller, operation: Operation, failure: &QueryFailure) -> Message {
+    let (title, ip) = (&caller.calling_ae, caller.address.ip());
+    say!(
+        "{title}（{ip}）の {operation} に応じませんでした: {why}",
+        "{operation} from {title} at {ip} refused: {why}";
+        why = failure.message()
+    )
+}
+
+fn not_forwarded(
+    caller: &Caller,
+    to: &AeTitle,
+    (failed, of): (usize, usize),
+    why: &Message,
+) -> Message {
+    let title = &caller.calling_ae;
+    say!(
+        "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
+        "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
+        why = why.clone()
+    )
+}
 
 fn speaks_tls(ip: IpAddr, tls_port: Option<u16>) -> Message {
     match tls_port {
@@ -370,6 +386,10 @@ mod tests {
             address: caller.address.ip(),
             per_address,
         };
+        let speaks_tls = |tls_port| Notice::SpeaksTls {
+            address: caller.address,
+            tls_port,
+        };
         let full = std::io::Error::from_raw_os_error(24);
         let notices = [
             rejected(RejectionReason::CalledAeTitle),
@@ -377,14 +397,8 @@ mod tests {
                 caller,
                 why: &Refusal::UnknownTitle,
             },
-            Notice::SpeaksTls {
-                address: caller.address,
-                tls_port: Some(2762),
-            },
-            Notice::SpeaksTls {
-                address: caller.address,
-                tls_port: None,
-            },
+            speaks_tls(Some(2762)),
+            speaks_tls(None),
             Notice::SpeaksPlain {
                 address: caller.address,
                 plain_port: 11112,
