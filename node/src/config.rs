@@ -301,20 +301,22 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         quiet_seconds: raw.dicom.quiet_seconds,
         archive: raw.archive.map(Archive::from),
         capacity,
-        quoting: match raw.reading.quoting.as_str() {
-            "automatic" => Quoting::Automatic,
-            "by-hand" => Quoting::ByHand,
-            _ => {
-                return Err((
-                    "reading.quoting",
-                    problems::one_of(&["automatic", "by-hand"]),
-                ));
-            }
-        },
+        quoting: quoting(&raw.reading.quoting)?,
         retention_days: raw.reading.retention_days,
         audit: raw.audit.map(audit::checked).transpose()?,
         web: web::checked(raw.web)?,
     })
+}
+
+fn quoting(word: &str) -> Result<Quoting, Wrong> {
+    match word {
+        "automatic" => Ok(Quoting::Automatic),
+        "by-hand" => Ok(Quoting::ByHand),
+        _ => {
+            let known = problems::one_of(&["automatic", "by-hand"]);
+            Err(("reading.quoting", known))
+        }
+    }
 }
 
 fn slot(raw: &RawSlot) -> Result<OfferSlot, Wrong> {

@@ -69,7 +69,7 @@ def test_the_loop_is_told_at_both_sites(tmp_path, authority):
     host = authority.issue("collector", "subjectAltName=IP:127.0.0.1")
     at_clinic, at_hospital = Collector(*host, clients=authority.file).open(), Collector(*host).open()
     clinic = Site(tmp_path / "clinic", "架空診療所", "CLINIC")
-    hospital = Site(tmp_path / "hospital", "架空大学病院", "HOSPITAL", ("CT",))
+    hospital = Site(tmp_path / "hospital", "架空大学病院", "HOSPITAL", ("CT",), retention=0)
     try:
         audited(clinic, at_clinic, f'ca = "{authority.file}"', f'certificate = "{certificate}"', f'key = "{key}"')
         audited(hospital, at_hospital, f'ca = "{authority.file}"')
@@ -84,8 +84,10 @@ def test_the_loop_is_told_at_both_sites(tmp_path, authority):
         hospital.ask("case", "claim", case, "--reader", READER)
         hospital.sign(case, "final", "所見なし")
         clinic.reach(case, "delivered")
-        has(at_clinic, "110106", "110107", "110104")
-        has(at_hospital, "110107", "110104", "110103", "110106")
+        # A final report that was read closes the case, and nothing is kept after it.
+        clinic.ask("case", "acknowledge", case)
+        has(at_clinic, "110106", "110107", "110104", "110105")
+        has(at_hospital, "110107", "110104", "110103", "110106", "110105")
         clinic.stop()
         hospital.stop()
         check_clinic(at_clinic, study, name)
@@ -114,6 +116,8 @@ def check_clinic(collector, study, name):
         assert message.objects("110180") == [study.uid] and "架空大学病院" in message.xml.xpath("//@UserName")
     assert sent.instances() == 3
     assert of_event("110113"), "the pairing changes who is trusted"
+    [deleted] = of_event("110105")
+    assert deleted.objects("110180") == [study.uid] and name in deleted.names()
 
 
 def check_hospital(collector, study, name):
@@ -122,7 +126,8 @@ def check_hospital(collector, study, name):
     [arrived], [stored], [read] = of_event("110107"), of_event("110104"), of_event("110103")
     [reported] = of_event("110106")
     assert reported.objects("110180") == [study.uid] and reported.instances() == 0
-    for message in (arrived, stored, read):
+    [deleted] = of_event("110105")
+    for message in (arrived, stored, read, deleted):
         assert message.objects("110180") == [study.uid] and name in message.names()
         assert message.instances() == 3
     assert stored.participants("110152") == ["PACS"]
@@ -185,3 +190,23 @@ def test_another_server_gets_nothing(site, tmp_path, authority, collector):
     config.write_text(config.read_text().replace(str(other.file), "missing.pem"))
     said = one_sentence(dokuei("run", site.data, ok=False))
     assert "missing.pem" in said and "[audit]" in said
+
+
+def test_a_node_that_is_no_partner_any_more_is_told(tmp_path, authority, collector):
+    clinic, hospital = (Site(tmp_path / title, name, title) for title, name in (("CLINIC", "架空診療所"), ("HOSPITAL", "架空大学病院")))
+    try:
+        audited(hospital, collector, f'ca = "{authority.file}"')
+        clinic.start()
+        hospital.start()
+        code = hospital.ask("partner", "invite")["code"]
+        clinic.ask("partner", "accept", code)
+        until("they are connected", lambda: hospital.ask("partner", "list")[0]["connected"])
+        dokuei("partner", "remove", clinic.name, "--dir", hospital.data)
+        alert = lambda: [message for message in collector.messages() if message.kind == "110126"]
+        turned_away = until("the alert", alert)[0]
+        assert turned_away.event == "110113" and turned_away.objects("110182") == ["127.0.0.1"]
+        trusted = [message for message in collector.messages() if message.kind == "110129"]
+        assert len(trusted) == 2, "paired, and removed"
+    finally:
+        clinic.close()
+        hospital.close()

@@ -95,6 +95,7 @@ def test_a_device_is_known_by_its_certificate(site, tmp_path):
         config.write(f'\n[dicom.tls]\nlisten = "127.0.0.1:{port}"\n')
     site.start()
     assert site.ask("status")["dicom"]["tls_port"] == port
+    assert made["fingerprint"] in site.said()
     callers(site, "add", "CT1", "--address", "127.0.0.1", "--certificate", mine[2])
     node = made["certificate"]
     assert echo(site, "CT1", port, client(node, mine))

@@ -126,6 +126,8 @@ pub struct Transfer {
 /// What was done with instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// A reader read them and signed a report.
+    Report,
     /// They were made.
     Create,
     /// They were looked at.

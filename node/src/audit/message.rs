@@ -30,7 +30,7 @@ impl Outcome {
 impl Access {
     fn action(self) -> &'static str {
         match self {
-            Access::Create => "C",
+            Access::Report | Access::Create => "C",
             Access::Read => "R",
             Access::Update => "U",
             Access::Delete => "D",
@@ -98,7 +98,7 @@ fn parts(kind: &Kind, source: &Source) -> Parts {
         Kind::Accessed { by, how, subject } => Parts {
             event: codes::INSTANCES_ACCESSED,
             action: how.action(),
-            kind: (*how == Access::Create).then_some(codes::REPORT_SIGNED),
+            kind: (*how == Access::Report).then_some(codes::REPORT_SIGNED),
             participants: vec![participant(by, source, true, &[])],
             objects: objects(subject),
         },

@@ -30,12 +30,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dokuei_keys::secret::StorageKey;
+use dokuei_protocol::case::CaseId;
 
 use crate::config::audit::AuditConfig;
 use crate::language::{Failure, Message};
 use crate::store::Store;
-use event::{Event, Kind};
-use records::Records;
+use event::{Event, Kind, Subject};
+use records::{Records, Remembered};
 use sender::{Sender, Trouble};
 use spool::Spool;
 use writer::{Note, Writer};
@@ -89,13 +90,14 @@ struct Trail {
     head: Arc<AtomicU64>,
     spool: Arc<Spool>,
     trouble: Trouble,
+    remembered: Remembered,
     host: String,
-    waiting_threads: Mutex<Option<Waiting>>,
+    unstarted: Mutex<Option<Unstarted>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 /// What the threads need until they start.
-struct Waiting {
+struct Unstarted {
     notes: Receiver<Note>,
     source: Source,
     sender: Sender,
@@ -138,7 +140,7 @@ impl Audit {
             trouble: trouble.clone(),
         };
         let (notes, receiver) = sync_channel(NOTES);
-        let waiting = Waiting {
+        let unstarted = Unstarted {
             notes: receiver,
             source,
             sender,
@@ -149,8 +151,9 @@ impl Audit {
             head: Arc::new(AtomicU64::new(records)),
             spool,
             trouble,
+            remembered: Remembered::default(),
             host: format!("{}:{}", config.host, config.port),
-            waiting_threads: Mutex::new(Some(waiting)),
+            unstarted: Mutex::new(Some(unstarted)),
             threads: Mutex::default(),
         }))))
     }
@@ -163,23 +166,24 @@ impl Audit {
         let Some(trail) = &self.0 else {
             return Ok(());
         };
-        let waiting = trail
-            .waiting_threads
+        let unstarted = trail
+            .unstarted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(waiting) = waiting else {
+        let Some(unstarted) = unstarted else {
             return Ok(());
         };
         let writer = Writer {
-            notes: waiting.notes,
+            notes: unstarted.notes,
             lost: Arc::clone(&trail.lost),
             head: Arc::clone(&trail.head),
             spool: Arc::clone(&trail.spool),
-            source: waiting.source,
+            source: unstarted.source,
             records,
+            remembered: trail.remembered.clone(),
         };
-        let sender = waiting.sender;
+        let sender = unstarted.sender;
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let writing = thread("audit-writer").spawn(move || writer.run())?;
         let sending = thread("audit-sender").spawn(move || sender.run())?;
@@ -209,6 +213,13 @@ impl Audit {
             trail.head.store(length, Ordering::Release);
             // A full channel has it look anyway.
             let _ = trail.notes.try_send(Note::Look);
+        }
+    }
+
+    /// Keeps in mind whose study a case is about, for records that are yet to be told.
+    pub fn remember(&self, case: CaseId, subject: Subject) {
+        if let Some(trail) = &self.0 {
+            trail.remembered.put(case, subject);
         }
     }
 

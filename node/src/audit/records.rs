@@ -1,7 +1,8 @@
 //! What the committed records say to auditors. The log is the queue: an entry becomes messages once, in the transaction
 //! that notes how far the trail has come, however long the collector or the node was away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::signed;
@@ -16,6 +17,9 @@ use crate::runtime::desk::{Desk, Stopping};
 use crate::store::{Store, StoreError};
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
+
+/// Studies that are kept in mind: more than one step destroys, and the trail is behind by milliseconds.
+const REMEMBERED: usize = 64;
 
 /// Where records come from, and what they are about.
 pub struct Records {
@@ -43,6 +47,26 @@ struct Case {
     partner: String,
 }
 
+/// Whose studies are about to be destroyed, the newest [`REMEMBERED`]. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Remembered(Arc<Mutex<VecDeque<(CaseId, Subject)>>>);
+
+impl Remembered {
+    pub(super) fn put(&self, case: CaseId, subject: Subject) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() == REMEMBERED {
+            held.pop_front();
+        }
+        held.push_back((case, subject));
+    }
+
+    fn take(&self, case: CaseId) -> Option<Subject> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = held.iter().position(|(known, _)| *known == case)?;
+        held.remove(at).map(|(_, subject)| subject)
+    }
+}
+
 enum Ended {
     Stopping,
     Store(StoreError),
@@ -58,14 +82,22 @@ impl From<StoreError> for Ended {
 impl Records {
     /// The events of at most `entries` log entries from number `first` on, and the number of the next entry. Fewer when the
     /// node stops or the store fails: the rest is told at the next start.
-    pub(super) fn events(&self, first: u64, entries: u64) -> (u64, Vec<Event>) {
+    pub(super) fn events(
+        &self,
+        first: u64,
+        entries: u64,
+        remembered: &Remembered,
+    ) -> (u64, Vec<Event>) {
         let (mut next, mut events) = (first, Vec::new());
         let read = self.store.entries(first, |sequence, bytes| {
             if sequence >= first.saturating_add(entries) {
                 return Err(Ended::Enough);
             }
             match minicbor::decode::<Entry>(bytes) {
-                Ok(entry) => events.extend(self.of(&entry).map_err(|Stopping| Ended::Stopping)?),
+                Ok(entry) => events.extend(
+                    self.of(&entry, remembered)
+                        .map_err(|Stopping| Ended::Stopping)?,
+                ),
                 Err(_) => {
                     tracing::error!(target: "dokuei::audit", sequence, "a log entry cannot be read")
                 }
@@ -79,7 +111,7 @@ impl Records {
         (next, events)
     }
 
-    fn of(&self, entry: &Entry) -> Result<Vec<Event>, Stopping> {
+    fn of(&self, entry: &Entry, remembered: &Remembered) -> Result<Vec<Event>, Stopping> {
         let kinds = match &entry.record {
             Record::LinkMade(bytes) => match signed::recorded::<Link>(bytes) {
                 Ok(link) => self.of_link(&link)?,
@@ -99,9 +131,10 @@ impl Records {
             }
             Record::StudyKeyDestroyed(case) => {
                 let known = self.case(*case, None)?;
+                let subject = remembered.take(*case);
                 vec![Kind::StudyDeleted {
                     by: Who::ThisNode,
-                    subject: self.subject(*case, &known),
+                    subject: subject.unwrap_or_else(|| self.subject(*case, &known)),
                 }]
             }
             Record::ProposalMade(bytes) => match signed::recorded::<Proposal>(bytes) {
@@ -184,7 +217,7 @@ impl Records {
         Ok(vec![
             Kind::Accessed {
                 by: author.clone(),
-                how: Access::Create,
+                how: Access::Report,
                 subject: subject.clone(),
             },
             // The report alone goes back.

@@ -7,7 +7,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -28,6 +28,8 @@ const WRITING: Duration = Duration::from_secs(30);
 const SETTLING: Duration = Duration::from_secs(1);
 /// The same while the node stops.
 const SETTLING_AT_STOP: Duration = Duration::from_millis(200);
+/// How often it is asked meanwhile whether the node stops.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a look at the connection takes that has nothing to say.
 const GLANCE: Duration = Duration::from_millis(1);
 /// How long to wait for messages before the connection is looked at again.
@@ -109,11 +111,7 @@ impl Sender {
                 stream.write_all(&syslog::framed(message))?;
             }
             stream.flush()?;
-            let settling = match self.spool.is_closing() {
-                true => SETTLING_AT_STOP,
-                false => SETTLING,
-            };
-            self.watch(&mut stream, settling)?;
+            self.settle(&mut stream)?;
             self.spool.remove_before(end).map_err(of_store)?;
             if self.trouble.set(None) {
                 tracing::info!(target: "dokuei::audit", "the collector takes audit messages again");
@@ -153,6 +151,21 @@ impl Sender {
             connection.complete_io(&mut socket)?;
         }
         Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Waits until what was written counts as taken.
+    fn settle(&self, stream: &mut Stream) -> io::Result<()> {
+        let written = Instant::now();
+        loop {
+            self.watch(stream, LOOK)?;
+            let settling = match self.spool.is_closing() {
+                true => SETTLING_AT_STOP,
+                false => SETTLING,
+            };
+            if written.elapsed() >= settling {
+                return Ok(());
+            }
+        }
     }
 
     /// Looks for `patience` whether the collector closes the connection. It has nothing to say; what it says is not read

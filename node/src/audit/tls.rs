@@ -77,12 +77,13 @@ fn roots(file: &Path) -> Result<RootCertStore, Failure> {
     Ok(roots)
 }
 
-fn unusable(what: &str, why: &str) -> Failure {
+/// `said`: what `rustls` said, which it says in English.
+fn unusable(what: &str, said: &str) -> Failure {
     Failure::new(
         "audit-unusable",
         say!(
-            "監査証跡の設定 [audit] の {what} を使えません（{why}）。設定とファイルを確認してください。",
-            "{what} of [audit] in the configuration cannot be used ({why}). Check the configuration and the file."
+            "監査証跡の設定 [audit] の {what} を使えません（{said}）。設定とファイルを確認してください。",
+            "{what} of [audit] in the configuration cannot be used ({said}). Check the configuration and the file."
         ),
     )
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::event::{Alert, Event, Kind, Outcome};
-use super::records::Records;
+use super::records::{Records, Remembered};
 use super::spool::{Draft, Spool};
 use super::{Source, message};
 
@@ -36,6 +36,7 @@ pub(super) struct Writer {
     pub(super) spool: Arc<Spool>,
     pub(super) source: Source,
     pub(super) records: Records,
+    pub(super) remembered: Remembered,
 }
 
 impl Writer {
@@ -97,7 +98,9 @@ impl Writer {
         if ahead == 0 || !self.spool.has_room(2 * ENTRIES as usize) {
             return false;
         }
-        let (next, events) = self.records.events(ledger.records, ENTRIES.min(ahead));
+        let (next, events) =
+            self.records
+                .events(ledger.records, ENTRIES.min(ahead), &self.remembered);
         if next == ledger.records {
             return false;
         }
@@ -138,4 +141,74 @@ fn gap(missing: u64) -> Event {
         description: format!("{missing} audit messages were dropped because too many waited"),
     };
     Event::now(alert).with(Outcome::Serious)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use dokuei_keys::id::SiteId;
+    use dokuei_keys::secret::{Secret32, StorageKey};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::index::catalogue::Catalogue;
+    use crate::parcels::Parcels;
+    use crate::store::Store;
+    use crate::studies::granted::GrantedStudies;
+    use crate::studies::register::Register;
+
+    fn writer(folder: &Path, runtime: &Runtime) -> Writer {
+        let store = Store::open(&folder.join("store.redb")).unwrap();
+        let storage = || StorageKey::from_secret(Secret32::from_bytes([7; 32]));
+        let parcels = Parcels::open(folder.join("parcels")).unwrap();
+        let site = SiteId::from_bytes([2; 32]);
+        let catalogue = Catalogue::default();
+        let records = Records {
+            store: store.clone(),
+            desk: crate::runtime::desk::desk().0,
+            runtime: runtime.handle().clone(),
+            register: Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
+                .unwrap(),
+            granted: GrantedStudies::open(store.clone(), storage(), catalogue).unwrap(),
+            archive: None,
+        };
+        Writer {
+            notes: std::sync::mpsc::sync_channel(1).1,
+            lost: Arc::default(),
+            head: Arc::default(),
+            spool: Arc::new(Spool::open(store, storage(), 0).unwrap()),
+            source: Source::here("A", "DOKUEI"),
+            records,
+            remembered: Remembered::default(),
+        }
+    }
+
+    fn codes(writer: &Writer) -> Vec<&'static str> {
+        let known = ["110133", "110120", "110121"];
+        let of = |message: Vec<u8>| {
+            let text = String::from_utf8(message).unwrap();
+            known.into_iter().find(|code| text.contains(code)).unwrap()
+        };
+        let (_, messages) = writer.spool.batch().unwrap();
+        messages.into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn how_many_are_missing_is_a_message_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let writer = writer(folder.path(), &runtime);
+        writer.keep(Vec::new());
+        assert!(codes(&writer).is_empty());
+        writer.keep(vec![Event::now(Kind::ApplicationStarted)]);
+        writer.lost.store(3, Ordering::Relaxed);
+        writer.keep(vec![Event::now(Kind::ApplicationStopped)]);
+        assert_eq!(codes(&writer), ["110120", "110133", "110121"]);
+        assert_eq!(writer.spool.standing(), (3, 0));
+        assert_eq!(writer.lost.load(Ordering::Relaxed), 0);
+        // It is told once.
+        writer.keep(vec![Event::now(Kind::ApplicationStarted)]);
+        assert_eq!(codes(&writer).len(), 4);
+    }
 }

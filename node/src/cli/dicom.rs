@@ -248,8 +248,8 @@ fn show(caller: &Value) {
 
 fn judged(answer: &Value) {
     if answer["let_in"] != true {
-        let why = message(answer, "why");
-        outln!("{}", say!("接続できません。{why}", "Not let in. {why}"));
+        let refused = say!("接続できません。", "Not let in.");
+        outln!("{refused} {}", message(answer, "why"));
         return;
     }
     let (may, scope) = (may(answer), scope(&answer["scope"]));

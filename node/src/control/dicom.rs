@@ -8,8 +8,10 @@ use crate::control::answers::{both, find_partner, stopping};
 use crate::control::request::{AddCaller, AddDestination, TestCaller};
 use crate::dicom::scu::{advice, probe};
 use crate::entities::scope::{Domain, Scope};
-use crate::entities::{Caller, Destination, Permission, Retry, Trust, no_destination};
-use crate::language::{Explain as _, Failure, Message};
+use crate::entities::{
+    Caller, Destination, Permission, Retry, Trust, invalid, no_destination, title,
+};
+use crate::language::{Explain as _, Failure};
 use crate::runtime::start::Node;
 use crate::say;
 use crate::tls::{authorities, fingerprint_text, read_fingerprint};
@@ -68,16 +70,10 @@ pub(super) fn list_callers(node: &Node) -> Result<Value, Failure> {
 
 /// Says whether somebody would be let in, as what, and why not.
 pub(super) fn test_caller(node: &Node, test: &TestCaller) -> Result<Value, Failure> {
-    let title = test.ae_title.parse().map_err(|_| {
-        let title = &test.ae_title;
-        wrong(say!(
-            "「{title}」は AE タイトルとして使えません。半角英数字と記号 1～16 文字で指定してください。",
-            "'{title}' is no AE title: 1 to 16 ASCII letters, digits and signs."
-        ))
-    })?;
+    let title = title(&test.ae_title)?;
     let address: IpAddr = test.address.trim().parse().map_err(|_| {
         let address = &test.address;
-        wrong(say!(
+        invalid(say!(
             "「{address}」は IP アドレスではありません。",
             "'{address}' is no IP address."
         ))
@@ -184,13 +180,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn caller_json(caller: &Caller) -> Value {
-    let permission = Permission {
-        caller: Some(caller.name.clone()),
-        may_store: caller.may_store,
-        may_query: caller.may_query,
-        scope: caller.scope.clone(),
-    };
-    let mut shown = permission_json(&permission);
+    let mut shown = permission_json(&caller.permission());
     shown["name"] = json!(caller.name);
     shown["ae_title"] = json!(caller.ae_title);
     shown["addresses"] = json!(caller.networks);
@@ -235,7 +225,7 @@ fn destination_json(node: &Node, destination: &Destination) -> Value {
 
 fn pin(text: &str) -> Result<[u8; 32], Failure> {
     read_fingerprint(text).ok_or_else(|| {
-        wrong(say!(
+        invalid(say!(
             "証明書の指紋は SHA-256 の 64 桁の 16 進数です（「openssl x509 -noout -fingerprint -sha256 -in ファイル」で表示されます）。",
             "A certificate's fingerprint is 64 hexadecimal digits, SHA-256 ('openssl x509 -noout -fingerprint -sha256 -in FILE' shows it)."
         ))
@@ -243,19 +233,15 @@ fn pin(text: &str) -> Result<[u8; 32], Failure> {
 }
 
 fn no_authority() -> Failure {
-    wrong(say!(
+    invalid(say!(
         "認証局のファイルに PEM 形式の証明書がありません。",
         "The authority's file holds no certificate in PEM form."
     ))
 }
 
 fn one_of(key: &str, given: &str, known: &str) -> Failure {
-    wrong(say!(
+    invalid(say!(
         "{key} に「{given}」は指定できません。次のいずれかです: {known}。",
         "'{given}' is none for {key}; it is one of {known}."
     ))
-}
-
-fn wrong(message: Message) -> Failure {
-    Failure::new("entity-invalid", message)
 }

@@ -55,20 +55,20 @@ impl Caller {
         let networks = self.networks.iter().map(|text| network(text));
         let networks: Vec<IpNet> = networks.collect::<Result<_, _>>()?;
         if !(1..=NETWORKS).contains(&networks.len()) {
-            return Err(wrong(say!(
+            return Err(invalid(say!(
                 "アドレスを 1～{NETWORKS} 個指定してください。",
                 "Give 1 to {NETWORKS} addresses."
             )));
         }
         let is_anywhere = networks.iter().any(|network| network.prefix_len() == 0);
         if is_anywhere && self.certificate.is_none() {
-            return Err(wrong(say!(
+            return Err(invalid(say!(
                 "すべてのアドレスを許可するには、装置の証明書の指紋（--certificate）が必要です。AE タイトルだけでは装置を確かめられません。",
                 "Every address is too many without the fingerprint of the device's certificate (--certificate): an AE title proves nothing."
             )));
         }
         if !self.may_store && !self.may_query {
-            return Err(wrong(say!(
+            return Err(invalid(say!(
                 "装置に許可する操作（store・query）を一つ以上指定してください。",
                 "Say what it may do: store, query, or both."
             )));
@@ -95,7 +95,7 @@ impl Caller {
     }
 
     /// What it may do.
-    pub(super) fn permission(&self) -> Permission {
+    pub fn permission(&self) -> Permission {
         Permission {
             caller: Some(self.name.clone()),
             may_store: self.may_store,
@@ -115,7 +115,7 @@ fn network(text: &str) -> Result<IpNet, Failure> {
     let address = |text: &str| Some(IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical()));
     let found = text.parse::<IpNet>().ok().or_else(|| address(text));
     found.map(|network| network.trunc()).ok_or_else(|| {
-        wrong(say!(
+        invalid(say!(
             "「{text}」は IP アドレス（192.0.2.10）でもネットワーク（192.0.2.0/24）でもありません。",
             "'{text}' is neither an IP address (192.0.2.10) nor a network (192.0.2.0/24)."
         ))
@@ -128,16 +128,19 @@ pub(super) fn name(text: &str) -> Result<String, Failure> {
     if (1..=NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control) {
         return Ok(name.to_owned());
     }
-    Err(wrong(say!(
+    Err(invalid(say!(
         "名前は 1～{NAME_BYTES} バイトで、改行などを含めずに指定してください。",
         "A name has 1 to {NAME_BYTES} bytes without control characters."
     )))
 }
 
-/// An AE title.
-pub(super) fn title(text: &str) -> Result<AeTitle, Failure> {
+/// An AE title, as it was typed.
+///
+/// # Errors
+/// That it is none.
+pub(crate) fn title(text: &str) -> Result<AeTitle, Failure> {
     text.parse().map_err(|_| {
-        wrong(say!(
+        invalid(say!(
             "「{text}」は AE タイトルとして使えません。半角英数字と記号 1～16 文字で指定してください。",
             "'{text}' is no AE title: 1 to 16 ASCII letters, digits and signs."
         ))
@@ -145,7 +148,7 @@ pub(super) fn title(text: &str) -> Result<AeTitle, Failure> {
 }
 
 /// A field that is wrong.
-pub(super) fn wrong(message: crate::language::Message) -> Failure {
+pub(crate) fn invalid(message: crate::language::Message) -> Failure {
     Failure::new("entity-invalid", message)
 }
 

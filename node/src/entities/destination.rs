@@ -5,7 +5,7 @@ use std::time::Duration;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use super::caller::{name, title, wrong};
+use super::caller::{invalid, name, title};
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scu::{self, Timeouts};
 use crate::language::Failure;
@@ -103,20 +103,20 @@ impl Destination {
         let is_host = |letter: char| letter.is_ascii_alphanumeric() || ".-_:".contains(letter);
         if !(1..=HOST_BYTES).contains(&self.host.len()) || !self.host.chars().all(is_host) {
             let host = &self.host;
-            return Err(wrong(say!(
+            return Err(invalid(say!(
                 "「{host}」はホスト名でも IP アドレスでもありません。",
                 "'{host}' is neither a host name nor an IP address."
             )));
         }
         if self.port == 0 {
-            return Err(wrong(say!(
+            return Err(invalid(say!(
                 "ポートは 1～65535 で指定してください。",
                 "A port is a number from 1 to 65535."
             )));
         }
         let Retry { attempts, pause } = self.retry;
         if !(1..=ATTEMPTS).contains(&attempts) || !(1..=PAUSE_SECONDS).contains(&pause) {
-            return Err(wrong(say!(
+            return Err(invalid(say!(
                 "試行回数は 1～{ATTEMPTS} 回、間隔は 1～{PAUSE_SECONDS} 秒で指定してください。",
                 "Give 1 to {ATTEMPTS} attempts and a pause of 1 to {PAUSE_SECONDS} seconds."
             )));

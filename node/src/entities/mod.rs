@@ -26,6 +26,7 @@ use crate::tls::Identity;
 
 use breaker::Breaker;
 pub use caller::{Caller, NETWORKS};
+pub(crate) use caller::{invalid, title};
 pub use destination::{ATTEMPTS, Destination, PAUSE_SECONDS, Retry, Trust};
 pub use permission::{Permission, Refusal};
 pub use route::{Route, RouteFault};

@@ -86,29 +86,45 @@ impl Route {
             if !is_wanted() {
                 return Err(RouteFault::GivenUp);
             }
-            self.breaker.enter(Instant::now()).map_err(|left| {
-                let (failed, _) = self.breaker.standing(Instant::now());
-                let seconds = left.as_secs().max(1);
-                RouteFault::Dead { failed, seconds }
-            })?;
-            let fault = match work(&self.destination) {
-                Ok(done) => {
-                    self.breaker.reached();
-                    return Ok(done);
-                }
-                Err(fault) => fault,
+            let fault = match self.breaker.enter(Instant::now()) {
+                Ok(()) => match self.once(work) {
+                    Ok(done) => return Ok(done),
+                    Err(fault) if fault.may_pass() => RouteFault::Failed(fault),
+                    Err(fault) => return Err(RouteFault::Failed(fault)),
+                },
+                Err(left) => self.dead(left),
             };
-            if !fault.may_pass() {
-                self.breaker.reached();
-                return Err(RouteFault::Failed(fault));
+            // Who comes to a dead destination is told; who is trying already goes on at its pace.
+            if failed == 0 && matches!(fault, RouteFault::Dead { .. }) {
+                return Err(fault);
             }
-            self.breaker.missed(Instant::now());
             failed += 1;
             let Some(pause) = self.retry.pause_after(failed) else {
-                return Err(RouteFault::Failed(fault));
+                return Err(fault);
             };
-            wait(pause, is_wanted);
+            let (_, left) = self.standing();
+            wait(pause.max(left.unwrap_or_default()), is_wanted);
         }
+    }
+
+    /// One attempt, of which the breaker is told.
+    fn once<T>(
+        &self,
+        work: &mut dyn FnMut(&scu::Destination) -> Result<T, ScuFault>,
+    ) -> Result<T, ScuFault> {
+        let done = work(&self.destination);
+        match &done {
+            Err(fault) if fault.may_pass() => self.breaker.missed(Instant::now()),
+            // It answered, whatever it said.
+            Ok(_) | Err(_) => self.breaker.reached(),
+        }
+        done
+    }
+
+    fn dead(&self, left: Duration) -> RouteFault {
+        let (failed, _) = self.standing();
+        let seconds = left.as_secs().max(1);
+        RouteFault::Dead { failed, seconds }
     }
 
     /// Attempts in a row that did not reach it, and how long it is left alone.
@@ -197,6 +213,21 @@ mod tests {
         assert!(count == 0 && matches!(result, Err(RouteFault::Dead { failed: 3, .. })));
         route.reached();
         assert_eq!(tried(&route, Vec::new()).0, 1);
+    }
+
+    #[test]
+    fn who_is_trying_when_it_dies_waits_for_it() {
+        let (route, tried, left) = (route(5), Cell::new(0), Cell::new(10));
+        let is_wanted = || {
+            left.set(left.get() - 1);
+            left.get() >= 0
+        };
+        let result: Result<(), _> = route.attempt(&is_wanted, &mut |_| {
+            tried.set(tried.get() + 1);
+            Err(closed())
+        });
+        assert!(matches!(result, Err(RouteFault::GivenUp)));
+        assert_eq!(tried.get(), 3);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the network tells the node's loop.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use dokuei_keys::id::NodeId;
 use tokio::sync::oneshot;
@@ -43,6 +44,13 @@ pub enum NetworkEvent {
         /// At most 64 KiB; dropped or longer, the member hears that there is none.
         answer: oneshot::Sender<Vec<u8>>,
     },
+    /// A stranger, or a node whose key is revoked, was turned away.
+    TurnedAway {
+        /// From where it called.
+        from: IpAddr,
+        /// Why, in words for the operator.
+        why: String,
+    },
     /// Someone let in by the pairing window says something.
     Pairing {
         /// The key TLS proved.
@@ -61,6 +69,7 @@ impl fmt::Debug for NetworkEvent {
         match self {
             Self::Connected { node, path } => write!(f, "Connected({node:?}, {path})"),
             Self::Disconnected { node, why } => write!(f, "Disconnected({node:?}, {why})"),
+            Self::TurnedAway { from, why } => write!(f, "TurnedAway({from}, {why})"),
             Self::Document { from, bytes, .. } => {
                 write!(f, "Document({from:?}, {} bytes)", bytes.len())
             }

@@ -306,9 +306,7 @@ impl Engine {
                 send_back_addr,
                 error,
                 ..
-            } => {
-                tracing::info!(from = %send_back_addr, why = %trouble::listen_trouble(&error).en, "connection refused")
-            }
+            } => self.turned_away(&send_back_addr, &error),
             SwarmEvent::ListenerClosed { reason, .. } => {
                 tracing::error!(?reason, "a listener closed")
             }

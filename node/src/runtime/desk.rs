@@ -16,6 +16,7 @@ use crate::audit::Audit;
 use crate::chance::chance;
 use crate::runtime::dispatch::Dispatch;
 use crate::runtime::kept::KeptSecret;
+use crate::runtime::trail;
 use crate::store::{Change, Rows, Store, StoreError};
 
 /// Inputs that may wait. Senders wait when it is full.
@@ -188,6 +189,7 @@ impl Loop {
             }
         }
         if !step.records.is_empty() {
+            trail::remember(&self.audit, &self.dispatch.ports, &step);
             *sequence += step.records.len() as u64;
             self.audit.records_grew(*sequence);
         }

@@ -7,15 +7,13 @@ use crate::archive::Archiver;
 use crate::commitments::{Debts, Delivering};
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
-use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{
     Accept, Answers, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor,
 };
-use crate::entities::{Entities, Means};
+use crate::entities::{Entities, Means, title};
 use crate::language::{Explain, Failure};
 use crate::runtime::ports::Ports;
 use crate::runtime::start::failed;
-use crate::say;
 use crate::site::SiteFolder;
 use crate::site::keys::SiteKeys;
 use crate::store::Store;
@@ -106,8 +104,9 @@ pub(super) fn start_scp(
         tracing::warn!(target: "dokuei::dicom", "no DICOM caller is registered: every device of the house may send images; register them with 'dokuei dicom caller add'");
     }
     let scp = Scp::serve(scp, intake, services).map_err(|error| failed(&error as &dyn Explain))?;
-    if let Some(at) = scp.tls_addr() {
-        tracing::info!(target: "dokuei::dicom", %at, "DICOM over TLS");
+    if let (Some(at), Some(identity)) = (scp.tls_addr(), entities.identity()) {
+        let fingerprint = tls::fingerprint_text(&identity.fingerprint());
+        tracing::info!(target: "dokuei::dicom", %at, fingerprint, "DICOM over TLS");
     }
     Ok(scp)
 }
@@ -127,16 +126,4 @@ fn tls_door(
         address: tls.listen,
         config: tls::server(identity, client_ca.as_deref(), pinned)?,
     }))
-}
-
-fn title(text: &str) -> Result<AeTitle, Failure> {
-    text.parse().map_err(|_| {
-        Failure::new(
-            "config-invalid",
-            say!(
-                "AE タイトル「{text}」は使えません。半角英数字と記号 1～16 文字で指定してください。",
-                "The AE title '{text}' is not one: 1 to 16 ASCII letters, digits and signs."
-            ),
-        )
-    })
 }

@@ -39,7 +39,7 @@ use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::{open_entities, open_services, start_scp};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
-use crate::runtime::trail;
+use crate::runtime::trail::{self, Strangers};
 use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
@@ -154,8 +154,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let ended = work.start().map_err(|error| failed(&error))?;
     trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
     let absences = Absences::default();
-    let heard = network_events(started.events, desk.clone(), tickets, absences.clone());
-    tokio::spawn(heard);
+    let told = (absences.clone(), Strangers::new(audit.clone()));
+    tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
@@ -345,7 +345,7 @@ async fn network_events(
     mut events: tokio::sync::mpsc::Receiver<NetworkEvent>,
     desk: Desk,
     tickets: Tickets,
-    absences: Absences,
+    (absences, mut strangers): (Absences, Strangers),
 ) {
     while let Some(event) = events.recv().await {
         let input = match event {
@@ -358,6 +358,10 @@ async fn network_events(
                 tracing::info!(target: "dokuei::network", ?node, why, "disconnected");
                 absences.went(node, Timestamp(now()));
                 Input::Disconnected(node)
+            }
+            NetworkEvent::TurnedAway { from, why } => {
+                strangers.came(from, &why);
+                continue;
             }
             NetworkEvent::Document {
                 from,

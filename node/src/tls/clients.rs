@@ -15,7 +15,7 @@ use rustls::{
 
 use super::identity::certificates;
 use super::{Identity, fingerprint, provider};
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::say;
 
 /// Whether somebody is registered with the certificate of this fingerprint.
@@ -118,8 +118,9 @@ pub fn server(
         Failure::new(
             "tls-identity",
             say!(
-                "TLS の証明書と鍵を使えません（{error}）。鍵が証明書のものか確認してください。",
-                "TLS certificate and key cannot be used ({error}). Is the key that of the certificate?"
+                "TLS の証明書と鍵を使えません（{why}）。鍵が証明書のものか確認してください。",
+                "TLS certificate and key cannot be used ({why}). Is the key that of the certificate?";
+                why = error.message()
             ),
         )
     })?;

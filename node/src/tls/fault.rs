@@ -31,7 +31,7 @@ impl Explain for Error {
                 "TLS として読めないデータが届きました。相手の装置の設定を確認してください",
                 "what came is not TLS; check the peer's settings"
             ),
-            other => say!("TLS 通信に失敗しました（{other}）", "TLS failed: {other}"),
+            detail => say!("TLS 通信に失敗しました（{detail}）", "TLS failed: {detail}"),
         }
     }
 }
@@ -70,10 +70,10 @@ fn certificate(why: &CertificateError) -> Message {
     }
 }
 
-fn unusable(why: &CertificateError) -> Message {
+fn unusable(detail: &CertificateError) -> Message {
     say!(
-        "相手の証明書を使えません（{why}）",
-        "the peer's certificate cannot be used ({why})"
+        "相手の証明書を使えません（{detail}）",
+        "the peer's certificate cannot be used ({detail})"
     )
 }
 
@@ -99,9 +99,9 @@ fn alerted(alert: AlertDescription) -> Message {
             "相手の装置と TLS の版や暗号方式が合いません（{alert:?}）。TLS 1.2 以上（BCP 195 プロファイル）を有効にしてください",
             "the peer finds no TLS version or cipher suite in common ({alert:?}); switch on TLS 1.2 or later there (a BCP 195 profile)"
         ),
-        other => say!(
-            "相手の装置が TLS 通信をやめました（{other:?}）",
-            "the peer ended TLS ({other:?})"
+        detail => say!(
+            "相手の装置が TLS 通信をやめました（{detail:?}）",
+            "the peer ended TLS ({detail:?})"
         ),
     }
 }

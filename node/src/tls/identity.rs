@@ -92,8 +92,22 @@ fn pem(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(PEM_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| unusable(path, &error))?;
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => not_there(path),
+            _other => unusable(path, &error),
+        })?;
     Ok(bytes)
+}
+
+fn not_there(path: &Path) -> Failure {
+    let file = path.display();
+    Failure::new(
+        "no-certificate",
+        say!(
+            "TLS のファイル {file} がありません。場所を確認してください。このノードの証明書と鍵は「dokuei dicom certificate」で作れます。",
+            "The file {file} for TLS is not there. Check the place; 'dokuei dicom certificate' makes this node's certificate and key."
+        ),
+    )
 }
 
 /// Makes a key and a certificate that it signs itself, for the hosts (names or addresses) by which devices call this
@@ -130,7 +144,8 @@ pub fn make_certificate(
         // Whole years of one day of each month exist.
         date_time_ymd(i32::from(today.year() + years), today.month() as u8, 1)
     };
-    (parameters.not_before, parameters.not_after) = (midnight(0), midnight(YEARS));
+    // From a year ago, for devices whose clocks are behind.
+    (parameters.not_before, parameters.not_after) = (midnight(-1), midnight(YEARS));
     let pair = KeyPair::generate().map_err(failed)?;
     let signed = parameters.self_signed(&pair).map_err(failed)?;
     check_new(certificate)?;
@@ -166,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.pem");
         let none = Identity::read(&path, &path).err().unwrap();
-        assert_eq!(none.code, "folder-unusable");
+        assert_eq!(none.code, "no-certificate");
         let key = KeyPair::generate().unwrap().serialize_pem();
         write_private(&path, key.as_bytes()).unwrap();
         let no_certificate = Identity::read(&path, &path).err().unwrap();

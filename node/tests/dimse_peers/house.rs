@@ -7,8 +7,10 @@ use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_node::dicom::scp::{Calling, Limits, Scp, ScpConfig, TlsDoor};
 use dokuei_node::entities::scope::Scope;
 use dokuei_node::entities::{Caller, Entities, Means};
+use dokuei_node::site::write_private;
 use dokuei_node::store::Store;
 use dokuei_node::tls::{self, Identity};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, KeyPair};
 
 use crate::memory::{self, Memory};
 
@@ -17,6 +19,13 @@ pub(crate) struct Card {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) fingerprint: [u8; 32],
+}
+
+/// An authority that signs certificates.
+pub(crate) struct Authority {
+    pub(crate) file: PathBuf,
+    certificate: Certificate,
+    key: KeyPair,
 }
 
 pub(crate) struct House {
@@ -64,6 +73,40 @@ impl House {
             certificate,
             key,
             fingerprint,
+        }
+    }
+
+    /// An authority that signs the certificates of devices: its file, and its signing.
+    pub(crate) fn authority(&self) -> Authority {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        let file = self.folder.path().join("authority.pem");
+        std::fs::write(&file, certificate.pem()).unwrap();
+        Authority {
+            file,
+            certificate,
+            key,
+        }
+    }
+
+    /// A certificate for loopback that an authority signed.
+    pub(crate) fn signed(&self, authority: &Authority, name: &str) -> Card {
+        let hosts = vec!["127.0.0.1".to_owned()];
+        let key_pair = KeyPair::generate().unwrap();
+        let signed = CertificateParams::new(hosts)
+            .unwrap()
+            .signed_by(&key_pair, &authority.certificate, &authority.key)
+            .unwrap();
+        let file = |end: &str| self.folder.path().join(format!("{name}.{end}"));
+        let (certificate, key) = (file("pem"), file("key"));
+        std::fs::write(&certificate, signed.pem()).unwrap();
+        write_private(&key, key_pair.serialize_pem().as_bytes()).unwrap();
+        Card {
+            certificate,
+            key,
+            fingerprint: tls::fingerprint(signed.der()),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::folder::Folder;
 use crate::house::{Card, House};
 use crate::memory::{Memory, hasty};
 use crate::object::*;
-use crate::send::{impatient, send};
+use crate::send::{destination, impatient, send};
 
 /// dcmtk's verification client, as `title`; `card`: with its certificate.
 fn echoscu(to: SocketAddr, title: &str, card: Option<&Card>, server: &Card) -> Ran {
@@ -99,16 +99,12 @@ fn a_registered_certificate_is_asked_for_and_compared() {
 #[test]
 fn with_an_authority_only_its_clients_and_registered_ones_get_in() {
     let (house, memory) = (House::new(), Memory::new());
-    let (server, signed) = (house.card("server"), house.card("signed"));
+    let (server, authority) = (house.card("server"), house.authority());
+    let signed = house.signed(&authority, "signed");
     let (pinned, stranger) = (house.card("pinned"), house.card("stranger"));
     house.register("CT1", "127.0.0.1", None);
     house.register("CT2", "127.0.0.1", Some(pinned.fingerprint));
-    let scp = house.start(
-        Limits::default(),
-        &server,
-        Some(&signed.certificate),
-        &memory,
-    );
+    let scp = house.start(Limits::default(), &server, Some(&authority.file), &memory);
     assert!(echoscu(door(&scp), "CT1", Some(&signed), &server).success);
     assert!(echoscu(door(&scp), "CT2", Some(&pinned), &server).success);
     assert!(!echoscu(door(&scp), "CT1", Some(&stranger), &server).success);
@@ -161,6 +157,55 @@ fn tls_and_no_tls_are_told_apart_in_words() {
     assert!(ran.output.contains("aborted"), "{}", ran.output);
 }
 
+#[test]
+fn a_server_is_recognised_by_who_signed_its_certificate_and_for_which_host() {
+    let (house, memory) = (House::new(), Memory::new());
+    let authority = house.authority();
+    let scp = house.start(
+        Limits::default(),
+        &house.signed(&authority, "server"),
+        None,
+        &memory,
+    );
+    let ders = tls::authorities(&std::fs::read(&authority.file).unwrap()).unwrap();
+    let trust = Trust::Authority(ders.iter().map(|der| der.to_vec().into()).collect());
+    echo(&protected(&scp, &trust, None)).unwrap();
+    let mut misnamed = protected(&scp, &trust, None);
+    misnamed.tls = Some(client(&trust, "localhost", None).unwrap());
+    let said = echo(&misnamed).unwrap_err().message().en;
+    assert!(said.contains("for another host name"), "{said}");
+}
+
+#[test]
+fn storescp_that_asks_for_our_certificate_is_shown_it() {
+    let (house, folder) = (House::new(), Folder::new());
+    let (theirs, ours) = (house.card("theirs"), house.card("ours"));
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let options = [
+        "+tls".to_owned(),
+        path(&theirs.key),
+        path(&theirs.certificate),
+        "+cf".to_owned(),
+        path(&ours.certificate),
+    ];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let archive = dcmtk::StoreScp::start(&options, folder.path());
+    let pin = Trust::Fingerprint(theirs.fingerprint);
+    let identity = Identity::read(&ours.certificate, &ours.key).unwrap();
+    let mut to = destination(([127, 0, 0, 1], archive.port).into());
+    to.tls = Some(client(&pin, "127.0.0.1", Some(&identity)).unwrap());
+    let objects: Vec<Object> = (0..10).map(|n| Object::new(CT, EXPLICIT, n, 256)).collect();
+    let (_, summary) = send(&to, objects.iter().map(Object::boxed));
+    assert_eq!((summary.stored, summary.associations), (10, 1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 10);
+    to.tls = Some(client(&pin, "127.0.0.1", None).unwrap());
+    let said = echo(&to).unwrap_err().message().en;
+    assert!(
+        said.contains("asks for a certificate of this node"),
+        "{said}"
+    );
+}
+
 /// Sends bytes and reads what comes until the end, for as long as a test waits.
 fn say(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut peer = TcpStream::connect(to).unwrap();
@@ -199,6 +244,31 @@ fn what_is_no_tls_ends_there_and_costs_nobody_else_anything() {
     memory.wait_until("four time-outs or cuts", |seen| seen.notices.len() >= 6);
     let pin = Trust::Fingerprint(server.fingerprint);
     echo(&protected(&scp, &pin, None)).unwrap();
+}
+
+#[test]
+fn a_record_that_comes_byte_by_byte_is_waited_for_no_longer_than_a_request() {
+    let (house, memory) = (House::new(), Memory::new());
+    let server = house.card("server");
+    let scp = house.start(hasty(), &server, None, &memory);
+    let called = client(&Trust::Fingerprint(server.fingerprint), "127.0.0.1", None).unwrap();
+    let mut tls = rustls::ClientConnection::new(called.config, called.server).unwrap();
+    let mut peer = TcpStream::connect(door(&scp)).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut peer).unwrap();
+    }
+    tls.writer().write_all(&[1; 8192]).unwrap();
+    let mut record = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut record).unwrap();
+    }
+    let pace = Duration::from_millis(20);
+    let cut = record.iter().find_map(|byte| {
+        std::thread::sleep(pace);
+        peer.write_all(std::slice::from_ref(byte)).err()
+    });
+    assert!(cut.is_some());
+    memory.wait_for_notice("time-out while waiting for the association");
 }
 
 #[test]

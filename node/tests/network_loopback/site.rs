@@ -263,6 +263,7 @@ fn note(seen: &mut Seen, event: NetworkEvent, manners: Manners) {
     match event {
         NetworkEvent::Connected { node, path } => seen.connected.push((node, path)),
         NetworkEvent::Disconnected { node, why } => seen.disconnected.push((node, why)),
+        NetworkEvent::TurnedAway { .. } => {}
         NetworkEvent::Document {
             from,
             bytes,

@@ -337,6 +337,27 @@ mod tests {
         assert!(!NamePattern::new(&key).matches(&name(&value)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_name_is_found_by_itself_and_by_its_beginning(text in r"[\p{L}\p{M}\p{N}\p{S} ^&&[^=*?\\]]{1,40}") {
+            let name = name(&text);
+            let whole = name.to_value();
+            assert!(NamePattern::new(&whole).matches(&name));
+            let first = fold(&whole).chars().next();
+            let beginning: String = first.into_iter().chain(['*']).collect();
+            assert!(NamePattern::new(&beginning).matches(&name));
+        }
+
+        #[test]
+        fn no_key_breaks_the_matcher(key in ".{0,60}", bytes: Vec<u8>) {
+            let names = CharacterSets::read(b"ISO 2022 IR 13").decode_person_names(&bytes);
+            for name in &names {
+                let _ = NamePattern::new(&key).matches(name);
+                let _ = NamePattern::new(&name.to_value()).matches(name);
+            }
+        }
+    }
+
     #[test]
     fn a_pattern_that_is_too_long_matches_nothing() {
         let key = "*".repeat(PATTERN_CHARS + 1);

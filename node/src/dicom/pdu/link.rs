@@ -155,15 +155,6 @@ impl TcpLink {
         self.received
     }
 
-    /// Have the kernel acknowledge at once what has arrived.
-    fn acknowledge_now(&self) {
-        #[cfg(target_os = "linux")]
-        {
-            // Only a matter of speed: a kernel that refuses still delivers every byte.
-            let _refused = socket2::SockRef::from(&self.socket).set_tcp_quickack(true);
-        }
-    }
-
     /// Write all of `bytes`, in one system call where the kernel takes them, bounded by `watch`.
     pub(crate) fn send(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), LinkFault> {
         let mut rest = bytes;
@@ -184,7 +175,7 @@ impl TcpLink {
                 }
             }
         }
-        self.acknowledge_now();
+        acknowledge_now(&self.socket);
         Ok(())
     }
 
@@ -279,31 +270,46 @@ impl TcpLink {
 
 impl Read for TcpLink {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.acknowledge_now();
+        acknowledge_now(&self.socket);
         let Some(tls) = &mut self.tls else {
             return self.socket.read(into);
         };
-        loop {
-            match tls.reader().read(into) {
-                Err(why) if why.kind() == ErrorKind::WouldBlock => {}
-                // A peer that closes without saying so in TLS: what is complete was handed on, and a PDU that was cut
-                // short is noticed as such.
-                Err(why) if why.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                read => return read,
-            }
-            // Answers to messages of TLS itself, such as a change of keys.
-            while tls.wants_write() {
-                tls.write_tls(&mut self.socket)?;
-            }
-            if tls.read_tls(&mut self.socket)? == 0 {
-                return Ok(0);
-            }
-            if let Err(why) = tls.process_new_packets() {
-                // It says why to the peer, which may be gone.
-                let _gone = tls.write_tls(&mut self.socket);
-                return Err(io::Error::new(ErrorKind::InvalidData, why));
-            }
+        match tls.reader().read(into) {
+            Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+            read => return at_the_end(read),
         }
+        // Answers to messages of TLS itself, such as a change of keys.
+        while tls.wants_write() {
+            tls.write_tls(&mut self.socket)?;
+        }
+        if tls.read_tls(&mut self.socket)? == 0 {
+            return Ok(0);
+        }
+        if let Err(why) = tls.process_new_packets() {
+            // It says why to the peer, which may be gone.
+            let _gone = tls.write_tls(&mut self.socket);
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        }
+        // Where that completed no record it is a tick, so that whoever sends one byte at a time is watched.
+        at_the_end(tls.reader().read(into))
+    }
+}
+
+/// A peer that closes without saying so in TLS has closed: what is complete was handed on, and a PDU that was cut short
+/// is noticed as such.
+fn at_the_end(read: io::Result<usize>) -> io::Result<usize> {
+    match read {
+        Err(why) if why.kind() == ErrorKind::UnexpectedEof => Ok(0),
+        read => read,
+    }
+}
+
+/// Have the kernel acknowledge at once what has arrived.
+fn acknowledge_now(socket: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    {
+        // Only a matter of speed: a kernel that refuses still delivers every byte.
+        let _refused = socket2::SockRef::from(socket).set_tcp_quickack(true);
     }
 }
 

@@ -160,16 +160,16 @@ impl Explain for ScpError {
     fn message(&self) -> Message {
         match self {
             ScpError::AddressInUse(address) => say!(
-                "DICOM のポート {address} はほかのプログラムが使用しています。そのプログラムを止めるか、dokuei.toml の dicom.listen を別のポートにしてください",
-                "DICOM port {address} is in use by another program; stop that program or choose another port as dicom.listen in dokuei.toml"
+                "DICOM のポート {address} はほかのプログラムが使用しています。そのプログラムを止めるか、dokuei.toml の dicom.listen（TLS は dicom.tls.listen）を別のポートにしてください",
+                "DICOM port {address} is in use by another program; stop that program or choose another port as dicom.listen (for TLS, dicom.tls.listen) in dokuei.toml"
             ),
             ScpError::NotPermitted(address) => say!(
-                "DICOM のポート {address} で待ち受ける権限がありません。1024 未満のポートには管理者権限が必要です。dokuei.toml の dicom.listen を 11112 などにしてください",
-                "no permission to listen on {address}; ports below 1024 need a privilege, 11112 does not: change dicom.listen in dokuei.toml"
+                "DICOM のポート {address} で待ち受ける権限がありません。1024 未満のポートには管理者権限が必要です。dokuei.toml の dicom.listen（TLS は dicom.tls.listen）を 11112 などにしてください",
+                "no permission to listen on {address}; ports below 1024 need a privilege, 11112 does not: change dicom.listen (for TLS, dicom.tls.listen) in dokuei.toml"
             ),
             ScpError::Listen { address, source } => say!(
-                "DICOM のアドレス {address} で待ち受けできません（{why}）。dokuei.toml の dicom.listen を確認してください",
-                "cannot listen for DICOM on {address} ({why}); check dicom.listen in dokuei.toml";
+                "DICOM のアドレス {address} で待ち受けできません（{why}）。dokuei.toml の dicom.listen（TLS は dicom.tls.listen）を確認してください",
+                "cannot listen for DICOM on {address} ({why}); check dicom.listen (for TLS, dicom.tls.listen) in dokuei.toml";
                 why = source.message()
             ),
         }

@@ -171,13 +171,7 @@ impl Explain for Notice<'_> {
             Notice::SpeaksPlain {
                 address,
                 plain_port,
-            } => {
-                let ip = address.ip();
-                say!(
-                    "{ip} の装置が TLS のポートに暗号化なしの DICOM で接続してきました。送信側で TLS を有効にするか、宛先をポート {plain_port} にしてください",
-                    "the sender at {ip} speaks plain DICOM, but this port is for TLS: switch TLS on at the sender, or use port {plain_port}"
-                )
-            }
+            } => speaks_plain(address.ip(), *plain_port),
             Notice::NothingAccepted { caller } => {
                 let (title, ip) = (&caller.calling_ae, caller.address.ip());
                 say!(
@@ -211,18 +205,8 @@ impl Explain for Notice<'_> {
             } => not_forwarded(caller, to, (*failed, *of), why),
             Notice::Crowded {
                 address,
-                per_address: true,
-            } => say!(
-                "{address} からの接続を断りました。同じアドレスからの同時接続数が上限に達しています",
-                "connection from {address} turned away: its address has the most associations allowed"
-            ),
-            Notice::Crowded {
-                address,
-                per_address: false,
-            } => say!(
-                "{address} からの接続を断りました。同時接続数が上限に達しています",
-                "connection from {address} turned away: the most associations allowed are open"
-            ),
+                per_address,
+            } => crowded(*address, *per_address),
             Notice::Suppressed { count } => say!(
                 "この 1 分間に失敗した DICOM 接続がほかに {count} 件あります（表示を省略）",
                 "{count} more DICOM connections went wrong in the last minute and are not listed"
@@ -237,6 +221,20 @@ impl Explain for Notice<'_> {
 }
 
 displayed_in_english!(Notice<'_>);
+
+fn crowded(address: IpAddr, per_address: bool) -> Message {
+    if per_address {
+        say!(
+            "{address} からの接続を断りました。同じアドレスからの同時接続数が上限に達しています",
+            "connection from {address} turned away: its address has the most associations allowed"
+        )
+    } else {
+        say!(
+            "{address} からの接続を断りました。同時接続数が上限に達しています",
+            "connection from {address} turned away: the most associations allowed are open"
+        )
+    }
+}
 
 fn object_refused(
     caller: &Caller,
@@ -274,6 +272,13 @@ fn not_forwarded(
         "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
         "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
         why = why.clone()
+    )
+}
+
+fn speaks_plain(ip: IpAddr, plain_port: u16) -> Message {
+    say!(
+        "{ip} の装置が TLS のポートに暗号化なしの DICOM で接続してきました。送信側で TLS を有効にするか、宛先をポート {plain_port} にしてください",
+        "the sender at {ip} speaks plain DICOM, but this port is for TLS: switch TLS on at the sender, or use port {plain_port}"
     )
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dokuei_keys::id::NodeId;
-use libp2p::swarm::ConnectionId;
+use libp2p::Multiaddr;
+use libp2p::swarm::{ConnectionId, ListenError};
 use tokio::time::Instant;
 
+use super::trouble::{is_stranger, listen_trouble};
 use super::{Engine, chance};
 use crate::language::{Explain as _, Message};
 use crate::network::documents::{Courier, DocumentStream};
@@ -14,7 +16,7 @@ use crate::network::events::NetworkEvent;
 use crate::network::gate::{Closed, Standing};
 use crate::network::limits::{ADDRESSES_MAX, MEMBERS_MAX};
 use crate::network::partners::Partner;
-use crate::network::peers::peer_of;
+use crate::network::peers::{peer_of, socket_of};
 use crate::network::status::Path;
 use crate::network::{Member, lock};
 use crate::say;
@@ -203,6 +205,20 @@ impl Engine {
     pub(super) fn note_next_dial(&self, node: NodeId) {
         if let Some(partner) = self.partners.find(&node) {
             partner.set_next_dial(self.dialing.waits_until(&node));
+        }
+    }
+
+    /// An incoming connection was not let in. Strangers are told while there is room beside what moves cases: half of the
+    /// queue is not theirs. The log has all of them.
+    pub(super) fn turned_away(&self, from: &Multiaddr, error: &ListenError) {
+        let why = listen_trouble(error).en;
+        tracing::info!(%from, %why, "connection refused");
+        let Some((_, address)) = socket_of(from).filter(|_| is_stranger(error)) else {
+            return;
+        };
+        if self.events.capacity() > self.events.max_capacity() / 2 {
+            let from = address.ip().to_canonical();
+            let _ = self.events.try_send(NetworkEvent::TurnedAway { from, why });
         }
     }
 }

@@ -71,6 +71,18 @@ pub(super) fn listen_trouble(error: &ListenError) -> Message {
     }
 }
 
+/// Whether it was not let in for who it is: no member's key, or a revoked one.
+pub(super) fn is_stranger(error: &ListenError) -> bool {
+    let ListenError::Denied { cause } = error else {
+        return false;
+    };
+    let closed = cause.source().and_then(|why| why.downcast_ref::<Closed>());
+    matches!(
+        closed,
+        Some(Closed::ForeignKey | Closed::NotAMember | Closed::Revoked)
+    )
+}
+
 /// The last error of the chain says what happened; those around it say where in libp2p.
 fn innermost(error: &(dyn Error + 'static)) -> Message {
     let mut error = error;
