@@ -90,6 +90,7 @@ def test_a_study_counts_as_stored_once_the_archive_has_answered_for_all_of_it(si
     archive.missing = {lost}
     assert send(clinic, study.objects) == [0] * 4
     case = hand_over(clinic, hospital, study.uid)
+    clinic.reach(case, "received")
     # It says that it lost one: the study is not stored, and that one is sent again.
     until("the case says why it waits", lambda: WAITS_FOR_ARCHIVE in waiting(hospital, case))
     assert archive.asked[0] == (3, 1) and "does not keep 1 objects" in hospital.said()
@@ -107,6 +108,7 @@ def test_an_archive_that_cannot_commit_is_told_apart(sites):
     study = Study(name="CANNOT^COMMIT")
     assert send(clinic, study.objects) == [0] * 3
     case = hand_over(clinic, hospital, study.uid)
+    clinic.reach(case, "received")
     until("the case says why it waits", lambda: WAITS_FOR_ARCHIVE in waiting(hospital, case))
     assert study.delivered_to(hospital.archive)
     assert "archive.commitment" in hospital.said()
