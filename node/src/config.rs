@@ -78,6 +78,8 @@ pub struct Archive {
     pub port: u16,
     /// Its AE title.
     pub ae_title: String,
+    /// Whether it is asked to answer for what it took (storage commitment) before a study counts as stored.
+    pub commitment: bool,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +127,19 @@ struct RawArchive {
     host: String,
     port: u16,
     ae_title: String,
+    #[serde(default)]
+    commitment: bool,
+}
+
+impl From<RawArchive> for Archive {
+    fn from(raw: RawArchive) -> Archive {
+        Archive {
+            host: raw.host,
+            port: raw.port,
+            ae_title: raw.ae_title,
+            commitment: raw.commitment,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -284,11 +299,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         open_intake: raw.dicom.open_intake,
         dicom_tls: raw.dicom.tls,
         quiet_seconds: raw.dicom.quiet_seconds,
-        archive: raw.archive.map(|archive| Archive {
-            host: archive.host,
-            port: archive.port,
-            ae_title: archive.ae_title,
-        }),
+        archive: raw.archive.map(Archive::from),
         capacity,
         quoting: quoting(&raw.reading.quoting)?,
         retention_days: raw.reading.retention_days,

@@ -359,6 +359,7 @@ mod tests {
                 host: "127.0.0.1".to_owned(),
                 port: self.port,
                 ae_title: "PACS".to_owned(),
+                commitment: false,
             };
             let confirmed = Confirmed::open(&parcels.folder_of(&parcel), objects).unwrap();
             let storing = Storing {

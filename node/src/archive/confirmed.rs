@@ -60,6 +60,17 @@ impl Confirmed {
         self.file.write_all_at(&[HELD], position as u64)
     }
 
+    /// The archive does not have an object after all.
+    ///
+    /// # Errors
+    /// As the file system says; the object is not sent again after a restart then, and asked for again.
+    pub fn forget(&self, position: usize) -> io::Result<()> {
+        if let Some(held) = self.lock().get_mut(position) {
+            *held = false;
+        }
+        self.file.write_all_at(&[0], position as u64)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<bool>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,5 +90,8 @@ mod tests {
         let confirmed = Confirmed::open(folder.path(), 3).unwrap();
         assert!(confirmed.has(2));
         assert_eq!(confirmed.count(), 1);
+        confirmed.forget(2).unwrap();
+        drop(confirmed);
+        assert!(!Confirmed::open(folder.path(), 3).unwrap().has(2));
     }
 }

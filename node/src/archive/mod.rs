@@ -1,6 +1,7 @@
 //! This site's own archive: received studies and reports go there, bytes unchanged.
 
 mod ahead;
+mod commitment;
 mod confirmed;
 
 use std::io::{self, Cursor, Read};
@@ -19,12 +20,15 @@ use crate::studies::study::Study;
 use crate::transfer::progress::Progress;
 
 pub use ahead::{Storing, StoringAhead};
+pub use commitment::Asked;
 pub use confirmed::Confirmed;
 
 /// Sends to the archive.
 #[derive(Clone)]
 pub struct Archiver {
     destination: Destination,
+    /// Where the archive can commit to what it keeps.
+    asked: Option<Asked>,
 }
 
 /// The archive did not take everything.
@@ -34,6 +38,8 @@ pub enum ArchiveError {
     Unreachable(Message),
     /// It refused an object.
     Refused(Message),
+    /// It took everything, and does not answer for it.
+    NotCommitted(Message),
     /// A sealed object here cannot be opened.
     Unreadable,
 }
@@ -49,6 +55,11 @@ impl Explain for ArchiveError {
             ArchiveError::Refused(why) => say!(
                 "自施設の PACS がオブジェクトを受け取りません: {why}。PACS の受信設定を確認してください",
                 "the archive refused an object: {why}; check what it accepts";
+                why = why.clone()
+            ),
+            ArchiveError::NotCommitted(why) => say!(
+                "自施設の PACS が保管を確認しません: {why}。保管確認（Storage Commitment）に対応していない PACS では archive.commitment を false にしてください",
+                "the archive does not commit to what it took: {why}; where it cannot, set archive.commitment to false";
                 why = why.clone()
             ),
             ArchiveError::Unreadable => say!(
@@ -73,10 +84,16 @@ impl Archiver {
             tls: None,
             breaker: None,
         };
-        Some(Archiver { destination })
+        let asked = archive.commitment.then(Asked::default);
+        Some(Archiver { destination, asked })
     }
 
-    /// Sends what the archive has not confirmed of a study.
+    /// Where the archive's answers for what it keeps are heard, if it is asked for them.
+    pub fn answers(&self) -> Option<Asked> {
+        self.asked.clone()
+    }
+
+    /// Sends what the archive has not confirmed of a study, and has it answer for the whole where it can.
     ///
     /// # Errors
     /// [`ArchiveError`]; what was taken by then is taken and noted.
@@ -101,7 +118,11 @@ impl Archiver {
             if let Some(position) = left.get(index as usize) {
                 ahead::note(confirmed, *position, progress);
             }
-        })
+        })?;
+        match &self.asked {
+            Some(asked) => asked.commit(&self.destination, study, confirmed),
+            None => Ok(()),
+        }
     }
 
     /// Sends one object that is at hand.
@@ -263,6 +284,7 @@ mod tests {
         let errors = [
             failed(&refused(true)),
             failed(&refused(false)),
+            ArchiveError::NotCommitted(Message::new("答えがない", "no answer")),
             ArchiveError::Unreadable,
         ];
         assert_explained(errors.iter().map(|error| error as &dyn Explain));

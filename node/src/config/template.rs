@@ -46,6 +46,7 @@ quiet_seconds = 60
 # host = "192.0.2.10"
 # port = 104
 # ae_title = "PACS"
+# commitment = true   # 保管確認を求め、答えがあるまで保管済みとしない / it answers for what it took before a study counts as stored
 
 [reading]
 # automatic: 下の枠に従って自動で引き受ける / answer offers by the lines below; by-hand: 人が答える / a person answers

@@ -1,6 +1,6 @@
 //! Answers from what lies here: queries, selections, metadata.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,18 +22,7 @@ use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
 use crate::studies::study::{Study, StudyObject};
 
-/// Levels of the query/retrieve information models (PS3.4 section C.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Patients.
-    Patient,
-    /// Studies.
-    Study,
-    /// Series.
-    Series,
-    /// Instances.
-    Instance,
-}
+pub use crate::dicom::dimse::Level;
 
 /// Why a query is not answered.
 #[derive(Debug, thiserror::Error)]
@@ -400,6 +389,29 @@ impl Holdings {
             entry.key.institution != self.0.site || !self.0.imports.is_undecided(uid)
         };
         found.into_iter().find(is_shown)
+    }
+
+    /// The SOP classes of those of these instances that this site holds itself, by instance; the newest
+    /// studies are looked at first, since it is asked soon after they came.
+    pub fn classes_of(&self, mut wanted: BTreeSet<&str>) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let entries = self
+            .0
+            .catalogue
+            .select(&Scope::Own, self.0.site, usize::MAX, |_| true);
+        for part in entries.iter().flat_map(|entry| &entry.parts) {
+            if wanted.is_empty() {
+                break;
+            }
+            self.0.register.look(&part.parcel, |study| {
+                for object in &study.objects {
+                    if wanted.remove(object.sop_instance.as_str()) {
+                        found.insert(object.sop_instance.clone(), object.sop_class.clone());
+                    }
+                }
+            });
+        }
+        found
     }
 
     fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {

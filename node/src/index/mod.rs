@@ -12,3 +12,4 @@ pub mod answers;
 pub mod catalogue;
 pub mod headers;
 pub mod holdings;
+mod services;

@@ -3,11 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::archive::Archiver;
+use crate::commitments::{Debts, Delivering};
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
-use crate::dicom::scp::{Accept, Called, Calling, Scp, ScpConfig, TlsDoor};
+use crate::dicom::scp::{
+    Accept, Answers, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor,
+};
 use crate::entities::{Entities, Means, title};
 use crate::language::{Explain, Failure};
+use crate::runtime::ports::Ports;
 use crate::runtime::start::failed;
 use crate::site::SiteFolder;
 use crate::site::keys::SiteKeys;
@@ -38,6 +43,32 @@ pub(super) fn open_entities(
     Entities::open(store.clone(), keys.storage().duplicate(), means)
 }
 
+/// What registered callers are offered beside sending, and the delivery of what storage commitment owes them.
+///
+/// # Errors
+/// When the store fails, or the system has no thread.
+pub(super) fn open_services(
+    keys: &SiteKeys,
+    store: &Store,
+    entities: &Entities,
+    ports: &Ports,
+) -> Result<(Services, Delivering), Failure> {
+    let debts = Debts::open(store.clone(), keys.storage().duplicate())
+        .map_err(|error| failed(&error as &dyn Explain))?;
+    let destinations: Arc<dyn Destinations> = Arc::new(entities.clone());
+    let delivering = debts
+        .deliver(Arc::clone(&destinations))
+        .map_err(|error| failed(&error as &dyn Explain))?;
+    let answers = ports.archiver.as_ref().and_then(Archiver::answers);
+    let services = Services {
+        holdings: Some(Arc::new(ports.holdings.clone())),
+        destinations: Some(destinations),
+        commitments: Some(Arc::new(debts)),
+        answers: answers.map(|asked| Arc::new(asked) as Arc<dyn Answers>),
+    };
+    Ok((services, delivering))
+}
+
 /// Starts to listen.
 ///
 /// # Errors
@@ -47,6 +78,7 @@ pub(super) fn start_scp(
     config: &Config,
     entities: &Entities,
     intake: Arc<StudyIntake>,
+    services: Services,
 ) -> Result<Scp, Failure> {
     let accept = Accept {
         called: if config.called_ae_check {
@@ -71,7 +103,7 @@ pub(super) fn start_scp(
     if entities.is_open() {
         tracing::warn!(target: "dokuei::dicom", "no DICOM caller is registered: every device of the house may send images; register them with 'dokuei dicom caller add'");
     }
-    let scp = Scp::start(scp, intake).map_err(|error| failed(&error as &dyn Explain))?;
+    let scp = Scp::serve(scp, intake, services).map_err(|error| failed(&error as &dyn Explain))?;
     if let (Some(at), Some(identity)) = (scp.tls_addr(), entities.identity()) {
         let fingerprint = tls::fingerprint_text(&identity.fingerprint());
         tracing::info!(target: "dokuei::dicom", %at, fingerprint, "DICOM over TLS");

@@ -320,7 +320,7 @@ impl Ports {
 
 fn archive_outcome(error: &ArchiveError) -> Outcome {
     Outcome::Failed(match error {
-        ArchiveError::Unreachable(_) => Trouble::ArchiveUnreachable,
+        ArchiveError::Unreachable(_) | ArchiveError::NotCommitted(_) => Trouble::ArchiveUnreachable,
         ArchiveError::Refused(_) => Trouble::ArchiveRefused,
         ArchiveError::Unreadable => Trouble::Disk,
     })

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::archive::Archiver;
 use crate::audit::Audit;
 use crate::chance::chance;
+use crate::commitments::Delivering;
 use crate::config::Config;
 
 use crate::control::answers::{cannot_do, stopping};
@@ -35,7 +36,7 @@ use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
-use crate::runtime::door::{open_entities, start_scp};
+use crate::runtime::door::{open_entities, open_services, start_scp};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::trail::{self, Strangers};
@@ -93,6 +94,7 @@ pub struct Node {
     pub started: Timestamp,
     scp: Mutex<Option<Scp>>,
     web_server: Mutex<Option<WebServer>>,
+    _delivering: Delivering,
     _lock: File,
 }
 
@@ -124,7 +126,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
     let intake = Arc::new(intake);
     let entities = open_entities(&folder, &config, &keys, &store)?;
-    let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake))?;
+    let (services, delivering) = open_services(&keys, &store, &entities, &ports)?;
+    let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
     let access = Access::open(store.clone(), keys.storage().duplicate());
     let access = access.map_err(|error| failed(&error))?;
     let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
@@ -174,6 +177,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
         web_server: Mutex::new(web_server),
+        _delivering: delivering,
         _lock: lock,
     }))
 }

@@ -174,9 +174,10 @@ fn node(folder: &std::path::Path) -> Debts {
 }
 
 fn told_to(listening: SocketAddr) -> Arc<Shelf> {
-    let mut shelf = Shelf::default();
-    shelf.destinations = [("CLINIC".to_owned(), impatient(listening))].into();
-    Arc::new(shelf)
+    Arc::new(Shelf {
+        destinations: [("CLINIC".to_owned(), impatient(listening))].into(),
+        ..Shelf::default()
+    })
 }
 
 #[test]
@@ -204,13 +205,11 @@ fn what_is_owed_outlives_the_node() {
     assert_eq!(debts.count(), 1);
     // The store is let go by whoever still tries.
     drop(debts);
-    let mut reopened = None;
     until("reopening", || {
         let store = Store::open(&home.path().join("store.redb"));
         store.is_ok()
     });
-    reopened.replace(node(home.path()));
-    let debts = reopened.unwrap();
+    let debts = node(home.path());
     assert_eq!(debts.count(), 1);
     let (listening, ears) = listener();
     let delivering = debts.deliver(told_to(listening.local_addr()) as _).unwrap();

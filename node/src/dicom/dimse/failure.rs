@@ -110,6 +110,6 @@ mod tests {
             QueryFailure::new(QueryStatus::IdentifierMismatch, "no level", "レベルがない");
         let failure = failure.at(tags::QUERY_RETRIEVE_LEVEL);
         assert_eq!(failure.to_string(), "no level (element (0008,0052))");
-        crate::language::assert_explained([&failure as &dyn Explain].into_iter());
+        crate::language::assert_explained([&failure as &dyn Explain]);
     }
 }

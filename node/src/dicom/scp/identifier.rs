@@ -62,7 +62,7 @@ impl Association<'_> {
     ) -> Result<Result<Identifier, QueryFailure>, LinkFault> {
         let keys = self.read_data_set(request)?;
         Ok(keys.and_then(|keys| {
-            let relational = request.open.relational;
+            let relational = purpose == Purpose::Query && request.open.relational;
             let level = judge(&keys, model, purpose, relational)?;
             Ok(Identifier { level, keys })
         }))

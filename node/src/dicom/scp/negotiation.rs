@@ -133,10 +133,11 @@ fn grant(proposed: &Proposals, accepted: &[&str], offers: Offers) -> Proposals {
         is_query && is_accepted(&extended.sop_class)
     });
     let extended = extended.map(|extended| {
-        // Only the first byte, relational queries and retrieval, is something done here (PS3.4
-        // sections C.5.1.1, C.5.2.1 and C.5.3.1).
+        // Only the first byte, relational queries, is something done here (PS3.4 section C.5.1.1).
+        // A retrieval always says of which study.
         let mut information = vec![0; extended.information.len()];
-        if let Some(relational) = information.first_mut() {
+        let is_find = matches!(Service::of(&extended.sop_class), Service::Find(_));
+        if let (Some(relational), true) = (information.first_mut(), is_find) {
             *relational = extended.information.first().copied().unwrap_or(0) & 1;
         }
         Extended {

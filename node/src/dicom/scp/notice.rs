@@ -190,56 +190,23 @@ impl Explain for Notice<'_> {
                 sop_class,
                 sop_instance,
                 failure,
-            } => {
-                let (title, ip) = (&caller.calling_ae, caller.address.ip());
-                let (class, instance) = (sop_class.unwrap_or("?"), sop_instance.unwrap_or("?"));
-                say!(
-                    "{title}（{ip}）からのオブジェクト {instance}（SOP Class {class}）を受け取りませんでした: {why}。{next}",
-                    "object {instance} of SOP class {class} from {title} at {ip} refused: {why}; {next}";
-                    why = failure.message(),
-                    next = after_refusal(failure.status())
-                )
-            }
+            } => object_refused(caller, *sop_class, *sop_instance, failure),
             Notice::QueryRefused {
                 caller,
                 operation,
                 failure,
-            } => {
-                let (title, ip) = (&caller.calling_ae, caller.address.ip());
-                say!(
-                    "{title}（{ip}）の {operation} に応じませんでした: {why}",
-                    "{operation} from {title} at {ip} refused: {why}";
-                    why = failure.message()
-                )
-            }
+            } => query_refused(caller, *operation, failure),
             Notice::NotForwarded {
                 caller,
                 to,
                 failed,
                 of,
                 why,
-            } => {
-                let title = &caller.calling_ae;
-                say!(
-                    "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
-                    "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
-                    why = why.clone()
-                )
-            }
+            } => not_forwarded(caller, to, (*failed, *of), why),
             Notice::Crowded {
                 address,
-                per_address: true,
-            } => say!(
-                "{address} からの接続を断りました。同じアドレスからの同時接続数が上限に達しています",
-                "connection from {address} turned away: its address has the most associations allowed"
-            ),
-            Notice::Crowded {
-                address,
-                per_address: false,
-            } => say!(
-                "{address} からの接続を断りました。同時接続数が上限に達しています",
-                "connection from {address} turned away: the most associations allowed are open"
-            ),
+                per_address,
+            } => crowded(*address, *per_address),
             Notice::Suppressed { count } => say!(
                 "この 1 分間に失敗した DICOM 接続がほかに {count} 件あります（表示を省略）",
                 "{count} more DICOM connections went wrong in the last minute and are not listed"
@@ -254,6 +221,59 @@ impl Explain for Notice<'_> {
 }
 
 displayed_in_english!(Notice<'_>);
+
+fn crowded(address: IpAddr, per_address: bool) -> Message {
+    if per_address {
+        say!(
+            "{address} からの接続を断りました。同じアドレスからの同時接続数が上限に達しています",
+            "connection from {address} turned away: its address has the most associations allowed"
+        )
+    } else {
+        say!(
+            "{address} からの接続を断りました。同時接続数が上限に達しています",
+            "connection from {address} turned away: the most associations allowed are open"
+        )
+    }
+}
+
+fn object_refused(
+    caller: &Caller,
+    sop_class: Option<&str>,
+    sop_instance: Option<&str>,
+    failure: &StoreFailure,
+) -> Message {
+    let (title, ip) = (&caller.calling_ae, caller.address.ip());
+    let (class, instance) = (sop_class.unwrap_or("?"), sop_instance.unwrap_or("?"));
+    say!(
+        "{title}（{ip}）からのオブジェクト {instance}（SOP Class {class}）を受け取りませんでした: {why}。{next}",
+        "object {instance} of SOP class {class} from {title} at {ip} refused: {why}; {next}";
+        why = failure.message(),
+        next = after_refusal(failure.status())
+    )
+}
+
+fn query_refused(caller: &Caller, operation: Operation, failure: &QueryFailure) -> Message {
+    let (title, ip) = (&caller.calling_ae, caller.address.ip());
+    say!(
+        "{title}（{ip}）の {operation} に応じませんでした: {why}",
+        "{operation} from {title} at {ip} refused: {why}";
+        why = failure.message()
+    )
+}
+
+fn not_forwarded(
+    caller: &Caller,
+    to: &AeTitle,
+    (failed, of): (usize, usize),
+    why: &Message,
+) -> Message {
+    let title = &caller.calling_ae;
+    say!(
+        "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
+        "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
+        why = why.clone()
+    )
+}
 
 fn speaks_plain(ip: IpAddr, plain_port: u16) -> Message {
     say!(
@@ -371,6 +391,10 @@ mod tests {
             address: caller.address.ip(),
             per_address,
         };
+        let speaks_tls = |tls_port| Notice::SpeaksTls {
+            address: caller.address,
+            tls_port,
+        };
         let full = std::io::Error::from_raw_os_error(24);
         let notices = [
             rejected(RejectionReason::CalledAeTitle),
@@ -378,14 +402,8 @@ mod tests {
                 caller,
                 why: &Refusal::UnknownTitle,
             },
-            Notice::SpeaksTls {
-                address: caller.address,
-                tls_port: Some(2762),
-            },
-            Notice::SpeaksTls {
-                address: caller.address,
-                tls_port: None,
-            },
+            speaks_tls(Some(2762)),
+            speaks_tls(None),
             Notice::SpeaksPlain {
                 address: caller.address,
                 plain_port: 11112,

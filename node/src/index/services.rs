@@ -1,0 +1,252 @@
+//! What lies here, for application entities: C-FIND, C-MOVE, C-GET and storage commitment.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind, Read};
+use std::ops::ControlFlow;
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+
+use super::holdings::{FindError, Holdings, Instance, Selection};
+use crate::dicom::dataset::DataSet;
+use crate::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
+use crate::dicom::matching::Keys;
+use crate::dicom::scp::{self, Caller, Selected};
+use crate::dicom::scu::Outgoing;
+use crate::entities::Scope;
+use crate::parcels::{ObjectHead, OpenedObject};
+
+/// Objects of one retrieval: its responses count them in 16 bits.
+const OBJECTS: usize = 65_535;
+
+/// Attributes that say which studies a retrieval means.
+const OF_STUDY: [Tag; 3] = [
+    tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
+    tags::STUDY_INSTANCE_UID,
+];
+
+const TOO_MANY_KEYS: QueryFailure = QueryFailure::new(
+    QueryStatus::UnableToProcess,
+    "the identifier has too many keys",
+    "検索条件の項目が多すぎます",
+);
+const SEVERAL_ISSUERS: QueryFailure = QueryFailure::new(
+    QueryStatus::UnableToProcess,
+    "the ID is of several issuers: ask with its issuer",
+    "この患者 ID は複数の発行者にあります。発行者（Issuer of Patient ID）を指定してください",
+)
+.at(tags::ISSUER_OF_PATIENT_ID);
+const UNREADABLE: QueryFailure = QueryFailure::new(
+    QueryStatus::UnableToProcess,
+    "the node cannot read what it keeps",
+    "このノードに保存されたデータを読めません。ディスクを確認してください",
+);
+const TOO_MANY_OBJECTS: QueryFailure = QueryFailure::new(
+    QueryStatus::OutOfResources,
+    "more than 65535 objects: retrieve fewer at a time",
+    "65535 件を超えるため、分けて取得してください",
+);
+
+impl From<FindError> for QueryFailure {
+    fn from(error: FindError) -> QueryFailure {
+        match error {
+            FindError::SeveralIssuers => SEVERAL_ISSUERS,
+            FindError::Unreadable(why) => {
+                tracing::warn!(target: "dokuei::index", "a query is not answered: {why}");
+                UNREADABLE
+            }
+        }
+    }
+}
+
+impl scp::Holdings for Holdings {
+    fn find(
+        &self,
+        caller: &Caller,
+        _model: Model,
+        level: Level,
+        identifier: &DataSet,
+        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+    ) -> Result<(), QueryFailure> {
+        let keys = Keys::read(identifier).ok_or(TOO_MANY_KEYS)?;
+        let scope = &caller.permission.scope;
+        let mut asked = |known: DataSet| answer(reduced(&known, identifier, level));
+        Ok(Holdings::find(self, scope, level, &keys, &mut asked)?)
+    }
+
+    fn select(
+        &self,
+        caller: &Caller,
+        level: Level,
+        identifier: &DataSet,
+    ) -> Result<Vec<Selected>, QueryFailure> {
+        let scope = &caller.permission.scope;
+        let listed = |at: Level| {
+            let uids = identifier.code(at.unique_key()).split('\\');
+            let uids = uids.map(|uid| Some(uid.trim().to_owned()));
+            if level >= at {
+                uids.collect()
+            } else {
+                vec![None]
+            }
+        };
+        let (series, instances) = (listed(Level::Series), listed(Level::Instance));
+        let mut all = Vec::new();
+        for study in studies(self, scope, identifier)? {
+            for (series, instance) in pairs(&series, &instances) {
+                let selection = Selection {
+                    study: study.clone(),
+                    series: series.clone(),
+                    instance: instance.clone(),
+                };
+                all.extend(self.instances(scope, &selection));
+                if all.len() > OBJECTS {
+                    return Err(TOO_MANY_OBJECTS);
+                }
+            }
+        }
+        let stored = |instance| Box::new(Stored::new(self.clone(), instance)) as Selected;
+        Ok(all.into_iter().map(stored).collect())
+    }
+
+    fn commits(&self, _caller: &Caller, references: &[Reference]) -> Vec<Verdict> {
+        let wanted = references.iter().map(|one| one.sop_instance.as_str());
+        let kept: BTreeMap<String, String> = self.classes_of(wanted.collect::<BTreeSet<_>>());
+        let verdict = |wanted: &Reference| match kept.get(&wanted.sop_instance) {
+            Some(class) if *class == wanted.sop_class => Verdict::Kept,
+            Some(_) => Verdict::OTHER_CLASS,
+            None => Verdict::UNKNOWN,
+        };
+        references.iter().map(verdict).collect()
+    }
+}
+
+/// Every series with every instance that is asked for.
+fn pairs<'a>(
+    series: &'a [Option<String>],
+    instances: &'a [Option<String>],
+) -> impl Iterator<Item = (&'a Option<String>, &'a Option<String>)> {
+    series
+        .iter()
+        .flat_map(move |one| instances.iter().map(move |instance| (one, instance)))
+}
+
+/// The studies that a retrieval means: those that it names, of the patient that it names.
+fn studies(
+    holdings: &Holdings,
+    scope: &Scope,
+    identifier: &DataSet,
+) -> Result<Vec<String>, QueryFailure> {
+    let elements = identifier.elements().iter();
+    let named: DataSet = elements
+        .filter(|element| OF_STUDY.contains(&element.tag))
+        .cloned()
+        .collect();
+    let keys = Keys::read(&named).ok_or(TOO_MANY_KEYS)?;
+    let mut found = Vec::new();
+    Holdings::find(holdings, scope, Level::Study, &keys, &mut |study| {
+        found.push(study.code(tags::STUDY_INSTANCE_UID).to_owned());
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// Of what is known, what was asked for.
+fn reduced(known: &DataSet, identifier: &DataSet, level: Level) -> DataSet {
+    let elements = known.elements().iter();
+    let asked = elements.filter(|element| {
+        identifier.element(element.tag).is_some()
+            || element.tag == tags::SPECIFIC_CHARACTER_SET
+            || element.tag == level.unique_key()
+    });
+    asked.cloned().collect()
+}
+
+/// An object that is to be sent as it is stored; it is looked into when its turn comes near.
+struct Stored {
+    holdings: Holdings,
+    instance: Instance,
+    transfer_syntax: OnceCell<String>,
+}
+
+impl Stored {
+    fn new(holdings: Holdings, instance: Instance) -> Stored {
+        Stored {
+            holdings,
+            instance,
+            transfer_syntax: OnceCell::new(),
+        }
+    }
+
+    /// Its head, and what follows: its data set.
+    fn opened(&self) -> io::Result<(ObjectHead, OpenedObject)> {
+        let opened = self.holdings.open(&self.instance);
+        let mut object = opened
+            .map_err(io::Error::other)?
+            .ok_or(ErrorKind::NotFound)?;
+        let head = ObjectHead::read(&mut object)?.ok_or(ErrorKind::InvalidData)?;
+        Ok((head, object))
+    }
+}
+
+impl Outgoing for Stored {
+    fn sop_class(&self) -> &str {
+        &self.instance.sop_class
+    }
+
+    fn sop_instance(&self) -> &str {
+        &self.instance.sop_instance
+    }
+
+    /// An object that cannot be read has none, and fails when it is sent.
+    fn transfer_syntax(&self) -> &str {
+        self.transfer_syntax.get_or_init(|| {
+            let opened = self.opened();
+            opened.map_or_else(|_| String::new(), |(head, _)| head.transfer_syntax)
+        })
+    }
+
+    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        self.opened()
+            .map(|(_, object)| Box::new(object) as Box<dyn Read>)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::{Explain, assert_explained};
+    use dicom_core::VR;
+
+    #[test]
+    fn only_what_was_asked_for_is_said() {
+        let mut known = DataSet::default();
+        for tag in [tags::PATIENT_ID, tags::STUDY_DATE] {
+            known.put_text(tag, VR::LO, "X ");
+        }
+        known.put_text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2");
+        known.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+        let mut asked = DataSet::default();
+        asked.put_text(tags::STUDY_DATE, VR::DA, "");
+        asked.put_text(tags::STUDY_ID, VR::SH, "");
+        let said = reduced(&known, &asked, Level::Study);
+        let tags: Vec<Tag> = said.elements().iter().map(|element| element.tag).collect();
+        assert_eq!(
+            tags,
+            [
+                tags::SPECIFIC_CHARACTER_SET,
+                tags::STUDY_DATE,
+                tags::STUDY_INSTANCE_UID
+            ]
+        );
+    }
+
+    #[test]
+    fn failures_are_told_in_both_languages() {
+        let all = [TOO_MANY_KEYS, SEVERAL_ISSUERS, UNREADABLE, TOO_MANY_OBJECTS];
+        assert_explained(all.iter().map(|failure| failure as &dyn Explain));
+        assert!(all.iter().all(|failure| failure.comment().is_some()));
+    }
+}
