@@ -12,6 +12,7 @@ pub mod dicom;
 pub mod dicomweb;
 pub mod disk;
 pub mod entities;
+pub mod index;
 pub mod language;
 pub mod network;
 pub mod outputs;

@@ -14,6 +14,9 @@ use dokuei_keys::signed::Document;
 use dokuei_node::chance::chance;
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
+use dokuei_node::entities::scope::{Domain, Scope};
+use dokuei_node::entities::{Caller, Destination, Retry, Trust};
+use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::parcels::{ObjectHead, SealedObject};
 use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
@@ -45,6 +48,7 @@ fn shown(decoder: &mut Decoder<'_>) -> String {
     match decoder.datatype().unwrap() {
         Type::U8 | Type::U16 | Type::U32 | Type::U64 => decoder.u64().unwrap().to_string(),
         Type::I8 | Type::I16 | Type::I32 | Type::I64 => decoder.i64().unwrap().to_string(),
+        Type::Bool => decoder.bool().unwrap().to_string(),
         Type::Null => decoder.null().map(|()| "null".to_owned()).unwrap(),
         Type::String => format!("{:?}", decoder.str().unwrap()),
         Type::Bytes => format!("h'{}'", hex(decoder.bytes().unwrap())),
@@ -150,8 +154,51 @@ fn studies_of_partners() {
     let sealed = storage.seal_row(table.name(), case.as_bytes(), &plain, &mut chance());
     let change = Change::put(table, case.as_bytes(), sealed.unwrap());
     store.commit(change).unwrap();
-    let granted = GrantedStudies::open(store, storage).ok().unwrap();
+    let granted = GrantedStudies::open(store, storage, Catalogue::default())
+        .ok()
+        .unwrap();
     assert!(granted.study(case) == Some(row.1));
+}
+
+#[test]
+fn callers() {
+    let caller = |certificate, scope| Caller {
+        name: "CT 1".to_owned(),
+        ae_title: "CT1".to_owned(),
+        networks: vec!["192.0.2.7/32".to_owned(), "10.0.0.0/8".to_owned()],
+        certificate,
+        may_store: true,
+        may_query: false,
+        scope,
+    };
+    let domain = Domain {
+        institution: clinic(),
+        issuer: "ISSUER".to_owned(),
+    };
+    let rows = [
+        caller(None, Scope::All),
+        caller(Some([22; 32]), Scope::Own),
+        caller(None, Scope::Domain(domain)),
+    ];
+    check("callers-1", rows);
+}
+
+#[test]
+fn destinations() {
+    let destination = |tls| Destination {
+        name: "PACS".to_owned(),
+        host: "pacs.example".to_owned(),
+        port: 104,
+        ae_title: "ARC".to_owned(),
+        tls,
+        retry: Retry::default(),
+    };
+    let rows = [
+        destination(None),
+        destination(Some(Trust::Fingerprint([23; 32]))),
+        destination(Some(Trust::Authority(vec![vec![24].into()]))),
+    ];
+    check("destinations-1", rows);
 }
 
 #[test]

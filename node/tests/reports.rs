@@ -16,6 +16,7 @@ use dokuei_node::dicom::uid::{
     ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
 };
 use dokuei_node::disk::Room;
+use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::language::Failure;
 use dokuei_node::parcels::Parcels;
 use dokuei_node::reports::bundle::Bundle;
@@ -85,8 +86,14 @@ impl Hospital {
         let store = Store::open(&home.join("store.redb")).unwrap();
         let parcels = Parcels::open(self.folder.parcels()).unwrap();
         let storage = StorageKey::from_secret(Secret32::from_bytes([3; 32]));
-        let register =
-            Register::open(SiteId::from_bytes([1; 32]), parcels.clone(), store, storage).unwrap();
+        let register = Register::open(
+            SiteId::from_bytes([1; 32]),
+            parcels.clone(),
+            store,
+            storage,
+            Catalogue::default(),
+        )
+        .unwrap();
         let intake = StudyIntake::new(register.clone(), Room::under(home));
         let uid = import(&intake, Path::new(SERIES))
             .unwrap()

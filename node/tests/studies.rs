@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_node::disk::Room;
+use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::parcels::{OpenedObject, Parcels};
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::import::import;
@@ -24,7 +25,7 @@ fn storage() -> StorageKey {
 fn open(folder: &Path) -> Register {
     let store = Store::open(&folder.join("store.redb")).unwrap();
     let parcels = Parcels::open(folder.join("parcels")).unwrap();
-    Register::open(SITE, parcels, store, storage()).unwrap()
+    Register::open(SITE, parcels, store, storage(), Catalogue::default()).unwrap()
 }
 
 fn take_in(register: &Register, folder: &Path, path: &str) -> (usize, usize, String) {
@@ -172,7 +173,7 @@ fn an_object_that_cannot_be_read_at_start_is_not_given_up() {
     let store = Store::open(&folder.path().join("store.redb")).unwrap();
     let parcels = Parcels::open(folder.path().join("parcels")).unwrap();
     assert!(matches!(
-        Register::open(SITE, parcels, store, storage()),
+        Register::open(SITE, parcels, store, storage(), Catalogue::default()),
         Err(RegisterError::Disk(_))
     ));
     std::fs::remove_file(&file).unwrap();

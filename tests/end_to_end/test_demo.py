@@ -20,7 +20,7 @@ def test_the_demonstration_ends_well_and_leaves_nothing(tmp_path):
 def test_the_held_demonstration_says_what_other_programs_need(tmp_path):
     state = tmp_path / "state.json"
     demo = subprocess.Popen(
-        [PROGRAM, "demo", "--hold", "--dir", tmp_path / "sites", "--state", state],
+        [PROGRAM, "demo", "--hold", "--dir", tmp_path / "sites", "--state", state, "--peer", "VIEWER=127.0.0.1:4242"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=ENVIRONMENT,
@@ -36,6 +36,11 @@ def test_the_held_demonstration_says_what_other_programs_need(tmp_path):
             assert os.path.samefile(site["control"], os.path.join(site["data"], "control.sock"))
             status = json.loads(dokuei("status", site["data"], "--json").stdout)
             assert status["pid"] == site["pid"] and status["dicom"]["port"] == site["dimse"]["port"]
+        clinic = ["--dir", sites[0]["data"], "--json"]
+        callers = json.loads(dokuei("dicom", "caller", "list", *clinic).stdout)["callers"]
+        assert {one["ae_title"]: one["may"] for one in callers}["VIEWER"] == ["store", "query"]
+        (viewer,) = json.loads(dokuei("dicom", "destination", "list", *clinic).stdout)
+        assert (viewer["ae_title"], viewer["host"], viewer["port"]) == ("VIEWER", "127.0.0.1", 4242)
         kept = {site["role"]: sorted(os.listdir(site["pacs"])) for site in sites}
         assert len(kept["hospital"]) == 3
         reports = [os.path.join(sites[0]["pacs"], name) for name in kept["clinic"]]

@@ -7,6 +7,7 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
 use crate::cli::dicom::Dicom;
+use crate::demo::Peer;
 use crate::language::Language;
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
@@ -48,14 +49,14 @@ pub(super) enum Verb {
     /// 署名する人 / people who sign
     #[command(subcommand)]
     Person(Person),
-    /// DICOM の接続 / DICOM connections
-    #[command(subcommand)]
-    Dicom(Dicom),
     /// 鍵を失効させる / take a key back, for ever
     #[command(subcommand)]
     Revoke(Revoke),
     /// 施設の証明書を更新する / renew the site's certificate, with the recovery sheet; the node must be stopped
     Renew(Renew),
+    /// DICOM の装置と送り先 / DICOM callers and destinations
+    #[command(subcommand)]
+    Dicom(Dicom),
     /// レポート / reports
     #[command(subcommand)]
     Report(Report),
@@ -481,6 +482,9 @@ pub struct Demo {
     /// Ctrl-C まで動かしたままにする / leave it running until interrupted
     #[arg(long)]
     pub hold: bool,
+    /// 診療所に接続を許し、送り先にもする装置（複数可） / equipment that may call the clinic, and that it sends to; several can be given
+    #[arg(long, value_name = "AE=HOST:PORT")]
+    pub peer: Vec<Peer>,
     /// 準備ができたら接続情報を書き出す / write what programs need to know, once everything is up
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,

@@ -1,65 +1,76 @@
-//! `dokuei dicom …`: who may come in by DICOMweb.
+//! `dokuei dicom …`: who may call, and the certificate of the port for TLS.
+
+use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::Value;
 
 use crate::cli::At;
-use crate::cli::confirm::confirm;
-use crate::cli::show::{date, short, table, text};
-use crate::control::request::{AccessRequest, Request};
-use crate::language::Failure;
+use crate::cli::destination::{self, Destination};
+use crate::cli::show::{fields, message, text};
+use crate::cli::web::{self, Account, Client, Token};
+use crate::config::{CERTIFICATE, Config, KEY};
+use crate::control::request::{AddCaller, Request, TestCaller};
+use crate::language::{Failure, Language};
 use crate::say;
+use crate::tls::{fingerprint_text, make_certificate};
 
-/// DICOM connections.
+/// DICOM.
 #[derive(Subcommand)]
 pub(super) enum Dicom {
+    /// このノードに接続してよい装置 / who may call this node
+    #[command(subcommand)]
+    Caller(Caller),
+    /// このノードからの送り先 / where this node sends
+    #[command(subcommand)]
+    Destination(Destination),
     /// DICOMweb のアクセストークン / access tokens for DICOMweb
     #[command(subcommand)]
     Token(Token),
     /// DICOMweb のクライアント証明書 / client certificates for DICOMweb
     #[command(subcommand)]
-    Certificate(Certificate),
+    Client(Client),
     /// ブラウザでログインする人 / people who log in with a browser
     #[command(subcommand)]
     Account(Account),
-}
-
-/// Access tokens.
-#[derive(Subcommand)]
-pub(super) enum Token {
-    /// トークンを発行する（表示は一度だけ） / make a token; it is shown once
-    Add {
-        /// 用途の分かる名前 / a name that says what it is for
-        name: String,
-        #[command(flatten)]
-        seen: Seen,
+    /// TLS 用の証明書と鍵を作る / make a certificate and key for the port for TLS
+    Certificate {
+        /// 装置がこのノードを呼ぶホスト名か IP アドレス（複数可）。なければ dicom.tls.listen か dicom.listen のアドレス / host names or addresses by which devices call this node; otherwise where it listens
+        #[arg(long, value_name = "HOST")]
+        host: Vec<String>,
         #[command(flatten)]
         at: At,
     },
-    /// 一覧 / list them
-    List {
-        #[command(flatten)]
-        at: At,
-    },
-    /// 無効にする / take one away
-    Remove {
-        #[command(flatten)]
-        named: Named,
-    },
 }
 
-/// Client certificates.
+/// Callers.
 #[derive(Subcommand)]
-pub(super) enum Certificate {
-    /// 証明書を登録する / let in who has a certificate
+pub(super) enum Caller {
+    /// 登録する。最初の一台を登録すると、登録した装置だけが接続できる / register one; once one is registered, nobody else gets in
     Add {
-        /// 用途の分かる名前 / a name that says whose it is
+        /// 名前 / a name for it
         name: String,
-        /// 証明書の SHA-256（16 進 64 桁） / SHA-256 of the certificate, 64 hexadecimal digits
+        /// AE タイトル。なければ名前と同じ / its AE title; otherwise the name
         #[arg(long)]
-        fingerprint: String,
-        #[command(flatten)]
-        seen: Seen,
+        ae_title: Option<String>,
+        /// 接続元の IP アドレスかネットワーク（複数可） / its IP address or network, such as 192.0.2.0/24; several can be given
+        #[arg(long, required = true, value_name = "ADDRESS")]
+        address: Vec<String>,
+        /// 証明書の指紋（SHA-256）。指定すると TLS とその証明書が必須になる / fingerprint (SHA-256) of its certificate; it must then come over TLS and show it
+        #[arg(long, value_name = "FINGERPRINT")]
+        certificate: Option<String>,
+        /// 許可する操作（送信・検索と取得） / what it may do: store, query (search and retrieve), or both
+        #[arg(long, value_delimiter = ',', default_value = "store")]
+        may: Vec<String>,
+        /// 見てよい患者（すべて・自施設・一つの発行者） / which patients it may see: all, own (this institution's) or domain
+        #[arg(long, default_value = "all")]
+        scope: String,
+        /// scope が domain のときの施設。なければ自施設 / the institution of a domain: a partner's name or id; otherwise this one
+        #[arg(long)]
+        institution: Option<String>,
+        /// scope が domain のときの患者 ID 発行者 / the issuer of patient IDs of a domain
+        #[arg(long, default_value = "")]
+        issuer: String,
         #[command(flatten)]
         at: At,
     },
@@ -68,196 +79,264 @@ pub(super) enum Certificate {
         #[command(flatten)]
         at: At,
     },
-    /// 無効にする / take one away
-    Remove {
+    /// 接続できるかどうかと、できない理由 / say whether one would be let in, and why not
+    Test {
+        /// AE タイトル / its AE title
+        ae_title: String,
+        /// 接続元の IP アドレス / its IP address
+        address: String,
+        /// 示す証明書の指紋（SHA-256） / fingerprint (SHA-256) of the certificate that it would show
+        #[arg(long, value_name = "FINGERPRINT")]
+        certificate: Option<String>,
         #[command(flatten)]
-        named: Named,
+        at: At,
     },
-}
-
-/// Accounts.
-#[derive(Subcommand)]
-pub(super) enum Account {
-    /// 設定コードを発行する（24 時間、一度だけ有効。忘れたパスワードの再設定にも） / print a set-up code: it serves once, within a day; also for a forgotten password
-    Invite {
-        /// 氏名（ログインに使う） / the person's name, with which they log in
+    /// 登録を消す / remove one
+    Remove {
+        /// 名前 / its name
         name: String,
         #[command(flatten)]
-        seen: Seen,
-        #[command(flatten)]
         at: At,
     },
-    /// 一覧 / list them
-    List {
-        #[command(flatten)]
-        at: At,
-    },
-    /// 無効にする / take one away
-    Remove {
-        #[command(flatten)]
-        named: Named,
-    },
 }
 
-/// What is let see.
-#[derive(clap::Args)]
-pub(super) struct Seen {
-    /// 見てよい範囲。all=すべて、own=自施設の検査、施設:発行者=その施設のその ID 発行者の患者だけ / what it lets see: all, own (studies of this site), or SITE:ISSUER (patients of one issuer of one site)
-    #[arg(long, default_value = "own")]
-    scope: String,
-}
-
-/// Which one.
-#[derive(clap::Args)]
-pub(super) struct Named {
-    /// 名前 / its name
-    name: String,
-    /// 確認を求めない / do not ask for confirmation
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    at: At,
-}
-
-/// Performs a command about DICOM connections.
+/// Performs a command about DICOM. Ends with 1 when a test fails.
 ///
 /// # Errors
 /// One sentence.
-pub(super) fn dicom(command: Dicom) -> Result<(), Failure> {
-    match command {
-        Dicom::Token(Token::Add { name, seen, at }) => token(name, seen, &at),
-        Dicom::Token(Token::List { at }) => list("token", &at),
-        Dicom::Token(Token::Remove { named }) => remove("token", named),
-        Dicom::Certificate(Certificate::Add {
-            name,
-            fingerprint,
-            seen,
-            at,
-        }) => certificate((name, fingerprint), seen, &at),
-        Dicom::Certificate(Certificate::List { at }) => list("certificate", &at),
-        Dicom::Certificate(Certificate::Remove { named }) => remove("certificate", named),
-        Dicom::Account(Account::Invite { name, seen, at }) => invite(name, seen, &at),
-        Dicom::Account(Account::List { at }) => list("account", &at),
-        Dicom::Account(Account::Remove { named }) => remove("account", named),
+pub(super) fn dicom(verb: Dicom) -> Result<ExitCode, Failure> {
+    match verb {
+        Dicom::Caller(caller) => perform(caller),
+        Dicom::Destination(destination) => destination::perform(destination),
+        Dicom::Token(command) => web::token(command).map(|()| ExitCode::SUCCESS),
+        Dicom::Client(command) => web::client(command).map(|()| ExitCode::SUCCESS),
+        Dicom::Account(command) => web::account(command).map(|()| ExitCode::SUCCESS),
+        Dicom::Certificate { host, at } => {
+            certificate(host, &at)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
-fn token(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
-    let scope = seen.scope;
-    let answer = at.ask(Request::Access(AccessRequest::TokenAdd { name, scope }))?;
-    at.print(&answer, |answer| {
-        let (name, token) = (text(answer, "name"), text(answer, "token"));
-        outln!(
-            "{}\n\n  {token}\n",
-            say!(
-                "「{name}」のトークンです。二度と表示されません。",
-                "The token '{name}'. It is not shown again."
-            )
-        );
-    });
-    Ok(())
-}
-
-fn certificate((name, fingerprint): (String, String), seen: Seen, at: &At) -> Result<(), Failure> {
-    let scope = seen.scope;
-    let answer = at.ask(Request::Access(AccessRequest::CertificateAdd {
-        name,
-        fingerprint,
-        scope,
-    }))?;
-    at.print(&answer, |answer| {
-        let name = text(answer, "name");
-        outln!(
-            "{}",
-            say!(
-                "証明書「{name}」を登録しました。",
-                "The certificate '{name}' lets in now."
-            )
-        );
-    });
-    Ok(())
-}
-
-fn invite(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
-    let scope = seen.scope;
-    let answer = at.ask(Request::Access(AccessRequest::AccountInvite {
-        name,
-        scope,
-    }))?;
-    at.print(&answer, |answer| {
-        let (name, code) = (text(answer, "name"), text(answer, "code"));
-        let place = answer["web"].as_str().unwrap_or("/login/setup");
-        outln!(
-            "{}\n\n  {code}\n",
-            say!(
-                "{name} さんの設定コードです。24 時間以内に {place} で一度だけ使えます。",
-                "The set-up code of {name}. It serves once within a day, at {place}."
-            )
-        );
-    });
-    Ok(())
-}
-
-fn list(kind: &str, at: &At) -> Result<(), Failure> {
-    let kind = kind.to_owned();
-    let answer = at.ask(Request::Access(AccessRequest::List { kind }))?;
-    at.print(&answer, |answer| {
-        let all = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-        if all.is_empty() {
-            outln!("{}", say!("まだありません。", "There is none yet."));
-            return;
+fn perform(verb: Caller) -> Result<ExitCode, Failure> {
+    match verb {
+        Caller::Add {
+            name,
+            ae_title,
+            address,
+            certificate,
+            may,
+            scope,
+            institution,
+            issuer,
+            at,
+        } => {
+            let answer = at.ask(Request::DicomCallerAdd(AddCaller {
+                ae_title: ae_title.unwrap_or_else(|| name.clone()),
+                name,
+                addresses: address,
+                certificate,
+                may,
+                scope,
+                institution,
+                issuer,
+            }))?;
+            at.print(&answer, |answer| {
+                let name = text(answer, "name");
+                outln!(
+                    "{}",
+                    say!(
+                        "「{name}」を登録しました。登録していない装置は接続できません。",
+                        "'{name}' is registered. Whoever is not registered is not let in."
+                    )
+                );
+                show(answer);
+            });
         }
-        let headings = say!("名前,種類,範囲,発行日", "name,kind,scope,made");
-        let rows: Vec<_> = all.iter().map(row).collect();
-        table(&headings.text().split(',').collect::<Vec<_>>(), &rows);
-    });
-    Ok(())
-}
-
-fn row(credential: &Value) -> Vec<String> {
-    let kind = match text(credential, "kind") {
-        "token" => say!("トークン", "token"),
-        "certificate" => say!("証明書", "certificate"),
-        "account" => say!("アカウント", "account"),
-        _ => say!("招待中", "invited"),
-    };
-    let scope = &credential["scope"];
-    let seen = match text(scope, "of") {
-        "all" => say!("すべて", "all"),
-        "own" => say!("自施設", "own"),
-        _ => {
-            let (site, issuer) = (short(text(scope, "institution")), text(scope, "issuer"));
-            say!("{site}:{issuer}", "{site}:{issuer}")
+        Caller::List { at } => {
+            let answer = at.ask(Request::DicomCallerList)?;
+            at.print(&answer, list);
         }
-    };
-    vec![
-        text(credential, "name").to_owned(),
-        kind.text().to_owned(),
-        seen.text().to_owned(),
-        date(&credential["made"]),
-    ]
+        Caller::Test {
+            ae_title,
+            address,
+            certificate,
+            at,
+        } => {
+            let answer = at.ask(Request::DicomCallerTest(TestCaller {
+                ae_title,
+                address,
+                certificate,
+            }))?;
+            at.print(&answer, judged);
+            return Ok(ended(answer["let_in"] == true));
+        }
+        Caller::Remove { name, at } => {
+            let answer = at.ask(Request::DicomCallerRemove { name })?;
+            at.print(&answer, |answer| {
+                let name = text(answer, "name");
+                outln!(
+                    "{}",
+                    say!("「{name}」の登録を消しました。", "'{name}' is removed.")
+                );
+                if answer["open_intake"] == true {
+                    outln!("{}", open());
+                }
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn remove(kind: &str, named: Named) -> Result<(), Failure> {
-    let Named { name, yes, at } = named;
-    confirm(
-        yes,
-        &say!(
-            "「{name}」を無効にします。取り消しはできません。",
-            "'{name}' is to be taken away; there is no way back."
+/// How a test ends.
+pub(super) fn ended(passed: bool) -> ExitCode {
+    if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn open() -> crate::language::Message {
+    say!(
+        "登録された装置はありません。院内のどの装置からも画像を受信します（検索と取得は誰にも許可されません）。",
+        "No caller is registered: any device of the house may send images, and nobody may search or retrieve."
+    )
+}
+
+fn list(answer: &Value) {
+    let callers = answer["callers"].as_array().map(Vec::as_slice);
+    let callers = callers.unwrap_or_default();
+    if callers.is_empty() {
+        if answer["open_intake"] == true {
+            outln!("{}", open());
+        } else {
+            outln!(
+                "{}",
+                say!(
+                    "登録された装置はありません。どの装置も接続できません。",
+                    "No caller is registered: nobody is let in."
+                )
+            );
+        }
+    }
+    for caller in callers {
+        outln!("{}", text(caller, "name"));
+        show(caller);
+    }
+}
+
+fn show(caller: &Value) {
+    let addresses: Vec<&str> = strings(&caller["addresses"]);
+    let certificate = text(caller, "certificate").to_owned();
+    let block = [
+        (
+            label("AE タイトル", "AE title"),
+            text(caller, "ae_title").to_owned(),
         ),
-    )?;
-    let kind = kind.to_owned();
-    let answer = at.ask(Request::Access(AccessRequest::Remove { kind, name }))?;
-    at.print(&answer, |answer| {
-        let name = text(answer, "name");
-        outln!(
-            "{}",
+        (label("アドレス", "address"), addresses.join(" ")),
+        (label("証明書", "certificate"), certificate),
+        (label("許可", "may"), may(caller)),
+        (label("範囲", "sees"), scope(&caller["scope"])),
+    ];
+    let filled: Vec<_> = block
+        .into_iter()
+        .filter(|field| !field.1.is_empty())
+        .collect();
+    print!("{}", fields(2, &filled));
+}
+
+fn judged(answer: &Value) {
+    if answer["let_in"] != true {
+        let why = message(answer, "why");
+        outln!("{}", say!("接続できません。{why}", "Not let in. {why}"));
+        return;
+    }
+    let (may, scope) = (may(answer), scope(&answer["scope"]));
+    let who = match text(answer, "caller") {
+        "" => say!(
+            "登録されていない院内の装置",
+            "a device of the house that is not registered"
+        )
+        .text()
+        .to_owned(),
+        name => name.to_owned(),
+    };
+    outln!(
+        "{}",
+        say!(
+            "接続できます: {who}（許可: {may}、範囲: {scope}）",
+            "Let in as {who} (may: {may}; sees: {scope})."
+        )
+    );
+}
+
+fn may(value: &Value) -> String {
+    let words = strings(&value["may"]).into_iter().map(|one| match one {
+        "store" => label("送信", "store"),
+        "query" => label("検索・取得", "query and retrieve"),
+        other => other,
+    });
+    words.collect::<Vec<_>>().join(label("、", ", "))
+}
+
+fn scope(scope: &Value) -> String {
+    let said = match text(scope, "kind") {
+        "all" => say!("このノードのすべての検査", "everything at this node"),
+        "own" => say!("自施設の検査", "this institution's own studies"),
+        _ => {
+            let (site, issuer) = (text(scope, "institution"), text(scope, "issuer"));
             say!(
-                "「{name}」を無効にしました。",
-                "'{name}' no longer lets anybody in."
+                "施設 {site} の発行者「{issuer}」の患者",
+                "patients of issuer '{issuer}' at {site}"
             )
-        );
+        }
+    };
+    said.text().to_owned()
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    let all = value.as_array().into_iter().flatten();
+    all.filter_map(Value::as_str).collect()
+}
+
+/// A label in the language of this process.
+pub(super) fn label<'a>(ja: &'a str, en: &'a str) -> &'a str {
+    match Language::current() {
+        Language::Japanese => ja,
+        Language::English => en,
+    }
+}
+
+/// Makes the certificate; the node need not run.
+fn certificate(hosts: Vec<String>, at: &At) -> Result<(), Failure> {
+    let folder = at.folder()?;
+    folder.must_be_site()?;
+    let config = Config::read(&folder.config())?;
+    let hosts = match hosts.is_empty() {
+        true => {
+            let listen = config
+                .dicom_tls
+                .map_or(config.dicom_listen, |tls| tls.listen);
+            vec![listen.ip().to_string()]
+        }
+        false => hosts,
+    };
+    let (certificate, key) = (folder.path().join(CERTIFICATE), folder.path().join(KEY));
+    let made = make_certificate(&config.site_name, &hosts, &certificate, &key)?;
+    let answer = serde_json::json!({
+        "fingerprint": fingerprint_text(&made),
+        "certificate": certificate,
+        "key": key,
+        "hosts": hosts,
+    });
+    at.print(&answer, |_| {
+        let (fingerprint, file) = (fingerprint_text(&made), certificate.display());
+        outln!("{fingerprint}");
+        eprintln!("{}", say!(
+            "証明書 {file} を作りました。上は指紋（SHA-256）です。dokuei.toml の [dicom.tls] に listen を書いてノードを再起動し、装置にこの証明書を登録してください。",
+            "The certificate is {file}; its fingerprint (SHA-256) is above. Set listen under [dicom.tls] in dokuei.toml, restart the node, and register the certificate at the devices."
+        ));
     });
     Ok(())
 }

@@ -14,6 +14,7 @@ mod arguments;
 pub use arguments::Demo;
 mod case;
 mod confirm;
+mod destination;
 mod dicom;
 mod init;
 mod notice;
@@ -28,6 +29,7 @@ mod show;
 mod status;
 mod study;
 mod verify;
+mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,9 +98,9 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Study(study) => done(study::study(study)),
         Verb::Case(case) => done(case::case(case)),
         Verb::Person(person) => done(person::person(person)),
-        Verb::Dicom(command) => done(dicom::dicom(command)),
         Verb::Revoke(revoke) => done(revoke::revoke(revoke)),
         Verb::Renew(renew) => done(renew::renew(&renew)),
+        Verb::Dicom(verb) => dicom::dicom(verb),
         Verb::Report(report) => report::report(report),
         Verb::Status(status) => done(status::status(&status)),
         Verb::Demo(demo) => done(crate::demo::demo(&demo)),

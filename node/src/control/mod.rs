@@ -9,6 +9,7 @@ pub mod socket;
 mod access;
 pub(crate) mod answers;
 mod cases;
+mod dicom;
 mod endings;
 mod keys;
 mod partners;

@@ -114,6 +114,31 @@ pub enum Request {
         /// The file, in base 64.
         notice: String,
     },
+    /// Register a caller.
+    DicomCallerAdd(AddCaller),
+    /// Every caller.
+    DicomCallerList,
+    /// Whether somebody who calls would be let in.
+    DicomCallerTest(TestCaller),
+    /// Remove a caller.
+    DicomCallerRemove {
+        /// Name.
+        name: String,
+    },
+    /// Add a destination.
+    DicomDestinationAdd(AddDestination),
+    /// Every destination.
+    DicomDestinationList,
+    /// Try a destination, step by step.
+    DicomDestinationTest {
+        /// Name.
+        name: String,
+    },
+    /// Remove a destination.
+    DicomDestinationRemove {
+        /// Name.
+        name: String,
+    },
     /// Sign a report version.
     ReportSign(SignReport),
     /// Who may come in by the web.
@@ -226,6 +251,63 @@ pub struct AddPerson {
     pub licence: String,
     /// Their passphrase.
     pub passphrase: String,
+}
+
+/// A caller to register.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddCaller {
+    /// What people here call it.
+    pub name: String,
+    /// Its AE title.
+    pub ae_title: String,
+    /// Addresses or networks.
+    pub addresses: Vec<String>,
+    /// Fingerprint (SHA-256) of its certificate.
+    pub certificate: Option<String>,
+    /// `store`, `query` or both.
+    pub may: Vec<String>,
+    /// `all`, `own` or `domain`.
+    pub scope: String,
+    /// Of a domain: name or id of a partner; this institution when absent.
+    pub institution: Option<String>,
+    /// Of a domain: the issuer of its patient IDs, or empty.
+    #[serde(default)]
+    pub issuer: String,
+}
+
+/// Somebody who would call.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestCaller {
+    /// Its AE title.
+    pub ae_title: String,
+    /// Its address.
+    pub address: String,
+    /// Fingerprint of the certificate that it would show.
+    pub certificate: Option<String>,
+}
+
+/// A destination to add.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddDestination {
+    /// What people here call it.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Its AE title.
+    pub ae_title: String,
+    /// For TLS: fingerprint (SHA-256) of its certificate.
+    pub tls_fingerprint: Option<String>,
+    /// For TLS: certificates of the authority that signed its certificate, in PEM.
+    pub tls_ca: Option<String>,
+    /// Attempts at one sending.
+    pub attempts: Option<u8>,
+    /// Seconds before the second attempt.
+    pub pause: Option<u16>,
 }
 
 /// A report version to sign.

@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, keys, partners, people, reports, sending,
-    socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, dicom, keys, partners, people, reports,
+    sending, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -220,6 +220,14 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::PersonRevoke { person } => keys::revoke_person(node, &person).await,
         Request::NoticeTake { notice } => keys::take_notice(node, &notice).await,
         Request::Access(asked) => access::perform(node, asked).await,
+        Request::DicomCallerAdd(caller) => dicom::add_caller(node, caller).await,
+        Request::DicomCallerList => dicom::list_callers(node),
+        Request::DicomCallerTest(test) => dicom::test_caller(node, &test),
+        Request::DicomCallerRemove { name } => dicom::remove_caller(node, name).await,
+        Request::DicomDestinationAdd(one) => dicom::add_destination(node, one).await,
+        Request::DicomDestinationList => dicom::list_destinations(node),
+        Request::DicomDestinationTest { name } => dicom::test_destination(node, &name).await,
+        Request::DicomDestinationRemove { name } => dicom::remove_destination(node, name).await,
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }

@@ -100,7 +100,7 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         "halted": halted.map(|(code, why)| json!({ "code": code, "ja": why.ja, "en": why.en })),
         "listen": node.listening.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "announced": seen.announced,
-        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "ae_title": config.ae_title },
+        "dicom": { "host": node.dicom.ip().to_string(), "port": node.dicom.port(), "tls_port": node.dicom_tls.map(|at| at.port()), "ae_title": config.ae_title, "open_intake": node.entities.is_open() },
         "web": node.web.map(|address| json!({ "host": address.ip().to_string(), "port": address.port(), "encrypted": config.web.tls.is_some() })),
         "archive": config.archive.as_ref().map(|archive| json!({ "host": archive.host, "port": archive.port, "ae_title": archive.ae_title })),
         "partners": partners,

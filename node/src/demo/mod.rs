@@ -1,6 +1,7 @@
 //! `dokuei demo`: a clinic and a university hospital as two processes on loopback, an archive for
 //! each, and one study that goes out and comes back as a verified report.
 
+mod peer;
 mod site;
 mod story;
 mod study;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::Demo;
+pub use crate::demo::peer::Peer;
 use crate::demo::site::DemoSite;
 use crate::language::Failure;
 use crate::say;
@@ -46,6 +48,7 @@ pub fn demo(demo: &Demo) -> Result<(), Failure> {
     let _guard = runtime.enter();
     let mut story = story::Story::begin();
     let (mut clinic, mut hospital) = story.open_sites(&place)?;
+    peer::register(&clinic, &demo.peer)?;
     let study_uid = story.tell(&clinic, &hospital, demo.study.as_deref())?;
     if let Some(path) = &demo.state {
         write_state(path, &[&clinic, &hospital], &study_uid)?;

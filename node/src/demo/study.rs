@@ -22,6 +22,9 @@ const SERIES: [&[u8]; 3] = [
     include_bytes!("../../../tests/fixtures/ct-3slice/03.dcm"),
 ];
 
+/// The scanner's AE title.
+pub(super) const SCANNER: &str = "CT_SCANNER";
+
 enum Source {
     Built(&'static [u8]),
     File(PathBuf),
@@ -156,7 +159,7 @@ pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> 
         host: to.host.clone(),
         port: to.port,
         called_ae: title(&to.ae_title)?,
-        calling_ae: title("CT_SCANNER")?,
+        calling_ae: title(SCANNER)?,
         timeouts: Timeouts::default(),
         tls: None,
     };

@@ -9,6 +9,7 @@ pub mod dataset;
 mod date_time;
 pub mod dimse;
 pub mod header;
+pub mod matching;
 pub mod pacs;
 pub mod part10;
 pub mod pdu;

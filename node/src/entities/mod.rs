@@ -29,6 +29,7 @@ pub use caller::{Caller, NETWORKS};
 pub use destination::{ATTEMPTS, Destination, PAUSE_SECONDS, Retry, Trust};
 pub use permission::{Permission, Refusal};
 pub use route::{Route, RouteFault};
+pub use scope::{Domain, Scope};
 
 /// Callers that are kept: every device of a large hospital, and each association looks through them.
 pub const CALLERS: usize = 1024;

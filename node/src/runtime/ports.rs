@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::disk::Room;
+use crate::index::holdings::Holdings;
 use crate::language::Explain as _;
 use crate::network::{FetchError, Network};
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
@@ -91,6 +92,8 @@ pub struct Ports {
     pub register: Register,
     /// The studies that partners granted.
     pub granted: GrantedStudies,
+    /// Finding all of them.
+    pub holdings: Holdings,
     /// The store.
     pub store: Store,
     /// What rows are sealed under.

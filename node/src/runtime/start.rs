@@ -25,6 +25,8 @@ use crate::dicomweb::access::Access;
 use crate::dicomweb::{Web, WebServer};
 use crate::disk::Room;
 use crate::entities::Entities;
+use crate::index::catalogue::Catalogue;
+use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
@@ -211,13 +213,24 @@ fn open_ports(
 ) -> Result<Ports, Failure> {
     let site = keys.site_certificate()?.site;
     let storage = || keys.storage().duplicate();
-    let register = Register::open(site, parcels, store.clone(), storage());
-    let granted = GrantedStudies::open(store.clone(), storage());
+    let catalogue = Catalogue::default();
+    let register = Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
+        .map_err(|error| failed(&error))?;
+    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
+        .map_err(|error| failed(&error))?;
+    let holdings = Holdings::new(
+        register.clone(),
+        granted.clone(),
+        store.clone(),
+        storage(),
+        catalogue,
+    );
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
-        register: register.map_err(|error| failed(&error))?,
-        granted: granted.map_err(|error| failed(&error))?,
+        register,
+        granted,
+        holdings,
         store: store.clone(),
         storage: storage(),
         network,

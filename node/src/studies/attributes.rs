@@ -119,7 +119,8 @@ impl Attributes {
         Decoded { text, exact }
     }
 
-    fn character_sets(&self) -> CharacterSets {
+    /// The character sets of their text.
+    pub fn character_sets(&self) -> CharacterSets {
         CharacterSets::read(self.value(tags::SPECIFIC_CHARACTER_SET).unwrap_or_default())
     }
 }

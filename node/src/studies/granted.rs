@@ -5,11 +5,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
-use dokuei_keys::id::SiteId;
+use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::case::CaseId;
 
 use crate::chance::chance;
+use crate::index::catalogue::Catalogue;
 use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
@@ -20,15 +21,20 @@ use crate::transfer::receive::ReceiveError;
 pub struct GrantedStudies {
     store: Store,
     storage: Arc<StorageKey>,
+    catalogue: Catalogue,
     held: Arc<Mutex<BTreeMap<CaseId, (SiteId, Study)>>>,
 }
 
 impl GrantedStudies {
-    /// Opens the granted studies.
+    /// Opens the granted studies, and lists them in the catalogue.
     ///
     /// # Errors
     /// [`RegisterError`] when a row cannot be opened.
-    pub fn open(store: Store, storage: StorageKey) -> Result<GrantedStudies, RegisterError> {
+    pub fn open(
+        store: Store,
+        storage: StorageKey,
+        catalogue: Catalogue,
+    ) -> Result<GrantedStudies, RegisterError> {
         let mut held = BTreeMap::new();
         for (key, row) in store.rows(Rows::Granted)? {
             let plain = storage
@@ -40,9 +46,11 @@ impl GrantedStudies {
             if study.version != STUDY_VERSION {
                 return Err(RegisterError::Damaged);
             }
+            catalogue.note(site, &study);
             held.insert(CaseId::from_bytes(case), (site, study));
         }
         Ok(GrantedStudies {
+            catalogue,
             store,
             storage: Arc::new(storage),
             held: Arc::new(Mutex::new(held)),
@@ -64,6 +72,7 @@ impl GrantedStudies {
         self.store
             .commit(Change::put(Rows::Granted, case.as_bytes(), row))
             .map_err(|error| ReceiveError::Disk(io::Error::other(error)))?;
+        self.catalogue.note(from, &study);
         self.lock().insert(case, (from, study));
         Ok(())
     }
@@ -78,13 +87,23 @@ impl GrantedStudies {
             ..Change::default()
         };
         self.store.commit(change)?;
-        self.lock().remove(&case);
+        let forgotten = self.lock().remove(&case);
+        if let Some((_, study)) = forgotten {
+            self.catalogue.forget(&study.parcel);
+        }
         Ok(())
     }
 
     /// The study of a case.
     pub fn study(&self, case: CaseId) -> Option<Study> {
         self.lock().get(&case).map(|(_, study)| study.clone())
+    }
+
+    /// Looks at the study in one parcel.
+    pub fn look<T>(&self, parcel: &ParcelId, look: impl FnOnce(&Study) -> T) -> Option<T> {
+        let held = self.lock();
+        let mut studies = held.values().map(|(_, study)| study);
+        studies.find(|study| study.parcel == *parcel).map(look)
     }
 
     /// Looks at every study.

@@ -18,6 +18,7 @@ use dokuei_protocol::study::manifest::ManifestReference;
 use crate::chance::chance;
 use crate::dicom::header::Header;
 use crate::dicom::uid::Uid;
+use crate::index::catalogue::Catalogue;
 use crate::parcels::{Parcels, SealedObject};
 use crate::store::{Change, Rows, Store};
 use crate::studies::study::{STUDY_VERSION, Study};
@@ -43,6 +44,7 @@ struct Shared {
     parcels: Parcels,
     store: Store,
     storage: StorageKey,
+    catalogue: Catalogue,
     held: Mutex<BTreeMap<ParcelId, Held>>,
     /// Held while a study is closed, so that nobody closes it a second time meanwhile.
     closing: Mutex<()>,
@@ -114,7 +116,7 @@ pub enum Added {
 }
 
 impl Register {
-    /// Opens the register: reads every study, and finishes what a crash interrupted.
+    /// Opens the register: reads every study, lists it in the catalogue, and finishes what a crash interrupted.
     ///
     /// # Errors
     /// [`RegisterError`] when a row cannot be opened or the disk fails.
@@ -123,6 +125,7 @@ impl Register {
         parcels: Parcels,
         store: Store,
         storage: StorageKey,
+        catalogue: Catalogue,
     ) -> Result<Register, RegisterError> {
         let mut held = BTreeMap::new();
         for (key, row) in store.rows(Rows::Studies)? {
@@ -145,6 +148,7 @@ impl Register {
                 let slots = parcels.slots(&study.parcel)?;
                 next_slot = slots.last().map_or(1, |last| last + 1);
             }
+            catalogue.note(site, &study);
             held.insert(
                 study.parcel,
                 Held {
@@ -163,6 +167,7 @@ impl Register {
                 parcels,
                 store,
                 storage,
+                catalogue,
                 held: Mutex::new(held),
                 closing: Mutex::new(()),
             }),
@@ -254,6 +259,9 @@ impl Register {
             Some(false) => Added::Conflict,
             None => {
                 arriving.study.add(header, place.slot, sealed, content, at);
+                self.shared
+                    .catalogue
+                    .note(self.shared.site, &arriving.study);
                 Added::New
             }
         }
@@ -414,6 +422,7 @@ impl Register {
             return Ok(());
         };
         study.put_away();
+        self.shared.catalogue.forget(parcel);
         self.shared.store.commit(self.row(&study)?)?;
         if let Some(held) = self.lock().get_mut(parcel) {
             held.study = study;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
@@ -25,25 +25,40 @@ pub struct Client {
     pub server: ServerName<'static>,
 }
 
-/// Takes one certificate only.
+/// Takes known certificates whatever they say, and else those that an authority signed. An authority's own certificate
+/// is a known one: devices show certificates that sign themselves and call themselves authorities.
 #[derive(Debug)]
-struct Pin([u8; 32]);
+struct Known {
+    pins: Vec<[u8; 32]>,
+    authority: Option<Arc<WebPkiServerVerifier>>,
+}
 
-impl ServerCertVerifier for Pin {
+impl ServerCertVerifier for Known {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let shown = fingerprint(end_entity);
-        if shown == self.0 {
+        if self.pins.contains(&shown) {
             return Ok(ServerCertVerified::assertion());
         }
-        let wrong = OtherError(Arc::new(WrongPin { shown }));
-        Err(CertificateError::Other(wrong).into())
+        match &self.authority {
+            Some(authority) => authority.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            ),
+            None => {
+                let wrong = OtherError(Arc::new(WrongPin { shown }));
+                Err(CertificateError::Other(wrong).into())
+            }
+        }
     }
 
     fn verify_tls12_signature(
@@ -89,19 +104,31 @@ pub fn client(trust: &Trust, host: &str, identity: Option<&Identity>) -> Result<
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|_| unusable())?;
-    let trusting = match trust {
-        Trust::Fingerprint(pin) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pin(*pin))),
+    let known = match trust {
+        Trust::Fingerprint(pin) => Known {
+            pins: vec![*pin],
+            authority: None,
+        },
         Trust::Authority(authorities) => {
-            let mut roots = RootCertStore::empty();
+            let (mut roots, mut pins) = (RootCertStore::empty(), Vec::new());
             for authority in authorities {
                 let certificate = CertificateDer::from(authority.to_vec());
+                pins.push(fingerprint(&certificate));
                 roots.add(certificate).map_err(|_| unusable())?;
             }
-            builder.with_root_certificates(roots)
+            let authority =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+                    .build()
+                    .map_err(|_| unusable())?;
+            Known {
+                pins,
+                authority: Some(authority),
+            }
         }
     };
+    let trusting = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(known));
     let mut config = match identity {
         Some(identity) => trusting
             .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())

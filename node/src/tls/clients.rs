@@ -25,8 +25,16 @@ pub type Pinned = Box<dyn Fn(&[u8; 32]) -> bool + Send + Sync>;
 /// must show one that the authority signed, or that is pinned; without, any may be shown or none, and what it is worth
 /// is for whoever compares its fingerprint.
 struct Clients {
-    authority: Option<Arc<dyn ClientCertVerifier>>,
+    authority: Option<Authority>,
     pinned: Pinned,
+}
+
+/// Whose clients are let in.
+struct Authority {
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// The fingerprints of its own certificates: devices show certificates that sign themselves and call themselves
+    /// authorities.
+    own: Vec<[u8; 32]>,
 }
 
 impl fmt::Debug for Clients {
@@ -51,9 +59,11 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        let shown = fingerprint(end_entity);
         match &self.authority {
-            Some(authority) if !(self.pinned)(&fingerprint(end_entity)) => {
-                authority.verify_client_cert(end_entity, intermediates, now)
+            Some(authority) if !authority.own.contains(&shown) && !(self.pinned)(&shown) => {
+                let verifier = &authority.verifier;
+                verifier.verify_client_cert(end_entity, intermediates, now)
             }
             Some(_) | None => Ok(ClientCertVerified::assertion()),
         }
@@ -118,10 +128,12 @@ pub fn server(
     Ok(Arc::new(config))
 }
 
-fn authority(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Failure> {
+fn authority(path: &Path) -> Result<Authority, Failure> {
     let mut roots = RootCertStore::empty();
     // One that is none leaves the others; none at all is noticed below.
-    let _counts = roots.add_parsable_certificates(certificates(path)?);
+    let certificates = certificates(path)?;
+    let own = certificates.iter().map(fingerprint).collect();
+    let _counts = roots.add_parsable_certificates(certificates);
     let file = path.display();
     let unusable = |_| {
         Failure::new(
@@ -132,7 +144,8 @@ fn authority(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Failure> {
             ),
         )
     };
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
-        .map_err(unusable)
+        .map_err(unusable)?;
+    Ok(Authority { verifier, own })
 }

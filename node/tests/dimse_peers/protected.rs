@@ -158,7 +158,7 @@ fn tls_and_no_tls_are_told_apart_in_words() {
     let ran = dcmtk::run("echoscu", &["127.0.0.1", &tls.port().to_string()]);
     assert!(!ran.success);
     memory.wait_for_notice(&format!("or use port {}", plain.port()));
-    assert!(ran.output.contains("Abort"), "{}", ran.output);
+    assert!(ran.output.contains("aborted"), "{}", ran.output);
 }
 
 /// Sends bytes and reads what comes until the end, for as long as a test waits.

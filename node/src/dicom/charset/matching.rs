@@ -194,10 +194,14 @@ impl NamePattern {
     /// Whether a name matches.
     #[must_use]
     pub fn matches(&self, name: &PersonName) -> bool {
-        let groups = [&name.alphabetic, &name.ideographic, &name.phonetic];
-        let group_matches = |pattern: &Pattern, group: &NameGroup| {
-            pattern.0.is_empty() || pattern.matches_name(&fold(&group.to_value()))
-        };
+        self.matches_folded(&folded(name))
+    }
+
+    /// Whether a name matches whose groups were [`folded`] before.
+    #[must_use]
+    pub fn matches_folded(&self, groups: &[String; 3]) -> bool {
+        let group_matches =
+            |pattern: &Pattern, group: &String| pattern.0.is_empty() || pattern.matches_name(group);
         match &self.0 {
             None => false,
             Some(NameKey::Any(pattern)) => groups.iter().any(|group| group_matches(pattern, group)),
@@ -207,6 +211,13 @@ impl NamePattern {
             }
         }
     }
+}
+
+/// The three groups of a name in the form that [`fold`] gives them, for names that are matched often.
+#[must_use]
+pub fn folded(name: &PersonName) -> [String; 3] {
+    let groups: [&NameGroup; 3] = [&name.alphabetic, &name.ideographic, &name.phonetic];
+    groups.map(|group| fold(&group.to_value()))
 }
 
 #[cfg(test)]

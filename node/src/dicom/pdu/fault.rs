@@ -8,7 +8,7 @@ use crate::say;
 /// Another protocol's client on the DICOM port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
-    /// A TLS record (ClientHello).
+    /// A TLS record: a ClientHello, or the alert that answers what is no TLS.
     Tls,
     /// Plain DICOM, where TLS is spoken.
     Plain,
@@ -24,8 +24,8 @@ impl Foreign {
         const METHODS: [&[u8]; 7] = [
             b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTION", b"PRI * ", b"CONNEC",
         ];
-        // A TLS record: handshake (0x16), major version 3 (RFC 8446 section 5.1).
-        if first[0] == 0x16 && first[1] == 0x03 {
+        // A TLS record: alert (0x15) or handshake (0x16), major version 3 (RFC 8446 section 5.1).
+        if matches!(first[0], 0x15 | 0x16) && first[1] == 0x03 {
             Some(Foreign::Tls)
         } else if METHODS.iter().any(|m| first.starts_with(m)) {
             Some(Foreign::Http)

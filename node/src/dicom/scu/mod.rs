@@ -9,12 +9,14 @@
 mod association;
 mod destination;
 mod outcome;
+mod probe;
 mod sending;
 mod store;
 
 use association::{Answer, Association, Pair};
 pub use destination::{Destination, Timeouts};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
+pub use probe::{Step, Taken, advice, probe};
 pub use store::{Outgoing, store, store_arriving};
 
 use super::dimse::VERIFICATION;

@@ -1,0 +1,281 @@
+//! Finding what lies here: from objects as a modality sends them to answers at every level.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::Read as _;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
+use dokuei_keys::secret::{Secret32, StorageKey};
+use dokuei_node::dicom::dataset::{self, DataSet};
+use dokuei_node::dicom::matching::Keys;
+use dokuei_node::dicom::scanner::Encoding;
+use dokuei_node::dicom::scp::ObjectWriter as _;
+use dokuei_node::disk::Room;
+use dokuei_node::entities::Scope;
+use dokuei_node::index::catalogue::Catalogue;
+use dokuei_node::index::holdings::{FindError, Holdings, Level, Selection};
+use dokuei_node::parcels::{ObjectHead, Parcels};
+use dokuei_node::store::Store;
+use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::studies::import::import;
+use dokuei_node::studies::intake::StudyIntake;
+use dokuei_node::studies::register::Register;
+
+const SITE: SiteId = SiteId::from_bytes([7; 32]);
+const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+
+struct Site {
+    folder: tempfile::TempDir,
+    register: Register,
+    holdings: Holdings,
+}
+
+fn storage() -> StorageKey {
+    StorageKey::from_secret(Secret32::from_bytes([9; 32]))
+}
+
+fn open(folder: tempfile::TempDir) -> Site {
+    let store = Store::open(&folder.path().join("store.redb")).unwrap();
+    let parcels = Parcels::open(folder.path().join("parcels")).unwrap();
+    let catalogue = Catalogue::default();
+    let register =
+        Register::open(SITE, parcels, store.clone(), storage(), catalogue.clone()).unwrap();
+    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
+        .ok()
+        .unwrap();
+    let holdings = Holdings::new(register.clone(), granted, store, storage(), catalogue);
+    Site {
+        folder,
+        register,
+        holdings,
+    }
+}
+
+fn site() -> Site {
+    open(tempfile::tempdir().unwrap())
+}
+
+/// An object with a few attributes, through the intake.
+struct Object<'a> {
+    study: &'a str,
+    series: &'a str,
+    instance: &'a str,
+    id: &'a str,
+    issuer: &'a str,
+    date: &'a str,
+}
+
+impl Site {
+    fn intake(&self) -> StudyIntake {
+        StudyIntake::new(self.register.clone(), Room::under(self.folder.path()))
+    }
+
+    fn take(&self, object: &Object<'_>) {
+        let mut set = DataSet::default();
+        set.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+        set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
+        set.put_text(tags::SOP_INSTANCE_UID, VR::UI, object.instance);
+        set.put_text(tags::STUDY_DATE, VR::DA, object.date);
+        set.put_text(tags::MODALITY, VR::CS, "CT");
+        set.put_text(
+            tags::PATIENT_NAME,
+            VR::PN,
+            "Yamada^Tarou=山田^太郎=やまだ^たろう",
+        );
+        set.put_text(tags::PATIENT_ID, VR::LO, object.id);
+        set.put_text(tags::ISSUER_OF_PATIENT_ID, VR::LO, object.issuer);
+        set.put_text(tags::STUDY_INSTANCE_UID, VR::UI, object.study);
+        set.put_text(tags::SERIES_INSTANCE_UID, VR::UI, object.series);
+        let head = ObjectHead {
+            sop_class: CT.to_owned(),
+            sop_instance: object.instance.to_owned(),
+            transfer_syntax: EXPLICIT.to_owned(),
+        };
+        let intake = self.intake();
+        let mut arriving = Box::new(intake.object(head).ok().unwrap());
+        let bytes = dataset::write(&set, Encoding::ExplicitLittle);
+        assert!(arriving.write(&bytes).is_ok());
+        assert!(arriving.commit().is_ok());
+    }
+
+    fn find(&self, level: Level, keys: &[(Tag, VR, &str)]) -> Result<Vec<DataSet>, FindError> {
+        let mut identifier = DataSet::default();
+        identifier.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+        for (tag, vr, value) in keys {
+            identifier.put_text(*tag, *vr, value);
+        }
+        let keys = Keys::read(&identifier).unwrap();
+        let mut found = Vec::new();
+        self.holdings
+            .find(&Scope::All, level, &keys, &mut |known| {
+                found.push(known);
+                ControlFlow::Continue(())
+            })?;
+        Ok(found)
+    }
+}
+
+const FIRST: Object<'static> = Object {
+    study: "1.2.1",
+    series: "1.2.1.1",
+    instance: "1.2.1.1.1",
+    id: "123",
+    issuer: "A",
+    date: "20250101",
+};
+
+#[test]
+fn a_series_of_a_scanner_is_found_at_every_level_and_opened() {
+    let site = site();
+    let imported = import(&site.intake(), Path::new(SERIES)).unwrap();
+    let uid = &imported.studies[0];
+    let study = &site.find(Level::Study, &[]).unwrap()[0];
+    assert_eq!(study.code(tags::STUDY_INSTANCE_UID), uid);
+    assert_eq!(study.code(tags::NUMBER_OF_STUDY_RELATED_INSTANCES), "3");
+    let by_study = [(tags::STUDY_INSTANCE_UID, VR::UI, uid.as_str())];
+    let series = site.find(Level::Series, &by_study).unwrap();
+    assert_eq!(series.len(), 1);
+    assert_eq!(
+        series[0].code(tags::NUMBER_OF_SERIES_RELATED_INSTANCES),
+        "3"
+    );
+    assert_eq!(series[0].code(tags::SOP_INSTANCE_UID), "");
+    let instances = site.find(Level::Instance, &by_study).unwrap();
+    assert_eq!(instances.len(), 3);
+    assert!(instances.iter().all(|one| one.short(tags::ROWS).is_some()));
+    let wanted = instances[1].code(tags::SOP_INSTANCE_UID);
+    let one = site.find(
+        Level::Instance,
+        &[by_study[0], (tags::SOP_INSTANCE_UID, VR::UI, wanted)],
+    );
+    assert_eq!(one.unwrap().len(), 1);
+
+    let selection = Selection {
+        study: uid.clone(),
+        ..Selection::default()
+    };
+    let here = site.holdings.instances(&Scope::All, &selection);
+    assert_eq!(here.len(), 3);
+    let mut opened = site.holdings.open(&here[0]).unwrap().unwrap();
+    assert!(ObjectHead::read(&mut opened).unwrap().is_some());
+    let mut bytes = Vec::new();
+    opened.read_to_end(&mut bytes).unwrap();
+    assert_eq!(blake3::hash(&bytes).as_bytes(), here[0].content.as_bytes());
+}
+
+#[test]
+fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_restart() {
+    let site = site();
+    let imported = import(&site.intake(), Path::new(SERIES)).unwrap();
+    let selection = Selection {
+        study: imported.studies[0].clone(),
+        ..Selection::default()
+    };
+    let metadata = |site: &Site| {
+        let mut out = b"[".to_vec();
+        let count = site
+            .holdings
+            .metadata(&Scope::All, &selection, "/dicom-web", &mut out)
+            .unwrap();
+        assert_eq!(count, 3);
+        out.push(b']');
+        serde_json::from_slice::<serde_json::Value>(&out).unwrap()
+    };
+    let arriving = metadata(&site);
+    let pixels = arriving[0]["7FE00010"]["BulkDataURI"].as_str().unwrap();
+    let instance = arriving[0]["00080018"]["Value"][0].as_str().unwrap();
+    assert!(
+        pixels.starts_with("/dicom-web/studies/") && pixels.contains(instance),
+        "{pixels}"
+    );
+    let parcel = site.register.parcels_of(&selection.study)[0];
+    site.register.close(&parcel).unwrap();
+    assert_eq!(metadata(&site), arriving, "closed");
+    assert_eq!(metadata(&site), arriving, "kept");
+    let lies = site.register.parcels().folder_of(&parcel);
+    for file in ["headers-1-0", "metadata-1-0"] {
+        let sealed = std::fs::read(lies.join(file)).unwrap_or_default();
+        let name = b"ISO_IR";
+        assert!(
+            sealed.windows(name.len()).all(|bytes| bytes != name),
+            "{file}"
+        );
+        std::fs::write(lies.join(file), b"damaged").unwrap();
+    }
+    let Site {
+        folder,
+        register,
+        holdings,
+    } = site;
+    drop((register, holdings));
+    assert_eq!(metadata(&open(folder)), arriving, "damaged, and read again");
+}
+
+#[test]
+fn one_id_of_two_issuers_is_two_people() {
+    let site = site();
+    site.take(&FIRST);
+    site.take(&Object {
+        study: "1.2.2",
+        series: "1.2.2.1",
+        instance: "1.2.2.1.1",
+        issuer: "B",
+        date: "20250202",
+        ..FIRST
+    });
+    let id = (tags::PATIENT_ID, VR::LO, "123");
+    let alone = site.find(Level::Study, &[id]);
+    assert!(matches!(alone, Err(FindError::SeveralIssuers)));
+    let of_b = site.find(
+        Level::Study,
+        &[id, (tags::ISSUER_OF_PATIENT_ID, VR::LO, "B")],
+    );
+    let of_b = of_b.unwrap();
+    assert_eq!(of_b.len(), 1);
+    assert_eq!(of_b[0].code(tags::STUDY_INSTANCE_UID), "1.2.2");
+    assert_eq!(site.find(Level::Patient, &[]).unwrap().len(), 2);
+    let newest = &site.find(Level::Study, &[]).unwrap()[0];
+    assert_eq!(newest.code(tags::STUDY_DATE), "20250202");
+}
+
+#[test]
+fn names_are_found_in_any_group_and_spelling() {
+    let site = site();
+    site.take(&FIRST);
+    for name in ["YAMADA*", "山田*", "ﾔﾏﾀﾞ*", "やまだ^たろう"] {
+        let found = site.find(Level::Study, &[(tags::PATIENT_NAME, VR::PN, name)]);
+        assert_eq!(found.unwrap().len(), 1, "{name}");
+    }
+    let other = site.find(Level::Study, &[(tags::PATIENT_NAME, VR::PN, "田中*")]);
+    assert!(other.unwrap().is_empty());
+}
+
+#[test]
+fn late_images_are_of_their_study_and_a_removed_one_is_gone() {
+    let site = site();
+    site.take(&FIRST);
+    let parcel = site.register.parcels_of(FIRST.study)[0];
+    site.register.close(&parcel).unwrap();
+    site.take(&Object {
+        instance: "1.2.1.1.2",
+        ..FIRST
+    });
+    let counted = |site: &Site| {
+        let found = site.find(Level::Study, &[]).unwrap();
+        let count = found.first().map(|study| {
+            study
+                .code(tags::NUMBER_OF_STUDY_RELATED_INSTANCES)
+                .to_owned()
+        });
+        (found.len(), count.unwrap_or_default())
+    };
+    assert_eq!(counted(&site), (1, "2".to_owned()));
+    site.register.put_away(&parcel).unwrap();
+    assert_eq!(counted(&site), (1, "1".to_owned()));
+}
