@@ -418,10 +418,8 @@ def named(web):
         data.PatientID, data.IssuerOfPatientID = "X-1", "架空"
         data.AccessionNumber, data.StudyDescription = "A-77", "Abdomen"
         data.StudyDate, data.SeriesDescription, data.SeriesNumber = "20250111", "thin", "4"
-    images[2].decompress()
     images[2].NumberOfFrames, images[2].Rows, images[2].Columns = 2, 256, 512
     images[2].SeriesInstanceUID, images[2].Modality = generate_uid(), "MR"
-    images[2].PixelData = images[2].PixelData
     images[2].compress("1.2.840.10008.1.2.5")
     for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated"):
         del pdf[keyword]
@@ -575,6 +573,21 @@ def test_frames_are_given_as_they_are_kept(web, named):
     path = f"/studies/{named[0].StudyInstanceUID}/series/{named[0].SeriesInstanceUID}/instances/{named[0].SOPInstanceUID}"
     unchanged = web.get(f"{path}/frames/1", Accept=viewer, If_None_Match=again.headers["ETag"])
     assert unchanged.status_code == 304
+
+
+def test_a_document_is_rendered_as_it_is(web, named):
+    def rendered(data, accept):
+        path = f"/studies/{data.StudyInstanceUID}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+        return web.get(f"{path}/rendered", Accept=accept)
+
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+    for accept in (browser, "application/pdf", "*/*"):
+        answer = rendered(named[3], accept)
+        assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/pdf", accept
+        assert answer.content.startswith(b"%PDF-1.4 ")
+    assert rendered(named[3], "image/png").status_code == 406
+    image = rendered(named[0], browser)
+    assert image.status_code == 501 and "transfer-syntax=*" in image.text
 
 
 def test_one_patient_id_of_two_issuers_is_two_people(web, named):

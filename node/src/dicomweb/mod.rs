@@ -13,6 +13,7 @@ pub mod multipart;
 mod origin;
 pub mod query;
 mod ranges;
+mod rendered;
 mod retrieve;
 pub mod route;
 pub mod search;
@@ -236,6 +237,7 @@ impl Web {
             (&Method::GET, What::Objects) => self.retrieve(asked).await,
             (&Method::GET, What::Metadata) => self.metadata(asked).await,
             (&Method::GET, What::Frames(_) | What::Bulk(_)) => self.parts(asked).await,
+            (&Method::GET, What::Rendered) => self.rendered(asked).await,
             (&Method::GET, What::Search(level)) => {
                 let level = *level;
                 self.search(asked, level).await
