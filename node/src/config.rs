@@ -1,9 +1,11 @@
 //! The configuration file: what was typed, checked once into what it means. Unknown keys are
 //! refused with their line.
 
+pub mod audit;
 mod dicom;
 mod problems;
 pub mod reach;
+mod template;
 pub mod web;
 
 use std::net::SocketAddr;
@@ -18,10 +20,12 @@ use serde::Deserialize;
 use dicom::RawDicom;
 pub use dicom::{CERTIFICATE, DicomTls, KEY};
 
+use crate::config::audit::{AuditConfig, RawAudit};
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
 pub use reach::is_host_and_port;
+pub use template::template;
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "dokuei.toml";
@@ -59,6 +63,8 @@ pub struct Config {
     pub quoting: Quoting,
     /// Days for which a reading side may keep a study after its case is closed.
     pub retention_days: u16,
+    /// Where audit messages go.
+    pub audit: Option<AuditConfig>,
     /// Where browsers and DICOMweb clients connect.
     pub web: web::Web,
 }
@@ -86,6 +92,7 @@ struct Raw {
     archive: Option<RawArchive>,
     #[serde(default)]
     reading: RawReading,
+    audit: Option<RawAudit>,
     #[serde(default)]
     web: web::RawWeb,
 }
@@ -294,6 +301,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
             }
         },
         retention_days: raw.reading.retention_days,
+        audit: raw.audit.map(audit::checked).transpose()?,
         web: web::checked(raw.web)?,
     })
 }
@@ -336,69 +344,6 @@ fn ae_title(key: &'static str, title: &str) -> Result<(), Wrong> {
     } else {
         Err((key, problems::title(title)))
     }
-}
-
-/// The configuration that `init` writes, with its explanations.
-pub fn template(site_name: &str) -> String {
-    let name = toml::Value::String(site_name.to_owned());
-    format!(
-        r#"# dokuei の設定 / configuration of dokuei. 未知の項目は起動時に拒否されます / unknown keys are refused at start.
-version = {VERSION}
-
-[site]
-# 施設名（相手施設に表示されます）/ the institution's name as partners see it
-name = {name}
-
-[network]
-# 相手施設からの接続を受ける場所（UDP と TCP の同じ番号）/ where partners connect (UDP and TCP, same port)
-listen = ["0.0.0.0:4400"]
-# 相手施設から見たこのノードの場所 "ホスト:ポート"。空なら発信のみ / where partners reach this node; empty: it only calls out
-announce = []
-
-[dicom]
-# モダリティや PACS からの受信。院内 LAN のアドレスにしてください / where modalities send to; use the LAN address
-listen = "127.0.0.1:11112"
-# 0.0.0.0 や院外から届くアドレスで受けるときだけ true（ファイアウォールで院内に限ること）
-# only to listen on 0.0.0.0 or an address that is reached from outside: a firewall must keep everybody else out
-public = false
-ae_title = "DOKUEI"
-# true: 送信先 AE タイトルがこのノードのものでなければ断る / refuse senders that call another AE title
-called_ae_check = false
-# true: 装置が一台も登録されていない間は、院内のどの装置からも受信する（検索・取得は登録した装置だけ）
-# while no caller is registered ("dokuei dicom caller add"), take images from any device of the house; false: from nobody
-open_intake = true
-# この秒数何も届かなければ検査は揃ったとみなす / a study is complete after this many quiet seconds
-quiet_seconds = 60
-
-# TLS（暗号化通信）のポート。証明書は「dokuei dicom certificate」で作れます / the port for TLS; "dokuei dicom certificate" makes a certificate
-# [dicom.tls]
-# listen = "192.0.2.1:2762"
-# certificate = "{CERTIFICATE}"
-# key = "{KEY}"
-# client_ca = "dicom-clients.pem"
-
-# 自施設の PACS（届いた検査とレポートの送り先）/ this site's archive: studies and reports go there
-# [archive]
-# host = "192.0.2.10"
-# port = 104
-# ae_title = "PACS"
-
-[reading]
-# automatic: 下の枠に従って自動で引き受ける / answer offers by the lines below; by-hand: 人が答える / a person answers
-quoting = "automatic"
-# 症例終了後に検査を保持してよい日数 / days a reading side may keep a study after its case is closed
-retention_days = 90
-# 読影できる枠 / what this site reads:
-# [[reading.capacity]]
-# modality = "CT"
-# specialty = "general"
-# priority = "urgent"
-# per_day = 10
-# hours = 24
-
-{}"#,
-        web::TEMPLATE
-    )
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 //! made in here.
 
 pub mod archive;
+pub mod audit;
 pub mod chance;
+pub mod checks;
 pub mod cli;
+pub mod commitments;
 pub mod config;
 pub mod control;
 pub mod demo;
@@ -14,9 +17,11 @@ pub mod disk;
 pub mod entities;
 pub mod index;
 pub mod language;
+pub mod media;
 pub mod network;
 pub mod outputs;
 pub mod parcels;
+pub mod pixels;
 pub mod reports;
 pub mod runtime;
 pub mod site;

@@ -11,13 +11,16 @@ use dokuei_keys::cbor;
 use dokuei_keys::id::{Digest, DocumentId, ObjectDigest, ParcelId, PersonId, PrekeyId, SiteId};
 use dokuei_keys::secret::{ContentKey, Secret32, StorageKey};
 use dokuei_keys::signed::Document;
+use dokuei_node::audit::Ledger;
 use dokuei_node::chance::chance;
+use dokuei_node::commitments::{Debt, Judged};
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::dicomweb::access::{Credential, Kind};
 use dokuei_node::entities::scope::{Domain, Scope};
 use dokuei_node::entities::{Caller, Destination, Retry, Trust};
 use dokuei_node::index::catalogue::Catalogue;
+use dokuei_node::media::{Decision, ImportedFile, ImportedStudy, MediaImport, Standing};
 use dokuei_node::parcels::{ObjectHead, SealedObject};
 use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
@@ -27,6 +30,8 @@ use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
 use dokuei_node::studies::patient::Patient;
+use dokuei_node::studies::quarantine::Quarantined;
+use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};
@@ -112,6 +117,8 @@ fn study() -> Study {
         value: b"TEST^FORM ".to_vec().into(),
     }];
     study.attributes = minicbor::decode(&cbor::encode(&invented)).unwrap();
+    // As it was before the check before sending: such rows are still read.
+    study.objects[0].seen = None;
     study
 }
 
@@ -137,10 +144,86 @@ fn a_study_that_mixes_patients() {
 }
 
 #[test]
+fn a_study_with_what_the_check_needs() {
+    let mut seen = study();
+    seen.objects[0].seen = Some(Seen {
+        place: Some(Place {
+            position: [-1_500, 0, 2_000],
+            orientation: [1_000_000, 0, 0, 0, 1_000_000, 0],
+        }),
+        acquisition: Some(1),
+        in_acquisition: Some(2),
+        in_series: Some(3),
+        in_study: Some(4),
+        series_in_study: Some(5),
+        side: Some(Side::Left),
+        body_part: Some("KNEE".to_owned()),
+        text: Some(Text::Likely),
+    });
+    check("studies-1-seen", seen);
+}
+
+#[test]
+fn objects_that_are_set_aside() {
+    let kept = Quarantined {
+        version: 1,
+        parcel: parcel(),
+        slot: 7,
+        key: vec![5; 3].into(),
+        study: "1.2.3".to_owned(),
+        sop_instance: "1.2.3.4".to_owned(),
+        content: Digest::from_bytes([4; 32]),
+        at: AT.0,
+    };
+    check("quarantine-1", kept);
+}
+
+#[test]
+fn receipts_of_imports() {
+    let study = |standing| ImportedStudy {
+        uid: "1.2.3".to_owned(),
+        objects: 3,
+        standing,
+    };
+    let patient = Patient {
+        id: "ID".to_owned(),
+        issuer: "ISSUER".to_owned(),
+    };
+    let decided = |decision| Standing::Decided(decision, AT.0);
+    let mut import = MediaImport::begun(AT.0, "somewhere".to_owned());
+    (import.taken, import.refused, import.missing_count) = (3, 1, 1);
+    import.missing = vec!["IMAGES/ONE".to_owned()];
+    import.skipped = vec![ImportedFile {
+        file: "README".to_owned(),
+        ja: "理由".to_owned(),
+        en: "why".to_owned(),
+    }];
+    import.studies = vec![
+        study(Standing::Known),
+        study(Standing::Matched("1.2.4".to_owned())),
+        study(Standing::Held),
+        study(decided(Decision::OfPatient(patient))),
+        study(decided(Decision::AsItIs)),
+        study(decided(Decision::Discarded)),
+    ];
+    check("imports-1", import);
+}
+
+#[test]
 fn studies_of_this_site() {
     let mut closed = study();
     closed.manifest = Some(reference());
     check("studies-1", closed);
+}
+
+#[test]
+fn how_far_the_audit_trail_has_come() {
+    let ledger = Ledger {
+        next: 7,
+        records: 40,
+        dropped: 1,
+    };
+    check("audit-1", ledger);
 }
 
 #[test]
@@ -236,6 +319,22 @@ fn reports() {
         object: Some(object),
     };
     check("reports-1", kept);
+}
+
+#[test]
+fn what_storage_commitment_owes() {
+    let judged = |number: u8, failure| Judged {
+        sop_class: "1.2.840.10008.5.1.4.1.1.2".to_owned(),
+        sop_instance: format!("1.2.3.{number}"),
+        failure,
+    };
+    let debt = Debt {
+        to: "MODALITY".to_owned(),
+        transaction: "1.2.3".to_owned(),
+        instances: vec![judged(1, None), judged(2, Some(0x0112))],
+        since: AT.0,
+    };
+    check("commitments-1", debt);
 }
 
 #[test]

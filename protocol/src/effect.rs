@@ -200,6 +200,9 @@ pub enum CannotDo {
     /// Nobody was named to ask, or too many.
     #[error("name between one and {} partners to ask", crate::limits::CANDIDATES)]
     Candidates,
+    /// The check before sending holds the study back.
+    #[error("the check before sending holds the study back")]
+    HeldBack,
     /// Too many open cases.
     #[error("there are too many open cases; close some first")]
     TooManyCases,

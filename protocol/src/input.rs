@@ -1,9 +1,10 @@
 //! Everything that can reach the service.
 
-use dokuei_keys::id::{DocumentId, NodeId, PersonId, SiteId};
+use dokuei_keys::id::{DocumentId, NodeId, ParcelId, PersonId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
 use crate::case::CaseId;
+use crate::case::check::Check;
 use crate::case::event::{ReleaseReason, WithdrawalReason};
 use crate::case::report::ReportStatus;
 use crate::case::terms::CaseTerms;
@@ -149,6 +150,8 @@ pub enum Command {
     AnnounceAddresses(Vec<String>),
     /// Say what this site reads, if that has changed.
     AnnounceCapacity(Vec<OfferSlot>),
+    /// Note what the check before sending found in a study that is not sent.
+    NoteCheck(ParcelId, Check),
     /// Open a case for a sealed study and offer it.
     OpenCase(Box<OpenCase>),
     /// Offer an open case (again).
@@ -191,6 +194,8 @@ pub struct OpenCase {
     pub manifest: ManifestReference,
     /// Its content key.
     pub key: ContentKey,
+    /// What the check before sending found in it.
+    pub check: Check,
     /// What is asked for.
     pub terms: CaseTerms,
     /// Whom to ask.

@@ -1,11 +1,12 @@
 //! Everything that can have happened. The committed records are the audit trail, the journal that a
 //! restart replays, and what the simulator checks: one mechanism for all three.
 
-use dokuei_keys::id::{DocumentId, SiteId};
+use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::case::CaseId;
+use crate::case::check::Check;
 use crate::case::report::ReportSealed;
 use crate::case::terms::CaseTerms;
 use crate::study::manifest::ManifestReference;
@@ -76,6 +77,9 @@ pub enum Record {
     /// A report version was signed and sealed; it is issued when the requester's key is here.
     #[n(18)]
     ReportSealed(#[n(0)] CaseId, #[n(1)] ReportSealed),
+    /// A study was looked through before sending: what was found, and whether it was to go nevertheless.
+    #[n(21)]
+    StudyChecked(#[n(0)] ParcelId, #[n(1)] Check),
 }
 
 impl Record {
@@ -103,6 +107,7 @@ impl Record {
             Record::ReportSealed(..) => "report-sealed",
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",
+            Record::StudyChecked(..) => "study-checked",
         }
     }
 }

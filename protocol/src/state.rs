@@ -10,6 +10,7 @@ use dokuei_keys::signed::{self, Document};
 use dokuei_keys::signing::PublicKey;
 
 use crate::case::CaseId;
+use crate::case::check::Check;
 use crate::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use crate::case::reading::Reading;
 use crate::case::request::{Keeping, Request};
@@ -66,6 +67,8 @@ pub struct State {
     pub outbox: BTreeMap<SiteId, VecDeque<Outgoing>>,
     /// What lies under the names of parcels. Their sealer chooses them: the first use counts.
     pub parcels: BTreeMap<ParcelId, Held>,
+    /// What the check before sending last found in this site's studies, until they are removed.
+    pub checks: BTreeMap<ParcelId, Check>,
 }
 
 /// The record does not fit the state.
@@ -85,6 +88,7 @@ impl State {
             readings: BTreeMap::new(),
             outbox: BTreeMap::new(),
             parcels: BTreeMap::new(),
+            checks: BTreeMap::new(),
         }
     }
 
@@ -146,6 +150,10 @@ impl State {
                 self.requests
                     .insert(*case, request)
                     .map_or(Ok(()), |_| Err(Contradiction))
+            }
+            Record::StudyChecked(parcel, check) => {
+                self.checks.insert(*parcel, check.clone());
+                Ok(())
             }
             Record::CaseChecked(case) => self
                 .requests
@@ -386,6 +394,7 @@ impl State {
             && self.parcels.get(&parcel) == Some(&Held::Study(*case))
         {
             self.parcels.remove(&parcel);
+            self.checks.remove(&parcel);
         }
     }
 

@@ -87,6 +87,7 @@ impl Fact {
             | Record::KeyRevoked(_)
             | Record::PartnerRenewed(_)
             | Record::ReportSealed(..)
+            | Record::StudyChecked(..)
             | Record::CaseChecked(_) => Fact::Other,
         })
     }

@@ -301,6 +301,9 @@ pub(crate) fn send_request(uid: &str, to: &Site) -> Request {
         now: true,
         all: false,
         despite_skipped: false,
+        region: None,
+        laterality: None,
+        despite_check: None,
     })
 }
 

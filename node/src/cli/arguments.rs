@@ -1,5 +1,8 @@
 //! The words of the command line.
 
+mod media;
+mod study;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -9,6 +12,9 @@ use crate::cli::At;
 use crate::cli::dicom::Dicom;
 use crate::demo::Peer;
 use crate::language::Language;
+
+pub(super) use media::Media;
+pub(super) use study::{Quarantine, Study};
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
 pub(super) const DAYS_AGO: u64 = 3650;
@@ -43,20 +49,23 @@ pub(super) enum Verb {
     /// 検査 / studies
     #[command(subcommand)]
     Study(Study),
+    /// CD・USB・zip・フォルダ / what came on a disc, a stick, in a zip archive or a folder
+    #[command(subcommand)]
+    Media(Media),
     /// 症例 / cases
     #[command(subcommand)]
     Case(Case),
     /// 署名する人 / people who sign
     #[command(subcommand)]
     Person(Person),
+    /// DICOM の装置・送り先、DICOMweb に接続する人 / DICOM callers and destinations, and who comes in by DICOMweb
+    #[command(subcommand)]
+    Dicom(Dicom),
     /// 鍵を失効させる / take a key back, for ever
     #[command(subcommand)]
     Revoke(Revoke),
     /// 施設の証明書を更新する / renew the site's certificate, with the recovery sheet; the node must be stopped
     Renew(Renew),
-    /// DICOM の装置と送り先 / DICOM callers and destinations
-    #[command(subcommand)]
-    Dicom(Dicom),
     /// レポート / reports
     #[command(subcommand)]
     Report(Report),
@@ -64,6 +73,9 @@ pub(super) enum Verb {
     Status(Status),
     /// 診療所と大学病院を立てて全体を見せる / show the whole loop with a clinic and a university hospital
     Demo(Demo),
+    /// 画像を展開する（ノードが自分で起動する） / decode images; the node starts this itself
+    #[command(hide = true)]
+    DecodeChild,
 }
 
 /// Makes a site.
@@ -136,58 +148,6 @@ pub(super) enum Partner {
         /// 終わっていない症例があっても解除する / also when cases with it are not over
         #[arg(long)]
         despite_open_cases: bool,
-        #[command(flatten)]
-        at: At,
-    },
-}
-
-/// Studies.
-#[derive(Subcommand)]
-pub(super) enum Study {
-    /// 一覧（なぜ待っているか） / list them, and why each waits
-    List {
-        #[command(flatten)]
-        at: At,
-    },
-    /// 一件を詳しく / show one
-    Show {
-        /// 検査 UID / Study Instance UID
-        uid: String,
-        #[command(flatten)]
-        at: At,
-    },
-    /// 読影を依頼する / have one read by a partner
-    Send {
-        /// 検査 UID、または DICOM のファイルかフォルダ / Study Instance UID, or a DICOM file or folder
-        study: String,
-        /// 依頼先の名称または施設 ID。複数なら最初に引き受けた施設 / partner's name or site id; several: the first that can is booked
-        #[arg(long, required = true)]
-        to: Vec<String>,
-        /// 優先度（通常・準緊急・至急） / priority: routine, urgent or stat
-        #[arg(long, default_value = "routine")]
-        priority: String,
-        /// 専門領域 / sub-specialty wanted
-        #[arg(long, default_value = "general")]
-        specialty: String,
-        /// 何時間以内にレポートが必要か / hours until the report is needed
-        #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=i64::from(QUOTE_HOURS)))]
-        hours: u32,
-        /// 受信中でも今ある画像を送る / send what has come so far, although the study may still be arriving
-        #[arg(long)]
-        now: bool,
-        /// フォルダ内のすべての検査を送る / send every study of the folder, when it holds several
-        #[arg(long)]
-        all: bool,
-        /// 取り込めないファイルがあっても残りを送る / send the rest although files of the folder were refused
-        #[arg(long)]
-        despite_skipped: bool,
-        #[command(flatten)]
-        at: At,
-    },
-    /// ファイルから取り込む / take in DICOM files
-    Import {
-        /// ファイルまたはフォルダ / file or folder
-        path: PathBuf,
         #[command(flatten)]
         at: At,
     },

@@ -6,9 +6,9 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::cli::At;
+use crate::cli::access::{self, Account, Client, Token};
 use crate::cli::destination::{self, Destination};
 use crate::cli::show::{fields, message, text};
-use crate::cli::web::{self, Account, Client, Token};
 use crate::config::{CERTIFICATE, Config, KEY};
 use crate::control::request::{AddCaller, Request, TestCaller};
 use crate::language::{Failure, Language};
@@ -27,7 +27,7 @@ pub(super) enum Dicom {
     /// DICOMweb のアクセストークン / access tokens for DICOMweb
     #[command(subcommand)]
     Token(Token),
-    /// DICOMweb のクライアント証明書 / client certificates for DICOMweb
+    /// DICOMweb のクライアント証明書 / client certificates that DICOMweb lets in
     #[command(subcommand)]
     Client(Client),
     /// ブラウザでログインする人 / people who log in with a browser
@@ -108,9 +108,9 @@ pub(super) fn dicom(verb: Dicom) -> Result<ExitCode, Failure> {
     match verb {
         Dicom::Caller(caller) => perform(caller),
         Dicom::Destination(destination) => destination::perform(destination),
-        Dicom::Token(command) => web::token(command).map(|()| ExitCode::SUCCESS),
-        Dicom::Client(command) => web::client(command).map(|()| ExitCode::SUCCESS),
-        Dicom::Account(command) => web::account(command).map(|()| ExitCode::SUCCESS),
+        Dicom::Token(token) => access::token(token).map(|()| ExitCode::SUCCESS),
+        Dicom::Client(client) => access::client(client).map(|()| ExitCode::SUCCESS),
+        Dicom::Account(account) => access::account(account).map(|()| ExitCode::SUCCESS),
         Dicom::Certificate { host, at } => {
             certificate(host, &at)?;
             Ok(ExitCode::SUCCESS)

@@ -10,17 +10,21 @@ macro_rules! outln {
     };
 }
 
+mod access;
 mod arguments;
 pub use arguments::Demo;
 mod case;
+mod check;
 mod confirm;
 mod destination;
 mod dicom;
 mod init;
+mod media;
 mod notice;
 mod partner;
 mod passphrase;
 mod person;
+mod quarantine;
 mod renew;
 mod report;
 mod revoke;
@@ -29,7 +33,6 @@ mod show;
 mod status;
 mod study;
 mod verify;
-mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +98,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Init(init) => done(init::init(&init)),
         Verb::Run(run) => done(run::run(&run)),
         Verb::Partner(partner) => done(partner::partner(partner)),
+        Verb::Media(media) => done(media::media(media)),
         Verb::Study(study) => done(study::study(study)),
         Verb::Case(case) => done(case::case(case)),
         Verb::Person(person) => done(person::person(person)),
@@ -104,6 +108,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Report(report) => report::report(report),
         Verb::Status(status) => done(status::status(&status)),
         Verb::Demo(demo) => done(crate::demo::demo(&demo)),
+        Verb::DecodeChild => Ok(crate::pixels::run_child()),
     }
 }
 

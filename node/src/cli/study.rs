@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::cli::arguments::Study;
-use crate::cli::case;
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
-use crate::control::request::{Request, SendStudy, must_be_sent};
+use crate::cli::{case, check, quarantine};
+use crate::control::request::{CheckStudy, Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
 use crate::say;
 
@@ -32,6 +32,9 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             now,
             all,
             despite_skipped,
+            region,
+            laterality,
+            despite_check,
             at,
         } => {
             let answer = at.ask(Request::StudySend(SendStudy {
@@ -43,10 +46,18 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                 now,
                 all,
                 despite_skipped,
+                region,
+                laterality,
+                despite_check,
             }))?;
             at.print(&answer, |answer| {
                 imported(&answer["imported"]);
                 held_back(&answer["held_back"]);
+                answer["checks"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .for_each(check::findings);
                 answer["cases"]
                     .as_array()
                     .into_iter()
@@ -55,6 +66,20 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             });
             taken(&answer["imported"])?;
             must_be_sent(&answer)?;
+        }
+        Study::Quarantine(quarantine) => quarantine::quarantine(quarantine)?,
+        Study::Check {
+            uid,
+            region,
+            laterality,
+            at,
+        } => {
+            let answer = at.ask(Request::StudyCheck(CheckStudy {
+                study: uid,
+                region,
+                laterality,
+            }))?;
+            at.print(&answer, check::show);
         }
         Study::Import { path, at } => {
             let path = std::fs::canonicalize(&path)
@@ -222,6 +247,7 @@ fn show_part(study: &Value) {
     }
     let row = |(name, value): (Message, String)| vec![name.text().to_owned(), value];
     table(&["", ""], &fields.into_iter().map(row).collect::<Vec<_>>());
+    check::findings(&study["check"]);
     for series in study["series"].as_array().into_iter().flatten() {
         outln!(
             "  {} {} {} × {}",

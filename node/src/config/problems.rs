@@ -93,6 +93,38 @@ pub(super) fn places(most: usize) -> Message {
     )
 }
 
+/// A place of one server.
+pub(super) fn host_and_port() -> Message {
+    say!(
+        "「ホスト:ポート」の形（例 192.0.2.20:6514）で書いてください",
+        "write it as 'host:port', for example 192.0.2.20:6514"
+    )
+}
+
+/// A fingerprint that is none.
+pub(super) fn fingerprint() -> Message {
+    say!(
+        "SHA-256 フィンガープリントを 16 進 64 桁（「:」区切りも可）で書いてください",
+        "give the SHA-256 fingerprint: 64 hexadecimal digits, with colons between or not"
+    )
+}
+
+/// A server that would not be known, or by two things.
+pub(super) fn ca_or_fingerprint() -> Message {
+    say!(
+        "ca（認証局の証明書ファイル）か fingerprint のどちらか一方を書いてください",
+        "give either ca, the file of the authority's certificate, or fingerprint"
+    )
+}
+
+/// Half of an identity.
+pub(super) fn certificate_and_key() -> Message {
+    say!(
+        "certificate と key は両方書くか、両方省いてください",
+        "give both certificate and key, or neither"
+    )
+}
+
 /// A quiet period outside its bounds.
 pub(super) fn seconds() -> Message {
     say!("1～3600 の秒数を書いてください", "give 1 to 3600 seconds")

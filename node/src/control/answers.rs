@@ -37,6 +37,7 @@ pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NoAgreement => "その施設との有効な契約がありません。",
         CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
         CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
+        CannotDo::HeldBack => "送信前の確認（検像）で保留になっています。",
         CannotDo::TooManyCases => "進行中の症例が多すぎます。",
         CannotDo::TooManyPartners => "登録施設が多すぎます。",
         CannotDo::Limit => "プロトコルの上限を超えています。",
@@ -76,6 +77,10 @@ fn next_step(cannot: &CannotDo) -> Message {
         CannotDo::NoCase | CannotDo::TooManyCases => say!(
             "「dokuei case list」で確認してください。",
             "See 'dokuei case list'."
+        ),
+        CannotDo::HeldBack => say!(
+            "「dokuei study check」で指摘を確認してください。",
+            "See 'dokuei study check' for what was found."
         ),
         CannotDo::NoPartner => say!(
             "「dokuei partner list」で確認してください。",
@@ -331,6 +336,7 @@ mod tests {
             CannotDo::NoAgreement,
             CannotDo::NotNow,
             CannotDo::Candidates,
+            CannotDo::HeldBack,
             CannotDo::TooManyCases,
             CannotDo::TooManyPartners,
             CannotDo::Limit,

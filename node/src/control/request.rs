@@ -41,6 +41,31 @@ pub enum Request {
         /// File or folder on this machine.
         path: String,
     },
+    /// Take in what lies on a medium.
+    MediaImport {
+        /// File, folder or zip archive on this machine.
+        path: String,
+        /// Whose studies are expected: a case or a study of this site.
+        of: Option<String>,
+    },
+    /// The receipts of imports.
+    MediaList,
+    /// One receipt.
+    MediaShow {
+        /// Its name or the beginning of it.
+        import: String,
+    },
+    /// Say whose the studies of an import are.
+    MediaDecide(DecideMedia),
+    /// Every object that is set aside.
+    QuarantineList,
+    /// Remove one for good.
+    QuarantineDiscard {
+        /// Its name or the beginning of it.
+        name: String,
+    },
+    /// Look through a study as before sending.
+    StudyCheck(CheckStudy),
     /// Have a study read.
     StudySend(SendStudy),
     /// Every case.
@@ -223,6 +248,43 @@ pub struct SendStudy {
     /// Send although files of the folder were refused.
     #[serde(default)]
     pub despite_skipped: bool,
+    /// The region that the request is about.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The side that it is about.
+    #[serde(default)]
+    pub laterality: Option<String>,
+    /// Why it is sent although the check before sending holds it back.
+    #[serde(default)]
+    pub despite_check: Option<String>,
+}
+
+/// What a person says of studies that came on a medium.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecideMedia {
+    /// Name of the receipt or its beginning.
+    pub import: String,
+    /// One of its studies; otherwise all that are in question.
+    pub study: Option<String>,
+    /// The patient of this site whose they are: Patient ID.
+    pub patient: Option<String>,
+    /// The issuer of that ID.
+    pub issuer: Option<String>,
+    /// They are to be removed.
+    pub discard: bool,
+}
+
+/// A study to look through.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckStudy {
+    /// Study Instance UID.
+    pub study: String,
+    /// The region that a request would be about.
+    pub region: Option<String>,
+    /// The side that it would be about.
+    pub laterality: Option<String>,
 }
 
 /// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::check::{Verdict, Word};
 use dokuei_protocol::case::terms::{CaseTerms, Priority, Specialty};
 use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::{Command, OpenCase};
@@ -11,15 +12,18 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 use dokuei_protocol::time::Span;
 use serde_json::{Value, json};
 
+use crate::audit::event::{Event, Kind, Place, Subject};
+use crate::checks::{self, Observed};
 use crate::control::answers::{both, command, find_case, stopping};
 use crate::control::cases::{self, case_json};
+use crate::control::checking;
 use crate::control::request::SendStudy;
 use crate::control::whose::whose;
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
-use crate::studies::import::{self, Imported};
+use crate::studies::import::{self, ImportError, Imported};
 use crate::studies::patient::{Patient, are_several};
 use crate::studies::register::RegisterError;
 use crate::studies::study::Study;
@@ -33,6 +37,8 @@ struct Wanted {
     priority: Priority,
     specialty: Specialty,
     hours: u32,
+    of_body: checks::Wanted,
+    despite: Option<Word>,
 }
 
 impl Wanted {
@@ -71,8 +77,40 @@ impl Wanted {
             priority,
             specialty,
             hours,
+            of_body: checking::wanted(send.region.as_deref(), send.laterality.as_deref())?,
+            despite: checking::despite(send.despite_check.as_deref())?,
         })
     }
+}
+
+impl Wanted {
+    /// Looks through a study, and adds the word of whoever sends it where it is needed.
+    fn check(&self, node: &Node, uid: &str) -> Observed {
+        let mut observed = checking::observe(node, uid, &self.of_body);
+        if observed.check.verdict() >= Verdict::Hold {
+            observed.check.despite = self.despite;
+        }
+        observed
+    }
+}
+
+/// Why the check before sending holds everything back; written down for each part that it holds.
+async fn held_by_check(
+    node: &Node,
+    parts: &[(&str, ParcelId)],
+    checks: &[(&str, Observed)],
+) -> Result<Option<Value>, Failure> {
+    let mut held = None;
+    for (uid, observed) in checks {
+        let Some(why) = checking::held_back(&observed.check) else {
+            continue;
+        };
+        held.get_or_insert(why);
+        for (_, parcel) in parts.iter().filter(|(of, _)| of == uid) {
+            checking::note(node, *parcel, observed.check.clone()).await?;
+        }
+    }
+    Ok(held)
 }
 
 pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
@@ -98,17 +136,30 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     if imported.is_none() && !send.now {
         must_be_quiet(node, parts.iter().map(|(_, parcel)| *parcel))?;
     }
-    let held_back = held_back(node, &uids, imported.as_ref(), &send);
+    let mut checks = Vec::new();
+    for uid in &uids {
+        checks.push((uid.as_str(), wanted.check(node, uid)));
+    }
+    let mut held_back = held_back(node, &uids, imported.as_ref(), &send);
+    if held_back.is_none() {
+        held_back = held_by_check(node, &parts, &checks).await?;
+    }
     let mut opened = Vec::new();
     if held_back.is_none() {
         for (uid, parcel) in parts {
             let earlier = earlier_case(node, uid, parcel).await?;
-            let case = open(node, parcel, &to, &wanted, earlier).await?;
+            let case = open(node, (uid, parcel), &to, &wanted, earlier).await?;
             let view = find_case(node, &case.to_string()).await?;
             opened.push(case_json(node, &view).await?);
         }
     }
+    let checks = checks.iter().map(|(uid, observed)| {
+        let mut check = checking::observed_json(observed);
+        check["uid"] = (*uid).into();
+        check
+    });
     Ok(json!({
+        "checks": checks.collect::<Vec<_>>(),
         "cases": opened,
         "imported": imported.as_ref().map(imported_json),
         "held_back": held_back,
@@ -273,7 +324,7 @@ pub(super) async fn earlier_case(
 
 async fn open(
     node: &Node,
-    parcel: ParcelId,
+    (uid, parcel): (&str, ParcelId),
     to: &[SiteId],
     wanted: &Wanted,
     addition_to: Option<CaseId>,
@@ -281,6 +332,8 @@ async fn open(
     let register = node.ports.register.clone();
     let manifest = tokio::task::block_in_place(|| register.close(&parcel))
         .map_err(|error| register_failure(&error))?;
+    // What is closed now is what goes, and what is checked.
+    let check = wanted.check(node, uid).check;
     let modality = register
         .look(&parcel, Study::modality)
         .ok_or_else(stopping)?;
@@ -299,6 +352,7 @@ async fn open(
         Command::OpenCase(Box::new(OpenCase {
             manifest,
             key,
+            check,
             terms,
             to: to.to_vec(),
         })),
@@ -311,17 +365,40 @@ async fn open(
 }
 
 fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
-    tokio::task::block_in_place(|| import::import(&node.intake, path)).map_err(|error| {
-        let path = path.display();
-        Failure::new(
-            "import-failed",
-            say!(
-                "{path} を読み込めません（{why}）。場所とアクセス権を確認してください。",
-                "{path} cannot be read ({why}). Check the place and its permissions.";
-                why = error.message()
-            ),
-        )
-    })
+    let imported = tokio::task::block_in_place(|| import::import(&node.intake, path));
+    if let Ok(imported) = &imported {
+        note_import(node, path, imported);
+    }
+    imported.map_err(|error| import_failed(path, &error))
+}
+
+pub(super) fn import_failed(path: &Path, error: &ImportError) -> Failure {
+    let path = path.display();
+    Failure::new(
+        "import-failed",
+        say!(
+            "{path} を読み込めません（{why}）。場所とアクセス権を確認してください。",
+            "{path} cannot be read ({why}). Check the place and its permissions.";
+            why = error.message()
+        ),
+    )
+}
+
+/// Tells auditors which studies came from files: one message for each, as each is one patient's.
+fn note_import(node: &Node, path: &Path, imported: &Imported) {
+    if !node.audit.is_kept() {
+        return;
+    }
+    let register = &node.ports.register;
+    for uid in &imported.studies {
+        let parcel = register.parcels_of(uid).pop();
+        let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
+        node.audit.note(Event::now(Kind::Imported {
+            from: Place::Media(format!("file://{}", path.display())),
+            by: None,
+            subject: subject.unwrap_or_default(),
+        }));
+    }
 }
 
 fn imported_json(imported: &Imported) -> Value {
@@ -333,7 +410,7 @@ fn imported_json(imported: &Imported) -> Value {
     })
 }
 
-fn register_failure(error: &RegisterError) -> Failure {
+pub(super) fn register_failure(error: &RegisterError) -> Failure {
     let code = match error {
         RegisterError::Arriving => "arriving",
         RegisterError::Unknown => "no-study",
@@ -345,7 +422,7 @@ fn register_failure(error: &RegisterError) -> Failure {
     Failure::new(code, error.message().sentence())
 }
 
-fn unknown(what: Message, given: &str, known: &[&str]) -> Failure {
+pub(super) fn unknown(what: Message, given: &str, known: &[&str]) -> Failure {
     let known = known.join(", ");
     Failure::new(
         "unknown-value",

@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, dicom, keys, partners, people, reports,
-    sending, socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, cases, checking, dicom, keys, media, partners,
+    people, quarantine, reports, sending, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -204,6 +204,13 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::StudyList => studies::list(node).await,
         Request::StudyShow { uid } => studies::show(node, &uid).await,
         Request::StudyImport { path } => sending::import(node, path).await,
+        Request::MediaImport { path, of } => media::import(node, &path, of.as_deref()).await,
+        Request::MediaList => Ok(media::list(node)),
+        Request::MediaShow { import } => media::show(node, &import),
+        Request::MediaDecide(decide) => media::decide(node, &decide),
+        Request::QuarantineList => Ok(quarantine::list(node)),
+        Request::QuarantineDiscard { name } => quarantine::discard(node, &name),
+        Request::StudyCheck(check) => checking::check(node, &check),
         Request::StudySend(send) => sending::send(node, send).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
@@ -219,7 +226,6 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::PersonRemove { person } => people::remove(node, &person),
         Request::PersonRevoke { person } => keys::revoke_person(node, &person).await,
         Request::NoticeTake { notice } => keys::take_notice(node, &notice).await,
-        Request::Access(asked) => access::perform(node, asked).await,
         Request::DicomCallerAdd(caller) => dicom::add_caller(node, caller).await,
         Request::DicomCallerList => dicom::list_callers(node),
         Request::DicomCallerTest(test) => dicom::test_caller(node, &test),
@@ -228,6 +234,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::DicomDestinationList => dicom::list_destinations(node),
         Request::DicomDestinationTest { name } => dicom::test_destination(node, &name).await,
         Request::DicomDestinationRemove { name } => dicom::remove_destination(node, name).await,
+        Request::Access(asked) => access::perform(node, asked).await,
         Request::ReportSign(sign) => reports::sign(node, sign).await,
         Request::ReportShow { case, version } => reports::show(node, &case, version).await,
     }

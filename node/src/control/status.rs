@@ -114,6 +114,7 @@ pub(super) async fn status(node: &Node) -> Result<Value, Failure> {
         "oldest_waiting": oldest,
         "log_entries": seen.log,
         "disk": { "free_bytes": free, "total_bytes": total, "intake": node.intake.is_open() },
+        "audit": node.audit.standing().map(|standing| json!({ "waiting": standing.waiting, "dropped": standing.dropped, "trouble": standing.trouble.as_ref().map(both) })),
         "memory_bytes": crate::network::resident_bytes(),
     }))
 }
@@ -197,6 +198,7 @@ fn attention(
             "intake of new studies is stopped: the disk is nearly full"
         ));
     }
+    said.extend(node.audit.standing().and_then(|standing| standing.trouble));
     said.extend(keys::warning(node.keys.valid_until()?, Timestamp(at)));
     for (reason, count) in seen.reasons() {
         if needs_somebody_here(reason) {
@@ -209,6 +211,8 @@ fn attention(
     }
     said.extend(of_cases(seen));
     said.extend(late_images(node, &seen.asked));
+    said.extend(set_aside(node));
+    said.extend(undecided(node));
     for partner in partners.as_array().into_iter().flatten() {
         said.extend(about(partner, at));
     }
@@ -273,6 +277,32 @@ fn late_images(node: &Node, asked: &BTreeSet<ParcelId>) -> Option<Message> {
         say!(
             "依頼後に画像が届き、その画像を送っていない検査: {late} 件（dokuei study list で確認し、dokuei study send で追加として依頼）",
             "images came after their study was sent: 'dokuei study send' sends them as an addition (studies: {late})"
+        )
+    })
+}
+
+/// Objects with the UID of another one, about which somebody has to find out which is right.
+fn set_aside(node: &Node) -> Option<Message> {
+    let count = node.ports.register.quarantine().all().len();
+    (count > 0).then(|| {
+        say!(
+            "同じ UID で内容の違う画像が隔離されています: {count} 枚（dokuei study quarantine list で確認）",
+            "images with the UID of another image are set aside: see 'dokuei study quarantine list' (images: {count})"
+        )
+    })
+}
+
+/// Studies from media of which nobody has said whose they are.
+fn undecided(node: &Node) -> Option<Message> {
+    let imports = node.ports.imports.all();
+    let count = imports
+        .iter()
+        .filter(|(_, import)| import.is_open())
+        .count();
+    (count > 0).then(|| {
+        say!(
+            "メディアから取り込み、どの患者のものか未確認の検査があります: {count} 回分（dokuei media list で確認し、dokuei media decide で決定）",
+            "nobody has said whose studies from media are: see 'dokuei media list', then 'dokuei media decide' (imports: {count})"
         )
     })
 }

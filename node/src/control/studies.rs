@@ -5,7 +5,9 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::service::views::Side;
 use serde_json::{Value, json};
 
+use crate::checks::Wanted;
 use crate::control::answers::{both, partner_name, short, stopping, waiting};
+use crate::control::checking::{check_json, observe, observed_json};
 use crate::control::sending::{earlier_case, no_study, patients_of};
 use crate::control::whose::whose;
 use crate::language::{Failure, Message};
@@ -30,6 +32,15 @@ pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
             continue;
         }
         let mut part = study_json(node, origin, &study).await?;
+        if let Origin::Own = origin {
+            let parcel = study.parcel;
+            let noted = node
+                .desk
+                .ask(move |service| service.state().checks.get(&parcel).cloned());
+            let noted = noted.await.map_err(|_| stopping())?;
+            part["sent_check"] = noted.as_ref().map(check_json).into();
+            part["check"] = observed_json(&observe(node, &study.uid, &Wanted::default()));
+        }
         part["series"] = study
             .series
             .iter()

@@ -264,6 +264,9 @@ fn send(clinic: &DemoSite, hospital: &DemoSite, uid: &str) -> Result<String, Fai
         now: true,
         all: false,
         despite_skipped: false,
+        region: None,
+        laterality: None,
+        despite_check: None,
     }))?;
     must_be_sent(&sent)?;
     let case = sent["cases"][0]["case"].as_str();

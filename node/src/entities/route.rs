@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Entities;
 use super::breaker::Breaker;
 use super::destination::{Destination, Retry};
+use crate::dicom::pdu::AeTitle;
+use crate::dicom::scp::Destinations;
 use crate::dicom::scu::{self, ScuFault};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
@@ -116,6 +119,13 @@ impl Route {
     /// It was reached by other means, a test: it is used again at once.
     pub fn reached(&self) {
         self.breaker.reached();
+    }
+}
+
+impl Destinations for Entities {
+    fn named(&self, title: &AeTitle) -> Option<scu::Destination> {
+        self.destination_by_ae(title.as_str())
+            .map(|route| route.destination)
     }
 }
 

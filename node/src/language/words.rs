@@ -11,6 +11,7 @@ pub fn word(code: &str) -> Message {
         .chain(REPORTS)
         .chain(PEOPLE)
         .chain(TERMS)
+        .chain(BODY)
         .find(|(known, _, _)| *known == code);
     match known {
         Some((_, ja, en)) => Message::new(*ja, *en),
@@ -80,19 +81,36 @@ const TERMS: &[Word] = &[
     ("emergency", "救急", "emergency"),
 ];
 
+const BODY: &[Word] = &[
+    ("right", "右", "right"),
+    ("left", "左", "left"),
+    ("both", "両側", "both sides"),
+    ("head", "頭部", "head"),
+    ("neck", "頸部", "neck"),
+    ("pelvis", "骨盤", "pelvis"),
+    ("spine", "脊椎", "spine"),
+    ("upper-limb", "上肢", "upper limb"),
+    ("lower-limb", "下肢", "lower limb"),
+    ("whole-body", "全身", "whole body"),
+];
+
 #[cfg(test)]
 mod tests {
     use dokuei_protocol::case::report::ReportStatus;
     use dokuei_protocol::case::terms::{Priority, Specialty};
 
     use super::*;
+    use crate::checks::Region;
     use crate::language::assert_both;
+    use crate::studies::seen::Side;
 
     #[test]
     fn every_code_has_a_word() {
         let codes = (ReportStatus::ALL.iter().map(|status| status.code()))
             .chain(Priority::ALL.iter().map(|priority| priority.code()))
             .chain(Specialty::ALL.iter().map(|specialty| specialty.code()))
+            .chain(Region::ALL.iter().map(|region| region.code()))
+            .chain(Side::ALL.iter().map(|side| side.code()))
             .chain(CASES.iter().chain(PEOPLE).map(|(code, _, _)| *code));
         codes.map(word).for_each(|word| assert_both(&word));
         assert_eq!(word("new-code").ja, "new-code");
@@ -100,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_code_is_known_once() {
-        let all = || CASES.iter().chain(REPORTS).chain(PEOPLE).chain(TERMS);
+        let all = || [CASES, REPORTS, PEOPLE, TERMS, BODY].into_iter().flatten();
         let codes: std::collections::BTreeSet<_> = all().map(|(code, _, _)| code).collect();
         assert_eq!(codes.len(), all().count());
     }

@@ -23,6 +23,10 @@ pub use opened::{OpenError, OpenedObject};
 pub use scanned::{ScannedObject, scan};
 pub use sealing::{SealedObject, SealingObject};
 
+/// The folder beside the parcels for what is set aside. No parcel's folder has its name: those begin with two digits
+/// of an id.
+const QUARANTINE: &str = "quarantine";
+
 /// Where sealed objects lie. Clones share the place.
 #[derive(Clone, Debug)]
 pub struct Parcels {
@@ -102,6 +106,24 @@ impl Parcels {
     pub fn put_aside(&self, parcel: &ParcelId, slot: u32) -> io::Result<()> {
         let file = self.file_of(parcel, slot);
         std::fs::rename(&file, file.with_extension("aside"))
+    }
+
+    /// Where an object lies that is set aside under a name of its own.
+    pub fn quarantined(&self, name: &ParcelId) -> PathBuf {
+        self.folder.join(QUARANTINE).join(name.to_string())
+    }
+
+    /// Moves a sealed object from its parcel to [`Parcels::quarantined`], durably.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn quarantine(&self, parcel: &ParcelId, slot: u32, name: &ParcelId) -> io::Result<()> {
+        let to = self.quarantined(name);
+        let folder = self.folder.join(QUARANTINE);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::rename(self.file_of(parcel, slot), to)?;
+        sync_folder(&folder)?;
+        sync_folder(&self.folder)
     }
 
     /// Removes a parcel's files.

@@ -12,6 +12,7 @@ use dokuei_protocol::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::chance::chance;
 use crate::runtime::dispatch::Dispatch;
 use crate::runtime::kept::KeptSecret;
@@ -105,6 +106,8 @@ pub struct Loop {
     pub dispatch: Dispatch,
     /// What comes in.
     pub inbox: Inbox,
+    /// Hears of new records.
+    pub audit: Audit,
 }
 
 impl Loop {
@@ -184,7 +187,10 @@ impl Loop {
                 }
             }
         }
-        *sequence += step.records.len() as u64;
+        if !step.records.is_empty() {
+            *sequence += step.records.len() as u64;
+            self.audit.records_grew(*sequence);
+        }
         let mut wake = None;
         for effect in step.effects {
             match effect {

@@ -7,4 +7,5 @@ mod door;
 pub mod kept;
 pub mod ports;
 pub mod start;
+pub mod trail;
 pub mod troubles;

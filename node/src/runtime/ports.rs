@@ -17,6 +17,7 @@ use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::disk::Room;
 use crate::index::holdings::Holdings;
 use crate::language::Explain as _;
+use crate::media::Imports;
 use crate::network::{FetchError, Network};
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::troubles::Troubles;
@@ -94,6 +95,8 @@ pub struct Ports {
     pub granted: GrantedStudies,
     /// Finding all of them.
     pub holdings: Holdings,
+    /// The receipts of imports from media.
+    pub imports: Imports,
     /// The store.
     pub store: Store,
     /// What rows are sealed under.

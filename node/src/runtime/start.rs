@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::Archiver;
+use crate::audit::Audit;
 use crate::chance::chance;
 use crate::config::Config;
 
@@ -28,6 +29,7 @@ use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
+use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -36,6 +38,7 @@ use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::{open_entities, start_scp};
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
+use crate::runtime::trail;
 use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
@@ -82,6 +85,8 @@ pub struct Node {
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
+    /// The audit trail.
+    pub audit: Audit,
     /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
     pub ended: CancellationToken,
     /// When this node started.
@@ -115,7 +120,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         (parcels, room.clone()),
         started.network.clone(),
     )?);
-    let intake = Arc::new(StudyIntake::new(ports.register.clone(), room));
+    let audit = trail::open(&config, &folder, &ports, &service)?;
+    let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
+    let intake = Arc::new(intake);
     let entities = open_entities(&folder, &config, &keys, &store)?;
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake))?;
     let access = Access::open(store.clone(), keys.storage().duplicate());
@@ -139,15 +146,13 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         store,
         dispatch,
         inbox,
+        audit: audit.clone(),
     };
     let ended = work.start().map_err(|error| failed(&error))?;
+    trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
     let absences = Absences::default();
-    tokio::spawn(network_events(
-        started.events,
-        desk.clone(),
-        tickets,
-        absences.clone(),
-    ));
+    let heard = network_events(started.events, desk.clone(), tickets, absences.clone());
+    tokio::spawn(heard);
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
@@ -164,6 +169,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         listening: started.listening,
         intake,
         absences,
+        audit,
         ended,
         started: Timestamp(now()),
         scp: Mutex::new(Some(scp)),
@@ -225,12 +231,14 @@ fn open_ports(
         storage(),
         catalogue,
     );
+    let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let archive = config.archive.as_ref();
     Ok(Ports {
         site,
         register,
         granted,
         holdings,
+        imports,
         store: store.clone(),
         storage: storage(),
         network,
@@ -307,6 +315,9 @@ impl Node {
         let goodbyes = tokio::time::timeout(GOODBYES, self.ports.network.stop());
         // Whoever has not heard by then notices by itself; the ports are free when the process ends.
         let (_heard, (), ()) = tokio::join!(goodbyes, receiving, serving);
+        // Last of all: it tells what modalities had sent when their associations ended.
+        let audit = self.audit.clone();
+        let _ = tokio::task::spawn_blocking(move || audit.stop()).await;
     }
 }
 

@@ -106,6 +106,23 @@ impl Store {
         })
     }
 
+    /// The keys of all rows of one kind, in order, each with the bytes of its row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sizes(&self, rows: Rows) -> Result<Vec<(Vec<u8>, usize)>, StoreError> {
+        self.database.with(|database| {
+            let read = database.begin_read()?;
+            let table = read.open_table(rows.table())?;
+            let mut all = Vec::new();
+            for row in table.iter()? {
+                let (key, value) = row?;
+                all.push((key.value().to_vec(), value.value().len()));
+            }
+            Ok(all)
+        })
+    }
+
     /// One row.
     ///
     /// # Errors

@@ -25,12 +25,20 @@ pub enum Rows {
     Callers,
     /// Application entities to send to, sealed.
     Destinations,
+    /// Audit messages that wait for the site's collector, and how far the trail has come, sealed.
+    Audit,
+    /// Answers that storage commitment owes, sealed.
+    Commitments,
     /// Who may come in by the web, sealed: hashes of tokens, fingerprints, accounts.
     WebAccess,
+    /// Objects that are set aside, sealed.
+    Quarantine,
+    /// Imports of media, sealed.
+    Imports,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 8] = [
+    pub(crate) const ALL: &[Rows] = &[
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
@@ -38,7 +46,11 @@ impl Rows {
         Rows::Reports,
         Rows::Callers,
         Rows::Destinations,
+        Rows::Audit,
+        Rows::Commitments,
         Rows::WebAccess,
+        Rows::Quarantine,
+        Rows::Imports,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -52,6 +64,10 @@ impl Rows {
             Rows::WebAccess => "web-access-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",
+            Rows::Audit => "audit-1",
+            Rows::Commitments => "commitments-1",
+            Rows::Quarantine => "quarantine-1",
+            Rows::Imports => "imports-1",
         }
     }
 

@@ -1,13 +1,15 @@
 //! Taking in files: each goes through the same gate as an object from a modality, and what is not
 //! taken is named with its reason.
 
-use std::collections::BTreeMap;
+mod zipped;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::dicom::dimse::StoreFailure;
-use crate::dicom::part10::{FileError, scan_file};
+use crate::dicom::part10::{FileError, ScannedFile, scan_file};
 use crate::dicom::scanner::MalformedKind;
 use crate::dicom::scp::ObjectWriter as _;
 use crate::language::{Explain, Message, displayed_in_english};
@@ -25,6 +27,8 @@ const DEPTH: usize = 32;
 const NAMED: usize = 1_000;
 /// Patients of one study whose files are named: enough to show that there are several.
 const PATIENTS: usize = 8;
+/// Characters of a name that are kept.
+const NAME_CHARS: usize = 400;
 /// Files that are named for each of them.
 const FILES_OF_PATIENT: usize = 5;
 
@@ -40,6 +44,8 @@ pub struct Imported {
     pub skipped: Vec<Skipped>,
     /// Files that were not taken although an object may be in them: without it a study is not whole.
     pub refused: usize,
+    /// Every file that was looked at, by its path below the imported folder.
+    pub seen: Vec<String>,
 }
 
 /// The files of one patient in one study.
@@ -85,46 +91,158 @@ impl Explain for ImportError {
 
 displayed_in_english!(ImportError);
 
-/// Takes in a file, or every file below a folder. Symbolic links are not followed.
+/// Takes in a file, every file below a folder, and what zip archives among them hold. Symbolic links are not followed.
 ///
 /// # Errors
 /// When the path itself cannot be read.
 pub fn import(intake: &StudyIntake, path: &Path) -> Result<Imported, ImportError> {
+    import_expecting(intake, path, &mut |_| Ok(()))
+}
+
+/// The same; `expect` hears of each study before anything of it is taken in, and may say why it is not to be.
+///
+/// # Errors
+/// When the path itself cannot be read.
+pub fn import_expecting(
+    intake: &StudyIntake,
+    path: &Path,
+    expect: &mut dyn FnMut(&str) -> Result<(), Message>,
+) -> Result<Imported, ImportError> {
     let mut files = Vec::new();
     collect(path, 0, &mut files)?;
     files.sort();
-    let mut imported = Imported {
+    let mut to = Gathering {
+        intake,
+        expect,
+        expected: BTreeSet::new(),
+        seen: Vec::new(),
         taken: 0,
-        studies: Vec::new(),
         patients: BTreeMap::new(),
         skipped: Vec::new(),
         refused: 0,
     };
     for file in files {
-        let name = || {
-            let below = file.strip_prefix(path).ok();
-            let name = below.filter(|name| !name.as_os_str().is_empty());
-            name.unwrap_or(&file).display().to_string()
+        let below = file.strip_prefix(path).ok();
+        let name = below.filter(|name| !name.as_os_str().is_empty());
+        let name = name.unwrap_or(&file).display().to_string();
+        if zipped::is_zip(&file) {
+            zipped::take_in(&file, &name, &mut to);
+        } else {
+            let taken = to.take(&file);
+            to.note(name, taken);
+        }
+    }
+    Ok(to.imported())
+}
+
+/// An import under way.
+struct Gathering<'a> {
+    intake: &'a StudyIntake,
+    expect: &'a mut dyn FnMut(&str) -> Result<(), Message>,
+    /// The studies of which `expect` has heard.
+    expected: BTreeSet<String>,
+    seen: Vec<String>,
+    taken: usize,
+    patients: BTreeMap<String, Vec<FilesOfPatient>>,
+    skipped: Vec<Skipped>,
+    refused: usize,
+}
+
+impl Gathering<'_> {
+    fn take(&mut self, path: &Path) -> Result<(String, Patient), NotTaken> {
+        let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let length = file.metadata().map_err(unreadable)?.len();
+        let scanned = scan(&mut file, length)?;
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        self.fill(&scanned, file)
+    }
+
+    /// Takes in the data set of a file that was scanned, read from its beginning.
+    fn fill(
+        &mut self,
+        scanned: &ScannedFile,
+        mut file: impl Read,
+    ) -> Result<(String, Patient), NotTaken> {
+        let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
+        let head = ObjectHead {
+            sop_class: scanned.header.sop_class().as_str().to_owned(),
+            sop_instance: scanned.header.sop_instance().as_str().to_owned(),
+            transfer_syntax: scanned.header.transfer_syntax().uid().as_str().to_owned(),
         };
-        match take(intake, &file) {
+        let refused = |failure: StoreFailure| NotTaken::refused(&failure);
+        let study = scanned.header.study().as_str();
+        if !self.expected.contains(study) {
+            (self.expect)(study).map_err(NotTaken::because)?;
+            self.expected.insert(study.to_owned());
+        }
+        let mut object = Box::new(self.intake.object(head).map_err(refused)?);
+        let mut before = (&mut file).take(scanned.data_set_offset);
+        io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;
+        let mut piece = vec![0; 256 * 1024];
+        loop {
+            let count = file.read(&mut piece).map_err(unreadable)?;
+            if count == 0 {
+                break;
+            }
+            object.write(&piece[..count]).map_err(refused)?;
+        }
+        object.commit().map_err(refused)?;
+        let patient = Patient::of(&Attributes::of(&scanned.header));
+        Ok((study.to_owned(), patient))
+    }
+
+    /// Whether there were as many files as one import takes.
+    fn is_full(&self) -> bool {
+        self.seen.len() >= FILES
+    }
+
+    /// Notes what became of a file.
+    fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>) {
+        let name = legible(&name);
+        match taken {
             Ok((study, patient)) => {
-                imported.taken += 1;
-                note(imported.patients.entry(study).or_default(), patient, name);
+                self.taken += 1;
+                note(self.patients.entry(study).or_default(), patient, || {
+                    name.clone()
+                });
             }
             Err(NotTaken { why, is_foreign }) => {
-                imported.refused += usize::from(!is_foreign);
-                if imported.skipped.len() < NAMED {
-                    imported.skipped.push(Skipped {
-                        file: name(),
+                self.refused += usize::from(!is_foreign);
+                if self.skipped.len() < NAMED {
+                    self.skipped.push(Skipped {
+                        file: name.clone(),
                         why,
                         is_foreign,
                     });
                 }
             }
         }
+        self.seen.push(name);
     }
-    imported.studies = imported.patients.keys().cloned().collect();
-    Ok(imported)
+
+    fn refuse(&mut self, name: String, why: NotTaken) {
+        self.note(name, Err(why));
+    }
+
+    fn imported(self) -> Imported {
+        Imported {
+            taken: self.taken,
+            studies: self.patients.keys().cloned().collect(),
+            patients: self.patients,
+            skipped: self.skipped,
+            refused: self.refused,
+            seen: self.seen,
+        }
+    }
+}
+
+/// A name as a terminal may show it: whoever made the medium chose it.
+fn legible(name: &str) -> String {
+    let letters = name.chars().take(NAME_CHARS);
+    letters
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect()
 }
 
 /// Notes whom a file names.
@@ -171,6 +289,14 @@ struct NotTaken {
 }
 
 impl NotTaken {
+    /// An object may be in the file, which cannot be read for this reason.
+    fn because(why: Message) -> NotTaken {
+        NotTaken {
+            why: why.sentence(),
+            is_foreign: false,
+        }
+    }
+
     /// An object may be in the file.
     fn refused(why: &dyn Explain) -> NotTaken {
         NotTaken {
@@ -196,31 +322,8 @@ impl From<FileError> for NotTaken {
     }
 }
 
-fn take(intake: &StudyIntake, path: &Path) -> Result<(String, Patient), NotTaken> {
-    let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
-    let mut file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let scanned = scan_file(&mut file, Some(length))?;
-    let head = ObjectHead {
-        sop_class: scanned.header.sop_class().as_str().to_owned(),
-        sop_instance: scanned.header.sop_instance().as_str().to_owned(),
-        transfer_syntax: scanned.header.transfer_syntax().uid().as_str().to_owned(),
-    };
-    let refused = |failure: StoreFailure| NotTaken::refused(&failure);
-    let mut object = Box::new(intake.object(head).map_err(refused)?);
-    file.seek(SeekFrom::Start(scanned.data_set_offset))
-        .map_err(unreadable)?;
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        let count = file.read(&mut piece).map_err(unreadable)?;
-        if count == 0 {
-            break;
-        }
-        object.write(&piece[..count]).map_err(refused)?;
-    }
-    object.commit().map_err(refused)?;
-    let patient = Patient::of(&Attributes::of(&scanned.header));
-    Ok((scanned.header.study().as_str().to_owned(), patient))
+fn scan(file: impl Read, length: u64) -> Result<ScannedFile, NotTaken> {
+    Ok(scan_file(file, Some(length))?)
 }
 
 #[cfg(test)]

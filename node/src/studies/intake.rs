@@ -7,10 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::Digest;
 
+use crate::audit::Audit;
+use crate::audit::associations::Associations;
 use crate::chance::chance;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
-use crate::dicom::scp::{Caller, Incoming, Intake, ObjectWriter};
+use crate::dicom::scp::{Caller, Incoming, Intake, Notice, ObjectWriter};
 use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::parcels::{ObjectHead, SealingObject};
@@ -44,7 +46,7 @@ const BUSY: StoreFailure = StoreFailure::new(
 const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
-    "同じ SOP Instance UID で内容の違う画像が既にあります",
+    "同じ SOP Instance UID で内容の違う画像が既にあるため、隔離しました",
 );
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
@@ -67,6 +69,7 @@ pub struct StudyIntake {
     register: Register,
     room: Room,
     halted: AtomicBool,
+    associations: Associations,
 }
 
 impl StudyIntake {
@@ -76,6 +79,16 @@ impl StudyIntake {
             register,
             room,
             halted: AtomicBool::new(false),
+            associations: Associations::new(Audit::default()),
+        }
+    }
+
+    /// The same, telling this trail what modalities send.
+    #[must_use]
+    pub fn audited(self, audit: Audit) -> StudyIntake {
+        StudyIntake {
+            associations: Associations::new(audit),
+            ..self
         }
     }
 
@@ -103,7 +116,8 @@ impl StudyIntake {
         }
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes()).map_err(|_| MALFORMED)?;
         Ok(ArrivingObject {
-            register: &self.register,
+            intake: self,
+            caller: None,
             scanner: Some(Scanner::new(
                 TransferSyntax::from(syntax),
                 Limits::default(),
@@ -123,17 +137,30 @@ impl Intake for StudyIntake {
             sop_instance: object.sop_instance.to_owned(),
             transfer_syntax: object.transfer_syntax.to_owned(),
         };
-        Ok(Box::new(self.object(head)?))
+        let mut arriving = self.object(head)?;
+        arriving.caller = Some(object.caller.clone());
+        Ok(Box::new(arriving))
     }
 
     fn echo(&self, _: &Caller) -> bool {
         true
     }
+
+    fn notice(&self, notice: &Notice<'_>) {
+        notice.log();
+        self.associations.notice(notice);
+    }
+
+    fn left(&self, caller: &Caller) {
+        self.associations.left(caller);
+    }
 }
 
 /// An object on its way in. Dropped without `commit`, it has never been here.
 pub struct ArrivingObject<'a> {
-    register: &'a Register,
+    intake: &'a StudyIntake,
+    /// Who sends it; nobody sends what is imported.
+    caller: Option<Caller>,
     head: ObjectHead,
     scanner: Option<Scanner>,
     content: blake3::Hasher,
@@ -153,14 +180,15 @@ impl ArrivingObject<'_> {
             return Ok(());
         };
         let place = self
+            .intake
             .register
             .place(&study, now())
             .map_err(|error| failure(&error))?;
         let begun = SealingObject::begin(
-            self.register.parcels(),
+            self.intake.register.parcels(),
             &place.key,
             place.parcel,
-            self.register.site(),
+            self.intake.register.site(),
             place.slot,
             &mut chance(),
         );
@@ -175,7 +203,7 @@ impl ArrivingObject<'_> {
                 Ok(())
             }
             Err(error) => {
-                self.register.give_back(&place);
+                self.intake.register.give_back(&place);
                 Err(disk(&error))
             }
         }
@@ -226,16 +254,21 @@ impl ObjectWriter for ArrivingObject<'_> {
             return Err(FAILED);
         };
         let content = Digest::from_bytes(*self.content.finalize().as_bytes());
-        match self.register.add(&place, &header, sealed, content, now()) {
+        let register = &self.intake.register;
+        let added = register.add(&place, &header, sealed, content, now());
+        if let (Added::New | Added::Same, Some(caller)) = (&added, &self.caller) {
+            self.intake.associations.stored(caller, &header);
+        }
+        match added {
             Added::New => Ok(()),
-            outcome => {
-                let file = self.register.parcels().file_of(&place.parcel, place.slot);
-                std::fs::remove_file(file).map_err(|error| disk(&error))?;
-                if outcome == Added::Same {
-                    Ok(())
-                } else {
-                    Err(CONFLICT)
-                }
+            Added::Same => {
+                let file = register.parcels().file_of(&place.parcel, place.slot);
+                std::fs::remove_file(file).map_err(|error| disk(&error))
+            }
+            Added::Conflict => {
+                let aside = register.set_aside(&place, &header, content, now());
+                aside.map_err(|error| failure(&error))?;
+                Err(CONFLICT)
             }
         }
     }
@@ -245,7 +278,7 @@ impl Drop for ArrivingObject<'_> {
     fn drop(&mut self) {
         if let Some((place, sealing)) = self.sealing.take() {
             drop(sealing);
-            self.register.give_back(&place);
+            self.intake.register.give_back(&place);
         }
     }
 }

@@ -6,5 +6,7 @@ pub mod granted;
 pub mod import;
 pub mod intake;
 pub mod patient;
+pub mod quarantine;
 pub mod register;
+pub mod seen;
 pub mod study;

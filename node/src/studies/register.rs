@@ -21,6 +21,7 @@ use crate::dicom::uid::Uid;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::{Parcels, SealedObject};
 use crate::store::{Change, Rows, Store};
+use crate::studies::quarantine::Quarantine;
 use crate::studies::study::{STUDY_VERSION, Study};
 
 pub use self::error::RegisterError;
@@ -43,8 +44,9 @@ struct Shared {
     site: SiteId,
     parcels: Parcels,
     store: Store,
-    storage: StorageKey,
+    storage: Arc<StorageKey>,
     catalogue: Catalogue,
+    quarantine: Quarantine,
     held: Mutex<BTreeMap<ParcelId, Held>>,
     /// Held while a study is closed, so that nobody closes it a second time meanwhile.
     closing: Mutex<()>,
@@ -161,8 +163,11 @@ impl Register {
                 },
             );
         }
+        let storage = Arc::new(storage);
+        let quarantine = Quarantine::open(parcels.clone(), store.clone(), Arc::clone(&storage))?;
         Ok(Register {
             shared: Arc::new(Shared {
+                quarantine,
                 site,
                 parcels,
                 store,
@@ -177,6 +182,25 @@ impl Register {
     /// The sealed objects.
     pub fn parcels(&self) -> &Parcels {
         &self.shared.parcels
+    }
+
+    /// The objects that are set aside.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.shared.quarantine
+    }
+
+    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`].
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be stored.
+    pub fn set_aside(
+        &self,
+        place: &Place,
+        header: &Header,
+        content: Digest,
+        at: u64,
+    ) -> Result<(), RegisterError> {
+        self.shared.quarantine.take(place, header, content, at)
     }
 
     /// The site that seals here.
@@ -314,12 +338,7 @@ impl Register {
             .map(|(parcel, _)| parcel)
             .collect();
         for parcel in bare {
-            let key = parcel.as_bytes().to_vec();
-            self.shared.store.commit(Change {
-                removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
-                ..Change::default()
-            })?;
-            self.shared.parcels.remove(&parcel)?;
+            self.erase(&parcel)?;
         }
         Ok(())
     }
@@ -409,6 +428,34 @@ impl Register {
         Some(held.get(parcel)?.key.as_ref()?.duplicate())
     }
 
+    /// Removes a study as if it had never come; one that is not here, or that still arrives, is left alone. It must be
+    /// in no case. Returns whether it was removed.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when the disk fails.
+    pub fn remove(&self, parcel: &ParcelId) -> Result<bool, RegisterError> {
+        let removed = {
+            let mut held = self.lock();
+            let is_still = |held: &Held| held.writing == 0 && !held.closing;
+            held.extract_if(*parcel..=*parcel, |_, held| is_still(held))
+                .next()
+        };
+        if removed.is_none() {
+            return Ok(false);
+        }
+        self.erase(parcel)?;
+        Ok(true)
+    }
+
+    fn erase(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
+        let key = parcel.as_bytes().to_vec();
+        self.shared.store.commit(Change {
+            removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
+            ..Change::default()
+        })?;
+        Ok(self.shared.parcels.remove(parcel)?)
+    }
+
     /// Notes that the sealed objects of a closed study are removed; what is not here is no error.
     ///
     /// # Errors
@@ -423,6 +470,7 @@ impl Register {
         };
         study.put_away();
         self.shared.catalogue.forget(parcel);
+        self.shared.quarantine.discard_study(&study.uid)?;
         self.shared.store.commit(self.row(&study)?)?;
         if let Some(held) = self.lock().get_mut(parcel) {
             held.study = study;

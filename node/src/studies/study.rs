@@ -11,6 +11,7 @@ use crate::dicom::uid;
 use crate::parcels::SealedObject;
 use crate::studies::attributes::Attributes;
 use crate::studies::patient::Patient;
+use crate::studies::seen::Seen;
 
 /// Form of stored studies. A change needs a new number and a migration.
 pub const STUDY_VERSION: u8 = 1;
@@ -110,6 +111,9 @@ pub struct StudyObject {
     /// Instance Number (0020,0013).
     #[n(8)]
     pub number: Option<i32>,
+    /// What the check before sending needs; none when it came before that was kept.
+    #[n(9)]
+    pub seen: Option<Seen>,
 }
 
 impl Study {
@@ -162,6 +166,7 @@ impl Study {
             content,
             class: class_of(header),
             number: header.instance_number(),
+            seen: Some(Seen::of(header)),
         });
         self.last_at = at;
     }

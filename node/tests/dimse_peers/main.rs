@@ -9,13 +9,18 @@ mod house;
 mod memory;
 mod object;
 mod raw;
+mod shelf;
 
 mod archive;
+mod commit;
 mod crowd;
 mod hostile;
 mod library;
+mod priors;
 mod protected;
+mod query;
 mod receive;
+mod retrieve;
 mod send;
 mod send_to_dcmtk;
 mod trouble;

@@ -29,6 +29,8 @@ macro_rules! classes {
     };
 }
 
+pub(crate) use classes;
+
 classes! {
     /// Modality, by the codes of DICOM (0008,0060).
     Modality {

@@ -26,6 +26,7 @@ impl Service {
             Command::TakeNotice(notice) => self.take_notice(turn, &notice),
             Command::AnnounceAddresses(addresses) => self.announce_addresses(turn, addresses),
             Command::AnnounceCapacity(slots) => self.announce_capacity(turn, slots),
+            Command::NoteCheck(parcel, check) => Ok(self.note_check(turn, parcel, check)),
             Command::OpenCase(open) => self.open_case(turn, *open),
             Command::Offer { case, to } => self.offer(turn, case, &to),
             Command::Withdraw(case, reason) => self.withdraw(turn, case, reason),

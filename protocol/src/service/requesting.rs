@@ -8,6 +8,7 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_keys::signed::Signed;
 
 use crate::case::CaseId;
+use crate::case::check::Check;
 use crate::case::event::{Grant, Link, Proposal, ReaderEvent, RequesterEvent, WithdrawalReason};
 use crate::case::phase::{Phase, Standing};
 use crate::case::report::ReportIssued;
@@ -31,12 +32,25 @@ impl Service {
             return Err(CannotDo::TooManyCases);
         }
         let to = self.check_candidates(&open.to, turn.now)?;
+        let may_be_sent = open.check.may_be_sent();
+        self.note_check(turn, open.manifest.parcel, open.check);
+        if !may_be_sent {
+            return Err(CannotDo::HeldBack);
+        }
         let case = CaseId::random(&mut self.rng);
         self.keep_content_key(turn, open.manifest.parcel, open.key);
         self.note(turn, Record::CaseOpened(case, open.manifest, open.terms));
         self.note(turn, Record::CaseChecked(case));
         self.offer_to(turn, case, &to)?;
         Ok(Answer::Opened(case))
+    }
+
+    /// Notes what the check before sending found. The same again is no news.
+    pub(crate) fn note_check(&mut self, turn: &mut Turn, parcel: ParcelId, check: Check) -> Answer {
+        if self.state.checks.get(&parcel) != Some(&check) {
+            self.note(turn, Record::StudyChecked(parcel, check));
+        }
+        Answer::Done
     }
 
     /// Checks whom to ask; gives each once, with the agreement it falls under.

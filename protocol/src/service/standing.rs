@@ -57,6 +57,7 @@ impl Service {
             | Command::Accept { .. }
             | Command::AcceptAgreement(_)
             | Command::RevokePerson(_)
+            | Command::NoteCheck(..)
             | Command::OpenCase(_)
             | Command::Offer { .. }
             | Command::Withdraw(..)

@@ -11,6 +11,7 @@ mod kit;
 
 mod additions;
 mod candidates;
+mod checking;
 mod declining;
 mod documents;
 mod formats;

@@ -3,6 +3,7 @@
 
 use dokuei_keys::id::{DocumentId, SiteId};
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::check::Check;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::report::{Reception, ReportStatus};
 use dokuei_protocol::case::terms::{CaseTerms, Modality, Priority, Specialty};
@@ -306,6 +307,7 @@ impl World {
         let open = OpenCase {
             manifest: reference,
             key,
+            check: Check::default(),
             terms,
             to,
         };

@@ -1,5 +1,7 @@
-//! Command sets (PS3.7 section 6.3.1): group 0000, always Implicit VR Little Endian.
+//! Command sets (PS3.7 section 6.3.1) as they are read: group 0000, always Implicit VR Little Endian.
 
+use super::element;
+use crate::dicom::pdu::AeTitle;
 use crate::dicom::pdu::uid::uid_field;
 
 /// The longest command set taken. C-STORE needs about 200 bytes; the longest the standard can
@@ -10,31 +12,21 @@ pub(crate) const COMMAND_LIMIT: usize = 16 * 1024;
 pub(crate) mod field {
     pub(crate) const C_STORE_RQ: u16 = 0x0001;
     pub(crate) const C_STORE_RSP: u16 = 0x8001;
+    pub(crate) const C_GET_RQ: u16 = 0x0010;
+    pub(crate) const C_FIND_RQ: u16 = 0x0020;
+    pub(crate) const C_FIND_RSP: u16 = 0x8020;
+    pub(crate) const C_MOVE_RQ: u16 = 0x0021;
+    pub(crate) const C_MOVE_RSP: u16 = 0x8021;
     pub(crate) const C_ECHO_RQ: u16 = 0x0030;
     pub(crate) const C_ECHO_RSP: u16 = 0x8030;
+    pub(crate) const N_EVENT_REPORT_RQ: u16 = 0x0100;
+    pub(crate) const N_EVENT_REPORT_RSP: u16 = 0x8100;
+    pub(crate) const N_ACTION_RQ: u16 = 0x0130;
+    pub(crate) const N_ACTION_RSP: u16 = 0x8130;
     pub(crate) const C_CANCEL_RQ: u16 = 0x0FFF;
     /// Set in every response.
     pub(crate) const RESPONSE: u16 = 0x8000;
 }
-
-/// Element numbers of group 0000.
-mod element {
-    pub(super) const GROUP_LENGTH: u16 = 0x0000;
-    pub(super) const AFFECTED_SOP_CLASS: u16 = 0x0002;
-    pub(super) const COMMAND_FIELD: u16 = 0x0100;
-    pub(super) const MESSAGE_ID: u16 = 0x0110;
-    pub(super) const RESPONDED_MESSAGE_ID: u16 = 0x0120;
-    pub(super) const PRIORITY: u16 = 0x0700;
-    pub(super) const DATA_SET_TYPE: u16 = 0x0800;
-    pub(super) const STATUS: u16 = 0x0900;
-    pub(super) const ERROR_COMMENT: u16 = 0x0902;
-    pub(super) const AFFECTED_SOP_INSTANCE: u16 = 0x1000;
-}
-
-/// Command Data Set Type: no data set follows (PS3.7 annex E.1). Any other value: one follows.
-const NO_DATA_SET: u16 = 0x0101;
-const DATA_SET_FOLLOWS: u16 = 0x0001;
-const MEDIUM_PRIORITY: u16 = 0x0000;
 
 /// A UID element of a command set.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,16 +56,33 @@ impl UidElement {
     }
 }
 
-/// The elements of a command set that concern C-ECHO and C-STORE.
+/// How many sub-operations of a C-MOVE or C-GET there are left and were done (PS3.7 section 9.1.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Not in every response.
+    pub(crate) remaining: Option<u16>,
+    pub(crate) completed: u16,
+    pub(crate) failed: u16,
+    pub(crate) warning: u16,
+}
+
+/// The elements of a command set that concern the services spoken here.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) field: u16,
     pub(crate) message_id: Option<u16>,
     pub(crate) responded_message_id: Option<u16>,
+    /// Affected SOP Class UID; of an N-ACTION the requested one.
     pub(crate) sop_class: UidElement,
+    /// Affected SOP Instance UID; of an N-ACTION the requested one.
     pub(crate) sop_instance: UidElement,
     pub(crate) status: Option<u16>,
     pub(crate) has_data_set: bool,
+    /// Where a C-MOVE is to send; nothing when it is no AE title.
+    pub(crate) move_destination: Option<AeTitle>,
+    /// Action Type ID of an N-ACTION, Event Type ID of an N-EVENT-REPORT.
+    pub(crate) type_id: Option<u16>,
+    pub(crate) counts: Counts,
 }
 
 impl Command {
@@ -93,14 +102,29 @@ impl Command {
             sop_instance: UidElement::Absent,
             status: None,
             has_data_set: false,
+            move_destination: None,
+            type_id: None,
+            counts: Counts::default(),
         };
         let mut rest = bytes;
         while !rest.is_empty() {
             let (number, value, behind) = split_element(rest)?;
             rest = behind;
             match number {
-                element::AFFECTED_SOP_CLASS => command.sop_class = UidElement::read(value),
-                element::AFFECTED_SOP_INSTANCE => command.sop_instance = UidElement::read(value),
+                element::AFFECTED_SOP_CLASS | element::REQUESTED_SOP_CLASS => {
+                    command.sop_class = UidElement::read(value);
+                }
+                element::AFFECTED_SOP_INSTANCE | element::REQUESTED_SOP_INSTANCE => {
+                    command.sop_instance = UidElement::read(value);
+                }
+                element::MOVE_DESTINATION => command.move_destination = title(value),
+                element::EVENT_TYPE | element::ACTION_TYPE => {
+                    command.type_id = Some(short(value)?);
+                }
+                element::REMAINING => command.counts.remaining = Some(short(value)?),
+                element::COMPLETED => command.counts.completed = short(value)?,
+                element::FAILED => command.counts.failed = short(value)?,
+                element::WARNING => command.counts.warning = short(value)?,
                 element::COMMAND_FIELD => field = Some(short(value)?),
                 element::MESSAGE_ID => command.message_id = Some(short(value)?),
                 element::RESPONDED_MESSAGE_ID => {
@@ -115,7 +139,7 @@ impl Command {
         }
         command.field = field.ok_or("a command set has no command field")?;
         let data_set_type = data_set_type.ok_or("a command set has no data set type")?;
-        command.has_data_set = data_set_type != NO_DATA_SET;
+        command.has_data_set = data_set_type != element::NO_DATA_SET;
         Ok(command)
     }
 }
@@ -141,99 +165,21 @@ fn short(value: &[u8]) -> Result<u16, &'static str> {
     }
 }
 
-/// Collects elements in ascending order and puts the group length in front.
-struct Encoder(Vec<u8>);
-
-impl Encoder {
-    fn new() -> Self {
-        Encoder(Vec::with_capacity(256))
-    }
-
-    fn element(mut self, number: u16, value: &[u8], padding: u8) -> Self {
-        let length = value.len() + value.len() % 2;
-        self.0.extend_from_slice(&[0, 0]);
-        self.0.extend_from_slice(&number.to_le_bytes());
-        self.0.extend_from_slice(&(length as u32).to_le_bytes());
-        self.0.extend_from_slice(value);
-        if value.len() % 2 == 1 {
-            self.0.push(padding);
-        }
-        self
-    }
-
-    fn short(self, number: u16, value: u16) -> Self {
-        self.element(number, &value.to_le_bytes(), 0)
-    }
-
-    fn uid(self, number: u16, value: &str) -> Self {
-        self.element(number, value.as_bytes(), 0)
-    }
-
-    fn optional_uid(self, number: u16, value: Option<&str>) -> Self {
-        match value {
-            Some(uid) => self.uid(number, uid),
-            None => self,
-        }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        let length = (self.0.len() as u32).to_le_bytes();
-        let mut whole = Encoder(Vec::with_capacity(self.0.len() + 12));
-        whole = whole.element(element::GROUP_LENGTH, &length, 0);
-        whole.0.extend_from_slice(&self.0);
-        whole.0
-    }
-}
-
-/// C-ECHO-RQ for the Verification SOP Class.
-pub(crate) fn echo_request(message_id: u16) -> Vec<u8> {
-    Encoder::new()
-        .uid(element::AFFECTED_SOP_CLASS, super::VERIFICATION)
-        .short(element::COMMAND_FIELD, field::C_ECHO_RQ)
-        .short(element::MESSAGE_ID, message_id)
-        .short(element::DATA_SET_TYPE, NO_DATA_SET)
-        .finish()
-}
-
-/// C-STORE-RQ with medium priority; a data set follows.
-pub(crate) fn store_request(message_id: u16, sop_class: &str, sop_instance: &str) -> Vec<u8> {
-    Encoder::new()
-        .uid(element::AFFECTED_SOP_CLASS, sop_class)
-        .short(element::COMMAND_FIELD, field::C_STORE_RQ)
-        .short(element::MESSAGE_ID, message_id)
-        .short(element::PRIORITY, MEDIUM_PRIORITY)
-        .short(element::DATA_SET_TYPE, DATA_SET_FOLLOWS)
-        .uid(element::AFFECTED_SOP_INSTANCE, sop_instance)
-        .finish()
-}
-
-/// The response to `request` with `status` and, for a failure, an error comment (VR LO).
-pub(crate) fn response(request: &Command, status: u16, comment: Option<&str>) -> Vec<u8> {
-    let mut encoder = Encoder::new()
-        .optional_uid(element::AFFECTED_SOP_CLASS, request.sop_class.valid())
-        .short(element::COMMAND_FIELD, request.field | field::RESPONSE)
-        .short(
-            element::RESPONDED_MESSAGE_ID,
-            request.message_id.unwrap_or(0),
-        )
-        .short(element::DATA_SET_TYPE, NO_DATA_SET)
-        .short(element::STATUS, status);
-    if let Some(text) = comment {
-        encoder = encoder.element(element::ERROR_COMMENT, text.as_bytes(), b' ');
-    }
-    encoder
-        .optional_uid(element::AFFECTED_SOP_INSTANCE, request.sop_instance.valid())
-        .finish()
+/// An AE title, padded with spaces or with NULs.
+fn title(value: &[u8]) -> Option<AeTitle> {
+    let text = std::str::from_utf8(value).ok()?;
+    text.trim_end_matches('\0').parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::dimse::message::{Answer, echo_request, response, store_request};
     use proptest::prelude::*;
 
     #[test]
     fn a_store_request_is_read_back() {
-        let bytes = store_request(7, "1.2.840.10008.5.1.4.1.1.2", "1.2.3");
+        let bytes = store_request(7, "1.2.840.10008.5.1.4.1.1.2", "1.2.3", None);
         assert_eq!(
             u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize,
             bytes.len() - 12
@@ -248,10 +194,10 @@ mod tests {
 
     #[test]
     fn a_response_carries_status_and_message_id() {
-        let request = Command::decode(&store_request(9, "1.2", "1.2.3"))
+        let request = Command::decode(&store_request(9, "1.2", "1.2.3", None))
             .ok()
             .unwrap();
-        let bytes = response(&request, 0xA700, Some("disk full"));
+        let bytes = response(&request, &Answer::failure(0xA700, Some("disk full")));
         assert_eq!(bytes.len() % 2, 0);
         let answer = Command::decode(&bytes).ok().unwrap();
         assert_eq!(answer.field, field::C_STORE_RSP);
@@ -275,10 +221,10 @@ mod tests {
 
     #[test]
     fn a_hostile_uid_is_not_kept() {
-        let bytes = store_request(1, "1.2", "../../etc/passwd");
+        let bytes = store_request(1, "1.2", "../../etc/passwd", None);
         let command = Command::decode(&bytes).ok().unwrap();
         assert!(command.sop_instance == UidElement::Invalid);
-        let answer = Command::decode(&response(&command, 0x0117, None))
+        let answer = Command::decode(&response(&command, &Answer::status(0x0117)))
             .ok()
             .unwrap();
         assert!(answer.sop_instance == UidElement::Absent);

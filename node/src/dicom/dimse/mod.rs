@@ -1,9 +1,17 @@
-//! DIMSE messages (PS3.7): the command sets of C-ECHO and C-STORE, their statuses, and which
-//! abstract syntaxes belong to which service.
+//! DIMSE messages (PS3.7): command sets, their statuses, the information models of query and
+//! retrieve, and which abstract syntaxes belong to which service.
 
 pub(crate) mod command;
+pub(crate) mod commitment;
+mod element;
+mod failure;
+pub(crate) mod message;
+mod query;
 mod service;
 mod status;
 
-pub use service::{Service, VERIFICATION};
+pub use commitment::{Committed, Reference, Verdict};
+pub use failure::{QueryFailure, QueryStatus};
+pub use query::{Level, Model};
+pub use service::{COMMITMENT, COMMITMENT_INSTANCE, Service, VERIFICATION};
 pub use status::{StatusMeaning, StoreFailure, StoreStatus, judge_store_status};

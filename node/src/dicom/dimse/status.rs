@@ -81,13 +81,17 @@ impl StoreFailure {
 
     /// The Error Comment (0000,0902), if it may be sent.
     pub fn comment(&self) -> Option<&'static str> {
-        let fits = (1..=COMMENT_LIMIT).contains(&self.comment.len());
-        let printable = self
-            .comment
-            .bytes()
-            .all(|b| (0x20..0x7f).contains(&b) && b != b'\\');
-        (fits && printable).then_some(self.comment)
+        sendable(self.comment)
     }
+}
+
+/// `comment`, if it fits the element: 1–64 printable ASCII characters without backslash.
+pub(super) fn sendable(comment: &'static str) -> Option<&'static str> {
+    let fits = (1..=COMMENT_LIMIT).contains(&comment.len());
+    let printable = comment
+        .bytes()
+        .all(|b| (0x20..0x7f).contains(&b) && b != b'\\');
+    (fits && printable).then_some(comment)
 }
 
 impl Explain for StoreFailure {

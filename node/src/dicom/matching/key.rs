@@ -95,7 +95,7 @@ impl Matcher {
     }
 }
 
-fn codes<'a>(subject: &'a dyn Subject, tag: Tag) -> impl Iterator<Item = &'a str> {
+fn codes(subject: &dyn Subject, tag: Tag) -> impl Iterator<Item = &str> {
     let bytes = subject.bytes(tag).map(trim_padding).unwrap_or_default();
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     text.split('\\')

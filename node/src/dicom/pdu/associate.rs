@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::item::Cursor;
+use super::proposals::Proposals;
 use super::title::AeTitle;
 use super::uid::uid_field;
 use super::writer::put_header;
@@ -49,6 +50,7 @@ pub(crate) struct AssociateRequest {
     pub(crate) contexts: Vec<ProposedContext>,
     /// Longest P-DATA-TF body the sender takes; 0 is no limit.
     pub(crate) maximum_length: u32,
+    pub(crate) proposals: Proposals,
 }
 
 /// Result of a proposed context (PS3.8 table 9-18).
@@ -76,6 +78,8 @@ pub(crate) struct AssociateAccept {
     pub(crate) contexts: Vec<AnsweredContext>,
     /// Longest P-DATA-TF body the sender takes; 0 is no limit.
     pub(crate) maximum_length: u32,
+    /// What is granted of the requestor's.
+    pub(crate) proposals: Proposals,
 }
 
 impl ProposedContext {
@@ -172,7 +176,7 @@ impl AssociateRequest {
         )?;
         cursor.take(32)?;
         let mut application_context = None;
-        let mut maximum_length = UNSTATED_MAXIMUM;
+        let mut user = (UNSTATED_MAXIMUM, Proposals::default());
         let mut contexts = Vec::new();
         let mut seen = BTreeSet::new();
         while !cursor.is_empty() {
@@ -184,7 +188,7 @@ impl AssociateRequest {
                     check_id(context.id, &mut seen, &item)?;
                     contexts.push(context);
                 }
-                USER_INFORMATION_ITEM => maximum_length = maximum_length_of(item)?,
+                USER_INFORMATION_ITEM => user = user_information(item)?,
                 _unrecognised => {}
             }
         }
@@ -200,7 +204,8 @@ impl AssociateRequest {
             calling,
             application_context,
             contexts,
-            maximum_length,
+            maximum_length: user.0,
+            proposals: user.1,
         })
     }
 
@@ -213,6 +218,7 @@ impl AssociateRequest {
             application_context: APPLICATION_CONTEXT.to_owned(),
             contexts,
             maximum_length: ADVERTISED_PDU,
+            proposals: Proposals::default(),
         }
     }
 
@@ -230,7 +236,7 @@ impl AssociateRequest {
         for context in &self.contexts {
             context.encode(&mut body);
         }
-        put_user_information(&mut body, self.maximum_length);
+        put_user_information(&mut body, self.maximum_length, &self.proposals);
         whole(PduKind::AssociateRequest, &body)
     }
 
@@ -249,7 +255,7 @@ impl AssociateAccept {
         let mut cursor = Cursor::new(body, PduKind::AssociateAccept);
         // Version and the echoed titles are not to be tested (PS3.8 section 9.3.3).
         cursor.take(68)?;
-        let mut maximum_length = UNSTATED_MAXIMUM;
+        let mut user = (UNSTATED_MAXIMUM, Proposals::default());
         let mut contexts = Vec::new();
         let mut seen = BTreeSet::new();
         while !cursor.is_empty() {
@@ -260,13 +266,14 @@ impl AssociateAccept {
                     check_id(context.id, &mut seen, &item)?;
                     contexts.push(context);
                 }
-                USER_INFORMATION_ITEM => maximum_length = maximum_length_of(item)?,
+                USER_INFORMATION_ITEM => user = user_information(item)?,
                 _unrecognised => {}
             }
         }
         Ok(AssociateAccept {
             contexts,
-            maximum_length,
+            maximum_length: user.0,
+            proposals: user.1,
         })
     }
 
@@ -285,7 +292,7 @@ impl AssociateAccept {
                 put_uid(out, TRANSFER_SYNTAX_ITEM, syntax.unwrap_or_default());
             });
         }
-        put_user_information(&mut body, self.maximum_length);
+        put_user_information(&mut body, self.maximum_length, &self.proposals);
         whole(PduKind::AssociateAccept, &body)
     }
 }
@@ -313,10 +320,11 @@ fn check_id(id: u8, seen: &mut BTreeSet<u8>, item: &Cursor<'_>) -> Result<(), Pd
     Ok(())
 }
 
-/// The maximum length sub-item of the user information; the others do not concern us: role
-/// selection and asynchronous operations stay at their defaults when they are not answered.
-fn maximum_length_of(mut cursor: Cursor<'_>) -> Result<u32, PduFault> {
+/// The maximum length and the negotiations of the user information; what is not answered there stays
+/// at its default.
+fn user_information(mut cursor: Cursor<'_>) -> Result<(u32, Proposals), PduFault> {
     let mut maximum = UNSTATED_MAXIMUM;
+    let mut proposals = Proposals::default();
     while !cursor.is_empty() {
         let (kind, item) = cursor.item()?;
         if kind == MAXIMUM_LENGTH_ITEM {
@@ -324,9 +332,11 @@ fn maximum_length_of(mut cursor: Cursor<'_>) -> Result<u32, PduFault> {
                 return Err(item.malformed("the maximum length is not four bytes"));
             };
             maximum = u32::from_be_bytes(bytes);
+        } else {
+            proposals.take(kind, item)?;
         }
     }
-    Ok(maximum)
+    Ok((maximum, proposals))
 }
 
 /// An item: type, reserved byte, length of what `fill` writes. Our own items are far below 64 KiB.
@@ -350,12 +360,15 @@ fn put_titles(out: &mut Vec<u8>, called: &AeTitle, calling: &AeTitle) {
     out.extend_from_slice(&[0; 32]);
 }
 
-fn put_user_information(out: &mut Vec<u8>, maximum_length: u32) {
+fn put_user_information(out: &mut Vec<u8>, maximum_length: u32, proposals: &Proposals) {
     put_item(out, USER_INFORMATION_ITEM, |out| {
         put_item(out, MAXIMUM_LENGTH_ITEM, |out| {
             out.extend_from_slice(&maximum_length.to_be_bytes());
         });
         put_uid(out, IMPLEMENTATION_CLASS_ITEM, IMPLEMENTATION_CLASS_UID);
+        proposals.put(out, |out, kind, bytes| {
+            put_item(out, kind, |out| out.extend_from_slice(bytes));
+        });
         put_uid(out, IMPLEMENTATION_VERSION_ITEM, IMPLEMENTATION_VERSION);
     });
 }

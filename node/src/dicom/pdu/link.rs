@@ -188,6 +188,53 @@ impl TcpLink {
         Ok(())
     }
 
+    /// Whether something can be read within `limit` (nothing: at this moment) without waiting. The end of the
+    /// connection can be read too.
+    pub(crate) fn arrives_within(&mut self, limit: Duration) -> Result<bool, LinkFault> {
+        let mut limit = limit;
+        loop {
+            if let Some(tls) = &mut self.tls {
+                let state = tls.process_new_packets().map_err(LinkFault::Tls)?;
+                if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() {
+                    return Ok(true);
+                }
+            }
+            if !self.is_readable(limit)? {
+                return Ok(false);
+            }
+            let Some(tls) = &mut self.tls else {
+                return Ok(true);
+            };
+            if tls.read_tls(&mut self.socket).map_err(LinkFault::of)? == 0 {
+                return Ok(true);
+            }
+            // What came may be of TLS itself only; that is not waited for a second time.
+            limit = Duration::ZERO;
+        }
+    }
+
+    /// Whether the socket has bytes, or its end, within `limit`.
+    fn is_readable(&mut self, limit: Duration) -> Result<bool, LinkFault> {
+        // A time-out of nothing would be none.
+        let at_once = limit.is_zero();
+        if at_once {
+            self.socket.set_nonblocking(true)?;
+        } else {
+            self.socket.set_read_timeout(Some(limit))?;
+        }
+        let peeked = self.socket.peek(&mut [0]);
+        if at_once {
+            self.socket.set_nonblocking(false)?;
+        } else {
+            self.socket.set_read_timeout(Some(TICK))?;
+        }
+        match peeked {
+            Ok(_) => Ok(true),
+            Err(why) if is_tick(&why) => Ok(false),
+            Err(why) => Err(LinkFault::of(why)),
+        }
+    }
+
     /// Write what TLS has ready.
     fn flush(&mut self, watch: &mut Watch) -> Result<(), LinkFault> {
         while let Some(tls) = self.tls.as_mut().filter(|tls| tls.wants_write()) {

@@ -14,6 +14,7 @@ pub(crate) mod associate;
 pub(crate) mod fault;
 pub(crate) mod item;
 pub(crate) mod link;
+pub(crate) mod proposals;
 pub(crate) mod reader;
 pub(crate) mod rejection;
 pub(crate) mod title;

@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::link::is_tick;
+use super::link::{TcpLink, is_tick};
 use super::watch::Watch;
 use super::{Abort, LinkFault, PDU_HEADER, PduFault, PduKind, READ_BUFFER, VALUE_HEADER};
 
@@ -245,6 +245,16 @@ impl<R: Read> PduReader<R> {
                 Err(e) => return Err(LinkFault::of(e)),
             }
         }
+    }
+}
+
+impl PduReader<TcpLink> {
+    /// Whether the peer's next bytes are here, or come within `limit`.
+    pub(crate) fn arrives_within(&mut self, limit: Duration) -> Result<bool, LinkFault> {
+        if self.start < self.end {
+            return Ok(true);
+        }
+        self.source.arrives_within(limit)
     }
 }
 

@@ -53,10 +53,19 @@ pub(crate) fn chunk_length(largest: u32) -> usize {
 
 /// A whole command set as P-DATA-TF PDUs of at most `largest` bytes.
 pub(crate) fn put_command(out: &mut Vec<u8>, context: u8, command: &[u8], largest: u32) {
-    let mut chunks = command.chunks(chunk_length(largest)).peekable();
+    put_message(out, context, true, command, largest);
+}
+
+/// A whole data set, likewise.
+pub(crate) fn put_data_set(out: &mut Vec<u8>, context: u8, data_set: &[u8], largest: u32) {
+    put_message(out, context, false, data_set, largest);
+}
+
+fn put_message(out: &mut Vec<u8>, context: u8, is_command: bool, bytes: &[u8], largest: u32) {
+    let mut chunks = bytes.chunks(chunk_length(largest)).peekable();
     while let Some(chunk) = chunks.next() {
-        let is_last = chunks.peek().is_none();
-        out.extend_from_slice(&data_header(context, true, is_last, chunk.len() as u32));
+        let (is_last, length) = (chunks.peek().is_none(), chunk.len() as u32);
+        out.extend_from_slice(&data_header(context, is_command, is_last, length));
         out.extend_from_slice(chunk);
     }
 }

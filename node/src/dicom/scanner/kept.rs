@@ -19,6 +19,7 @@ pub(crate) const WANTED: &[Tag] = &[
     tags::SERIES_TIME,
     tags::ACCESSION_NUMBER,
     tags::MODALITY,
+    tags::CONVERSION_TYPE,
     tags::INSTITUTION_NAME,
     tags::REFERRING_PHYSICIAN_NAME,
     tags::TIMEZONE_OFFSET_FROM_UTC,
@@ -35,12 +36,17 @@ pub(crate) const WANTED: &[Tag] = &[
     tags::SERIES_INSTANCE_UID,
     tags::STUDY_ID,
     tags::SERIES_NUMBER,
+    tags::ACQUISITION_NUMBER,
     tags::INSTANCE_NUMBER,
     tags::IMAGE_POSITION_PATIENT,
     tags::IMAGE_ORIENTATION_PATIENT,
     tags::LATERALITY,
     tags::IMAGE_LATERALITY,
+    tags::IMAGES_IN_ACQUISITION,
     tags::SLICE_LOCATION,
+    tags::NUMBER_OF_STUDY_RELATED_SERIES,
+    tags::NUMBER_OF_STUDY_RELATED_INSTANCES,
+    tags::NUMBER_OF_SERIES_RELATED_INSTANCES,
     tags::SAMPLES_PER_PIXEL,
     tags::PHOTOMETRIC_INTERPRETATION,
     tags::NUMBER_OF_FRAMES,
@@ -48,6 +54,7 @@ pub(crate) const WANTED: &[Tag] = &[
     tags::COLUMNS,
     tags::BITS_ALLOCATED,
     tags::BITS_STORED,
+    tags::BURNED_IN_ANNOTATION,
 ];
 
 /// The attributes that say which object and which patient this is. Two parsers that disagree about

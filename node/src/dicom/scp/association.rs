@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::admission::Place;
+use super::commitment::Debts;
 use super::negotiation::{Agreement, NotLetIn, admit, negotiate};
 use super::shared::Shared;
 use super::{Caller, Notice};
-use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
+use crate::dicom::dimse::command::{COMMAND_LIMIT, Command};
 use crate::dicom::pdu::associate::AssociateRequest;
 use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::reader::{Arrival, PduReader};
@@ -43,6 +44,12 @@ pub(super) struct Association<'s> {
     pub(super) in_object: bool,
     address: SocketAddr,
     command: Vec<u8>,
+    /// Of the last request of ours.
+    message_id: u16,
+    /// What storage commitment owes the peer.
+    pub(super) debts: Debts,
+    /// Cancels that came for what was not under way.
+    pub(super) strays: u32,
 }
 
 /// Serve one connection to its end. `crowded`: there is no place, only say so.
@@ -77,12 +84,19 @@ pub(super) fn serve(
         in_object: false,
         address,
         command: Vec::new(),
+        message_id: 0,
+        debts: Debts::default(),
+        strays: 0,
     };
     let mut caller = None;
     let served = agreed.and_then(|()| association.run(crowded, &mut caller));
     if let Err(fault) = served {
         association.end(&fault, caller.as_ref());
     }
+    if let Some(caller) = &caller {
+        shared.intake.left(caller);
+    }
+    association.postpone_debts();
     let closing = if shared.stopping.load(Ordering::Relaxed) {
         limits.closing.min(PARTING)
     } else {
@@ -116,7 +130,8 @@ impl Association<'_> {
             Ok(permission) => {
                 caller.permission = permission;
                 let caller = &*caller;
-                let agreement = negotiate(request, &self.shared.config);
+                let offers = self.shared.services.offers(caller);
+                let agreement = negotiate(request, &self.shared.config, offers);
                 if agreement.contexts.is_empty() {
                     self.shared
                         .intake
@@ -151,6 +166,7 @@ impl Association<'_> {
             if self.shared.stopping.load(Ordering::Relaxed) {
                 return Err(LinkFault::Stopping);
             }
+            self.pay(agreement)?;
             self.place.rest();
             let idle = self.shared.config.limits.idle;
             self.reader
@@ -164,7 +180,10 @@ impl Association<'_> {
     }
 
     /// The next whole command set and its context; nothing when the peer releases.
-    fn next_command(&mut self, agreement: &Agreement) -> Result<Option<(u8, Command)>, LinkFault> {
+    pub(super) fn next_command(
+        &mut self,
+        agreement: &Agreement,
+    ) -> Result<Option<(u8, Command)>, LinkFault> {
         self.command.clear();
         let mut begun = None;
         for _ in 0..COMMAND_FRAGMENTS {
@@ -206,57 +225,12 @@ impl Association<'_> {
         ))
     }
 
-    fn obey(
-        &mut self,
-        caller: &Caller,
-        agreement: &Agreement,
-        context: u8,
-        command: &Command,
-    ) -> Result<(), LinkFault> {
-        const PROCESSING_FAILURE: u16 = 0x0110;
-        const UNRECOGNISED_OPERATION: u16 = 0x0211;
-        match command.field {
-            field::C_STORE_RQ => {
-                let (status, comment) = self.store(caller, agreement, context, command)?;
-                self.respond(agreement, context, command, status, comment)
-            }
-            field::C_ECHO_RQ => {
-                self.pass_over_data_set(context, command)?;
-                let well = self.shared.intake.echo(caller);
-                let status = if well { 0 } else { PROCESSING_FAILURE };
-                self.respond(agreement, context, command, status, None)
-            }
-            // Nothing here takes long enough to be cancelled, and it has no response.
-            field::C_CANCEL_RQ => Ok(()),
-            code if code & field::RESPONSE != 0 => Err(LinkFault::Message(
-                "a response came to a request never made",
-            )),
-            _other_service => {
-                self.pass_over_data_set(context, command)?;
-                self.respond(agreement, context, command, UNRECOGNISED_OPERATION, None)
-            }
-        }
+    pub(super) fn next_message_id(&mut self) -> u16 {
+        self.message_id = self.message_id.checked_add(1).unwrap_or(1);
+        self.message_id
     }
 
-    /// Answer `command` in one write.
-    fn respond(
-        &mut self,
-        agreement: &Agreement,
-        context: u8,
-        command: &Command,
-        status: u16,
-        comment: Option<&str>,
-    ) -> Result<(), LinkFault> {
-        if command.message_id.is_none() {
-            return Err(LinkFault::Message("a request has no message ID"));
-        }
-        let response = command::response(command, status, comment);
-        let mut pdus = Vec::with_capacity(512);
-        writer::put_command(&mut pdus, context, &response, agreement.largest_pdu);
-        self.send(&pdus)
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
         let mut watch = Watch::flow(self.shared.config.limits.rate);
         self.reader.source_mut().send(bytes, &mut watch)
     }

@@ -50,8 +50,11 @@ pub trait Intake: Send + Sync {
     /// Something an operator may want to know: one line, without patient data. Notices about
     /// connections are limited to 100 a minute; those about refused objects come with each object.
     fn notice(&self, notice: &Notice<'_>) {
-        tracing::warn!(target: "dokuei::dicom::scp", code = notice.code(), "{notice}");
+        notice.log();
     }
+
+    /// An association that said who it is has ended, however it did.
+    fn left(&self, _caller: &Caller) {}
 }
 
 /// Takes one object's data set. Dropped without `commit`, the object has never been here.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::admission::{Admission, Admissions};
 use super::association::{Door, serve};
 use super::shared::{Ports, Shared};
-use super::{Intake, Notice, ScpConfig, ScpError};
+use super::{Intake, Notice, ScpConfig, ScpError, Services};
 
 /// Stack of an association's thread. The intake runs on it; only pages touched cost memory.
 const STACK: usize = 2 * 1024 * 1024;
@@ -32,6 +32,18 @@ impl Scp {
     /// # Errors
     /// The address cannot be listened on.
     pub fn start(config: ScpConfig, intake: Arc<dyn Intake>) -> Result<Self, ScpError> {
+        Scp::serve(config, intake, Services::default())
+    }
+
+    /// The same, offering these services too.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn serve(
+        config: ScpConfig,
+        intake: Arc<dyn Intake>,
+        services: Services,
+    ) -> Result<Self, ScpError> {
         let (listener, local_addr) = bind(config.address)?;
         let tls = config.tls.as_ref().map(|door| bind(door.address));
         let tls = tls.transpose()?;
@@ -42,7 +54,7 @@ impl Scp {
             tls: tls_addr.map(|address| address.port()),
         };
         let admissions = Admissions::new(config.limits);
-        let shared = Shared::new(config, intake, Arc::clone(&stopping), ports);
+        let shared = Shared::new(config, intake, services, Arc::clone(&stopping), ports);
         let shared = Arc::new(shared);
         // Dropped after a failure, it stops what has begun.
         let mut scp = Scp {

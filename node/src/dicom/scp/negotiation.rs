@@ -4,23 +4,51 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::config::{Accept, Called, ScpConfig};
+use super::services::Offers;
 use crate::dicom::dimse::Service;
 use crate::dicom::pdu::associate::{
     AnsweredContext, AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
 };
+use crate::dicom::pdu::proposals::{Extended, Proposals, Role};
 use crate::dicom::pdu::writer::largest_pdu;
 use crate::dicom::pdu::{
     ADVERTISED_PDU, APPLICATION_CONTEXT, Rejection, RejectionReason, SMALLEST_PEER_PDU,
 };
+use crate::dicom::scanner::Encoding;
 use crate::entities::{Permission, Refusal};
 
 /// The root of the transfer syntaxes the standard registers.
 const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
 
+/// The transfer syntaxes that identifiers and other small data sets are read and written in.
+const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
+    ("1.2.840.10008.1.2", Encoding::ImplicitLittle),
+    ("1.2.840.10008.1.2.1", Encoding::ExplicitLittle),
+    ("1.2.840.10008.1.2.2", Encoding::ExplicitBig),
+];
+
+/// Operations at a time, whatever is proposed: the next request waits in the socket.
+const ONE_AT_A_TIME: (u16, u16) = (1, 1);
+
 /// A context messages may come on.
 pub(super) struct OpenContext {
     pub(super) abstract_syntax: String,
     pub(super) transfer_syntax: String,
+    /// The requestor of the association takes requests of ours on it.
+    pub(super) requestor_is_scp: bool,
+    /// Unique keys above the level of a query may be left out.
+    pub(super) relational: bool,
+}
+
+impl OpenContext {
+    /// How its small data sets are encoded.
+    pub(super) fn encoding(&self) -> Encoding {
+        let syntax = &self.transfer_syntax;
+        let known = PLAIN_TRANSFER_SYNTAXES
+            .iter()
+            .find(|(uid, _)| uid == syntax);
+        known.map_or(Encoding::ExplicitLittle, |(_, encoding)| *encoding)
+    }
 }
 
 /// What was agreed.
@@ -33,21 +61,35 @@ pub(super) struct Agreement {
     pub(super) answer: AssociateAccept,
 }
 
-/// Judge the contexts of a `request` that was let in.
-pub(super) fn negotiate(request: AssociateRequest, config: &ScpConfig) -> Agreement {
+/// Judge the contexts of a `request` that was let in, by what its caller is offered.
+pub(super) fn negotiate(
+    request: AssociateRequest,
+    config: &ScpConfig,
+    offers: Offers,
+) -> Agreement {
     let mut contexts = BTreeMap::new();
     let mut answers = Vec::with_capacity(request.contexts.len());
+    let accepted = request.contexts.iter().filter(|proposed| {
+        judge_context(proposed, &config.accept, offers) == ContextResult::Accepted
+    });
+    let classes: Vec<&str> = accepted
+        .map(|proposed| proposed.abstract_syntax.as_str())
+        .collect();
+    let granted = grant(&request.proposals, &classes, offers);
     for proposed in request.contexts {
-        let chosen = choose_transfer_syntax(&proposed.transfer_syntaxes);
-        let result = judge_context(&proposed, &config.accept);
+        let chosen = choose_transfer_syntax(&proposed);
+        let result = judge_context(&proposed, &config.accept, offers);
         answers.push(AnsweredContext {
             id: proposed.id,
             result,
             transfer_syntax: chosen.map(str::to_owned),
         });
         if let (ContextResult::Accepted, Some(syntax)) = (result, chosen) {
+            let class = &proposed.abstract_syntax;
             let open = OpenContext {
                 transfer_syntax: syntax.to_owned(),
+                requestor_is_scp: granted.role(class).is_some_and(|role| role.is_scp),
+                relational: granted.is_relational(class),
                 abstract_syntax: proposed.abstract_syntax,
             };
             contexts.insert(proposed.id, open);
@@ -59,7 +101,53 @@ pub(super) fn negotiate(request: AssociateRequest, config: &ScpConfig) -> Agreem
         answer: AssociateAccept {
             contexts: answers,
             maximum_length: ADVERTISED_PDU,
+            proposals: granted,
         },
+    }
+}
+
+/// What is granted of what was proposed for accepted classes. What is not answered stays at its default.
+fn grant(proposed: &Proposals, accepted: &[&str], offers: Offers) -> Proposals {
+    let is_accepted = |class: &str| accepted.contains(&class);
+    let roles = proposed
+        .roles
+        .iter()
+        .filter(|role| is_accepted(&role.sop_class));
+    let roles = roles.map(|role| {
+        let may_take = match Service::of(&role.sop_class) {
+            Service::Storage | Service::Private => offers.query,
+            Service::Commitment => offers.hearing,
+            _ => false,
+        };
+        Role {
+            sop_class: role.sop_class.clone(),
+            is_scu: role.is_scu,
+            is_scp: role.is_scp && may_take,
+        }
+    });
+    let extended = proposed.extended.iter().filter(|extended| {
+        let is_query = matches!(
+            Service::of(&extended.sop_class),
+            Service::Find(_) | Service::Move(_) | Service::Get(_)
+        );
+        is_query && is_accepted(&extended.sop_class)
+    });
+    let extended = extended.map(|extended| {
+        // Only the first byte, relational queries and retrieval, is something done here (PS3.4
+        // sections C.5.1.1, C.5.2.1 and C.5.3.1).
+        let mut information = vec![0; extended.information.len()];
+        if let Some(relational) = information.first_mut() {
+            *relational = extended.information.first().copied().unwrap_or(0) & 1;
+        }
+        Extended {
+            sop_class: extended.sop_class.clone(),
+            information,
+        }
+    });
+    Proposals {
+        roles: roles.collect(),
+        extended: extended.collect(),
+        window: proposed.window.map(|_| ONE_AT_A_TIME),
     }
 }
 
@@ -114,21 +202,42 @@ fn judge_request(request: &AssociateRequest, config: &ScpConfig) -> Result<(), R
     Ok(())
 }
 
-fn judge_context(proposed: &ProposedContext, accept: &Accept) -> ContextResult {
-    match Service::of(&proposed.abstract_syntax) {
-        Service::Verification | Service::Storage => ContextResult::Accepted,
-        Service::Private if accept.private_classes => ContextResult::Accepted,
-        Service::Private | Service::Other => ContextResult::AbstractSyntaxNotSupported,
+fn judge_context(proposed: &ProposedContext, accept: &Accept, offers: Offers) -> ContextResult {
+    let is_offered = match Service::of(&proposed.abstract_syntax) {
+        Service::Verification | Service::Storage => true,
+        Service::Private => accept.private_classes,
+        Service::Find(_) | Service::Get(_) => offers.query,
+        Service::Move(_) => offers.forwarding,
+        Service::Commitment => offers.commitment || offers.hearing,
+        Service::Other => false,
+    };
+    if !is_offered {
+        ContextResult::AbstractSyntaxNotSupported
+    } else if choose_transfer_syntax(proposed).is_none() {
+        ContextResult::TransferSyntaxesNotSupported
+    } else {
+        ContextResult::Accepted
     }
 }
 
-/// The first offered transfer syntax of the standard; the first of all when every one is private.
-/// The requestor's order is its preference, usually the encoding the object already has.
-fn choose_transfer_syntax(offered: &[String]) -> Option<&str> {
-    let standard = offered
-        .iter()
-        .find(|s| s.starts_with(STANDARD_TRANSFER_SYNTAXES));
-    standard.or(offered.first()).map(String::as_str)
+/// Of a class whose objects are stored: the first offered transfer syntax of the standard; the first of
+/// all when every one is private. The requestor's order is its preference, usually the encoding the
+/// object already has. Of other services the first that is read here.
+fn choose_transfer_syntax(proposed: &ProposedContext) -> Option<&str> {
+    let mut offered = proposed.transfer_syntaxes.iter();
+    match Service::of(&proposed.abstract_syntax) {
+        Service::Find(_) | Service::Move(_) | Service::Get(_) | Service::Commitment => {
+            let plain =
+                |syntax: &String| PLAIN_TRANSFER_SYNTAXES.iter().any(|(uid, _)| uid == syntax);
+            offered.find(|syntax| plain(syntax)).map(String::as_str)
+        }
+        Service::Verification | Service::Storage | Service::Private | Service::Other => {
+            let standard = offered.find(|s| s.starts_with(STANDARD_TRANSFER_SYNTAXES));
+            standard
+                .or(proposed.transfer_syntaxes.first())
+                .map(String::as_str)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +284,7 @@ mod tests {
                 (11, CT, &[GE_PRIVATE]),
             ]),
             &config(),
+            Offers::default(),
         );
         let results: Vec<_> = agreement
             .answer
@@ -193,7 +303,11 @@ mod tests {
     fn private_classes_are_taken_where_the_site_says_so() {
         let mut config = config();
         config.accept.private_classes = true;
-        let agreement = negotiate(request(&[(1, "1.3.12.2.1107.5.9.1", &[IMPLICIT])]), &config);
+        let agreement = negotiate(
+            request(&[(1, "1.3.12.2.1107.5.9.1", &[IMPLICIT])]),
+            &config,
+            Offers::default(),
+        );
         assert!(agreement.contexts.contains_key(&1));
     }
 

@@ -3,11 +3,32 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Caller;
-use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::dimse::{QueryFailure, StoreFailure, StoreStatus};
 use crate::dicom::pdu::{AeTitle, LinkFault, Rejection, RejectionReason};
 use crate::entities::Refusal;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
+
+/// An operation that reads what lies here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// C-FIND
+    Find,
+    /// C-MOVE
+    Move,
+    /// C-GET
+    Get,
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Operation::Find => "C-FIND",
+            Operation::Move => "C-MOVE",
+            Operation::Get => "C-GET",
+        })
+    }
+}
 
 /// What happened. Holds titles, addresses, SOP classes, the UID of an object that was refused, and causes; never a value
 /// of a data set.
@@ -68,6 +89,28 @@ pub enum Notice<'a> {
         /// Status and comment.
         failure: StoreFailure,
     },
+    /// A query or retrieval was answered with a failure.
+    QueryRefused {
+        /// Who asked.
+        caller: &'a Caller,
+        /// For what.
+        operation: Operation,
+        /// Status and comment.
+        failure: QueryFailure,
+    },
+    /// Objects of a retrieval could not be sent.
+    NotForwarded {
+        /// Who asked for them.
+        caller: &'a Caller,
+        /// Where they were to go.
+        to: &'a AeTitle,
+        /// How many could not.
+        failed: usize,
+        /// How many were asked for.
+        of: usize,
+        /// What kept the first.
+        why: Message,
+    },
     /// A connection was turned away because too many are open.
     Crowded {
         /// The peer.
@@ -88,6 +131,11 @@ pub enum Notice<'a> {
 }
 
 impl Notice<'_> {
+    /// Writes it to the log.
+    pub fn log(&self) {
+        tracing::warn!(target: "dokuei::dicom::scp", code = self.code(), "{self}");
+    }
+
     /// A stable name for logs. Never changes once released.
     pub fn code(&self) -> &'static str {
         match self {
@@ -98,6 +146,8 @@ impl Notice<'_> {
             Notice::SpeaksPlain { .. } => "plain-on-the-tls-port",
             Notice::Cut { .. } => "association-cut",
             Notice::ObjectRefused { .. } => "object-refused",
+            Notice::QueryRefused { .. } => "query-refused",
+            Notice::NotForwarded { .. } => "not-forwarded",
             Notice::Crowded { .. } => "too-many-connections",
             Notice::Suppressed { .. } => "notices-suppressed",
             Notice::Exhausted { .. } => "system-exhausted",
@@ -131,8 +181,8 @@ impl Explain for Notice<'_> {
             Notice::NothingAccepted { caller } => {
                 let (title, ip) = (&caller.calling_ae, caller.address.ip());
                 say!(
-                    "{title}（{ip}）が求める機能はこのノードにありません（C-ECHO と C-STORE のみ）",
-                    "association from {title} at {ip}: none of the services it asks for is offered here (C-ECHO and C-STORE are)"
+                    "{title}（{ip}）が求める機能は、このノードにないか、この装置に許可されていません",
+                    "association from {title} at {ip}: none of the services it asks for is offered to it here"
                 )
             }
             Notice::Cut {
@@ -154,6 +204,32 @@ impl Explain for Notice<'_> {
                     "object {instance} of SOP class {class} from {title} at {ip} refused: {why}; {next}";
                     why = failure.message(),
                     next = after_refusal(failure.status())
+                )
+            }
+            Notice::QueryRefused {
+                caller,
+                operation,
+                failure,
+            } => {
+                let (title, ip) = (&caller.calling_ae, caller.address.ip());
+                say!(
+                    "{title}（{ip}）の {operation} に応じませんでした: {why}",
+                    "{operation} from {title} at {ip} refused: {why}";
+                    why = failure.message()
+                )
+            }
+            Notice::NotForwarded {
+                caller,
+                to,
+                failed,
+                of,
+                why,
+            } => {
+                let title = &caller.calling_ae;
+                say!(
+                    "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
+                    "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
+                    why = why.clone()
                 )
             }
             Notice::Crowded {
@@ -267,7 +343,7 @@ fn after_refusal(status: StoreStatus) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dicom::dimse::StoreStatus;
+    use crate::dicom::dimse::{QueryStatus, StoreStatus};
     use crate::entities::Permission;
     use crate::language::assert_explained;
 
@@ -323,6 +399,18 @@ mod tests {
                 sop_instance: Some("1.2.3"),
                 failure: StoreFailure::new(StoreStatus::OutOfResources, "full", "満杯"),
             },
+            Notice::QueryRefused {
+                caller,
+                operation: Operation::Move,
+                failure: QueryFailure::new(QueryStatus::UnknownDestination, "unknown", "不明"),
+            },
+            Notice::NotForwarded {
+                caller,
+                to: &caller.called_ae,
+                failed: 1,
+                of: 2,
+                why: Message::new("切断", "cut"),
+            },
             crowded(true),
             crowded(false),
             Notice::Suppressed { count: 7 },
@@ -330,6 +418,6 @@ mod tests {
         ];
         assert_explained(notices.iter().map(|notice| notice as &dyn Explain));
         let codes: std::collections::BTreeSet<_> = notices.iter().map(Notice::code).collect();
-        assert_eq!(codes.len(), 10);
+        assert_eq!(codes.len(), 12);
     }
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Intake, Notice, ScpConfig};
+use super::forward::Senders;
+use super::{Intake, Notice, ScpConfig, Services};
 
 /// Notices about connections passed on in one `NOTICE_WINDOW`: enough for a bad afternoon, too few
 /// to fill a disk. Whoever can connect can cause them.
@@ -17,6 +18,8 @@ const NOTICE_WINDOW: Duration = Duration::from_secs(60);
 pub(super) struct Shared {
     pub(super) config: ScpConfig,
     pub(super) intake: Arc<dyn Intake>,
+    pub(super) services: Services,
+    pub(super) senders: Arc<Senders>,
     pub(super) stopping: Arc<AtomicBool>,
     announced: Mutex<Announced>,
     ports: Ports,
@@ -39,12 +42,15 @@ impl Shared {
     pub(super) fn new(
         config: ScpConfig,
         intake: Arc<dyn Intake>,
+        services: Services,
         stopping: Arc<AtomicBool>,
         ports: Ports,
     ) -> Self {
         Shared {
             config,
             intake,
+            services,
+            senders: Arc::default(),
             stopping,
             announced: Mutex::new(Announced {
                 since: Instant::now(),

@@ -122,21 +122,31 @@ impl<'s> Association<'s> {
         context: u8,
         command: &Command,
     ) -> Result<(), LinkFault> {
-        /// Identifiers of queries, the only data sets that come here, are far below this.
-        const LIMIT: usize = 1024 * 1024;
-        let mut passed = 0;
-        self.reader
-            .set_watch(Watch::flow(self.shared.config.limits.rate));
-        let mut more = command.has_data_set;
-        while more {
-            let fragment = self.data_fragment(context)?;
-            more = !fragment.is_last;
-            passed += fragment.data.len();
-            if passed > LIMIT {
-                return Err(LinkFault::Message("a data set came where none is used"));
-            }
+        if command.has_data_set {
+            self.whole_data_set(context)?;
         }
         Ok(())
+    }
+
+    /// Read a small data set whole.
+    pub(super) fn whole_data_set(&mut self, context: u8) -> Result<Vec<u8>, LinkFault> {
+        /// Identifiers with lists of ten thousand UIDs are below this.
+        const LIMIT: usize = 1024 * 1024;
+        let mut whole = Vec::new();
+        self.reader
+            .set_watch(Watch::flow(self.shared.config.limits.rate));
+        loop {
+            let fragment = self.data_fragment(context)?;
+            if whole.len() + fragment.data.len() > LIMIT {
+                return Err(LinkFault::Message(
+                    "the data set of a request is longer than 1 MiB",
+                ));
+            }
+            whole.extend_from_slice(fragment.data);
+            if fragment.is_last {
+                return Ok(whole);
+            }
+        }
     }
 
     /// The next part of the data set on `context`.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Destination, ScuFault, Timeouts};
-use crate::dicom::dimse::command::{self, COMMAND_LIMIT, Command, field};
+use crate::dicom::dimse::command::{COMMAND_LIMIT, Command, field};
+use crate::dicom::dimse::message;
 use crate::dicom::pdu::associate::{
     AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
 };
 use crate::dicom::pdu::link::TcpLink;
+use crate::dicom::pdu::proposals::Proposals;
 use crate::dicom::pdu::reader::{Arrival, PduReader};
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::writer;
@@ -50,11 +52,21 @@ impl Association {
     /// # Errors
     /// No connection, a rejection, or a fault on the way.
     pub(super) fn open(destination: &Destination, pairs: Vec<Pair>) -> Result<Self, ScuFault> {
-        let mut link = destination.connect(&destination.addresses()?)?;
-        let patience = destination.timeouts.negotiation;
-        let mut watch = Watch::within(patience, Phase::Negotiation);
-        destination.protect(&mut link, &mut watch)?;
+        let (link, watch) = connected(destination)?;
         Self::over(link, watch, destination, pairs)
+    }
+
+    /// The same, with proposals beside the contexts.
+    ///
+    /// # Errors
+    /// As of [`Association::open`].
+    pub(super) fn open_with(
+        destination: &Destination,
+        pairs: Vec<Pair>,
+        proposals: Proposals,
+    ) -> Result<Self, ScuFault> {
+        let (link, watch) = connected(destination)?;
+        Self::proposing(link, watch, destination, pairs, proposals)
     }
 
     /// Propose `pairs` over a connection, within what `watch` has left.
@@ -67,6 +79,16 @@ impl Association {
         destination: &Destination,
         pairs: Vec<Pair>,
     ) -> Result<Self, ScuFault> {
+        Self::proposing(link, watch, destination, pairs, Proposals::default())
+    }
+
+    fn proposing(
+        link: TcpLink,
+        watch: Watch,
+        destination: &Destination,
+        pairs: Vec<Pair>,
+        proposals: Proposals,
+    ) -> Result<Self, ScuFault> {
         let timeouts = destination.timeouts;
         let mut association = Association {
             reader: PduReader::new(link, watch, None),
@@ -75,7 +97,7 @@ impl Association {
             answers: BTreeMap::new(),
             message_id: 0,
         };
-        match association.negotiate(destination, pairs) {
+        match association.negotiate(destination, pairs, proposals) {
             Ok(None) => Ok(association),
             Ok(Some(rejection)) => Err(ScuFault::Rejected(rejection)),
             Err(fault) => {
@@ -90,6 +112,7 @@ impl Association {
         &mut self,
         destination: &Destination,
         pairs: Vec<Pair>,
+        proposals: Proposals,
     ) -> Result<Option<Rejection>, LinkFault> {
         let proposed: Vec<(u8, Pair)> = (1..=u8::MAX).step_by(2).zip(pairs).collect();
         debug_assert!(proposed.len() <= CONTEXT_LIMIT);
@@ -98,11 +121,12 @@ impl Association {
             abstract_syntax: pair.sop_class.clone(),
             transfer_syntaxes: vec![pair.transfer_syntax.clone()],
         });
-        let request = AssociateRequest::new(
+        let mut request = AssociateRequest::new(
             destination.called_ae.clone(),
             destination.calling_ae.clone(),
             contexts.collect(),
         );
+        request.proposals = proposals;
         self.send(&request.encode())?;
         let accept = match self.reader.next()? {
             Arrival::Associate(PduKind::AssociateAccept, body) => AssociateAccept::decode(body)?,
@@ -143,7 +167,7 @@ impl Association {
     pub(super) fn echo(&mut self, context: u8) -> Result<u16, LinkFault> {
         let message_id = self.next_message_id();
         let mut pdus = Vec::new();
-        let request = command::echo_request(message_id);
+        let request = message::echo_request(message_id);
         writer::put_command(&mut pdus, context, &request, self.largest_pdu);
         self.send(&pdus)?;
         self.response(context, field::C_ECHO_RSP, message_id)
@@ -154,7 +178,7 @@ impl Association {
         self.message_id
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), LinkFault> {
         let mut watch = Watch::flow(self.timeouts.rate);
         self.reader.source_mut().send(bytes, &mut watch)
     }
@@ -168,6 +192,12 @@ impl Association {
     ) -> Result<u16, LinkFault> {
         let watch = Watch::within(self.timeouts.response, Phase::Response);
         self.reader.set_watch(watch);
+        let command = self.command(context)?;
+        judge_response(&command, expected, message_id)
+    }
+
+    /// The next whole command set, on `context`.
+    pub(super) fn command(&mut self, context: u8) -> Result<Command, LinkFault> {
         let mut bytes = Vec::new();
         for _ in 0..RESPONSE_FRAGMENTS {
             let fragment = match self.reader.next()? {
@@ -182,8 +212,7 @@ impl Association {
             }
             bytes.extend_from_slice(fragment.data);
             if fragment.is_last {
-                let command = Command::decode(&bytes).map_err(LinkFault::Message)?;
-                return judge_response(&command, expected, message_id);
+                return Command::decode(&bytes).map_err(LinkFault::Message);
             }
         }
         Err(LinkFault::Message(
@@ -208,6 +237,15 @@ impl Association {
             self.reader.into_source().close(self.timeouts.release);
         }
     }
+}
+
+/// A connection, and what is left of the time for the negotiation.
+fn connected(destination: &Destination) -> Result<(TcpLink, Watch), ScuFault> {
+    let mut link = destination.connect(&destination.addresses()?)?;
+    let patience = destination.timeouts.negotiation;
+    let mut watch = Watch::within(patience, Phase::Negotiation);
+    destination.protect(&mut link, &mut watch)?;
+    Ok((link, watch))
 }
 
 fn judge_response(command: &Command, expected: u16, message_id: u16) -> Result<u16, LinkFault> {

@@ -1,4 +1,4 @@
-//! The sending side: C-ECHO and C-STORE to an archive.
+//! The calling side: C-ECHO and C-STORE to an archive, C-FIND and C-MOVE of what it has, storage commitment.
 //!
 //! One presentation context is proposed for each pair of SOP class and transfer syntax that the
 //! objects at hand need, and nothing is re-encoded: what the destination does not accept is
@@ -7,16 +7,25 @@
 //! again.
 
 mod association;
+mod commitment;
 mod destination;
+mod exchange;
+mod find;
 mod outcome;
 mod probe;
+mod retrieve;
 mod sending;
 mod store;
 
 use association::{Answer, Association, Pair};
+pub use commitment::{report_commitment, request_commitment};
 pub use destination::{Destination, Timeouts};
+pub use find::{Found, find};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
 pub use probe::{Step, Taken, advice, probe};
+pub use retrieve::{Retrieved, retrieve};
+pub(super) use sending::{SendFault, Way, stream};
+pub(super) use store::store_for;
 pub use store::{Outgoing, store, store_arriving};
 
 use super::dimse::VERIFICATION;

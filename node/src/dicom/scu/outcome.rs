@@ -37,6 +37,10 @@ pub enum ScuFault {
     EchoNotOffered,
     /// C-ECHO was answered with a failure.
     EchoFailed(u16),
+    /// The destination does not accept the SOP class of the service that was asked for.
+    NotOffered,
+    /// A query, a retrieval or a request for commitment was answered with this status.
+    Failed(u16),
 }
 
 impl ScuFault {
@@ -47,7 +51,9 @@ impl ScuFault {
             ScuFault::NoSuchHost { .. } | ScuFault::Unreachable { .. } => true,
             ScuFault::Rejected(rejection) => rejection.is_transient,
             ScuFault::Link(fault) => !matches!(**fault, LinkFault::Tls(_)),
-            ScuFault::EchoNotOffered | ScuFault::EchoFailed(_) => false,
+            ScuFault::EchoNotOffered | ScuFault::EchoFailed(_) | ScuFault::NotOffered => false,
+            // Out of resources, or a failure of the moment.
+            ScuFault::Failed(status) => matches!(status, 0xA700..=0xA7FF | 0x0110 | 0x0213),
         }
     }
 }
@@ -148,6 +154,18 @@ impl Explain for ScuFault {
             ScuFault::EchoNotOffered => say!(
                 "送り先が接続確認（C-ECHO）に対応していません",
                 "the destination does not offer C-ECHO"
+            ),
+            ScuFault::NotOffered => say!(
+                "相手がこの機能（検索・取得・保管確認）に対応していないか、このノードに許可していません",
+                "the destination does not offer this service, or not to this node"
+            ),
+            ScuFault::Failed(0xA801) => say!(
+                "相手に、送り先としてこのノードが登録されていません（DICOM 状態 A801）。相手の装置に AE タイトル、アドレス、ポートを登録してください",
+                "the destination does not know where to send (DICOM status A801); register this node's AE title, address and port there"
+            ),
+            ScuFault::Failed(status) => say!(
+                "相手が要求に応じませんでした（DICOM 状態 {status:04X}）",
+                "the destination answered the request with status {status:04X}"
             ),
             ScuFault::EchoFailed(status) => say!(
                 "送り先の接続確認（C-ECHO）が失敗しました（DICOM 状態 {status:04X}）",
@@ -271,6 +289,9 @@ mod tests {
             ScuFault::from(LinkFault::Closed),
             ScuFault::EchoNotOffered,
             ScuFault::EchoFailed(0x0122),
+            ScuFault::NotOffered,
+            ScuFault::Failed(0xA801),
+            ScuFault::Failed(0xC000),
         ];
         assert_explained((faults.iter().chain(&rejected)).map(|fault| fault as &dyn Explain));
         let refused = |for_now| Delivery::Refused {

@@ -179,8 +179,11 @@ pub fn advice(fault: &ScuFault, destination: &Destination) -> Message {
             "接続はできています。画像の送信には影響しないことがあります。",
             "The connection itself is good; images may go all the same."
         ),
-        // They say what to do.
-        ScuFault::NoSuchHost { .. } | ScuFault::Unreachable { .. } => Message::default(),
+        // They say what to do; a probe asks for no other service than C-ECHO.
+        ScuFault::NoSuchHost { .. }
+        | ScuFault::Unreachable { .. }
+        | ScuFault::NotOffered
+        | ScuFault::Failed(_) => Message::default(),
     }
 }
 

@@ -4,8 +4,10 @@ use std::io::{self, ErrorKind, Read};
 
 use super::association::Association;
 use super::store::Outgoing;
-use crate::dicom::dimse::command::{self, field};
-use crate::dicom::pdu::watch::Watch;
+use crate::dicom::dimse::command::field;
+use crate::dicom::dimse::message::{self, Originator};
+use crate::dicom::pdu::link::TcpLink;
+use crate::dicom::pdu::watch::{MinimumRate, Watch};
 use crate::dicom::pdu::writer::{chunk_length, data_header, put_command};
 use crate::dicom::pdu::{LinkFault, PDU_HEADER, Phase, VALUE_HEADER};
 
@@ -17,7 +19,7 @@ const GATHERED: usize = 256 * 1024;
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Why an object was not answered.
-pub(super) enum SendFault {
+pub(in crate::dicom) enum SendFault {
     /// It could not be read, and nothing of it was sent: the association is as before.
     Unreadable(io::Error),
     /// It could not be read to its end: the association must be aborted.
@@ -73,50 +75,80 @@ fn one_byte(data: &mut dyn Read) -> io::Result<Option<u8>> {
     }
 }
 
+/// How an object goes out.
+pub(in crate::dicom) struct Way {
+    pub(in crate::dicom) context: u8,
+    pub(in crate::dicom) message_id: u16,
+    /// Longest P-DATA-TF body the peer takes.
+    pub(in crate::dicom) largest_pdu: u32,
+    pub(in crate::dicom) rate: MinimumRate,
+}
+
+/// Send the C-STORE-RQ of `object` and its data set over `link`. `buffer` is reused from object to
+/// object.
+pub(in crate::dicom) fn stream(
+    link: &mut TcpLink,
+    way: &Way,
+    originator: Option<&Originator>,
+    object: &mut dyn Outgoing,
+    buffer: &mut Vec<u8>,
+) -> Result<(), SendFault> {
+    let (class, instance) = (object.sop_class(), object.sop_instance());
+    let command = message::store_request(way.message_id, class, instance, originator);
+    let chunk = chunk_length(way.largest_pdu);
+    buffer.clear();
+    // Beyond what is gathered: the last PDU, and the few bytes `read_to_end` likes to see free.
+    buffer.reserve(GATHERED + chunk + 1024);
+    put_command(buffer, way.context, &command, way.largest_pdu);
+    let mut outbox = Outbox {
+        bytes: buffer,
+        context: way.context,
+        chunk,
+        ahead: None,
+    };
+    let mut data = object.open().map_err(SendFault::Unreadable)?;
+    let mut watch = Watch::flow(way.rate);
+    let mut sent = false;
+    loop {
+        let is_last = match outbox.append(&mut *data) {
+            Ok(is_last) => is_last,
+            Err(why) if sent => return Err(SendFault::CutShort(why)),
+            Err(why) => return Err(SendFault::Unreadable(why)),
+        };
+        if is_last || outbox.bytes.len() >= GATHERED {
+            link.send(outbox.bytes, &mut watch)
+                .map_err(SendFault::Link)?;
+            outbox.bytes.clear();
+            sent = true;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
 impl Association {
-    /// Send `object` on `context` and wait for its status. `buffer` is reused from object to
-    /// object.
+    /// Send `object` on `context` and wait for its status.
     pub(super) fn store(
         &mut self,
         context: u8,
+        originator: Option<&Originator>,
         object: &mut dyn Outgoing,
         buffer: &mut Vec<u8>,
     ) -> Result<u16, SendFault> {
-        let message_id = self.next_message_id();
-        let command = command::store_request(message_id, object.sop_class(), object.sop_instance());
-        let chunk = chunk_length(self.largest_pdu);
-        buffer.clear();
-        // Beyond what is gathered: the last PDU, and the few bytes `read_to_end` likes to see free.
-        buffer.reserve(GATHERED + chunk + 1024);
-        put_command(buffer, context, &command, self.largest_pdu);
-        let mut outbox = Outbox {
-            bytes: buffer,
+        let way = Way {
             context,
-            chunk,
-            ahead: None,
+            message_id: self.next_message_id(),
+            largest_pdu: self.largest_pdu,
+            rate: self.timeouts.rate,
         };
-        let mut data = object.open().map_err(SendFault::Unreadable)?;
-        let mut watch = Watch::flow(self.timeouts.rate);
-        let mut sent = false;
-        loop {
-            let is_last = match outbox.append(&mut *data) {
-                Ok(is_last) => is_last,
-                Err(why) if sent => return Err(SendFault::CutShort(why)),
-                Err(why) => return Err(SendFault::Unreadable(why)),
-            };
-            if is_last || outbox.bytes.len() >= GATHERED {
-                let written = self.reader.source_mut().send(outbox.bytes, &mut watch);
-                written.map_err(|fault| SendFault::Link(self.last_words(fault)))?;
-                outbox.bytes.clear();
-                sent = true;
-            }
-            if is_last {
-                break;
-            }
+        match stream(self.reader.source_mut(), &way, originator, object, buffer) {
+            Err(SendFault::Link(fault)) => Err(SendFault::Link(self.last_words(fault))),
+            Err(other) => Err(other),
+            Ok(()) => self
+                .response(context, field::C_STORE_RSP, way.message_id)
+                .map_err(SendFault::Link),
         }
-        drop(data);
-        self.response(context, field::C_STORE_RSP, message_id)
-            .map_err(SendFault::Link)
     }
 
     /// A connection that closed while we were writing may have an A-ABORT waiting to be read.

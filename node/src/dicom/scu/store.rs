@@ -10,6 +10,7 @@ use super::association::{Answer, Association, Pair};
 use super::sending::SendFault;
 use super::{Delivery, Destination, Ended, Outcome, ScuFault, Summary};
 use crate::dicom::dimse::judge_store_status;
+use crate::dicom::dimse::message::Originator;
 use crate::dicom::pdu::uid::is_uid;
 use crate::dicom::pdu::{CONTEXT_LIMIT, LinkFault};
 
@@ -60,8 +61,29 @@ pub fn store_arriving<'o>(
     is_ready: &dyn Fn() -> bool,
     report: &mut dyn FnMut(Outcome) -> ControlFlow<()>,
 ) -> Summary {
+    send(destination, None, objects, is_ready, report)
+}
+
+/// The same for what a C-MOVE asked for.
+pub(in crate::dicom) fn store_for<'o>(
+    destination: &Destination,
+    originator: &Originator,
+    objects: impl Iterator<Item = Box<dyn Outgoing + 'o>>,
+    report: &mut dyn FnMut(Outcome) -> ControlFlow<()>,
+) -> Summary {
+    send(destination, Some(originator), objects, &|| true, report)
+}
+
+fn send<'o>(
+    destination: &Destination,
+    originator: Option<&Originator>,
+    objects: impl Iterator<Item = Box<dyn Outgoing + 'o>>,
+    is_ready: &dyn Fn() -> bool,
+    report: &mut dyn FnMut(Outcome) -> ControlFlow<()>,
+) -> Summary {
     let mut sending = Sending {
         source: objects.enumerate().fuse(),
+        originator,
         is_ready,
         met: Vec::new(),
         queue: VecDeque::new(),
@@ -103,6 +125,8 @@ enum Leg {
 struct Sending<'a, 'o, I> {
     /// The caller's objects, numbered.
     source: Fuse<Enumerate<I>>,
+    /// Whose C-MOVE they are sent for.
+    originator: Option<&'a Originator>,
     is_ready: &'a dyn Fn() -> bool,
     /// Different pairs of the objects so far, at most 128: what an association proposes behind those
     /// it is opened for, since more of the same may come.
@@ -230,7 +254,7 @@ where
                     continue;
                 }
             };
-            match association.store(context, &mut *queued.object, &mut self.buffer) {
+            match self.send_one(&mut association, context, &mut queued) {
                 Ok(status) => self.tell(&queued, judge_store_status(status).into()),
                 Err(SendFault::Unreadable(why)) => {
                     self.tell(&queued, Delivery::Unreadable(Arc::new(why)));
@@ -253,6 +277,16 @@ where
             Leg::CutShort | Leg::Lost(_) => association.abort(),
         }
         leg
+    }
+
+    fn send_one(
+        &mut self,
+        association: &mut Association,
+        context: u8,
+        queued: &mut Queued<'o>,
+    ) -> Result<u16, SendFault> {
+        let object = &mut *queued.object;
+        association.store(context, self.originator, object, &mut self.buffer)
     }
 
     /// Count and report what became of an object.

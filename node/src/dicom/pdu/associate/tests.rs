@@ -1,4 +1,5 @@
 use super::*;
+use crate::dicom::pdu::proposals::{Extended, Role};
 use proptest::prelude::*;
 
 fn request() -> AssociateRequest {
@@ -8,7 +9,25 @@ fn request() -> AssociateRequest {
         transfer_syntaxes: vec!["1.2.840.10008.1.2.4.90".into(), "1.2.840.10008.1.2".into()],
     };
     let contexts = vec![context(1, "1.2.840.10008.1.1"), context(255, "1.2.3")];
-    AssociateRequest::new("ARCHIVE".parse().unwrap(), "CT1".parse().unwrap(), contexts)
+    let (called, calling) = ("ARCHIVE".parse().unwrap(), "CT1".parse().unwrap());
+    let mut request = AssociateRequest::new(called, calling, contexts);
+    request.proposals = proposals();
+    request
+}
+
+fn proposals() -> Proposals {
+    Proposals {
+        roles: vec![Role {
+            sop_class: "1.2.3".to_owned(),
+            is_scu: false,
+            is_scp: true,
+        }],
+        extended: vec![Extended {
+            sop_class: "1.2.4".to_owned(),
+            information: vec![1, 0, 1],
+        }],
+        window: Some((0, 8)),
+    }
 }
 
 fn accept() -> AssociateAccept {
@@ -23,6 +42,7 @@ fn accept() -> AssociateAccept {
             context(3, ContextResult::TransferSyntaxesNotSupported, None),
         ],
         maximum_length: 16_384,
+        proposals: proposals(),
     }
 }
 
@@ -75,6 +95,9 @@ fn contradictions_are_named() {
     let many = vec!["1.2".to_owned(); TRANSFER_SYNTAX_LIMIT + 1];
     assert!(fault(&|r| r.contexts[0].transfer_syntaxes.clone_from(&many)).contains("128"));
     assert!(fault(&|r| r.application_context.clear()).contains("UID"));
+    assert!(fault(&|r| r.proposals.roles[0].sop_class.clear()).contains("UID"));
+    let role = proposals().roles.remove(0);
+    assert!(fault(&|r| r.proposals.roles = vec![role.clone(); 129]).contains("128 roles"));
 }
 
 #[test]

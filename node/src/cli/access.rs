@@ -1,4 +1,4 @@
-//! `dokuei dicom token|client|account`: who may come in by the web.
+//! `dokuei dicom token|client|account …`: who may come in by DICOMweb.
 
 use clap::Subcommand;
 use serde_json::Value;

@@ -1,0 +1,262 @@
+//! What the committed records say to auditors. The log is the queue: an entry becomes messages once, in the transaction
+//! that notes how far the trail has come, however long the collector or the node was away.
+
+use std::collections::BTreeMap;
+
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::signed;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
+use dokuei_protocol::log::entry::Entry;
+use dokuei_protocol::record::Record;
+use tokio::runtime::Handle;
+
+use super::event::{Access, Alert, Event, Kind, Place, Subject, Transfer, Who};
+use crate::runtime::desk::{Desk, Stopping};
+use crate::store::{Store, StoreError};
+use crate::studies::granted::GrantedStudies;
+use crate::studies::register::Register;
+
+/// Where records come from, and what they are about.
+pub struct Records {
+    /// The log.
+    pub store: Store,
+    /// Knows cases and partners.
+    pub desk: Desk,
+    /// Asks the desk from the trail's own thread.
+    pub runtime: Handle,
+    /// The studies of this site.
+    pub register: Register,
+    /// The studies of partners.
+    pub granted: GrantedStudies,
+    /// This site's archive, if it has one.
+    pub archive: Option<Who>,
+}
+
+/// What the service knows of a case.
+struct Case {
+    /// The study's parcel, at the requester.
+    parcel: Option<ParcelId>,
+    /// The site that asked.
+    requester: Option<SiteId>,
+    /// The name of the site that asked, or that was asked.
+    partner: String,
+}
+
+enum Ended {
+    Stopping,
+    Store(StoreError),
+    Enough,
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Ended {
+        Ended::Store(error)
+    }
+}
+
+impl Records {
+    /// The events of at most `entries` log entries from number `first` on, and the number of the next entry. Fewer when the
+    /// node stops or the store fails: the rest is told at the next start.
+    pub(super) fn events(&self, first: u64, entries: u64) -> (u64, Vec<Event>) {
+        let (mut next, mut events) = (first, Vec::new());
+        let read = self.store.entries(first, |sequence, bytes| {
+            if sequence >= first.saturating_add(entries) {
+                return Err(Ended::Enough);
+            }
+            match minicbor::decode::<Entry>(bytes) {
+                Ok(entry) => events.extend(self.of(&entry).map_err(|Stopping| Ended::Stopping)?),
+                Err(_) => {
+                    tracing::error!(target: "dokuei::audit", sequence, "a log entry cannot be read")
+                }
+            }
+            next = sequence + 1;
+            Ok(())
+        });
+        if let Err(Ended::Store(error)) = read {
+            tracing::warn!(target: "dokuei::audit", "{error}");
+        }
+        (next, events)
+    }
+
+    fn of(&self, entry: &Entry) -> Result<Vec<Event>, Stopping> {
+        let kinds = match &entry.record {
+            Record::LinkMade(bytes) => match signed::recorded::<Link>(bytes) {
+                Ok(link) => self.of_link(&link)?,
+                Err(_) => Vec::new(),
+            },
+            Record::StudyArrived(case) => {
+                let known = self.case(*case, None)?;
+                vec![Kind::Imported {
+                    from: partner(known.requester, &known.partner),
+                    by: None,
+                    subject: self.subject(*case, &known),
+                }]
+            }
+            Record::StudyStored(case) => {
+                let known = self.case(*case, None)?;
+                self.archived(self.subject(*case, &known))
+            }
+            Record::StudyKeyDestroyed(case) => {
+                let known = self.case(*case, None)?;
+                vec![Kind::StudyDeleted {
+                    by: Who::ThisNode,
+                    subject: self.subject(*case, &known),
+                }]
+            }
+            Record::ProposalMade(bytes) => match signed::recorded::<Proposal>(bytes) {
+                Ok(proposal) => self.of_proposal(&proposal)?,
+                Err(_) => Vec::new(),
+            },
+            Record::PartnerPaired(_) => vec![trust("a partner", "a partner was paired")],
+            Record::PartnerRemoved(site) => {
+                vec![trust(&site.to_string(), "a partner was removed")]
+            }
+            Record::KeyRevoked(_) => vec![trust("a key", "a key was revoked")],
+            Record::PartnerRenewed(_) => vec![trust("a partner", "a partner's keys were renewed")],
+            Record::AgreementProposed(_)
+            | Record::AgreementAccepted(_)
+            | Record::AnnouncementMade(_)
+            | Record::AnnouncementReceived(_)
+            | Record::CaseOpened(..)
+            | Record::CaseChecked(_)
+            | Record::StudyChecked(..)
+            | Record::LinkReceived(_)
+            // A report that waits for the requester's key is told when it is issued.
+            | Record::ReportSealed(..)
+            | Record::ProposalReceived(_)
+            | Record::DocumentConfirmed(..)
+            | Record::DocumentRefused(..)
+            | Record::StudyRemoved(_) => Vec::new(),
+        };
+        let events = kinds.into_iter().map(|kind| Event::at(entry.at.0, kind));
+        Ok(events.collect())
+    }
+
+    fn of_link(&self, link: &Link) -> Result<Vec<Kind>, Stopping> {
+        Ok(match &link.event {
+            // From here on the partner may fetch the study and can read it.
+            RequesterEvent::Granted(_) => {
+                let known = self.case(link.case, Some(link.reader))?;
+                vec![Kind::Exported {
+                    to: partner(Some(link.reader), &known.partner),
+                    by: None,
+                    subject: self.subject(link.case, &known),
+                }]
+            }
+            RequesterEvent::Delivered(_) => {
+                let known = self.case(link.case, Some(link.reader))?;
+                let mut subject = self.subject(link.case, &known);
+                subject.classes = [(ENCAPSULATED_PDF.to_owned(), 1)].into();
+                let from = partner(Some(link.reader), &known.partner);
+                let mut kinds = vec![Kind::Imported {
+                    from,
+                    by: None,
+                    subject: subject.clone(),
+                }];
+                kinds.extend(self.archived(subject));
+                kinds
+            }
+            RequesterEvent::Offered(_)
+            | RequesterEvent::Admitted(_)
+            | RequesterEvent::NotAdmitted(_)
+            | RequesterEvent::Booked(_)
+            | RequesterEvent::Acknowledged(_)
+            | RequesterEvent::ReportRejected(_)
+            | RequesterEvent::Closed
+            | RequesterEvent::Withdrawn(_)
+            | RequesterEvent::Expired
+            | RequesterEvent::NotChosen => Vec::new(),
+        })
+    }
+
+    fn of_proposal(&self, proposal: &Proposal) -> Result<Vec<Kind>, Stopping> {
+        let ReaderEvent::Reported(issued) = &proposal.event else {
+            return Ok(Vec::new());
+        };
+        let known = self.case(proposal.case, None)?;
+        let subject = self.subject(proposal.case, &known);
+        let author = Who::Person {
+            id: issued.author.to_string(),
+            name: String::new(),
+            address: None,
+        };
+        Ok(vec![
+            Kind::Accessed {
+                by: author.clone(),
+                how: Access::Create,
+                subject: subject.clone(),
+            },
+            // The report alone goes back.
+            Kind::Exported {
+                to: partner(Some(proposal.requester), &known.partner),
+                by: Some(author),
+                subject: Subject {
+                    classes: BTreeMap::new(),
+                    ..subject
+                },
+            },
+        ])
+    }
+
+    fn archived(&self, subject: Subject) -> Vec<Kind> {
+        let archive = self.archive.clone().into_iter();
+        let transferred = archive.map(|to| {
+            Kind::Transferred(Transfer {
+                from: Who::ThisNode,
+                to,
+                subject: subject.clone(),
+            })
+        });
+        transferred.collect()
+    }
+
+    fn case(&self, case: CaseId, reader: Option<SiteId>) -> Result<Case, Stopping> {
+        self.runtime.block_on(self.desk.ask(move |service| {
+            let state = service.state();
+            let reading = state.readings.get(&case);
+            let requester = reading.map(|reading| reading.thread.requester());
+            let partner = requester
+                .or(reader)
+                .and_then(|site| state.partners.get(&site));
+            Case {
+                parcel: state
+                    .requests
+                    .get(&case)
+                    .map(|request| request.manifest.parcel),
+                requester,
+                partner: partner
+                    .map(|partner| partner.name.clone())
+                    .unwrap_or_default(),
+            }
+        }))
+    }
+
+    /// The study of a case, as far as this site still knows it.
+    fn subject(&self, case: CaseId, known: &Case) -> Subject {
+        let own = known
+            .parcel
+            .and_then(|parcel| self.register.look(&parcel, Subject::of));
+        let granted = || self.granted.study(case).map(|study| Subject::of(&study));
+        own.or_else(granted).unwrap_or_default()
+    }
+}
+
+/// SOP class of delivered reports (PS3.4 annex B.5).
+const ENCAPSULATED_PDF: &str = dicom_dictionary_std::uids::ENCAPSULATED_PDF_STORAGE;
+
+fn partner(site: Option<SiteId>, name: &str) -> Place {
+    Place::Partner {
+        site: site.map(|site| site.to_string()).unwrap_or_default(),
+        name: name.to_owned(),
+    }
+}
+
+fn trust(about: &str, description: &str) -> Kind {
+    Kind::Alert {
+        what: Alert::SecurityConfiguration,
+        by: None,
+        about: about.to_owned(),
+        description: description.to_owned(),
+    }
+}

@@ -1,0 +1,54 @@
+//! Requests about objects that are set aside.
+
+use dokuei_keys::id::ParcelId;
+use serde_json::{Value, json};
+
+use crate::control::sending::register_failure;
+use crate::control::whose::whose;
+use crate::language::Failure;
+use crate::runtime::start::Node;
+use crate::say;
+
+/// Characters of a name that people must give at least, as for cases.
+const SHORTEST: usize = 4;
+
+pub(super) fn list(node: &Node) -> Value {
+    let register = &node.ports.register;
+    let all = register.quarantine().all().into_iter();
+    all.map(|(name, kept)| {
+        let parcel = register.parcels_of(&kept.study).pop();
+        let study = parcel.and_then(|parcel| register.look(&parcel, whose));
+        json!({
+            "name": name.to_string(),
+            "study": kept.study,
+            "sop_instance": kept.sop_instance,
+            "content": kept.content.to_string(),
+            "at": kept.at,
+            "whose": study,
+        })
+    })
+    .collect()
+}
+
+pub(super) fn discard(node: &Node, name: &str) -> Result<Value, Failure> {
+    let quarantine = node.ports.register.quarantine();
+    let given = name.trim().to_ascii_lowercase();
+    let all = quarantine.all();
+    let found: Vec<ParcelId> = all
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| given.len() >= SHORTEST && name.to_string().starts_with(&given))
+        .collect();
+    let [one] = found[..] else {
+        return Err(Failure::new(
+            "no-quarantined",
+            say!(
+                "隔離中の画像「{given}」は見つからないか、一枚に決まりません。「dokuei study quarantine list」で確認してください。",
+                "No image, or more than one, is set aside as '{given}'. See 'dokuei study quarantine list'."
+            ),
+        ));
+    };
+    tokio::task::block_in_place(|| quarantine.discard(&one))
+        .map_err(|error| register_failure(&error))?;
+    Ok(json!({ "name": one.to_string() }))
+}

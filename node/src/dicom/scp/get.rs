@@ -1,0 +1,126 @@
+//! C-GET (PS3.4 section C.4.3): objects go back over the association that asked for them, on the
+//! contexts where the requestor took the role of an SCP, as they are stored.
+
+use std::time::{Duration, Instant};
+
+use super::association::Association;
+use super::dispatch::Request;
+use super::find::NOT_OFFERED;
+use super::holdings::Selected;
+use super::identifier::Purpose;
+use super::negotiation::Agreement;
+use super::notice::Operation;
+use super::tally::Tally;
+use crate::dicom::dimse::command::field;
+use crate::dicom::dimse::{Model, QueryFailure, judge_store_status};
+use crate::dicom::pdu::watch::Watch;
+use crate::dicom::pdu::{LinkFault, Phase};
+use crate::dicom::scu::{Delivery, Outgoing, SendFault, Way, stream};
+
+/// How long the requestor may take to store one object: as long as an archive may.
+const STORING: Duration = Duration::from_secs(120);
+
+/// How often the requestor is told how far it is: often enough for a progress bar.
+pub(super) const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+impl Association<'_> {
+    /// Send what the identifier names back to who asks.
+    pub(super) fn get(&mut self, request: &Request<'_>, model: Model) -> Result<(), LinkFault> {
+        let selected = match self.select(request, model)? {
+            Ok(selected) => selected,
+            Err(failure) => return self.refuse(request, Operation::Get, failure),
+        };
+        let mut tally = Tally::new(selected.iter().map(|one| one.sop_instance().to_owned()));
+        let mut buffer = Vec::new();
+        let mut told = Instant::now();
+        let mut cancelled = false;
+        for (index, mut object) in selected.into_iter().enumerate() {
+            cancelled = cancelled || self.is_cancelled(request)?;
+            if cancelled {
+                break;
+            }
+            let delivery = match context_for(request.agreement, &*object) {
+                Some(context) => {
+                    self.give_back(request, context, &mut *object, &mut buffer, &mut cancelled)?
+                }
+                None => Delivery::NotAccepted {
+                    sop_class: object.sop_class().to_owned(),
+                    transfer_syntax: object.transfer_syntax().to_owned(),
+                },
+            };
+            tally.note(index, &delivery);
+            if told.elapsed() >= TOLD_EVERY {
+                self.answer(request, &tally.pending(), None)?;
+                told = Instant::now();
+            }
+        }
+        self.conclude(request, &request.caller.calling_ae, &tally, cancelled)
+    }
+
+    /// What a retrieval names.
+    pub(super) fn select(
+        &mut self,
+        request: &Request<'_>,
+        model: Model,
+    ) -> Result<Result<Vec<Selected>, QueryFailure>, LinkFault> {
+        let identifier = self.identifier(request, model, Purpose::Retrieval)?;
+        let holdings = self.shared.services.holdings.as_deref().ok_or(NOT_OFFERED);
+        Ok(identifier.and_then(|identifier| {
+            holdings?.select(request.caller, identifier.level, &identifier.keys)
+        }))
+    }
+
+    /// Send one object; the peer may cancel while we wait for its answer.
+    fn give_back(
+        &mut self,
+        request: &Request<'_>,
+        context: u8,
+        object: &mut dyn Outgoing,
+        buffer: &mut Vec<u8>,
+        cancelled: &mut bool,
+    ) -> Result<Delivery, LinkFault> {
+        let way = Way {
+            context,
+            message_id: self.next_message_id(),
+            largest_pdu: request.agreement.largest_pdu,
+            rate: self.shared.config.limits.rate,
+        };
+        match stream(self.reader.source_mut(), &way, None, object, buffer) {
+            Ok(()) => {}
+            Err(SendFault::Unreadable(why)) => return Ok(Delivery::Unreadable(why.into())),
+            Err(SendFault::CutShort(_)) => {
+                return Err(LinkFault::Message(
+                    "an object of this node could not be read to its end",
+                ));
+            }
+            Err(SendFault::Link(fault)) => return Err(fault),
+        }
+        let watch = Watch::within(STORING, Phase::Response);
+        self.reader.set_watch(watch);
+        loop {
+            let command = self.meanwhile(request)?;
+            if command.field != field::C_STORE_RSP {
+                *cancelled |= self.cancels(request, &command)?;
+                continue;
+            }
+            let is_ours = command.responded_message_id == Some(way.message_id);
+            return match command.status {
+                Some(status) if is_ours && !command.has_data_set => {
+                    Ok(judge_store_status(status).into())
+                }
+                Some(_) | None => Err(LinkFault::Message("a response is to another request")),
+            };
+        }
+    }
+}
+
+/// The context on which the requestor takes `object` as it is stored.
+fn context_for(agreement: &Agreement, object: &dyn Outgoing) -> Option<u8> {
+    let mut contexts = agreement.contexts.iter();
+    let fitting = contexts.find(|(_, open)| {
+        open.requestor_is_scp
+            && open.abstract_syntax == object.sop_class()
+            && open.transfer_syntax == object.transfer_syntax()
+    });
+    fitting.map(|(context, _)| *context)
+}

@@ -1,0 +1,274 @@
+//! The receipts of imports, and what people decided about studies whose patient was not certain. Holds patient data:
+//! no `Debug`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::ParcelId;
+use dokuei_keys::secret::StorageKey;
+use minicbor::{Decode, Encode};
+
+use crate::chance::chance;
+use crate::store::{Change, Rows, Store};
+use crate::studies::patient::Patient;
+use crate::studies::register::RegisterError;
+
+/// Form of stored receipts.
+const VERSION: u8 = 1;
+/// Receipts that are kept; the oldest without an open question goes first. A clinic that takes ten discs a day has a
+/// year of them.
+const KEPT: usize = 4_000;
+
+/// What became of one import.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct MediaImport {
+    /// The form's number.
+    #[n(0)]
+    version: u8,
+    /// When, milliseconds since the epoch.
+    #[n(1)]
+    pub at: u64,
+    /// Where the files lay.
+    #[n(2)]
+    pub place: String,
+    /// Objects that are here now.
+    #[n(3)]
+    pub taken: u32,
+    /// Files that were not taken although an object may be in them.
+    #[n(4)]
+    pub refused: u32,
+    /// Files that were not taken.
+    #[n(5)]
+    pub skipped: Vec<ImportedFile>,
+    /// Files that a DICOMDIR lists and that are not there, the first of these.
+    #[n(6)]
+    pub missing: Vec<String>,
+    /// How many they are.
+    #[n(7)]
+    pub missing_count: u32,
+    /// The studies.
+    #[n(8)]
+    pub studies: Vec<ImportedStudy>,
+}
+
+/// A file that was not taken.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ImportedFile {
+    /// Its path below the place.
+    #[n(0)]
+    pub file: String,
+    /// Why, in Japanese.
+    #[n(1)]
+    pub ja: String,
+    /// Why, in English.
+    #[n(2)]
+    pub en: String,
+}
+
+/// A study that came on a medium.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ImportedStudy {
+    /// Study Instance UID.
+    #[n(0)]
+    pub uid: String,
+    /// Its objects in this import.
+    #[n(1)]
+    pub objects: u32,
+    /// Whose it is.
+    #[n(2)]
+    pub standing: Standing,
+}
+
+/// Whether it is certain whose study it is.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Standing {
+    /// It was here before, and not in question.
+    #[n(0)]
+    Known,
+    /// Two identifiers agree with those of this study here.
+    #[n(1)]
+    Matched(#[n(0)] String),
+    /// A person must say; it goes nowhere until then.
+    #[n(2)]
+    Held,
+    /// A person has said.
+    #[n(3)]
+    Decided(#[n(0)] Decision, #[n(1)] u64),
+}
+
+/// What a person said.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Decision {
+    /// It is of this patient of the site. Its attributes stay as they came.
+    #[n(0)]
+    OfPatient(#[n(0)] Patient),
+    /// It is to be read as it is.
+    #[n(1)]
+    AsItIs,
+    /// It was removed.
+    #[n(2)]
+    Discarded,
+}
+
+impl MediaImport {
+    /// A receipt of nothing yet.
+    pub fn begun(at: u64, place: String) -> MediaImport {
+        MediaImport {
+            version: VERSION,
+            at,
+            place,
+            taken: 0,
+            refused: 0,
+            skipped: Vec::new(),
+            missing: Vec::new(),
+            missing_count: 0,
+            studies: Vec::new(),
+        }
+    }
+
+    /// Whether a person has still to say whose a study of it is.
+    pub fn is_open(&self) -> bool {
+        let mut studies = self.studies.iter();
+        studies.any(|study| study.standing == Standing::Held)
+    }
+}
+
+/// The receipts, by names of their own. Clones share them.
+#[derive(Clone)]
+pub struct Imports {
+    store: Store,
+    storage: Arc<StorageKey>,
+    held: Arc<Mutex<BTreeMap<ParcelId, MediaImport>>>,
+}
+
+impl Imports {
+    /// Opens the receipts.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when one cannot be opened.
+    pub fn open(store: Store, storage: StorageKey) -> Result<Imports, RegisterError> {
+        let mut held = BTreeMap::new();
+        for (key, row) in store.rows(Rows::Imports)? {
+            let plain = storage
+                .open_row(Rows::Imports.name(), &key, &row)
+                .map_err(|_| RegisterError::Damaged)?;
+            let import: MediaImport =
+                minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+            let name: [u8; 32] = key.try_into().map_err(|_| RegisterError::Damaged)?;
+            if import.version != VERSION {
+                return Err(RegisterError::Damaged);
+            }
+            held.insert(ParcelId::from_bytes(name), import);
+        }
+        Ok(Imports {
+            store,
+            storage: Arc::new(storage),
+            held: Arc::new(Mutex::new(held)),
+        })
+    }
+
+    /// Keeps a receipt under a new name.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn keep(&self, import: MediaImport) -> Result<ParcelId, RegisterError> {
+        let name = ParcelId::from_rng(&mut chance());
+        let mut held = self.lock();
+        self.write(&name, &import)?;
+        held.insert(name, import);
+        while held.len() > KEPT {
+            let closed = held.iter().filter(|(_, import)| !import.is_open());
+            let Some(oldest) = closed.min_by_key(|(_, import)| import.at) else {
+                break;
+            };
+            let oldest = *oldest.0;
+            self.store.commit(Change {
+                removals: vec![(Rows::Imports, oldest.as_bytes().to_vec())],
+                ..Change::default()
+            })?;
+            held.remove(&oldest);
+        }
+        Ok(name)
+    }
+
+    /// Changes a receipt. `change` must not ask for another one.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; it stays as it was.
+    pub fn change(
+        &self,
+        name: &ParcelId,
+        change: impl FnOnce(&mut MediaImport),
+    ) -> Result<(), RegisterError> {
+        let mut held = self.lock();
+        let Some(import) = held.get_mut(name) else {
+            return Ok(());
+        };
+        let mut changed = import.clone();
+        change(&mut changed);
+        self.write(name, &changed)?;
+        *import = changed;
+        Ok(())
+    }
+
+    /// Notes what a person said of a study, in every receipt that holds it.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn decide(&self, uid: &str, decision: &Decision, at: u64) -> Result<(), RegisterError> {
+        let mut held = self.lock();
+        for (name, import) in held.iter_mut() {
+            let mut changed = import.clone();
+            let open = changed.studies.iter_mut();
+            let open = open.filter(|study| study.uid == uid && study.standing == Standing::Held);
+            let count = open
+                .map(|study| study.standing = Standing::Decided(decision.clone(), at))
+                .count();
+            if count > 0 {
+                self.write(name, &changed)?;
+                *import = changed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a person has still to say whose this study is.
+    pub fn is_undecided(&self, uid: &str) -> bool {
+        let held = self.lock();
+        let mut studies = held.values().flat_map(|import| &import.studies);
+        studies.any(|study| study.uid == uid && study.standing == Standing::Held)
+    }
+
+    /// Every receipt, oldest first.
+    pub fn all(&self) -> Vec<(ParcelId, MediaImport)> {
+        let held = self.lock();
+        let mut all: Vec<_> = held
+            .iter()
+            .map(|(name, import)| (*name, import.clone()))
+            .collect();
+        all.sort_by_key(|(_, import)| import.at);
+        all
+    }
+
+    fn write(&self, name: &ParcelId, import: &MediaImport) -> Result<(), RegisterError> {
+        let row = self
+            .storage
+            .seal_row(
+                Rows::Imports.name(),
+                name.as_bytes(),
+                &cbor::encode(import),
+                &mut chance(),
+            )
+            .map_err(|_| RegisterError::Damaged)?;
+        let change = Change::put(Rows::Imports, name.as_bytes(), row);
+        Ok(self.store.commit(change)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParcelId, MediaImport>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

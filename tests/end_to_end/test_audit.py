@@ -1,0 +1,187 @@
+"""The audit trail as the site's collector gets it."""
+
+import hashlib
+import json
+import ssl
+import subprocess
+
+import pytest
+from collector import Authority, Collector, valid
+from modality import send
+from studies import NAMES, Study
+from world import DEADLINE, READER, ROOT, Site, dokuei, hand_over, one_sentence, pair, until
+
+START, STOP = ("110100", "110120"), ("110100", "110121")
+ALL_KINDS = ROOT / "node" / "src" / "audit" / "message" / "snapshots" / "dokuei_node__audit__message__tests__audit-messages.snap"
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def collector(authority):
+    collector = Collector(*authority.issue("collector", "subjectAltName=IP:127.0.0.1"))
+    try:
+        yield collector.open()
+    finally:
+        collector.close()
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path / "site", "架空診療所", "CLINIC", ("CT",))
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+def audited(site, collector, *lines):
+    with open(site.data / "dokuei.toml", "a") as config:
+        config.write(f'\n[audit]\nsyslog = "127.0.0.1:{collector.port}"\n' + "".join(f"{line}\n" for line in lines))
+
+
+def standing(site):
+    """How the node says that its trail is."""
+    return json.loads(dokuei("status", site.data, "--json").stdout)["audit"]
+
+
+def events(collector):
+    return [(message.event, message.kind) for message in collector.messages()]
+
+
+def has(collector, *wanted):
+    """Waits until messages of these events have come."""
+    until(f"the collector has {wanted}", lambda: set(wanted) <= {event for event, _ in events(collector)})
+
+
+def test_each_event_keeps_the_schema():
+    documents = [line for line in ALL_KINDS.read_text().splitlines() if line.startswith("<?xml")]
+    assert len(documents) >= 19
+    seen = {valid(document).find("EventIdentification/EventID").get("csd-code") for document in documents}
+    assert seen == {f"1101{number:02}" for number in (0, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14)}
+
+
+def test_the_loop_is_told_at_both_sites(tmp_path, authority):
+    certificate, key = authority.issue("clinic", "keyUsage=digitalSignature")
+    host = authority.issue("collector", "subjectAltName=IP:127.0.0.1")
+    at_clinic, at_hospital = Collector(*host, clients=authority.file).open(), Collector(*host).open()
+    clinic = Site(tmp_path / "clinic", "架空診療所", "CLINIC")
+    hospital = Site(tmp_path / "hospital", "架空大学病院", "HOSPITAL", ("CT",))
+    try:
+        audited(clinic, at_clinic, f'ca = "{authority.file}"', f'certificate = "{certificate}"', f'key = "{key}"')
+        audited(hospital, at_hospital, f'ca = "{authority.file}"')
+        clinic.start()
+        hospital.start()
+        pair(clinic, hospital)
+        charset, name = NAMES["ISO 2022 IR 13"]
+        study = Study(count=3, name=name, charset=charset, PatientID='"<&>', IssuerOfPatientID="架空診療所")
+        assert send(clinic, study.objects) == [0, 0, 0]
+        case = hand_over(clinic, hospital, study.uid)
+        hospital.reach(case, "received")
+        hospital.ask("case", "claim", case, "--reader", READER)
+        hospital.sign(case, "final", "所見なし")
+        clinic.reach(case, "delivered")
+        has(at_clinic, "110106", "110107", "110104")
+        has(at_hospital, "110107", "110104", "110103", "110106")
+        clinic.stop()
+        hospital.stop()
+        check_clinic(at_clinic, study, name)
+        check_hospital(at_hospital, study, name)
+    finally:
+        for end in (clinic, hospital, at_clinic, at_hospital):
+            end.close()
+
+
+def check_clinic(collector, study, name):
+    messages = collector.messages()
+    assert [message.number for message in messages] == list(range(1, len(messages) + 1))
+    assert collector.connections == 1
+    of_event = lambda event: [message for message in messages if message.event == event]
+    assert (messages[0].event, messages[0].kind) == START and (messages[-1].event, messages[-1].kind) == STOP
+    [began] = of_event("110102")
+    arrived, archived = of_event("110104")
+    for message in (began, arrived):
+        assert message.objects("110180") == [study.uid] and name in message.names()
+        assert message.participants("110153") == ["MODALITY"]
+    assert (began.instances(), arrived.instances()) == (1, 3)
+    assert arrived.objects("2") == ['"<&>^^^架空診療所']
+    assert archived.participants("110152") == ["PACS"] and archived.instances() == 1
+    [sent], [delivered] = of_event("110106"), of_event("110107")
+    for message in (sent, delivered):
+        assert message.objects("110180") == [study.uid] and "架空大学病院" in message.xml.xpath("//@UserName")
+    assert sent.instances() == 3
+    assert of_event("110113"), "the pairing changes who is trusted"
+
+
+def check_hospital(collector, study, name):
+    messages = collector.messages()
+    of_event = lambda event: [message for message in messages if message.event == event]
+    [arrived], [stored], [read] = of_event("110107"), of_event("110104"), of_event("110103")
+    [reported] = of_event("110106")
+    assert reported.objects("110180") == [study.uid] and reported.instances() == 0
+    for message in (arrived, stored, read):
+        assert message.objects("110180") == [study.uid] and name in message.names()
+        assert message.instances() == 3
+    assert stored.participants("110152") == ["PACS"]
+    assert read.kind == "report-signed"
+
+
+def test_messages_outlive_a_dead_collector_and_a_killed_node(site, collector, authority):
+    collector.close()
+    audited(site, collector, f'ca = "{authority.file}"')
+    site.start()
+    studies = [Study(count=2) for _ in range(3)]
+    for study in studies[:2]:
+        assert send(site, study.objects) == [0, 0]
+    # A start, and two messages for each study.
+    until("the messages are kept", lambda: standing(site)["waiting"] >= 5)
+    until("the trouble is told", lambda: standing(site)["trouble"])
+    assert "audit messages wait" in dokuei("status", site.data).stdout
+    site.kill()
+    site.start()
+    assert send(site, studies[2].objects) == [0, 0]
+    collector.open()
+    until("all of them", lambda: len(collector.messages()) >= 8)
+    until("none waits", lambda: standing(site) == {"waiting": 0, "dropped": 0, "trouble": None})
+    site.stop()
+    messages = collector.messages()
+    assert [message.number for message in messages] == list(range(1, 10))
+    transferred = [message.objects("110180") for message in messages if message.event == "110104"]
+    assert transferred == [[study.uid] for study in studies]
+    assert [event for event in events(collector) if event[0] == "110100"] == [START, START, STOP]
+
+
+def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tmp_path):
+    config = site.data / "dokuei.toml"
+    config.write_text(config.read_text().replace("quiet_seconds", 'callers = ["KNOWN"]\nquiet_seconds'))
+    der = ssl.PEM_cert_to_DER_cert((authority.folder / "collector.pem").read_text())
+    audited(site, collector, f'fingerprint = "{hashlib.sha256(der).hexdigest()}"')
+    site.start()
+    words = ["echoscu", "-aet", "STRANGER", "-aec", "CLINIC", "127.0.0.1", str(site.dicom)]
+    assert subprocess.run(words, capture_output=True, timeout=DEADLINE).returncode != 0
+    study = Study(count=2, name="\x1b[31m<&\"'^X")
+    site.ask("study", "import", study.write(tmp_path / "disc"))
+    has(collector, "110113", "110107")
+    found = {message.event: message for message in collector.messages()}
+    alert, imported = found["110113"], found["110107"]
+    assert alert.kind == "110126" and alert.severity == "84" and alert.objects("110182") == ["127.0.0.1"]
+    assert "STRANGER" in alert.xml.xpath("//@UserID")
+    assert imported.objects("110180") == [study.uid] and imported.instances() == 2
+    assert any("<&\"'^X" in name for name in imported.names())
+    assert imported.participants("110155") == [f"file://{tmp_path / 'disc'}"]
+
+
+def test_another_server_gets_nothing(site, tmp_path, authority, collector):
+    other = Authority(tmp_path / "other")
+    audited(site, collector, f'ca = "{other.file}"')
+    site.start()
+    until("the trouble is told", lambda: standing(site)["trouble"])
+    assert collector.connections == 0 and not collector.frames
+    site.stop()
+    config = site.data / "dokuei.toml"
+    config.write_text(config.read_text().replace(str(other.file), "missing.pem"))
+    said = one_sentence(dokuei("run", site.data, ok=False))
+    assert "missing.pem" in said and "[audit]" in said

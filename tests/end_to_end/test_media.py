@@ -1,0 +1,143 @@
+"""What comes on media: looked at file by file, told what was left out and why, and held until it is certain whose it is."""
+
+import json
+import zipfile
+
+import pytest
+from modality import send
+from pydicom.fileset import FileSet
+from studies import Study
+from world import dokuei, one_sentence
+
+TARO = {"PatientID": "P-1", "IssuerOfPatientID": "CLINIC", "PatientBirthDate": "19700101"}
+
+
+def media(site, *words, ok=True):
+    return dokuei("media", *words, "--dir", site.data, ok=ok)
+
+
+def take(site, path, *more):
+    return site.ask("media", "import", path, *more)
+
+
+def standings(receipt):
+    return {study["uid"]: study["standing"] for study in receipt["studies"]}
+
+
+def zipped(path, **folders):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, folder in folders.items():
+            for file in sorted(folder.iterdir()):
+                archive.write(file, f"{name}/{file.name}")
+    return path
+
+
+def test_a_zip_of_two_patients(loop, tmp_path):
+    clinic, hospital = loop
+    here = Study(count=1, name="Yamada^Tarou=山田^太郎", charset="ISO_IR 192", **TARO)
+    assert send(clinic, here.objects) == [0]
+    mine = Study(count=2, name="=山田^太郎", charset="ISO_IR 192", **{**TARO, "PatientBirthDate": ""})
+    other = Study(count=3, name="SOMEBODY^ELSE", PatientID="P-1", IssuerOfPatientID="ELSEWHERE")
+    path = zipped(tmp_path / "both.zip", one=mine.write(tmp_path / "a"), two=other.write(tmp_path / "b"))
+    receipt = take(clinic, path)
+    assert receipt["taken"] == 5 and receipt["skipped"] == []
+    assert standings(receipt) == {mine.uid: "matched", other.uid: "held"}
+    ran = dokuei("study", "send", other.uid, "--to", hospital.name, "--now", "--despite-check", "urgent", "--dir", clinic.data, ok=False)
+    assert "no word overrules" in one_sentence(ran) and "nobody has said whose" in ran.stdout
+    assert any("media decide" in said["en"] for said in clinic.ask("status")["attention"])
+    clinic.kill()
+    clinic.start()
+    name = receipt["name"][:8]
+    assert standings(clinic.ask("media", "show", name))[other.uid] == "held"
+    decided = clinic.ask("media", "decide", name, "--patient", "P-77")
+    assert standings(decided) == {mine.uid: "matched", other.uid: "decided"}
+    assert "P-77" in media(clinic, "show", name).stdout
+    # Its attributes are those that came.
+    assert clinic.study(other.uid)["patient_id"] == "P-1"
+    for uid in (mine.uid, other.uid):
+        dokuei("study", "send", uid, "--to", hospital.name, "--now", "--dir", clinic.data)
+    assert not any("media decide" in said["en"] for said in clinic.ask("status")["attention"])
+
+
+def test_another_birth_date_is_held_whatever_the_name(clinic, tmp_path):
+    here, there = (Study(count=1, name="SAME^NAME", **{**TARO, "PatientBirthDate": date}) for date in ("19700101", "19700102"))
+    assert send(clinic, here.objects) == [0]
+    receipt = take(clinic, there.write(tmp_path / "disc"))
+    assert standings(receipt) == {there.uid: "held"}
+    # The same again is no way around it.
+    assert standings(take(clinic, tmp_path / "disc")) == {there.uid: "held"}
+    assert "waits to be decided" not in media(clinic, "decide", receipt["name"], "--as-is").stdout
+    assert [one["open"] for one in clinic.ask("media", "list")] == [False, False]
+    assert "No study of this import waits" in one_sentence(media(clinic, "decide", receipt["name"], "--as-is", ok=False))
+
+
+def test_what_is_expected_can_be_named(clinic, tmp_path):
+    here = Study(count=1, **TARO)
+    assert send(clinic, here.objects) == [0]
+    wrong = Study(count=1, **{**TARO, "PatientID": "P-2"})
+    right = Study(count=1, **TARO)
+    for study, standing in ((wrong, "held"), (right, "matched")):
+        receipt = take(clinic, study.write(tmp_path / standing), "--match", here.uid)
+        assert standings(receipt) == {study.uid: standing}
+    one_sentence(media(clinic, "import", tmp_path / "held", "--match", "1.2.3", ok=False))
+
+
+def test_a_study_of_a_wrong_disc_is_removed(clinic, tmp_path):
+    study = Study(count=2)
+    receipt = take(clinic, study.write(tmp_path / "wrong"))
+    assert clinic.study(study.uid)["objects"] == 2
+    assert standings(clinic.ask("media", "decide", receipt["name"], "--discard")) == {study.uid: "discarded"}
+    assert clinic.study(study.uid) is None
+    clinic.kill()
+    clinic.start()
+    assert clinic.study(study.uid) is None
+
+
+def test_a_dicomdir_is_only_held_against_what_is_there(clinic, tmp_path):
+    study = Study(count=3, PatientID="P-9", StudyID="1", StudyDate="20240229", StudyTime="120000")
+    files = FileSet()
+    for dataset in study.datasets:
+        files.add(dataset)
+    disc = tmp_path / "disc"
+    files.write(disc)
+    images = sorted(path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR")
+    gone = images[1].relative_to(disc).as_posix()
+    images[1].unlink()
+    (disc / "README.TXT").write_text("no image\n")
+    receipt = take(clinic, disc)
+    assert receipt["taken"] == 2 and receipt["missing"] == [gone] and receipt["missing_count"] == 1
+    assert {one["file"] for one in receipt["skipped"]} == {"DICOMDIR", "README.TXT"}
+    assert gone in media(clinic, "show", receipt["name"]).stdout
+    (disc / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\x04\0\0\x15CS\xff\xff" * 1000)
+    assert take(clinic, disc)["taken"] == 2
+
+
+def hostile(path):
+    """A zip archive with every trick, and one image."""
+    image = Study(count=1)
+    inner = image.write(path.parent / "inner") / "0.dcm"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(inner, "../../../etc/../image.dcm")
+        archive.writestr("/etc/cron.d/evil\x1b[2J", b"no image")
+        archive.writestr("inside.zip", b"PK\x03\x04")
+        archive.writestr("bomb.dcm", bytes(64 << 20))
+    return image
+
+
+def test_a_hostile_zip_costs_nothing_and_goes_nowhere(clinic, tmp_path):
+    path = tmp_path / "evil.zip"
+    image = hostile(path)
+    receipt = take(clinic, path)
+    assert receipt["taken"] == 1 and standings(receipt) == {image.uid: "held"}
+    why = {one["file"].split("/")[-1].split(":")[-1]: one["why"]["en"] for one in receipt["skipped"]}
+    assert "inside another" in why["inside.zip"] and "more than is taken" in why["bomb.dcm"]
+    assert "\x1b" not in json.dumps(receipt, ensure_ascii=False)
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(path.read_bytes()[:-30])
+    assert "damaged" in media(clinic, "import", broken, ok=False).stdout
+
+
+@pytest.mark.parametrize("what", ["nowhere", "empty"])
+def test_nothing_to_take_is_a_failure(clinic, tmp_path, what):
+    (tmp_path / "empty").mkdir()
+    one_sentence(media(clinic, "import", tmp_path / what, ok=False))
