@@ -4,14 +4,19 @@
 pub mod access;
 mod answer;
 mod body;
-mod holdings;
+mod domains;
+mod find;
+mod frames;
 mod limits;
 pub mod media;
 pub mod multipart;
 mod origin;
 pub mod query;
+mod ranges;
+mod rendered;
 mod retrieve;
 pub mod route;
+pub mod search;
 mod server;
 mod store;
 mod stow_answer;
@@ -20,25 +25,31 @@ mod turns;
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use dokuei_keys::id::SiteId;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
+use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::access::{Access, Visitor, Way};
 use self::answer::{Answer, Refusal, plain, set};
-use self::holdings::{Holdings, View};
+use self::domains::Domains;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
 use self::query::Query;
 use self::route::{ROOT, Resource, RouteError, What};
 use self::server::Peer;
 use self::turns::Turns;
+use crate::entities::Scope;
+use crate::index::holdings::Holdings;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
 
-pub use self::holdings::domain_token;
+pub use self::domains::domain_token;
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
 
@@ -49,7 +60,9 @@ const VIEWER: &str = "/viewer";
 pub struct Web {
     access: Access,
     hosts: Hosts,
-    holdings: Arc<Holdings>,
+    holdings: Holdings,
+    site: SiteId,
+    domains: Domains,
     intake: Arc<StudyIntake>,
     turns: Turns,
 }
@@ -61,7 +74,8 @@ struct Asked {
     headers: HeaderMap,
     query: Query,
     resource: Resource,
-    view: View,
+    /// What the answer may hold.
+    scope: Scope,
 }
 
 impl Asked {
@@ -93,17 +107,12 @@ impl Web {
         ports: &Ports,
         intake: Arc<StudyIntake>,
     ) -> Web {
-        let holdings = Holdings {
-            register: ports.register.clone(),
-            granted: ports.granted.clone(),
-            store: ports.store.clone(),
-            storage: ports.storage.duplicate(),
-            site: ports.site,
-        };
         Web {
             access,
             hosts,
-            holdings: Arc::new(holdings),
+            holdings: ports.holdings.clone(),
+            site: ports.site,
+            domains: Domains::default(),
             intake,
             turns: Turns::default(),
         }
@@ -111,9 +120,18 @@ impl Web {
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Answer {
         let is_head = request.method() == Method::HEAD;
-        let mut answer = match self.respond(request, peer).await {
+        let (head, mut incoming) = request.into_parts();
+        // Who waits to be told to go on has not sent the body yet.
+        let waits = head.headers.contains_key(EXPECT);
+        let mut answer = match self.respond(head, &mut incoming, peer).await {
             Ok(answer) => answer,
-            Err(refusal) => refusal.into(),
+            Err(refusal) => {
+                let mut answer = Answer::from(refusal);
+                if waits || !is_read(&mut incoming).await {
+                    set(&mut answer, CONNECTION, "close");
+                }
+                answer
+            }
         };
         let always = [
             ("x-content-type-options", "nosniff"),
@@ -132,8 +150,12 @@ impl Web {
         answer
     }
 
-    async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
-        let (head, incoming) = request.into_parts();
+    async fn respond(
+        &self,
+        head: Parts,
+        incoming: &mut Incoming,
+        peer: Peer,
+    ) -> Result<Answer, Refusal> {
         let Some(base) = self.hosts.base(&head.headers, peer.address) else {
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, wrong_host()));
         };
@@ -183,19 +205,28 @@ impl Web {
             RouteError::Unknown => Refusal::not_found(),
             RouteError::Malformed => Refusal::bad_request(bad_path()),
         })?;
-        let view = View {
-            scope: visitor.scope,
-            domain: resource.domain.clone(),
-        };
+        let scope = self.scope(visitor.scope, &resource).await?;
         let asked = Asked {
             method,
             base,
             headers: head.headers,
             query,
             resource,
-            view,
+            scope,
         };
         self.dicom(asked, incoming).await
+    }
+
+    /// What an answer may hold: what the visitor may see, narrowed to the domain in the address.
+    async fn scope(&self, scope: Scope, resource: &Resource) -> Result<Scope, Refusal> {
+        let Some(token) = &resource.domain else {
+            return Ok(scope);
+        };
+        tokio::task::block_in_place(|| {
+            self.domains
+                .narrow(&self.holdings, self.site, &scope, token)
+        })
+        .ok_or_else(Refusal::not_found)
     }
 
     fn visitor(&self, headers: &HeaderMap, base: &Base, peer: Peer) -> Option<Visitor> {
@@ -212,7 +243,7 @@ impl Web {
             .visitor(bearer, cookie, peer.fingerprint.as_ref())
     }
 
-    async fn dicom(&self, asked: Asked, incoming: Incoming) -> Result<Answer, Refusal> {
+    async fn dicom(&self, asked: Asked, incoming: &mut Incoming) -> Result<Answer, Refusal> {
         match (&asked.method, &asked.resource.what) {
             (&Method::POST, What::Search(route::Level::Study)) | (&Method::POST, What::Objects)
                 if asked.resource.place.series.is_none() =>
@@ -220,20 +251,49 @@ impl Web {
                 self.store(asked, incoming).await
             }
             (&Method::GET, What::Objects) => self.retrieve(asked).await,
+            (&Method::GET, What::Metadata) => self.metadata(asked).await,
+            (&Method::GET, What::Frames(_) | What::Bulk(_)) => self.parts(asked).await,
+            (&Method::GET, What::Rendered) => self.rendered(asked).await,
+            (&Method::GET, What::Search(level)) => {
+                let level = *level;
+                self.search(asked, level).await
+            }
             (&Method::GET, _) => Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, not_yet())),
             _ => Err(Refusal::method()),
         }
     }
 }
 
+/// The next piece of a body.
+async fn next_frame(
+    incoming: &mut Incoming,
+) -> Option<Result<http_body::Frame<bytes::Bytes>, hyper::Error>> {
+    std::future::poll_fn(|context| std::pin::Pin::new(&mut *incoming).poll_frame(context)).await
+}
+
+/// Reads what is left of a body and throws it away, so that whoever sends it hears why it is not taken; whether that was
+/// all of it.
+async fn is_read(incoming: &mut Incoming) -> bool {
+    let mut left = limits::DISCARDED;
+    let reading = async {
+        while let Some(Ok(frame)) = next_frame(incoming).await {
+            let count = frame.data_ref().map_or(0, bytes::Bytes::len);
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return false;
+            }
+        }
+        incoming.is_end_stream()
+    };
+    let read = tokio::time::timeout(limits::DISCARD_TIME, reading).await;
+    read.unwrap_or(false)
+}
+
 /// Reads the form of a log-in.
-async fn form(mut incoming: Incoming) -> Result<Query, Refusal> {
+async fn form(incoming: &mut Incoming) -> Result<Query, Refusal> {
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     let reading = async {
-        while let Some(frame) =
-            std::future::poll_fn(|context| std::pin::Pin::new(&mut incoming).poll_frame(context))
-                .await
-        {
+        while let Some(frame) = next_frame(incoming).await {
             let data = frame.ok()?.into_data().unwrap_or_default();
             if bytes.len() + data.len() > limits::FORM_BYTES {
                 return None;
