@@ -220,7 +220,7 @@ mod tests {
                 "{wrong}"
             );
         }
-        let deep = vec!["RequestAttributesSequence"; 9].join(".") + "=1";
+        let deep = ["RequestAttributesSequence"; 9].join(".") + "=1";
         assert!(matches!(search(&deep), Err(SearchError::Unknown(_))));
     }
 }
