@@ -1,4 +1,4 @@
-//! Opens the register of application entities, and the ports on which they call.
+//! The doors of a node: the ports on which application entities, browsers and DICOMweb clients call, and who may.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use crate::config::reach::is_of_the_house;
 use crate::dicom::scp::{
     Accept, Answers, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor,
 };
+use crate::dicomweb::access::Access;
+use crate::dicomweb::{Web, WebServer};
 use crate::entities::{Entities, Means, title};
 use crate::language::{Explain, Failure};
 use crate::runtime::ports::Ports;
@@ -20,11 +22,51 @@ use crate::store::Store;
 use crate::studies::intake::StudyIntake;
 use crate::tls::{self, Identity};
 
+/// Where others come in: modalities and workstations, browsers and DICOMweb clients.
+pub(super) struct Doors {
+    /// Who may call over DICOM, and where to send.
+    pub(super) entities: Entities,
+    /// The DICOM ports.
+    pub(super) scp: Scp,
+    /// What storage commitment owes is delivered as long as this lives.
+    pub(super) delivering: Delivering,
+    /// Who may come in by the web.
+    pub(super) access: Access,
+    /// The web server, where there is one.
+    pub(super) web_server: Option<WebServer>,
+}
+
+impl Doors {
+    /// Opens all of them.
+    ///
+    /// # Errors
+    /// When a row is damaged, a file cannot be used, or a port cannot be listened on.
+    pub(super) fn open(
+        (folder, config, keys): (&SiteFolder, &Config, &SiteKeys),
+        store: &Store,
+        (ports, intake): (&Ports, &Arc<StudyIntake>),
+    ) -> Result<Doors, Failure> {
+        let entities = open_entities(folder, config, keys, store)?;
+        let (services, delivering) = open_services(keys, store, &entities, ports)?;
+        let scp = start_scp(folder, config, &entities, Arc::clone(intake), services)?;
+        let access = Access::open(store.clone(), keys.storage().duplicate());
+        let access = access.map_err(|error| failed(&error as &dyn Explain))?;
+        let web_server = start_web(config, folder, &access, (ports, intake))?;
+        Ok(Doors {
+            entities,
+            scp,
+            delivering,
+            access,
+            web_server,
+        })
+    }
+}
+
 /// Opens the register. What this node shows of itself over TLS is read with it.
 ///
 /// # Errors
 /// When a row is damaged, or certificate or key cannot be used.
-pub(super) fn open_entities(
+fn open_entities(
     folder: &SiteFolder,
     config: &Config,
     keys: &SiteKeys,
@@ -47,7 +89,7 @@ pub(super) fn open_entities(
 ///
 /// # Errors
 /// When the store fails, or the system has no thread.
-pub(super) fn open_services(
+fn open_services(
     keys: &SiteKeys,
     store: &Store,
     entities: &Entities,
@@ -73,7 +115,7 @@ pub(super) fn open_services(
 ///
 /// # Errors
 /// When a port cannot be listened on, or an authority's file cannot be used.
-pub(super) fn start_scp(
+fn start_scp(
     folder: &SiteFolder,
     config: &Config,
     entities: &Entities,
@@ -126,4 +168,20 @@ fn tls_door(
         address: tls.listen,
         config: tls::server(identity, client_ca.as_deref(), pinned)?,
     }))
+}
+
+fn start_web(
+    config: &Config,
+    folder: &SiteFolder,
+    access: &Access,
+    (ports, intake): (&Ports, &Arc<StudyIntake>),
+) -> Result<Option<WebServer>, Failure> {
+    let known = access.clone();
+    let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
+    let start = |listen| {
+        WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
+            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+        })
+    };
+    config.web.listen.map(start).transpose()
 }

@@ -23,8 +23,8 @@ use crate::config::Config;
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::dicom::scp::Scp;
+use crate::dicomweb::WebServer;
 use crate::dicomweb::access::Access;
-use crate::dicomweb::{Web, WebServer};
 use crate::disk::Room;
 use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
@@ -36,7 +36,7 @@ use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
-use crate::runtime::door::{open_entities, open_services, start_scp};
+use crate::runtime::door::Doors;
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::trail::{self, Strangers};
@@ -125,12 +125,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
     let intake = Arc::new(intake);
-    let entities = open_entities(&folder, &config, &keys, &store)?;
-    let (services, delivering) = open_services(&keys, &store, &entities, &ports)?;
-    let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
-    let access = Access::open(store.clone(), keys.storage().duplicate());
-    let access = access.map_err(|error| failed(&error))?;
-    let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
+    let doors = Doors::open((&folder, &config, &keys), &store, (&ports, &intake))?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -159,11 +154,11 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     Ok(Arc::new(Node {
-        dicom: scp.local_addr(),
-        web: web_server.as_ref().map(WebServer::address),
-        access,
-        dicom_tls: scp.tls_addr(),
-        entities,
+        dicom: doors.scp.local_addr(),
+        web: doors.web_server.as_ref().map(WebServer::address),
+        access: doors.access,
+        dicom_tls: doors.scp.tls_addr(),
+        entities: doors.entities,
         folder,
         config,
         keys,
@@ -175,9 +170,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         audit,
         ended,
         started: Timestamp(now()),
-        scp: Mutex::new(Some(scp)),
-        web_server: Mutex::new(web_server),
-        _delivering: delivering,
+        scp: Mutex::new(Some(doors.scp)),
+        web_server: Mutex::new(doors.web_server),
+        _delivering: doors.delivering,
         _lock: lock,
     }))
 }
@@ -322,22 +317,6 @@ impl Node {
         let audit = self.audit.clone();
         let _ = tokio::task::spawn_blocking(move || audit.stop()).await;
     }
-}
-
-fn start_web(
-    config: &Config,
-    folder: &SiteFolder,
-    access: &Access,
-    (ports, intake): (&Ports, &Arc<StudyIntake>),
-) -> Result<Option<WebServer>, Failure> {
-    let known = access.clone();
-    let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
-    let start = |listen| {
-        WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
-        })
-    };
-    config.web.listen.map(start).transpose()
 }
 
 async fn network_events(

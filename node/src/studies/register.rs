@@ -2,17 +2,16 @@
 //! sent to whom.
 
 mod error;
+mod held;
 mod recovery;
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::sealed::commitment;
 use dokuei_keys::secret::{ContentKey, StorageKey};
-use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::ManifestReference;
 
 use crate::chance::chance;
@@ -25,14 +24,11 @@ use crate::studies::quarantine::Quarantine;
 use crate::studies::study::{STUDY_VERSION, Study};
 
 pub use self::error::RegisterError;
+use self::held::Held;
 use self::recovery::recover;
 
 /// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
 const ARRIVING: usize = 1_000;
-
-/// Files that are prepared at once for the objects of a study: as many again as there are, between these. A radiograph
-/// leaves few to remove; the folder of a CT is synced once for many slices.
-const PREPARED: RangeInclusive<u32> = 8..=64;
 
 /// The studies of this node. Clones share them.
 #[derive(Clone)]
@@ -50,50 +46,6 @@ struct Shared {
     held: Mutex<BTreeMap<ParcelId, Held>>,
     /// Held while a study is closed, so that nobody closes it a second time meanwhile.
     closing: Mutex<()>,
-}
-
-struct Held {
-    study: Study,
-    /// None once the time for keeping the study is over.
-    key: Option<ContentKey>,
-    next_slot: u32,
-    /// The first slot whose file is not prepared.
-    prepared: u32,
-    writing: u32,
-    /// Its list of objects is being written down: it takes no more.
-    closing: bool,
-}
-
-impl Held {
-    fn is_open(&self) -> bool {
-        self.study.manifest.is_none() && !self.closing
-    }
-
-    /// Whether it holds no object yet. It may never: a sender repeats objects that are here already.
-    fn is_bare(&self) -> bool {
-        self.study.manifest.is_none() && self.study.objects.is_empty()
-    }
-
-    /// A place for the next object.
-    fn place(&mut self, parcels: &Parcels) -> Result<Place, RegisterError> {
-        let key = self.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();
-        let slot = self.next_slot;
-        if slot as usize > limits::OBJECTS {
-            return Err(RegisterError::Full);
-        }
-        if slot >= self.prepared {
-            let more = slot.clamp(*PREPARED.start(), *PREPARED.end());
-            parcels.prepare(&self.study.parcel, slot..slot + more)?;
-            self.prepared = slot + more;
-        }
-        self.next_slot += 1;
-        self.writing += 1;
-        Ok(Place {
-            parcel: self.study.parcel,
-            key,
-            slot,
-        })
-    }
 }
 
 /// Where an arriving object is to be sealed.
@@ -448,6 +400,7 @@ impl Register {
     }
 
     fn erase(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
+        self.shared.catalogue.forget(parcel);
         let key = parcel.as_bytes().to_vec();
         self.shared.store.commit(Change {
             removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
