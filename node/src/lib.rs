@@ -7,6 +7,7 @@ pub mod chance;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod deidentify;
 pub mod demo;
 pub mod dicom;
 pub mod disk;

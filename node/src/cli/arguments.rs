@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
+use crate::cli::deidentify::{Deidentify, Reidentify};
 use crate::language::Language;
 
 /// Most days ago at which a key may have been lost: no key was made earlier than this program.
@@ -179,6 +180,10 @@ pub(super) enum Study {
         #[command(flatten)]
         at: At,
     },
+    /// 誰の検査か分からないようにしてフォルダに書き出す / write a study into a folder without whom it is of (PS3.15 annex E)
+    Deidentify(Deidentify),
+    /// 仮名から患者を調べる / find whom a pseudonym stands for
+    Reidentify(Reidentify),
     /// ファイルから取り込む / take in DICOM files
     Import {
         /// ファイルまたはフォルダ / file or folder

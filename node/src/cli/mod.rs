@@ -14,6 +14,7 @@ mod arguments;
 pub use arguments::Demo;
 mod case;
 mod confirm;
+mod deidentify;
 mod init;
 mod notice;
 mod partner;

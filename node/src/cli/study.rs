@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cli::arguments::Study;
 use crate::cli::case;
+use crate::cli::deidentify::{deidentify, reidentify};
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::control::request::{Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
@@ -56,6 +57,8 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             taken(&answer["imported"])?;
             must_be_sent(&answer)?;
         }
+        Study::Deidentify(asked) => deidentify(asked)?,
+        Study::Reidentify(asked) => reidentify(&asked)?,
         Study::Import { path, at } => {
             let path = std::fs::canonicalize(&path)
                 .unwrap_or(path)

@@ -8,6 +8,7 @@ pub mod socket;
 
 pub(crate) mod answers;
 mod cases;
+mod deidentify;
 mod endings;
 mod keys;
 mod partners;

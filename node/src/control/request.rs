@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deidentify::Options;
 use crate::language::{Failure, Message};
 
 /// What can be asked of a node.
@@ -40,6 +41,13 @@ pub enum Request {
     StudyImport {
         /// File or folder on this machine.
         path: String,
+    },
+    /// Write a study without whom it is of.
+    StudyDeidentify(DeidentifyStudy),
+    /// Whom a pseudonym stands for.
+    StudyReidentify {
+        /// The pseudonym.
+        pseudonym: String,
     },
     /// Have a study read.
     StudySend(SendStudy),
@@ -155,6 +163,24 @@ pub struct SendStudy {
     /// Send although files of the folder were refused.
     #[serde(default)]
     pub despite_skipped: bool,
+}
+
+/// A study to write without whom it is of.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeidentifyStudy {
+    /// Study Instance UID.
+    pub study: String,
+    /// A new or empty folder on this machine.
+    pub folder: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Keep the way back here.
+    #[serde(default)]
+    pub reversible: bool,
+    /// What may stay.
+    #[serde(default)]
+    pub options: Options,
 }
 
 /// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.

@@ -25,10 +25,14 @@ pub enum Rows {
     Callers,
     /// Application entities to send to, sealed.
     Destinations,
+    /// Secrets of the purposes for which objects are de-identified, sealed.
+    Purposes,
+    /// The way back from pseudonymous studies, sealed.
+    Pseudonyms,
 }
 
 impl Rows {
-    pub(crate) const ALL: [Rows; 7] = [
+    pub(crate) const ALL: [Rows; 9] = [
         Rows::Prekeys,
         Rows::ContentKeys,
         Rows::Studies,
@@ -36,6 +40,8 @@ impl Rows {
         Rows::Reports,
         Rows::Callers,
         Rows::Destinations,
+        Rows::Purposes,
+        Rows::Pseudonyms,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -48,6 +54,8 @@ impl Rows {
             Rows::Reports => "reports-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",
+            Rows::Purposes => "purposes-1",
+            Rows::Pseudonyms => "pseudonyms-1",
         }
     }
 
