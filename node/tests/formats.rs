@@ -12,6 +12,8 @@ use dokuei_keys::id::{Digest, DocumentId, ObjectDigest, ParcelId, PersonId, Prek
 use dokuei_keys::secret::{ContentKey, Secret32, StorageKey};
 use dokuei_keys::signed::Document;
 use dokuei_node::chance::chance;
+use dokuei_node::deidentify::Secret;
+use dokuei_node::deidentify::pseudonyms::{Original, PURPOSE_VERSION, Purpose};
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::index::catalogue::Catalogue;
@@ -171,6 +173,29 @@ fn reports() {
         object: Some(object),
     };
     check("reports-1", kept);
+}
+
+#[test]
+fn purposes_of_deidentification() {
+    let purpose = Purpose {
+        version: PURPOSE_VERSION,
+        purpose: "a register".to_owned(),
+        secret: Secret::from_bytes([22; 32]),
+    };
+    check("purposes-1", purpose);
+}
+
+#[test]
+fn the_way_back_from_a_pseudonym() {
+    let attributes = study().attributes;
+    let mut original = Original::new(
+        "a register",
+        "P0123456789AB".to_owned(),
+        "1.2.3",
+        attributes,
+    );
+    original.note("1.2.3.4");
+    check("pseudonyms-1", original);
 }
 
 #[test]

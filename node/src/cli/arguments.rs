@@ -177,6 +177,12 @@ pub(super) enum Study {
         /// 取り込めないファイルがあっても残りを送る / send the rest although files of the folder were refused
         #[arg(long)]
         despite_skipped: bool,
+        /// 患者を仮名にした写しを送る。対応はこの施設だけに残る / send a copy under a pseudonym; who it is stays known here alone
+        #[arg(long)]
+        pseudonymous: bool,
+        /// すべての画像を目で確かめた / somebody has looked at every image and found nobody named in one
+        #[arg(long, requires = "pseudonymous")]
+        pixels_seen: bool,
         #[command(flatten)]
         at: At,
     },

@@ -33,6 +33,8 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             now,
             all,
             despite_skipped,
+            pseudonymous,
+            pixels_seen,
             at,
         } => {
             let answer = at.ask(Request::StudySend(SendStudy {
@@ -44,6 +46,8 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                 now,
                 all,
                 despite_skipped,
+                pseudonymous,
+                pixels_seen,
             }))?;
             at.print(&answer, |answer| {
                 imported(&answer["imported"]);

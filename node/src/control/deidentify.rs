@@ -88,7 +88,7 @@ pub(super) fn reidentify(node: &Node, pseudonym: &str) -> Result<Value, Failure>
     Ok(shown.collect())
 }
 
-fn pseudonyms(node: &Node) -> Pseudonyms<'_> {
+pub(super) fn pseudonyms(node: &Node) -> Pseudonyms<'_> {
     Pseudonyms {
         store: &node.ports.store,
         storage: &node.ports.storage,
@@ -134,7 +134,6 @@ fn not_exported(error: &ExportError) -> Failure {
         ExportError::Unknown => "no-study",
         ExportError::NotEmpty => "folder-not-empty",
         ExportError::Folder(_) => "folder-unusable",
-        ExportError::Sealed(_) => "study-damaged",
     };
     Failure::new(code, error.message().sentence())
 }

@@ -13,6 +13,7 @@ mod endings;
 mod keys;
 mod partners;
 mod people;
+mod pseudonymous;
 mod reports;
 mod sending;
 mod status;

@@ -163,6 +163,12 @@ pub struct SendStudy {
     /// Send although files of the folder were refused.
     #[serde(default)]
     pub despite_skipped: bool,
+    /// Send a copy under a pseudonym.
+    #[serde(default)]
+    pub pseudonymous: bool,
+    /// Somebody has looked at every image and found nobody named in one.
+    #[serde(default)]
+    pub pixels_seen: bool,
 }
 
 /// A study to write without whom it is of.

@@ -7,14 +7,12 @@ use std::path::Path;
 
 use dokuei_keys::id::ParcelId;
 
-use super::object::{Cleaned, Method};
+use super::object::Method;
 use super::pseudonyms::Original;
 use super::refusal::Refusal;
+use super::sealed::{begin, uid};
 use crate::dicom::part10::file_head;
-use crate::dicom::scanner::TransferSyntax;
-use crate::dicom::uid::Uid;
 use crate::language::{Explain, Message, displayed_in_english};
-use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::say;
 use crate::studies::patient::Patient;
 use crate::studies::register::Register;
@@ -46,8 +44,6 @@ pub enum ExportError {
     NotEmpty,
     /// The folder cannot be used, or there is no room in it.
     Folder(#[from] io::Error),
-    /// What is sealed here cannot be opened.
-    Sealed(#[from] OpenError),
 }
 
 impl Explain for ExportError {
@@ -66,7 +62,6 @@ impl Explain for ExportError {
                 "the output folder cannot be written: {why}";
                 why = error.message()
             ),
-            ExportError::Sealed(error) => error.message(),
         }
     }
 }
@@ -175,26 +170,7 @@ impl Export<'_> {
         object: &StudyObject,
         path: &Path,
     ) -> Result<String, Refusal> {
-        let unreadable = |error: OpenError| match error {
-            OpenError::Disk(error) => error,
-            OpenError::Damaged => io::ErrorKind::InvalidData.into(),
-        };
-        let register = self.register;
-        let key = register
-            .key(parcel)
-            .ok_or(io::ErrorKind::NotFound)
-            .map_err(io::Error::from)?;
-        let opened = OpenedObject::open(
-            register.parcels(),
-            &key,
-            *parcel,
-            register.site(),
-            object.slot,
-        );
-        let mut opened = opened.map_err(unreadable)?;
-        let head = ObjectHead::read(&mut opened)?.ok_or(Refusal::Nameless)?;
-        let syntax = uid(&head.transfer_syntax)?;
-        let cleaned = Cleaned::begin(Box::new(opened), &TransferSyntax::from(syntax), self.method)?;
+        let cleaned = begin(self.register, parcel, object, self.method)?;
         let (class, instance) = (
             uid(&cleaned.head.sop_class)?,
             uid(&cleaned.head.sop_instance)?,
@@ -209,10 +185,6 @@ impl Export<'_> {
         file.sync_all()?;
         Ok(pseudonym)
     }
-}
-
-fn uid(text: &str) -> Result<Uid, Refusal> {
-    Uid::parse_lenient(text.as_bytes()).map_err(|_| Refusal::Nameless)
 }
 
 impl Exported {
@@ -243,7 +215,6 @@ mod tests {
             ExportError::Unknown,
             ExportError::NotEmpty,
             ExportError::Folder(io::ErrorKind::PermissionDenied.into()),
-            ExportError::Sealed(OpenError::Damaged),
         ];
         assert_explained(all.iter().map(|error| error as &dyn Explain));
     }

@@ -9,6 +9,7 @@ mod options;
 pub mod pseudonyms;
 mod refusal;
 mod rules;
+pub mod sealed;
 mod secret;
 mod table;
 #[cfg(test)]

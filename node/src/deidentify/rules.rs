@@ -20,6 +20,9 @@ const SHARED_UIDS: [Tag; 2] = [tags::CODING_SCHEME_UID, tags::MAPPING_RESOURCE_U
 /// Describes private elements by what their makers call them: says nothing once these are gone.
 const PRIVATE_DESCRIPTIONS: Tag = tags::PRIVATE_DATA_ELEMENT_CHARACTERISTICS_SEQUENCE;
 
+/// The one sequence of X/Z that modules of images want, be it empty (type 2; PS3.3 section C.7.6.14).
+const ACQUISITION_CONTEXT: Tag = tags::ACQUISITION_CONTEXT_SEQUENCE;
+
 /// How objects are treated.
 pub(super) struct Rules<'a> {
     /// The chosen options.
@@ -73,7 +76,9 @@ impl Rules<'_> {
         let fate = match table::action(tag, self.options) {
             Some(Action::Keep) => Fate::Keep,
             Some(Action::Clean(basic)) => Fate::Clean(basic),
-            Some(Action::Basic(basic)) => self.fate(basic, is_sequence),
+            Some(Action::Basic(basic)) => {
+                self.fate(basic, is_sequence && tag != ACQUISITION_CONTEXT)
+            }
             None => self.unnamed(tag, vr, known),
         };
         let value = match &element.value {
@@ -95,7 +100,11 @@ impl Rules<'_> {
             Basic::RemoveEmptyOrUids => Fate::Keep,
             Basic::Remove => Fate::Remove,
             Basic::Dummy => Fate::Dummy,
-            Basic::RemoveOrDummy | Basic::RemoveEmptyOrDummy if is_sequence => Fate::Remove,
+            Basic::RemoveOrDummy | Basic::RemoveEmptyOrDummy | Basic::RemoveOrEmpty
+                if is_sequence =>
+            {
+                Fate::Remove
+            }
             Basic::EmptyOrDummy | Basic::RemoveOrDummy | Basic::RemoveEmptyOrDummy
                 if self.strict =>
             {

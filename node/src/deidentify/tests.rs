@@ -28,14 +28,7 @@ const NAMES: [(&str, &[u8]); 5] = [
 ];
 
 /// What stands in each value that is planted, besides the name: none of it may come out.
-const MARKS: [&[u8]; 6] = [
-    b"SECRET",
-    b"19771224",
-    b"1.2.392.777.",
-    b"-77.47",
-    b"077Y",
-    b"\xDE\xAD\xBE\xEF",
-];
+const MARKS: [&[u8]; 5] = [b"SECRET", b"19771224", b"1.2.392.777.", b"-77.47", b"077Y"];
 /// A time of day stays one when dates move.
 const TIME: &[u8] = b"112233.445566";
 
@@ -133,7 +126,7 @@ fn planted(class: &str, (charset, name): (&str, &[u8])) -> DataSet {
     for (tag, vr) in [
         (tags::PATIENT_NAME, VR::PN),
         (tags::STUDY_DATE, VR::DA),
-        (tags::CODE_MEANING, VR::LO),
+        (tags::STUDY_DESCRIPTION, VR::LO),
     ] {
         few.put_bytes(tag, vr, canary(vr, name));
     }

@@ -264,6 +264,8 @@ fn send(clinic: &DemoSite, hospital: &DemoSite, uid: &str) -> Result<String, Fai
         now: true,
         all: false,
         despite_skipped: false,
+        pseudonymous: false,
+        pixels_seen: false,
     }))?;
     must_be_sent(&sent)?;
     let case = sent["cases"][0]["case"].as_str();
