@@ -301,6 +301,8 @@ pub(crate) fn send_request(uid: &str, to: &Site) -> Request {
         now: true,
         all: false,
         despite_skipped: false,
+        pseudonymous: false,
+        pixels_seen: false,
     })
 }
 

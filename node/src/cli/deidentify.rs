@@ -105,7 +105,7 @@ pub(super) fn deidentify(asked: Deidentify) -> Result<(), Failure> {
 }
 
 fn written(answer: &Value) {
-    let (count, refused, folder) = (
+    let (count, left, folder) = (
         &answer["written"],
         &answer["refused"],
         text(answer, "folder"),
@@ -113,8 +113,8 @@ fn written(answer: &Value) {
     outln!(
         "{}",
         say!(
-            "{count} 件を {folder} に書き出しました。書き出さなかったオブジェクトは {refused} 件です。",
-            "Wrote {count} objects to {folder}, refused {refused}."
+            "{count} 件を {folder} に書き出しました。書き出さなかったオブジェクトは {left} 件です。",
+            "Wrote {count} objects to {folder}, refused {left}."
         )
     );
     let pseudonyms = answer["pseudonyms"].as_array().into_iter().flatten();

@@ -1,6 +1,7 @@
 //! What stands for whom, kept at the site that had the images made and nowhere else: a secret for each purpose, and,
 //! where it was asked for, the way back from a pseudonymous study to its patient. Rows of the store, sealed.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use dokuei_keys::cbor;
@@ -129,18 +130,23 @@ impl Pseudonyms<'_> {
         let Some(original) = self.original(&subject.study)? else {
             return Ok(subject);
         };
-        let secret = self.secret(&original.purpose)?;
-        let sources = subject.sources.into_iter().map(|source| {
-            let own = original.instances.iter();
-            let mut own =
-                own.filter(|uid| secret.uid(uid.as_bytes()) == source.sop_instance.as_bytes());
-            Source {
-                sop_instance: own.next().cloned().unwrap_or(source.sop_instance),
-                sop_class: source.sop_class,
-            }
+        let purpose = self.row::<Purpose>(Rows::Purposes, &purpose_key(&original.purpose))?;
+        // Without its secret the images keep the names that the reader knows.
+        let mut own = HashMap::new();
+        if let Some(Purpose { secret, .. }) = &purpose {
+            let instances = original.instances.iter();
+            own.extend(instances.map(|uid| (secret.uid(uid.as_bytes()), uid)));
+        }
+        let sources = subject.sources.into_iter().map(|source| Source {
+            sop_instance: match own.get(source.sop_instance.as_bytes()) {
+                Some(own) => (*own).clone(),
+                None => source.sop_instance,
+            },
+            sop_class: source.sop_class,
         });
+        let sources = sources.collect();
         Ok(Subject {
-            sources: sources.collect(),
+            sources,
             attributes: original.attributes,
             study: original.study,
             ..subject
