@@ -9,8 +9,9 @@ from pydicom.uid import generate_uid
 
 from modality import send
 from studies import NAMES, Study, wire
-from world import ENVIRONMENT, READER, dokuei, one_sentence, until
+from world import ENVIRONMENT, READER, ROOT, dokuei, one_sentence, until
 
+DEFLATED = "1.2.840.10008.1.2.1.99"
 PATIENT = {"PatientID": "ID-4711", "PatientBirthDate": "19411208", "OtherPatientIDs": "OTHER-4712"}
 VISIT = {
     "StudyDate": "20260301",
@@ -145,6 +146,29 @@ def test_no_new_errors_against_the_standard(clinic, tmp_path):
         assert after <= before, after - before
 
 
+def test_what_others_wrote_goes_through_in_every_syntax(clinic, tmp_path):
+    """Published objects, native, big endian, deflated, RLE and JPEG of several kinds."""
+    folder = ROOT / "node" / "tests" / "data" / "dicom" / "objects"
+    originals = {file: dcmread(file, force=True) for file in folder.glob("*.dcm")}
+    clinic.ask("study", "import", folder)
+    pixels = {image.get("PixelData") for image in originals.values()}
+    names = {str(image.get(word, "")) for image in originals.values() for word in ("PatientID", "PatientName", "AccessionNumber")}
+    before, made = wrong(originals), {}
+    for number, study in enumerate(clinic.ask("study", "list")):
+        out = tmp_path / str(number)
+        words = ["study", "deidentify", study["uid"], out, "--purpose", "x", "--pixels-seen", "--json", "--dir", clinic.data]
+        dokuei(*words, ok=False)
+        made |= {file: dcmread(file) for file in out.iterdir()}
+    assert len(made) >= 10 and not wrong(made) - before, wrong(made) - before
+    for file, image in made.items():
+        assert not [name for name in names if len(name) > 4 and name.encode() in file.read_bytes()]
+        # Comments within a picture are zeros now; nothing else of it has changed.
+        same = [one for one in pixels if one and len(one) == len(image.PixelData)]
+        assert any(all(new in (0, old) for new, old in zip(image.PixelData, one)) for one in same)
+    syntaxes = {image.file_meta.TransferSyntaxUID for image in made.values()}
+    assert len(syntaxes) >= 5 and DEFLATED not in syntaxes, syntaxes
+
+
 def wrong(files):
     """The errors in these files, without the values that they name."""
     found = set()
@@ -165,7 +189,10 @@ def test_a_study_is_read_under_a_pseudonym_and_its_report_comes_back_to_the_pati
         found = [secret for secret in SECRETS if secret in data and secret != b"20260301"]
         assert not found and study.uid.encode() not in data
         assert b"20260301" in data, "the reader has to know when it was"
-    assert hospital.case(case)["study"]["patient_id"].startswith("P")
+    pseudonym = hospital.case(case)["study"]["patient_id"]
+    assert pseudonym.startswith("P")
+    known = clinic.case(case)["study"]
+    assert (known["patient_id"], known["uid"], known["pseudonym"]) == ("ID-4711", study.uid, pseudonym)
     for told in (["study", "list"], ["case", "show", case]):
         assert "4711" not in dokuei(*told, "--dir", hospital.data).stdout
     assert "sent already" in one_sentence(dokuei(*words, "--dir", clinic.data, ok=False))
@@ -178,5 +205,5 @@ def test_a_study_is_read_under_a_pseudonym_and_its_report_comes_back_to_the_pati
     report = dcmread(BytesIO(reports[0]), force=True)
     assert report.PatientID == "ID-4711" and report.StudyInstanceUID == study.uid and report.AccessionNumber == "ACC-4713"
     assert {one.ReferencedSOPInstanceUID for one in report.SourceInstanceSequence} == set(study.uids)
-    known = clinic.ask("study", "reidentify", hospital.case(case)["study"]["patient_id"])
+    known = clinic.ask("study", "reidentify", pseudonym)
     assert [one["uid"] for one in known] == [study.uid]

@@ -1,6 +1,5 @@
 //! What of an object may stay: the options of PS3.15 sections E.3.1 to E.3.12, by their codes (PS3.16 CID 7050).
 
-use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 const BASIC_PROFILE: u32 = 113_100;
@@ -14,18 +13,15 @@ const SAFE_PRIVATE: u32 = 113_111;
 const INSTITUTION_IDENTITY: u32 = 113_112;
 
 /// What becomes of dates and times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dates {
     /// Removed, emptied or replaced, as the Basic Profile says.
     #[default]
-    #[n(0)]
     Remove,
     /// Kept (113106).
-    #[n(1)]
     Keep,
     /// Moved into the past by a number of days, the same for everything of one patient (113107).
-    #[n(2)]
     Shift,
 }
 

@@ -343,7 +343,7 @@ fn options_keep_what_they_say_and_no_more() {
     );
     assert_eq!(kept.code(tags::PATIENT_SEX), "F");
     assert_eq!(kept.code(tags::INSTITUTION_NAME), "A Clinic");
-    assert_eq!(kept.code(tags::STUDY_DESCRIPTION), "CHEST CT DR");
+    assert_eq!(kept.code(tags::STUDY_DESCRIPTION), "CHEST CT");
     assert_eq!(kept.code(Tag(0x0043, 0x1027)), "1.375:1");
     let full = Options {
         dates: Dates::Keep,
