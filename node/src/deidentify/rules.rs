@@ -156,6 +156,13 @@ impl Rules<'_> {
     fn value(&self, fate: Fate, vr: VR, bytes: &[u8], sets: CharacterSets) -> Option<Vec<u8>> {
         let is_empty = trim_padding(bytes).is_empty();
         let value = match fate {
+            // A date that is none may be anything.
+            Fate::Keep
+                if matches!(vr, VR::DA | VR::DT | VR::TM)
+                    && values::cleaned(vr, bytes, sets, 0).is_none() =>
+            {
+                Vec::new()
+            }
             Fate::Keep => return Some(bytes.to_vec()),
             Fate::Remove => return None,
             Fate::Empty => Vec::new(),

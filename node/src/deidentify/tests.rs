@@ -298,6 +298,7 @@ fn options_keep_what_they_say_and_no_more() {
     set.put_bytes(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3");
     set.put_bytes(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1");
     set.put_text(tags::STUDY_DATE, VR::DA, "20260301");
+    set.put_text(tags::STUDY_TIME, VR::TM, "SECRET");
     set.put_text(tags::PATIENT_SEX, VR::CS, "F");
     set.put_text(tags::INSTITUTION_NAME, VR::LO, "A Clinic");
     set.put_text(tags::STUDY_DESCRIPTION, VR::LO, "Chest CT, Dr. Yamada");
