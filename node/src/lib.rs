@@ -10,6 +10,7 @@ pub mod cli;
 pub mod commitments;
 pub mod config;
 pub mod control;
+pub mod deidentify;
 pub mod demo;
 pub mod dicom;
 pub mod dicomweb;

@@ -14,6 +14,8 @@ use dokuei_keys::signed::Document;
 use dokuei_node::audit::Ledger;
 use dokuei_node::chance::chance;
 use dokuei_node::commitments::{Debt, Judged};
+use dokuei_node::deidentify::Secret;
+use dokuei_node::deidentify::pseudonyms::{Original, PURPOSE_VERSION, Purpose};
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::dicomweb::access::{Credential, Kind};
@@ -350,6 +352,29 @@ fn what_storage_commitment_owes() {
         since: AT.0,
     };
     check("commitments-1", debt);
+}
+
+#[test]
+fn purposes_of_deidentification() {
+    let purpose = Purpose {
+        version: PURPOSE_VERSION,
+        purpose: "a register".to_owned(),
+        secret: Secret::from_bytes([22; 32]),
+    };
+    check("purposes-1", purpose);
+}
+
+#[test]
+fn the_way_back_from_a_pseudonym() {
+    let attributes = study().attributes;
+    let mut original = Original::new(
+        "a register",
+        "P0123456789AB".to_owned(),
+        "1.2.3",
+        attributes,
+    );
+    original.note("1.2.3.4");
+    check("pseudonyms-1", original);
 }
 
 #[test]

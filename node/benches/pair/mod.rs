@@ -304,6 +304,8 @@ pub(crate) fn send_request(uid: &str, to: &Site) -> Request {
         region: None,
         laterality: None,
         despite_check: None,
+        pseudonymous: false,
+        pixels_seen: false,
     })
 }
 

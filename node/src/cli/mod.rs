@@ -16,6 +16,7 @@ pub use arguments::Demo;
 mod case;
 mod check;
 mod confirm;
+mod deidentify;
 mod destination;
 mod dicom;
 mod init;

@@ -1,9 +1,12 @@
 //! `dokuei study …`.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::cli::At;
 use crate::cli::arguments::Study;
+use crate::cli::deidentify::{deidentify, reidentify};
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::cli::{case, check, quarantine};
 use crate::control::request::{CheckStudy, Request, SendStudy, must_be_sent};
@@ -36,6 +39,8 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             region,
             laterality,
             despite_check,
+            pseudonymous,
+            pixels_seen,
             at,
         } => {
             let send = SendStudy {
@@ -50,6 +55,8 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
                 region,
                 laterality,
                 despite_check,
+                pseudonymous,
+                pixels_seen,
             };
             sent(&at, send)?;
         }
@@ -67,17 +74,19 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             }))?;
             at.print(&answer, check::show);
         }
-        Study::Import { path, at } => {
-            let path = std::fs::canonicalize(&path)
-                .unwrap_or(path)
-                .display()
-                .to_string();
-            let answer = at.ask(Request::StudyImport { path })?;
-            at.print(&answer, imported);
-            taken(&answer)?;
-        }
+        Study::Deidentify(asked) => deidentify(asked)?,
+        Study::Reidentify(asked) => reidentify(&asked)?,
+        Study::Import { path, at } => import(path, &at)?,
     }
     Ok(())
+}
+
+fn import(path: PathBuf, at: &At) -> Result<(), Failure> {
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
+    let path = path.display().to_string();
+    let answer = at.ask(Request::StudyImport { path })?;
+    at.print(&answer, imported);
+    taken(&answer)
 }
 
 fn sent(at: &At, send: SendStudy) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deidentify::Options;
 use crate::language::{Failure, Message};
 
 /// What can be asked of a node.
@@ -66,6 +67,13 @@ pub enum Request {
     },
     /// Look through a study as before sending.
     StudyCheck(CheckStudy),
+    /// Write a study without whom it is of.
+    StudyDeidentify(DeidentifyStudy),
+    /// Whom a pseudonym stands for.
+    StudyReidentify {
+        /// The pseudonym.
+        pseudonym: String,
+    },
     /// Have a study read.
     StudySend(SendStudy),
     /// Every case.
@@ -264,6 +272,12 @@ pub struct SendStudy {
     /// Why it is sent although the check before sending holds it back.
     #[serde(default)]
     pub despite_check: Option<String>,
+    /// Send a copy under a pseudonym.
+    #[serde(default)]
+    pub pseudonymous: bool,
+    /// Somebody has looked at every image and found nobody named in one.
+    #[serde(default)]
+    pub pixels_seen: bool,
 }
 
 /// What a person says of studies that came on a medium.
@@ -292,6 +306,24 @@ pub struct CheckStudy {
     pub region: Option<String>,
     /// The side that it would be about.
     pub laterality: Option<String>,
+}
+
+/// A study to write without whom it is of.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeidentifyStudy {
+    /// Study Instance UID.
+    pub study: String,
+    /// A new or empty folder on this machine.
+    pub folder: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Keep the way back here.
+    #[serde(default)]
+    pub reversible: bool,
+    /// What may stay.
+    #[serde(default)]
+    pub options: Options,
 }
 
 /// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.

@@ -17,6 +17,7 @@ use crate::checks::{self, Observed};
 use crate::control::answers::{both, command, find_case, stopping};
 use crate::control::cases::{self, case_json};
 use crate::control::checking;
+use crate::control::pseudonymous;
 use crate::control::request::SendStudy;
 use crate::control::whose::whose;
 use crate::language::{Explain as _, Failure, Message};
@@ -146,9 +147,16 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     }
     let mut opened = Vec::new();
     if held_back.is_none() {
+        let parts = match send.pseudonymous {
+            true => pseudonymous_parts(node, &parts, &to, send.pixels_seen).await?,
+            false => parts
+                .into_iter()
+                .map(|(uid, parcel)| (uid.to_owned(), parcel))
+                .collect(),
+        };
         for (uid, parcel) in parts {
-            let earlier = earlier_case(node, uid, parcel).await?;
-            let case = open(node, (uid, parcel), &to, &wanted, earlier).await?;
+            let earlier = earlier_case(node, &uid, parcel).await?;
+            let case = open(node, (&uid, parcel), &to, &wanted, earlier).await?;
             let view = find_case(node, &case.to_string()).await?;
             opened.push(case_json(node, &view).await?);
         }
@@ -164,6 +172,24 @@ pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
         "imported": imported.as_ref().map(imported_json),
         "held_back": held_back,
     }))
+}
+
+/// The parts of pseudonymous copies that are in no case yet.
+async fn pseudonymous_parts(
+    node: &Node,
+    parts: &[(&str, ParcelId)],
+    to: &[SiteId],
+    pixels_seen: bool,
+) -> Result<Vec<(String, ParcelId)>, Failure> {
+    let mut unsent_parts = Vec::new();
+    for uid in pseudonymous::copies(node, parts, to, pixels_seen)? {
+        let parcels = unsent(node, &uid).await?.into_iter();
+        unsent_parts.extend(parcels.map(|parcel| (uid.clone(), parcel)));
+    }
+    match unsent_parts.is_empty() {
+        true => Err(already_sent()),
+        false => Ok(unsent_parts),
+    }
 }
 
 /// Why nothing is sent, with the files, studies or patients that it is about. These may name patients, and so they are

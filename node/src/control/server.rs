@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, dicom, keys, media,
-    partners, people, quarantine, reports, sending, socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, deidentify, dicom, keys,
+    media, partners, people, quarantine, reports, sending, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -203,6 +203,8 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         } => partners::remove(node, &partner, despite_open_cases).await,
         Request::StudyList => studies::list(node).await,
         Request::StudyShow { uid } => studies::show(node, &uid).await,
+        Request::StudyDeidentify(asked) => deidentify::deidentify(node, &asked),
+        Request::StudyReidentify { pseudonym } => deidentify::reidentify(node, &pseudonym),
         Request::StudyImport { path } => sending::import(node, path).await,
         Request::MediaImport { path, of } => media::import(node, &path, of.as_deref()).await,
         Request::MediaList => Ok(media::list(node)),

@@ -6,7 +6,9 @@ use dokuei_keys::id::ParcelId;
 use dokuei_protocol::case::CaseId;
 use serde_json::{Value, json};
 
+use crate::control::deidentify::pseudonyms;
 use crate::runtime::start::Node;
+use crate::studies::attributes::Attributes;
 use crate::studies::study::Study;
 
 /// Texts of a study that people read.
@@ -20,7 +22,10 @@ const TEXTS: [(&str, Tag); 4] = [
 /// The patient of a study and what names it. Dates are as DICOM has them. `inexact` lists the fields that have
 /// characters which could not be decoded and are shown raw.
 pub(super) fn whose(study: &Study) -> Value {
-    let attributes = &study.attributes;
+    described(&study.attributes, &study.uid, study.modality().code())
+}
+
+fn described(attributes: &Attributes, uid: &str, modality: &str) -> Value {
     let name = attributes.name(tags::PATIENT_NAME);
     let texts = TEXTS
         .into_iter()
@@ -31,7 +36,7 @@ pub(super) fn whose(study: &Study) -> Value {
         .map(|(field, _)| field)
         .collect();
     json!({
-        "uid": study.uid,
+        "uid": uid,
         "patient_name": name.display(),
         "patient_id": attributes.text(tags::PATIENT_ID),
         "birth_date": attributes.text(tags::PATIENT_BIRTH_DATE),
@@ -39,7 +44,7 @@ pub(super) fn whose(study: &Study) -> Value {
         "accession_number": attributes.text(tags::ACCESSION_NUMBER),
         "date": attributes.text(tags::STUDY_DATE),
         "description": attributes.text(tags::STUDY_DESCRIPTION),
-        "modality": study.modality().code(),
+        "modality": modality,
         "inexact": inexact,
     })
 }
@@ -47,7 +52,23 @@ pub(super) fn whose(study: &Study) -> Value {
 /// The study of a case as far as this site has it: its own by its parcel, a granted one by the case.
 pub(super) fn study_of(node: &Node, case: CaseId, parcel: Option<ParcelId>) -> Option<Value> {
     match parcel {
-        Some(parcel) => node.ports.register.look(&parcel, whose),
+        Some(parcel) => {
+            let shown = node.ports.register.look(&parcel, whose)?;
+            Some(really(node, shown))
+        }
         None => node.ports.granted.study(case).map(|study| whose(&study)),
     }
+}
+
+/// Of a study that was sent under a pseudonym, whose it really is, with that pseudonym. What cannot be read stays as
+/// the reader knows it.
+fn really(node: &Node, shown: Value) -> Value {
+    let uid = shown["uid"].as_str().unwrap_or_default();
+    let Ok(Some(original)) = pseudonyms(node).original(uid) else {
+        return shown;
+    };
+    let modality = shown["modality"].as_str().unwrap_or_default();
+    let mut known = described(&original.attributes, &original.study, modality);
+    known["pseudonym"] = original.pseudonym.into();
+    known
 }

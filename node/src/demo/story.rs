@@ -267,6 +267,8 @@ fn send(clinic: &DemoSite, hospital: &DemoSite, uid: &str) -> Result<String, Fai
         region: None,
         laterality: None,
         despite_check: None,
+        pseudonymous: false,
+        pixels_seen: false,
     }))?;
     must_be_sent(&sent)?;
     let case = sent["cases"][0]["case"].as_str();

@@ -8,6 +8,7 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::ReportIssued;
 
 use crate::archive::ArchiveError;
+use crate::deidentify::pseudonyms::Pseudonyms;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::outputs::encapsulated::EncapsulatedPdf;
 use crate::parcels::{ObjectHead, OpenError};
@@ -145,10 +146,18 @@ fn accept(
     check_revocations(&authentic, &report.revocations)?;
     check_belongs(ports, case, from, issued, &authentic)?;
     bundle.predecessors = earlier(ports, case, issued.version)?;
+    // What was sent under a pseudonym comes back to its patient.
+    let pseudonyms = Pseudonyms {
+        store: &ports.store,
+        storage: &ports.storage,
+    };
+    let subject = pseudonyms
+        .reidentify(authentic.subject.clone())
+        .map_err(|error| ReceptionError::Disk(error.message()))?;
     let object = rendering::encapsulated(
         &authentic.report,
         authentic.id,
-        &authentic.subject,
+        &subject,
         &bundle,
         &authentic.pdf,
     )

@@ -43,6 +43,7 @@ use crate::runtime::trail::{self, Strangers};
 use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
+use crate::site::prekeys::PrekeyKey;
 use crate::site::{SiteFolder, notices, passphrase, prekeys};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
@@ -105,24 +106,12 @@ pub struct Node {
 pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<Node>, Failure> {
     let (lock, config, keys) = open_site(&folder, passphrase_file)?;
     let store = Store::open(&folder.database())?;
-    let seed = Secret32::from_rng(&mut chance());
-    let mut service = Service::new(keys.identity()?, config.quoting, &seed);
-    let prekeys = prekeys::open(&folder, &mut chance())?;
-    restore(&mut service, &store, keys.storage(), &prekeys)?;
+    let (service, prekeys) = open_service(&folder, &config, &keys, &store)?;
 
     let permits = Permits::default();
-    let parcels = Parcels::open(folder.parcels())
-        .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
-    let started = start_network(&config, &keys, &parcels, &permits)?;
-    let room = Room::under(folder.path());
-    let ports = Arc::new(open_ports(
-        &config,
-        &keys,
-        &store,
-        (parcels, room.clone()),
-        started.network.clone(),
-    )?);
+    let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
     let audit = trail::open(&config, &folder, &ports, &service)?;
+    let room = ports.room.clone();
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
     let intake = Arc::new(intake);
     let doors = Doors::open((&folder, &config, &keys), &store, (&ports, &intake))?;
@@ -192,6 +181,35 @@ fn open_site(
     let keys = SiteKeys::open(folder, &passphrase)?;
     config.check_name(&keys.site_certificate()?.name, &folder.config())?;
     Ok((lock, config, keys))
+}
+
+/// The service as the log says it stands, and what prekeys lie under.
+fn open_service(
+    folder: &SiteFolder,
+    config: &Config,
+    keys: &SiteKeys,
+    store: &Store,
+) -> Result<(Service, PrekeyKey), Failure> {
+    let seed = Secret32::from_rng(&mut chance());
+    let mut service = Service::new(keys.identity()?, config.quoting, &seed);
+    let prekeys = prekeys::open(folder, &mut chance())?;
+    restore(&mut service, store, keys.storage(), &prekeys)?;
+    Ok((service, prekeys))
+}
+
+/// Starts the network, and opens what jobs work with.
+fn connect(
+    folder: &SiteFolder,
+    (config, keys): (&Config, &SiteKeys),
+    store: &Store,
+    permits: &Permits,
+) -> Result<(Arc<Ports>, Started), Failure> {
+    let parcels = Parcels::open(folder.parcels())
+        .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
+    let started = start_network(config, keys, &parcels, permits)?;
+    let places = (parcels, Room::under(folder.path()));
+    let ports = open_ports(config, keys, store, places, started.network.clone())?;
+    Ok((Arc::new(ports), started))
 }
 
 fn start_network(

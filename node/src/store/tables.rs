@@ -35,6 +35,10 @@ pub enum Rows {
     Quarantine,
     /// Imports of media, sealed.
     Imports,
+    /// Secrets of the purposes for which objects are de-identified, sealed.
+    Purposes,
+    /// The way back from pseudonymous studies, sealed.
+    Pseudonyms,
 }
 
 impl Rows {
@@ -51,6 +55,8 @@ impl Rows {
         Rows::WebAccess,
         Rows::Quarantine,
         Rows::Imports,
+        Rows::Purposes,
+        Rows::Pseudonyms,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -68,6 +74,8 @@ impl Rows {
             Rows::Commitments => "commitments-1",
             Rows::Quarantine => "quarantine-1",
             Rows::Imports => "imports-1",
+            Rows::Purposes => "purposes-1",
+            Rows::Pseudonyms => "pseudonyms-1",
         }
     }
 

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
+use crate::cli::deidentify::{Deidentify, Reidentify};
 
 /// Studies.
 #[derive(Subcommand)]
@@ -47,6 +48,12 @@ pub(in crate::cli) enum Study {
         /// 取り込めないファイルがあっても残りを送る / send the rest although files of the folder were refused
         #[arg(long)]
         despite_skipped: bool,
+        /// 患者を仮名にした写しを送る。対応はこの施設だけに残る / send a copy under a pseudonym; who it is stays known here alone
+        #[arg(long)]
+        pseudonymous: bool,
+        /// すべての画像を目で確かめた / somebody has looked at every image and found nobody named in one
+        #[arg(long, requires = "pseudonymous")]
+        pixels_seen: bool,
         /// 依頼の部位。画像と照合する（相手には送らない） / region asked for, held against the images (stays here): head, neck, chest, breast, abdomen, pelvis, spine, upper-limb, lower-limb or whole-body
         #[arg(long)]
         region: Option<String>,
@@ -75,6 +82,10 @@ pub(in crate::cli) enum Study {
         #[command(flatten)]
         at: At,
     },
+    /// 誰の検査か分からないようにしてフォルダに書き出す / write a study into a folder without whom it is of (PS3.15 annex E)
+    Deidentify(Deidentify),
+    /// 仮名から患者を調べる / find whom a pseudonym stands for
+    Reidentify(Reidentify),
     /// ファイルから取り込む / take in DICOM files
     Import {
         /// ファイルまたはフォルダ / file or folder

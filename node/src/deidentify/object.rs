@@ -1,0 +1,274 @@
+//! One object made anew: its header as a tree that the rules have gone through, its pixels as a stream. The file meta
+//! information, the preamble, and whatever follows the pixel data are never carried.
+
+use std::io::{Read, Write};
+
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use flate2::read::DeflateDecoder;
+
+use super::fragments::{copy, copy_fragments};
+use super::gate;
+use super::options::Options;
+use super::refusal::Refusal;
+use super::rules::Rules;
+use super::secret::Secret;
+use crate::dicom::charset::encode;
+use crate::dicom::dataset::{Bounds, DataSet, Element, Value, read, write};
+use crate::dicom::scanner::{Encoding, INFLATED_BYTES_MAX, TransferSyntax};
+use crate::dicom::uid::{
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS, Uid,
+};
+use crate::parcels::ObjectHead;
+use crate::studies::patient::Patient;
+
+/// The whole header is kept, long values included, so that nothing goes through that was not looked at.
+const BOUNDS: Bounds = Bounds {
+    bulk_from: u64::MAX,
+    ..Bounds::HEADER
+};
+/// Root of the encapsulated transfer syntaxes.
+const ENCAPSULATED: &str = "1.2.840.10008.1.2.4.";
+
+/// How objects are made anew.
+#[derive(Clone, Copy)]
+pub struct Method<'a> {
+    /// The chosen options.
+    pub options: &'a Options,
+    /// What UIDs, pseudonyms and dates are derived from.
+    pub secret: &'a Secret,
+}
+
+impl Method<'_> {
+    /// The Study Instance UID that a study has now.
+    pub fn study(&self, uid: &str) -> String {
+        match self.options.keep_uids {
+            true => uid.to_owned(),
+            false => String::from_utf8_lossy(&self.secret.uid(uid.as_bytes())).into_owned(),
+        }
+    }
+}
+
+/// An object whose header is made anew, and whose pixels are still to come. Holds an unread rest of the original.
+pub struct Cleaned<'a> {
+    /// Which object it is now, and how it is written.
+    pub head: ObjectHead,
+    /// Its Study Instance UID now.
+    pub study: String,
+    /// Whom it was of.
+    pub patient: Patient,
+    source: Box<dyn Read + 'a>,
+    header: DataSet,
+    encoding: Encoding,
+    pixels: Option<Pixels>,
+}
+
+struct Pixels {
+    tag: Tag,
+    vr: VR,
+    length: Option<u64>,
+}
+
+impl<'a> Cleaned<'a> {
+    /// Reads the header of a data set written in `syntax` and makes it anew.
+    ///
+    /// # Errors
+    /// Why the object must stay here.
+    pub fn begin(
+        source: Box<dyn Read + 'a>,
+        syntax: &TransferSyntax,
+        method: Method<'_>,
+    ) -> Result<Cleaned<'a>, Refusal> {
+        let (mut source, encoding, written) = plain(source, syntax)?;
+        let mut header = read(&mut source, encoding, &BOUNDS)?;
+        let pixels = take_pixels(&mut header)?;
+        let passed = gate::pass(&header, method.options)?;
+        let patient = Patient {
+            id: header.text(tags::PATIENT_ID),
+            issuer: header.text(tags::ISSUER_OF_PATIENT_ID),
+        };
+        let rules = Rules {
+            options: method.options,
+            secret: method.secret,
+            strict: passed.strict,
+            patient: &patient,
+        };
+        let mut cleaned = rules.apply(&header);
+        mark(&mut cleaned, method, &patient, passed.seen);
+        if has_long_value(&cleaned) {
+            return Err(Refusal::LongValue);
+        }
+        let uid = |tag| Some(cleaned.code(tag).to_owned()).filter(|uid| !uid.is_empty());
+        let (class, instance) = (uid(tags::SOP_CLASS_UID), uid(tags::SOP_INSTANCE_UID));
+        let (study, series) = (
+            uid(tags::STUDY_INSTANCE_UID),
+            uid(tags::SERIES_INSTANCE_UID),
+        );
+        let (Some(sop_class), Some(sop_instance), Some(study), Some(_)) =
+            (class, instance, study, series)
+        else {
+            return Err(Refusal::Nameless);
+        };
+        Ok(Cleaned {
+            head: ObjectHead {
+                sop_class,
+                sop_instance,
+                transfer_syntax: written.as_str().to_owned(),
+            },
+            study,
+            patient,
+            source,
+            header: cleaned,
+            encoding,
+            pixels,
+        })
+    }
+
+    /// Writes the data set.
+    ///
+    /// # Errors
+    /// When the pixels break off or cannot be written; what is written then is no object.
+    pub fn write(mut self, out: &mut dyn Write) -> Result<(), Refusal> {
+        out.write_all(&write(&self.header, self.encoding))?;
+        let Some(Pixels { tag, vr, length }) = self.pixels else {
+            return Ok(());
+        };
+        // The head of an empty value of this kind, with the length that it has.
+        let mut head = DataSet::default();
+        head.put_bytes(tag, vr, Vec::new());
+        let mut head = write(&head, self.encoding);
+        head.truncate(head.len() - 4);
+        let stated = length.map_or(u32::MAX, |length| length as u32);
+        head.extend(match self.encoding {
+            Encoding::ExplicitBig => stated.to_be_bytes(),
+            _ => stated.to_le_bytes(),
+        });
+        out.write_all(&head)?;
+        match length {
+            Some(length) => Ok(copy(&mut self.source, out, length)?),
+            None => copy_fragments(&mut self.source, out),
+        }
+    }
+}
+
+/// The data set as it can be looked through: inflated where it is deflated; with the syntax that the new one is
+/// written in.
+fn plain<'a>(
+    source: Box<dyn Read + 'a>,
+    syntax: &TransferSyntax,
+) -> Result<(Box<dyn Read + 'a>, Encoding, Uid), Refusal> {
+    let uid = syntax.uid();
+    let native = [
+        IMPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_BIG_ENDIAN,
+        RLE_LOSSLESS,
+    ];
+    // JPEG, JPEG-LS, JPEG 2000 and HTJ2K: pictures whose comments are known. Films and what refers elsewhere are not.
+    let coded = uid
+        .as_str()
+        .strip_prefix(ENCAPSULATED)
+        .and_then(|number| number.parse::<u16>().ok());
+    let is_known = matches!(
+        coded,
+        Some(50 | 51 | 57 | 70 | 80 | 81 | 90..=93 | 201..=203)
+    );
+    if native.contains(uid) || is_known {
+        return Ok((source, syntax.encoding(), uid.clone()));
+    }
+    if *uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
+        let inflated = DeflateDecoder::new(source).take(INFLATED_BYTES_MAX);
+        return Ok((
+            Box::new(inflated),
+            Encoding::ExplicitLittle,
+            EXPLICIT_VR_LITTLE_ENDIAN,
+        ));
+    }
+    Err(Refusal::Encoding(uid.as_str().to_owned()))
+}
+
+/// Takes the pixel data out of the header: what is not picture is refused.
+fn take_pixels(header: &mut DataSet) -> Result<Option<Pixels>, Refusal> {
+    let picture = picture_bytes(header);
+    let all = [
+        tags::PIXEL_DATA,
+        tags::FLOAT_PIXEL_DATA,
+        tags::DOUBLE_FLOAT_PIXEL_DATA,
+    ];
+    let Some(element) = all.into_iter().find_map(|tag| header.take(tag)) else {
+        return Ok(None);
+    };
+    let Value::Bulk(place) = element.value else {
+        return Err(Refusal::LongValue);
+    };
+    // One byte is padding; a picture whose colours are sampled sparsely is shorter.
+    if place
+        .length
+        .is_some_and(|length| length > picture.saturating_add(1))
+    {
+        return Err(Refusal::PixelsTooLong);
+    }
+    Ok(Some(Pixels {
+        tag: element.tag,
+        vr: element.vr,
+        length: place.length,
+    }))
+}
+
+/// Bytes of the picture that a header describes.
+fn picture_bytes(header: &DataSet) -> u64 {
+    let number = |tag, otherwise| u64::from(header.short(tag).unwrap_or(otherwise));
+    let frames = header
+        .code(tags::NUMBER_OF_FRAMES)
+        .parse::<u64>()
+        .unwrap_or(1);
+    let pixels =
+        number(tags::ROWS, 0) * number(tags::COLUMNS, 0) * number(tags::SAMPLES_PER_PIXEL, 1);
+    let bits = pixels
+        .saturating_mul(frames)
+        .saturating_mul(number(tags::BITS_ALLOCATED, 16));
+    bits.div_ceil(8)
+}
+
+/// Says whom the object stands for, and what was done (PS3.15 section E.1.1).
+fn mark(header: &mut DataSet, method: Method<'_>, patient: &Patient, seen: bool) {
+    let options = method.options;
+    let pseudonym = method.secret.pseudonym(patient);
+    header.put_text(tags::PATIENT_ID, VR::LO, &pseudonym);
+    header.put_text(tags::PATIENT_NAME, VR::PN, &pseudonym);
+    header.put_text(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES");
+    header.put_text(
+        tags::DEIDENTIFICATION_METHOD,
+        VR::LO,
+        "DICOM PS3.15 Annex E, by dokuei",
+    );
+    let codes = options.method().into_iter().map(|(code, meaning)| {
+        let mut item = DataSet::default();
+        item.put_text(tags::CODE_VALUE, VR::SH, &code.to_string());
+        item.put_text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM");
+        item.put_bytes(tags::CODE_MEANING, VR::LO, encode(meaning));
+        item
+    });
+    header.put_items(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE, codes.collect());
+    header.put_text(
+        tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
+        VR::CS,
+        options.temporal(),
+    );
+    if seen {
+        header.put_text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
+    }
+}
+
+/// Whether something was not read.
+fn has_long_value(data_set: &DataSet) -> bool {
+    data_set
+        .elements()
+        .iter()
+        .any(|element: &Element| match &element.value {
+            Value::Bulk(_) => true,
+            Value::Items(items) => items.iter().any(has_long_value),
+            Value::Bytes(_) => false,
+        })
+}
