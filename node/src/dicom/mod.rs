@@ -6,7 +6,7 @@
 
 pub mod charset;
 pub mod dataset;
-mod date_time;
+pub(crate) mod date_time;
 pub mod dimse;
 pub mod header;
 pub mod matching;

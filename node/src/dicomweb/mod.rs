@@ -17,6 +17,7 @@ mod store;
 mod stow_answer;
 mod stream;
 mod turns;
+mod ups;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ use self::turns::Turns;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
+use crate::worklist::Worklist;
 
 pub use self::holdings::domain_token;
 pub use self::origin::Hosts;
@@ -52,6 +54,7 @@ pub struct Web {
     holdings: Arc<Holdings>,
     intake: Arc<StudyIntake>,
     turns: Turns,
+    worklist: Worklist,
 }
 
 /// One request, looked at.
@@ -92,6 +95,7 @@ impl Web {
         hosts: Hosts,
         ports: &Ports,
         intake: Arc<StudyIntake>,
+        worklist: Worklist,
     ) -> Web {
         let holdings = Holdings {
             register: ports.register.clone(),
@@ -106,6 +110,7 @@ impl Web {
             holdings: Arc::new(holdings),
             intake,
             turns: Turns::default(),
+            worklist,
         }
     }
 
@@ -140,9 +145,9 @@ impl Web {
         let query = head.uri.query().unwrap_or_default();
         let query = Query::parse(query).map_err(|_| Refusal::bad_request(bad_query()))?;
         let path = head.uri.path();
-        let method = match head.method {
-            Method::HEAD => Method::GET,
-            method => method,
+        let method = match &head.method {
+            &Method::HEAD => Method::GET,
+            method => method.clone(),
         };
         let changes = method != Method::GET;
         if changes && !may_change(&head.headers, &base, false) {
@@ -178,6 +183,16 @@ impl Web {
         let ambient = visitor.way == Way::Session;
         if changes && !may_change(&head.headers, &base, ambient) {
             return Err(Refusal::forbidden(foreign_page()));
+        }
+        if let Some(path) = ups::Path::parse(path) {
+            let asking = ups::Asking {
+                head,
+                base,
+                query,
+                path,
+                visitor,
+            };
+            return self.worklist(asking, incoming).await;
         }
         let resource = Resource::parse(path).map_err(|error| match error {
             RouteError::Unknown => Refusal::not_found(),

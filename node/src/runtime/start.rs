@@ -49,6 +49,7 @@ use crate::studies::intake::{StudyIntake, now};
 use crate::studies::register::Register;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
+use crate::worklist::Worklist;
 
 /// How often the quiet period of arriving studies is looked at.
 const QUIET_LOOK: Duration = Duration::from_millis(500);
@@ -127,7 +128,10 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake))?;
     let access = Access::open(store.clone(), keys.storage().duplicate());
     let access = access.map_err(|error| failed(&error))?;
-    let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
+    let worklist = Worklist::open(&store, || keys.storage().duplicate(), ports.site);
+    let worklist = worklist.map_err(|error| failed(&error))?;
+    let served = (&*ports, &intake, &worklist);
+    let web_server = start_web(&config, &folder, &access, served)?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -147,6 +151,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         dispatch,
         inbox,
         audit: audit.clone(),
+        grown: worklist.grown(),
     };
     let ended = work.start().map_err(|error| failed(&error))?;
     trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
@@ -155,7 +160,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::spawn(heard);
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
-    Ok(Arc::new(Node {
+    let node = Arc::new(Node {
         dicom: scp.local_addr(),
         web: web_server.as_ref().map(WebServer::address),
         access,
@@ -175,7 +180,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         scp: Mutex::new(Some(scp)),
         web_server: Mutex::new(web_server),
         _lock: lock,
-    }))
+    });
+    worklist.attach(&node);
+    Ok(node)
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
@@ -325,13 +332,19 @@ fn start_web(
     config: &Config,
     folder: &SiteFolder,
     access: &Access,
-    (ports, intake): (&Ports, &Arc<StudyIntake>),
+    (ports, intake, worklist): (&Ports, &Arc<StudyIntake>, &Worklist),
 ) -> Result<Option<WebServer>, Failure> {
     let known = access.clone();
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+            Web::new(
+                access.clone(),
+                hosts,
+                ports,
+                Arc::clone(intake),
+                worklist.clone(),
+            )
         })
     };
     config.web.listen.map(start).transpose()

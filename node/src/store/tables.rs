@@ -35,6 +35,10 @@ pub enum Rows {
     Quarantine,
     /// Imports of media, sealed.
     Imports,
+    /// What clients of the worklist said of workitems and the case machine does not know, sealed.
+    Workitems,
+    /// Who is told of changes in the worklist, sealed.
+    Subscriptions,
 }
 
 impl Rows {
@@ -51,6 +55,8 @@ impl Rows {
         Rows::WebAccess,
         Rows::Quarantine,
         Rows::Imports,
+        Rows::Workitems,
+        Rows::Subscriptions,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -68,6 +74,8 @@ impl Rows {
             Rows::Commitments => "commitments-1",
             Rows::Quarantine => "quarantine-1",
             Rows::Imports => "imports-1",
+            Rows::Workitems => "workitems-1",
+            Rows::Subscriptions => "subscriptions-1",
         }
     }
 

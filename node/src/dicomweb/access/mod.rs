@@ -54,6 +54,8 @@ pub(super) struct Visitor {
     pub way: Way,
     /// What they may see.
     pub scope: Scope,
+    /// The name under which they were let in: of an account, the person's.
+    pub name: String,
 }
 
 /// Who is let in. Clones share it.
@@ -237,6 +239,7 @@ impl Access {
         Some(Visitor {
             way,
             scope: known.scope.clone(),
+            name: known.name.clone(),
         })
     }
 
@@ -246,6 +249,7 @@ impl Access {
         Some(Visitor {
             way: Way::Session,
             scope: account.scope,
+            name: account.name,
         })
     }
 
