@@ -23,7 +23,7 @@ const WORKITEMS: usize = 50_000;
 const SUBSCRIPTIONS: usize = 20_000;
 
 /// What is kept of a workitem. Holds patient data: no `Debug`.
-#[derive(Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Said {
     #[n(0)]
@@ -37,6 +37,17 @@ pub struct Said {
     /// Attributes that clients set, as a data set in DICOM JSON.
     #[n(3)]
     pub attributes: Option<ByteVec>,
+}
+
+impl Default for Said {
+    fn default() -> Said {
+        Said {
+            version: VERSION,
+            uid: None,
+            transaction: None,
+            attributes: None,
+        }
+    }
 }
 
 /// To what somebody is subscribed.
@@ -159,7 +170,6 @@ impl Kept {
         }
         let mut said = said.take().unwrap_or_default();
         change(&mut said);
-        said.version = VERSION;
         let mut key = case.as_bytes().to_vec();
         key.extend_from_slice(&round.to_be_bytes());
         self.put(Rows::Workitems, &key, &cbor::encode(&said))?;

@@ -26,7 +26,7 @@ use crate::dicom::pdu::AeTitle;
 use crate::dicom::uid::Uid;
 use crate::language::Explain as _;
 use crate::say;
-use crate::worklist::{FILTERED, GLOBAL, Moved, Refused, Search, Who};
+use crate::worklist::{Moved, Refused, Search, Who};
 
 const JSON: &str = "application/dicom+json";
 /// Parameters of a subscription that are no keys.
@@ -196,10 +196,6 @@ impl Web {
             CONTENT_LOCATION,
             &format!("{channel}/subscribers/{subscriber}"),
         );
-        if lock && !matches!(uid, GLOBAL | FILTERED) {
-            // Nothing to warn of: workitems are kept for as long as their cases, which is for ever.
-            return Ok(answer);
-        }
         Ok(answer)
     }
 }
