@@ -21,9 +21,9 @@ FILTERED = "1.2.840.10008.5.1.4.34.5.1"
 class Client:
     """A program of the house that works with the worklist of one site."""
 
-    def __init__(self, site, name="worklist", scope="all"):
-        self.site, self.name = site, name
-        self.token = site.ask("dicom", "token", "add", name, "--scope", scope)["token"]
+    def __init__(self, site, name="worklist", *more, scope="all"):
+        self.site = site
+        self.token = site.ask("dicom", "token", "add", name, "--scope", scope, *more)["token"]
 
     @property
     def root(self):
@@ -98,7 +98,7 @@ def houses(tmp_path_factory):
         clinic.start()
         hospital.start()
         pair(clinic, hospital)
-        yield Client(clinic), Client(hospital)
+        yield Client(clinic, "worklist", "--worklist"), Client(hospital, "worklist", "--worklist")
         for one in (clinic, hospital):
             assert "panicked" not in one.said(), one.said()[-4000:]
     finally:
@@ -244,7 +244,7 @@ def test_only_who_claimed_it_moves_it_and_a_claim_given_back_is_replaced(houses)
     assert reason(hospital.move(uid, "COMPLETED", transaction))[0] == 409
     assert hospital.move(uid, "IN PROGRESS", "")[0] == 400
     assert hospital.move(uid, "DONE", transaction)[0] == 400
-    reader = Client(hospital.site, READER)
+    reader = Client(hospital.site, READER, "--worklist")
     assert reader.move(uid, "IN PROGRESS", transaction)[0] == 200
     for state, wrong in (("COMPLETED", generate_uid()), ("CANCELED", generate_uid()), ("IN PROGRESS", transaction), ("SCHEDULED", transaction)):
         assert reason(hospital.move(uid, state, wrong))[0] == 409, state
@@ -286,8 +286,13 @@ def test_workitems_are_found_by_what_they_say(houses):
         assert hospital.call("GET", "/workitems", **wrong)[0] == 400
     status, _, _ = hospital.call("GET", "/workitems/1.2.3")
     assert status == 404
-    own = Client(hospital.site, "own-only", "own")
+    own = Client(hospital.site, "own-only", scope="own")
     assert own.search() == [] and own.call("GET", f"/workitems/{item.SOPInstanceUID}")[0] == 404
+    looks = Client(hospital.site, "viewer")
+    assert looks.get(item.SOPInstanceUID).ProcedureStepState == "SCHEDULED"
+    assert looks.move(item.SOPInstanceUID, "IN PROGRESS", generate_uid(), READER)[0] == 403
+    listed = {one["name"]: one["worklist"] for one in hospital.site.ask("dicom", "token", "list")}
+    assert (listed["viewer"], listed["worklist"]) == (False, True)
     own.token = "dkw_wrong"
     assert own.call("GET", "/workitems")[0] == 401
 

@@ -56,6 +56,8 @@ pub(super) struct Visitor {
     pub scope: Scope,
     /// The name under which they were let in: of an account, the person's.
     pub name: String,
+    /// Whether they may change workitems.
+    pub works: bool,
 }
 
 /// Who is let in. Clones share it.
@@ -192,6 +194,18 @@ impl Access {
         Ok(code)
     }
 
+    /// Lets whoever comes in by this change workitems, too. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn let_work(&self, kind: Kind, name: &str) -> Result<(), AccessError> {
+        let known = self.named(kind, name).ok_or(AccessError::Unknown)?;
+        let working = known.working(true);
+        self.shared.store.commit(self.row(&working)?)?;
+        self.lock().insert(working.key(), working);
+        Ok(())
+    }
+
     /// Everything that lets somebody in, by kind and name.
     pub fn all(&self) -> Vec<Credential> {
         let mut all: Vec<Credential> = self.lock().values().cloned().collect();
@@ -240,6 +254,7 @@ impl Access {
             way,
             scope: known.scope.clone(),
             name: known.name.clone(),
+            works: known.works(),
         })
     }
 
@@ -248,6 +263,7 @@ impl Access {
         let account = self.named(Kind::Account, &name)?;
         Some(Visitor {
             way: Way::Session,
+            works: account.works(),
             scope: account.scope,
             name: account.name,
         })
@@ -286,6 +302,7 @@ impl Access {
 
     /// Makes the account of an invitation, in one transaction with its end. Blocks.
     fn accept(&self, invitation: &Credential, account: Credential) -> Result<(), AccessError> {
+        let account = account.working(invitation.works());
         let mut change = self.row(&account)?;
         let used = invitation.key();
         change.removals.push((Rows::WebAccess, used.to_vec()));
@@ -402,6 +419,9 @@ mod tests {
         let access = access(place.path());
         let visitor = access.visitor(Some(&token), None, None).unwrap();
         assert_eq!((visitor.way, visitor.scope), (Way::Token, Scope::Own));
+        assert!(!visitor.works);
+        access.let_work(Kind::Token, "viewer").unwrap();
+        assert!(access.visitor(Some(&token), None, None).unwrap().works);
         for wrong in ["", "dkw_", &token[..token.len() - 1]] {
             assert!(access.visitor(Some(wrong), None, None).is_none());
         }

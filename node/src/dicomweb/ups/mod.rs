@@ -65,6 +65,7 @@ impl Web {
         incoming: Incoming,
     ) -> Result<Answer, Refusal> {
         let who = asking.who();
+        must_work(&asking)?;
         let is_get = matches!(asking.head.method, Method::GET | Method::HEAD);
         let method = asking.head.method.clone();
         let target = std::mem::replace(&mut asking.path.target, Target::Workitems);
@@ -197,6 +198,19 @@ impl Web {
             &format!("{channel}/subscribers/{subscriber}"),
         );
         Ok(answer)
+    }
+}
+
+/// Whoever may only look changes no workitem. Subscriptions are no changes.
+fn must_work(asking: &Asking) -> Result<(), Refusal> {
+    let is_get = matches!(asking.head.method, Method::GET | Method::HEAD);
+    let looks = is_get || asking.path.is_about_events();
+    match looks || asking.visitor.works {
+        true => Ok(()),
+        false => Err(Refusal::forbidden(say!(
+            "ワークリストを変更する権限がありません。「dokuei dicom token add --worklist」などで付与してください。",
+            "This token, certificate or account may not change the worklist. Make one with --worklist, as in 'dokuei dicom token add --worklist'."
+        ))),
     }
 }
 

@@ -37,6 +37,14 @@ pub(super) enum Target {
 }
 
 impl Path {
+    /// Whether it is about events, and not about a workitem itself.
+    pub(super) fn is_about_events(&self) -> bool {
+        matches!(
+            self.target,
+            Target::Subscription(..) | Target::Suspension(..) | Target::Channel(_)
+        )
+    }
+
     /// Reads a path as it stands in a request; nothing when it is no resource of the worklist.
     pub(in super::super) fn parse(path: &str) -> Option<Path> {
         let rest = path.strip_prefix(ROOT)?.strip_prefix('/')?;
