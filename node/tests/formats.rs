@@ -436,10 +436,12 @@ fn a_report_in_one_file() {
 
 #[test]
 fn what_clients_said_of_a_workitem() {
-    let mut said = Said::default();
-    said.uid = Some("1.2.3".to_owned());
-    said.transaction = Some("1.2.4".to_owned());
-    said.attributes = Some(br#"{"00741204":{"vr":"LO","Value":["CT"]}}"#.to_vec().into());
+    let said = Said {
+        uid: Some("1.2.3".to_owned()),
+        transaction: Some("1.2.4".to_owned()),
+        attributes: Some(br#"{"00741204":{"vr":"LO","Value":["CT"]}}"#.to_vec().into()),
+        ..Said::default()
+    };
     check("workitems-1", said);
 }
 

@@ -158,9 +158,18 @@ def test_a_sent_study_is_scheduled_claimed_read_and_completed(houses):
     progress.ProcedureStepProgress = "40"
     said = Dataset()
     said.ProcedureStepProgressInformationSequence = [progress]
+    human, performed = Dataset(), Dataset()
+    human.HumanPerformerName = "SOMEBODY^ELSE"
+    performed.ActualHumanPerformersSequence = [human]
+    said.UnifiedProcedureStepPerformedProcedureSequence = [performed]
     assert reason(hospital.call("POST", f"/workitems/{uid}", said, transaction=generate_uid()))[0] == 409
     assert hospital.call("POST", f"/workitems/{uid}", said, transaction=transaction)[0] == 200
     assert hospital.get(uid).ProcedureStepProgressInformationSequence[0].ProcedureStepProgress == 40
+    performed = hospital.get(uid).UnifiedProcedureStepPerformedProcedureSequence[0]
+    assert performed.ActualHumanPerformersSequence[0].HumanPerformerName == READER
+    wrong = Dataset()
+    wrong.PatientName = "OTHER"
+    assert hospital.call("POST", f"/workitems/{uid}", wrong, transaction=transaction)[0] == 400
 
     status, warning = reason(hospital.move(uid, "COMPLETED", transaction))
     assert status == 409 and "final state" in warning

@@ -11,7 +11,7 @@ use super::codes;
 use super::item::{Item, Work};
 use super::state::State;
 use crate::dicom::charset::WRITTEN_CHARACTER_SET;
-use crate::dicom::dataset::{DataSet, json};
+use crate::dicom::dataset::{DataSet, Element, Value, json};
 use crate::studies::attributes::Attributes;
 use crate::studies::study::Study;
 
@@ -57,21 +57,25 @@ pub(super) fn of(item: &Item, around: &Around<'_>) -> DataSet {
     set
 }
 
-/// Puts what a client said in its place; in a sequence that this program fills in as well, only what that leaves open.
-fn merge(set: &mut DataSet, said: crate::dicom::dataset::Element) {
-    let (tag, known) = (said.tag, set.items(said.tag).first().cloned());
-    let crate::dicom::dataset::Value::Items(items) = &said.value else {
+/// Puts what a client said in its place. In a sequence that the case fills in as well the client's words count, but who
+/// reads it and when is the case's to say.
+fn merge(set: &mut DataSet, said: Element) {
+    let known = set.items(said.tag).first().cloned();
+    let (Value::Items(items), Some(known)) = (&said.value, known) else {
         return set.put(said);
     };
     let mut items = items.clone();
-    if let (Some(first), Some(known)) = (items.first_mut(), known) {
+    if let Some(first) = items.first_mut() {
+        let is_the_cases = said.tag == tags::UNIFIED_PROCEDURE_STEP_PERFORMED_PROCEDURE_SEQUENCE;
         for element in known.elements() {
-            if first.element(element.tag).is_none() {
+            let is_empty = matches!(&element.value, Value::Items(items) if items.is_empty());
+            let is_said = first.element(element.tag).is_some();
+            if !is_said || (is_the_cases && !is_empty) {
                 first.put(element.clone());
             }
         }
     }
-    set.put_items(tag, items);
+    set.put_items(said.tag, items);
 }
 
 fn scheduled(set: &mut DataSet, item: &Item) {

@@ -26,8 +26,9 @@ const SUBSCRIPTIONS: usize = 20_000;
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Said {
+    /// Form of the row.
     #[n(0)]
-    version: u8,
+    pub version: u8,
     /// The UID that the client chose who made it.
     #[n(1)]
     pub uid: Option<String>,

@@ -77,6 +77,7 @@ impl Worklist {
             }
         }
         let send = order::read(asked, now())?;
+        let said = written(&notes(asked, &WHILE_SCHEDULED))?;
         self.must_own(&node, who, &send.study)?;
         let sent = sending::send(&node, send).await?;
         let opened = opened(&sent)?;
@@ -86,14 +87,12 @@ impl Worklist {
             .map(Facts::case)
             .find(|case| case.to_string() == opened);
         let case = case.ok_or(Refused::Unknown)?;
-        let (kept, said) = (self.0.kept.clone(), notes(asked, &WHILE_SCHEDULED));
-        let chosen = uid.clone();
+        let (kept, chosen) = (self.0.kept.clone(), uid.clone());
         blocking(move || {
-            kept.say((case, 0), |kept| {
+            Ok(kept.say((case, 0), |kept| {
                 kept.uid = chosen;
-                kept.attributes = Some(written(&said).into());
-            })?;
-            Ok(())
+                kept.attributes = Some(said.into());
+            })?)
         })
         .await?;
         self.look_again();
@@ -245,14 +244,9 @@ impl Worklist {
         let Found { item, .. } = self.found(who, uid).await?;
         let node = self.node()?;
         let case = item.view.case.to_string();
-        let why = text(
-            asked,
-            tags::PROCEDURE_STEP_DISCONTINUATION_REASON_CODE_SEQUENCE,
-        );
         let codes = asked.items(tags::PROCEDURE_STEP_DISCONTINUATION_REASON_CODE_SEQUENCE);
-        let code = codes
-            .first()
-            .map_or(why, |code| text(code, tags::CODE_VALUE));
+        let code = codes.first().map(|code| text(code, tags::CODE_VALUE));
+        let code = code.unwrap_or_default();
         match (item.state, item.view.side) {
             (State::Canceled, _) => Ok(Moved::Already(State::Canceled)),
             (State::Completed, _) => Err(Refused::Conflict(
@@ -332,13 +326,7 @@ impl Worklist {
         for element in notes(asked, allowed).elements() {
             said.put(element.clone());
         }
-        let said = written(&said);
-        if said.len() > SAID_BYTES {
-            return Err(Refused::Malformed(say!(
-                "ワークアイテムの変更は合わせて {SAID_BYTES} バイトまでです。",
-                "What is said of a workitem has at most {SAID_BYTES} bytes together."
-            )));
-        }
+        let said = written(&said)?;
         let (place, kept) = ((item.view.case, item.round), self.0.kept.clone());
         blocking(move || Ok(kept.say(place, |kept| kept.attributes = Some(said.into()))?)).await?;
         self.look_again();
@@ -366,10 +354,17 @@ fn notes(asked: &DataSet, allowed: &[Tag]) -> DataSet {
     notes
 }
 
-fn written(set: &DataSet) -> Vec<u8> {
+/// The form in which it is kept.
+fn written(set: &DataSet) -> Result<Vec<u8>, Refused> {
     let mut out = Vec::new();
     json::write(set, &mut out);
-    out
+    match out.len() <= SAID_BYTES {
+        true => Ok(out),
+        false => Err(Refused::Malformed(say!(
+            "ワークアイテムの記述は合わせて {SAID_BYTES} バイトまでです。",
+            "What is said of a workitem has at most {SAID_BYTES} bytes together."
+        ))),
+    }
 }
 
 fn over(stands: State) -> Refused {

@@ -123,6 +123,9 @@ impl Web {
     }
 
     async fn search_workitems(&self, who: &Who, query: &Query) -> Result<Answer, Refused> {
+        // Each search holds the attributes of up to a thousand workitems.
+        let turn = self.turns.to_read().await;
+        let _turn = turn.map_err(|refusal| Refused::Failed(refusal.why))?;
         let search = Search::read(query.parameters())?;
         let is_fuzzy = search.is_fuzzy;
         let (found, has_more) = self.worklist.search(who, search).await?;
