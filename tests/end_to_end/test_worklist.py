@@ -384,3 +384,54 @@ def test_hostile_data_sets_are_refused(houses):
     assert clinic.call("POST", "/workitems", b"<xml/>", kind="application/dicom+xml")[0] == 415
     assert clinic.call("DELETE", "/workitems")[0] == 405
     assert clinic.call("GET", "/workitems")[0] in (200, 204)
+
+
+def test_who_is_logged_in_claims_for_themselves_and_no_other_page_listens(houses):
+    clinic, hospital = houses
+    doctor = "架空 別医"
+    passphrase = ["--licence", "2", "--passphrase-file", hospital.site.home / "reader"]
+    hospital.site.ask("person", "add", "--name", doctor, *passphrase)
+    code = hospital.site.ask("dicom", "account", "invite", doctor, "--scope", "all", "--worklist")["code"]
+    house = f"http://{hospital.root.removesuffix('/dicom-web')}"
+    form = urllib.parse.urlencode({"code": code, "password": "a-long-password", "again": "a-long-password"})
+    request = urllib.request.Request(f"{house}/login/setup", form.encode(), {"Origin": house})
+    opener = urllib.request.build_opener(NoRedirect)
+    with pytest.raises(urllib.error.HTTPError) as moved:
+        opener.open(request, timeout=DEADLINE)
+    assert moved.value.code == 303
+    session = moved.value.headers["Set-Cookie"].split(";")[0]
+
+    def move(uid, reader=None, origin=house):
+        human, asked = Dataset(), Dataset()
+        asked.ProcedureStepState, asked.TransactionUID = "IN PROGRESS", generate_uid()
+        human.HumanPerformerName = reader
+        asked.ActualHumanPerformersSequence = [human] if reader else []
+        headers = {"Cookie": session, "Origin": origin, "Content-Type": "application/dicom+json"}
+        place = f"http://{hospital.root}/workitems/{uid}/state"
+        put = urllib.request.Request(place, asked.to_json().encode(), headers, method="PUT")
+        try:
+            return urllib.request.urlopen(put, timeout=DEADLINE).status
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code
+
+    case, item = ready(houses)
+    assert move(item.SOPInstanceUID, origin="http://evil.example") == 403
+    assert move(item.SOPInstanceUID, READER) == 409
+    assert hospital.site.case(case)["phase"] == "received"
+    assert move(item.SOPInstanceUID) == 200
+    performed = hospital.get(item.SOPInstanceUID).UnifiedProcedureStepPerformedProcedureSequence[0]
+    assert performed.ActualHumanPerformersSequence[0].HumanPerformerName == doctor
+    place = f"ws://{hospital.root}/subscribers/BROWSER"
+    with connect(place, origin=house, additional_headers={"Cookie": session}, open_timeout=DEADLINE):
+        pass
+    with pytest.raises(InvalidStatus) as foreign:
+        connect(place, origin="http://evil.example", additional_headers={"Cookie": session}, open_timeout=DEADLINE)
+    assert foreign.value.response.status_code == 403
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes a redirection as the answer that it is."""
+
+    def redirect_request(self, *_):
+        return None

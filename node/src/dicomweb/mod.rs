@@ -185,13 +185,7 @@ impl Web {
             return Err(Refusal::forbidden(foreign_page()));
         }
         if let Some(path) = ups::Path::parse(path) {
-            let asking = ups::Asking {
-                head,
-                base,
-                query,
-                path,
-                visitor,
-            };
+            let asking = ups::Asking::new(head, base, (query, path, visitor));
             return self.worklist(asking, incoming).await;
         }
         let resource = Resource::parse(path).map_err(|error| match error {

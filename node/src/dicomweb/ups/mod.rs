@@ -34,14 +34,28 @@ const NO_KEYS: [&str; 2] = ["deletionlock", "filter"];
 
 /// One request to the worklist, looked at.
 pub(super) struct Asking {
-    pub head: Parts,
-    pub base: Base,
-    pub query: Query,
-    pub path: Path,
-    pub visitor: Visitor,
+    head: Parts,
+    base: Base,
+    query: Query,
+    path: Path,
+    visitor: Visitor,
 }
 
 impl Asking {
+    pub(super) fn new(
+        head: Parts,
+        base: Base,
+        (query, path, visitor): (Query, Path, Visitor),
+    ) -> Asking {
+        Asking {
+            head,
+            base,
+            query,
+            path,
+            visitor,
+        }
+    }
+
     fn who(&self) -> Who {
         let below = match &self.path.domain {
             Some(domain) => format!("{ROOT}/d/{domain}"),
