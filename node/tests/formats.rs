@@ -447,7 +447,7 @@ fn what_clients_said_of_a_workitem() {
 
 #[test]
 fn a_subscription() {
-    let mut subscription = Subscription::new("RIS", "1.2.840.10008.5.1.4.34.5.1");
+    let mut subscription = Subscription::new("worklist\nRIS", "1.2.840.10008.5.1.4.34.5.1");
     subscription.filter = Some("00741000=COMPLETED".to_owned());
     subscription.deletion_lock = true;
     subscription.suspended = Some(AT.0);

@@ -349,6 +349,8 @@ def test_events_are_told_and_subscriptions_outlive_a_restart(houses):
         assert (first["00001000"], first["00741000"]) == (uid, "COMPLETED")
         with pytest.raises(TimeoutError):
             nobody.recv(timeout=0)
+    # An AE title alone is nobody's: another client under it has no subscription to suspend.
+    assert Client(hospital.site, "other").call("POST", f"/workitems/{GLOBAL}/subscribers/RIS/suspend", b"")[0] == 400
     assert hospital.call("POST", f"/workitems/{GLOBAL}/subscribers/RIS/suspend", b"")[0] == 200
     assert hospital.call("DELETE", f"/workitems/{GLOBAL}/subscribers/RIS")[0] == 200
     assert hospital.call("POST", f"/workitems/{GLOBAL}/subscribers/RIS/suspend", b"")[0] == 400

@@ -181,7 +181,7 @@ impl Worklist {
     ///
     /// # Errors
     /// [`Refused::Full`] when as many are open as may be.
-    pub async fn listen(&self, who: &Who, subscriber: &str) -> Result<Channel, Refused> {
+    pub async fn listen(&self, who: &Who, title: &str) -> Result<Channel, Refused> {
         let place = Arc::clone(&self.0.ears.places).try_acquire_owned();
         let place = place.map_err(|_| {
             Refused::Full(say!(
@@ -190,11 +190,12 @@ impl Worklist {
             ))
         })?;
         let told = self.0.ears.told.subscribe();
-        *self.0.ears.lock().entry(subscriber.to_owned()).or_default() += 1;
+        let subscriber = who.subscriber(title);
+        *self.0.ears.lock().entry(subscriber.clone()).or_default() += 1;
         let channel = Channel {
             worklist: self.clone(),
             who: who.clone(),
-            subscriber: subscriber.to_owned(),
+            subscriber,
             told,
             next: None,
             sent: 0,

@@ -57,7 +57,7 @@ impl Default for Said {
 pub struct Subscription {
     #[n(0)]
     version: u8,
-    /// The AE title that is told.
+    /// Who is told: the name under which they were let in, a line end, their AE title.
     #[n(1)]
     pub subscriber: String,
     /// UID of one workitem, or of a well-known instance that stands for many.

@@ -219,6 +219,12 @@ impl Worklist {
 }
 
 impl Who {
+    /// As whom somebody subscribes under an AE title: a title alone would let everybody end everybody's subscriptions. No
+    /// name holds a line end.
+    fn subscriber(&self, title: &str) -> String {
+        format!("{}\n{title}", self.name)
+    }
+
     /// Whether something about a patient of this domain is theirs to see; nothing is known of a study that is not here
     /// yet, and only who sees everything sees that.
     pub fn may_see(&self, domain: Option<&Domain>, own: SiteId) -> bool {

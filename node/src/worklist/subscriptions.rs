@@ -24,19 +24,20 @@ pub(super) enum Telling {
 }
 
 impl Worklist {
-    /// Subscribes an AE title. `query` is what workitems have to match, of the filtered instance.
+    /// Subscribes under an AE title. `query` is what workitems have to match, of the filtered instance.
     ///
     /// # Errors
     /// [`Refused`].
     pub async fn subscribe(
         &self,
         who: &Who,
-        subscriber: &str,
+        title: &str,
         target: &str,
         query: &[(String, String)],
         deletion_lock: bool,
     ) -> Result<(), Refused> {
-        let mut new = Subscription::new(subscriber, target);
+        let subscriber = who.subscriber(title);
+        let mut new = Subscription::new(&subscriber, target);
         new.deletion_lock = deletion_lock;
         let mut at_once = None;
         match target {
@@ -56,7 +57,7 @@ impl Worklist {
         })
         .await?;
         if let Some(Found { item, .. }) = at_once {
-            self.tell_state(&item, subscriber)?;
+            self.tell_state(&item, &subscriber)?;
         }
         Ok(())
     }
@@ -65,12 +66,9 @@ impl Worklist {
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn unsubscribe(&self, subscriber: &str, target: &str) -> Result<(), Refused> {
-        let (kept, subscriber, target) = (
-            self.0.kept.clone(),
-            subscriber.to_owned(),
-            target.to_owned(),
-        );
+    pub async fn unsubscribe(&self, who: &Who, title: &str, target: &str) -> Result<(), Refused> {
+        let (kept, target) = (self.0.kept.clone(), target.to_owned());
+        let subscriber = who.subscriber(title);
         blocking(move || {
             let held = kept.subscriptions(&subscriber);
             let is_many = |one: &Subscription| matches!(one.target.as_str(), GLOBAL | FILTERED);
@@ -93,8 +91,12 @@ impl Worklist {
     ///
     /// # Errors
     /// [`Refused::Malformed`] when there is no such subscription.
-    pub async fn suspend(&self, subscriber: &str, target: &str) -> Result<(), Refused> {
-        let held = self.0.kept.subscriptions(subscriber).into_iter();
+    pub async fn suspend(&self, who: &Who, title: &str, target: &str) -> Result<(), Refused> {
+        let held = self
+            .0
+            .kept
+            .subscriptions(&who.subscriber(title))
+            .into_iter();
         let many = held
             .filter(|one| matches!(one.target.as_str(), GLOBAL | FILTERED))
             .find(|one| one.target == target);

@@ -119,7 +119,7 @@ impl Web {
             }
             (Method::POST, Target::Suspension(uid, subscriber)) => {
                 let subscriber = title(&subscriber)?;
-                let suspended = self.worklist.suspend(&subscriber, &uid).await;
+                let suspended = self.worklist.suspend(&who, &subscriber, &uid).await;
                 suspended.map(|()| plain(StatusCode::OK, JSON, Vec::new()))
             }
             (_, Target::Channel(subscriber)) if is_get => {
@@ -199,7 +199,7 @@ impl Web {
         let wrong = || Refused::Malformed(bad_title());
         let subscriber = title(subscriber).map_err(|_| wrong())?;
         if ends {
-            self.worklist.unsubscribe(&subscriber, uid).await?;
+            self.worklist.unsubscribe(who, &subscriber, uid).await?;
             return Ok(plain(StatusCode::OK, JSON, Vec::new()));
         }
         let lock = query.value("deletionlock") == Some("true");
