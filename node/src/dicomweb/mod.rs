@@ -138,7 +138,7 @@ impl Web {
     }
 
     async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
-        let (head, incoming) = request.into_parts();
+        let (head, mut incoming) = request.into_parts();
         let Some(base) = self.hosts.base(&head.headers, peer.address) else {
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, wrong_host()));
         };
@@ -186,7 +186,7 @@ impl Web {
         }
         if let Some(path) = ups::Path::parse(path) {
             let asking = ups::Asking::new(head, base, (query, path, visitor));
-            return self.worklist(asking, incoming).await;
+            return self.worklist(asking, &mut incoming).await;
         }
         let resource = Resource::parse(path).map_err(|error| match error {
             RouteError::Unknown => Refusal::not_found(),

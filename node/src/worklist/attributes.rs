@@ -247,22 +247,21 @@ fn progress(set: &mut DataSet, item: &Item) {
 }
 
 fn performed(set: &mut DataSet, item: &Item, around: &Around<'_>) {
-    let Some(began) = item
-        .happened
-        .claimed
-        .filter(|_| item.state != State::Scheduled)
-    else {
+    let Some(reader) = item.reader else {
         return set.put_items(
             tags::UNIFIED_PROCEDURE_STEP_PERFORMED_PROCEDURE_SEQUENCE,
             Vec::new(),
         );
     };
     let mut performed = DataSet::default();
-    performed.put_text(
-        tags::PERFORMED_PROCEDURE_STEP_START_DATE_TIME,
-        VR::DT,
-        &moment(began),
-    );
+    // A claim is dated by the requester, and has no date until its word is back.
+    if let Some(began) = item.happened.claimed {
+        performed.put_text(
+            tags::PERFORMED_PROCEDURE_STEP_START_DATE_TIME,
+            VR::DT,
+            &moment(began),
+        );
+    }
     performed.put_items(
         tags::PERFORMED_WORKITEM_CODE_SEQUENCE,
         vec![codes::of_work(item.work)],
@@ -271,15 +270,13 @@ fn performed(set: &mut DataSet, item: &Item, around: &Around<'_>) {
         tags::PERFORMED_STATION_NAME_CODE_SEQUENCE,
         station(item).into_iter().collect(),
     );
-    if let Some(reader) = item.reader {
-        let id = reader.to_string();
-        let name = around.reader.clone().unwrap_or_default();
-        let code = codes::item(id.get(..16).unwrap_or(&id), codes::OWN, &name);
-        let mut human = DataSet::default();
-        human.put_items(tags::HUMAN_PERFORMER_CODE_SEQUENCE, vec![code]);
-        human.put_text(tags::HUMAN_PERFORMER_NAME, VR::PN, &name);
-        performed.put_items(tags::ACTUAL_HUMAN_PERFORMERS_SEQUENCE, vec![human]);
-    }
+    let id = reader.to_string();
+    let name = around.reader.clone().unwrap_or_default();
+    let code = codes::item(id.get(..16).unwrap_or(&id), codes::OWN, &name);
+    let mut human = DataSet::default();
+    human.put_items(tags::HUMAN_PERFORMER_CODE_SEQUENCE, vec![code]);
+    human.put_text(tags::HUMAN_PERFORMER_NAME, VR::PN, &name);
+    performed.put_items(tags::ACTUAL_HUMAN_PERFORMERS_SEQUENCE, vec![human]);
     if let (State::Completed, Some(at)) = (item.state, item.happened.reported) {
         performed.put_text(
             tags::PERFORMED_PROCEDURE_STEP_END_DATE_TIME,

@@ -26,8 +26,8 @@ use crate::say;
 const CHANNELS: usize = 64;
 /// Events that wait for the slowest channel. One that falls behind is closed, and its client comes back and searches.
 const WAITING: usize = 256;
-/// Between two looks: each goes through every case.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks: each goes through every case, which takes some tens of milliseconds when there are 20,000.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// UPS Event SOP Class.
 const EVENT: &str = "1.2.840.10008.5.1.4.34.6.4";

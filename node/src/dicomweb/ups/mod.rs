@@ -76,7 +76,7 @@ impl Web {
     pub(super) async fn worklist(
         &self,
         mut asking: Asking,
-        incoming: Incoming,
+        incoming: &mut Incoming,
     ) -> Result<Answer, Refusal> {
         let who = asking.who();
         must_work(&asking)?;
@@ -254,7 +254,7 @@ fn bad_title() -> crate::language::Message {
 }
 
 /// Reads a data set in JSON.
-async fn data_set(headers: &HeaderMap, incoming: Incoming) -> Result<DataSet, Refusal> {
+async fn data_set(headers: &HeaderMap, incoming: &mut Incoming) -> Result<DataSet, Refusal> {
     let kind = headers.get(http::header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or(JSON);
     let kind = kind
@@ -296,10 +296,10 @@ async fn data_set(headers: &HeaderMap, incoming: Incoming) -> Result<DataSet, Re
 }
 
 /// The bytes of a body; none when there are more than a data set may have, or the client is gone.
-async fn whole(mut incoming: Incoming) -> Option<Vec<u8>> {
+async fn whole(incoming: &mut Incoming) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
-        let next = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context));
+        let next = std::future::poll_fn(|context| Pin::new(&mut *incoming).poll_frame(context));
         let Some(frame) = next.await else {
             return Some(bytes);
         };
