@@ -30,3 +30,4 @@ pub mod store;
 pub mod studies;
 pub mod tls;
 pub mod transfer;
+pub mod worklist;

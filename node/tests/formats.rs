@@ -35,6 +35,7 @@ use dokuei_node::studies::patient::Patient;
 use dokuei_node::studies::quarantine::Quarantined;
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
+use dokuei_node::worklist::kept::{Said, Subscription};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};
 use dokuei_protocol::effect::KeptPrekey;
@@ -492,4 +493,24 @@ fn a_report_in_one_file() {
     let text = shown(&mut Decoder::new(&bytes[MAGIC.len()..]));
     let name = String::from_utf8_lossy(MAGIC);
     check_text(name.trim_end(), &text);
+}
+
+#[test]
+fn what_clients_said_of_a_workitem() {
+    let said = Said {
+        uid: Some("1.2.3".to_owned()),
+        transaction: Some("1.2.4".to_owned()),
+        attributes: Some(br#"{"00741204":{"vr":"LO","Value":["CT"]}}"#.to_vec().into()),
+        ..Said::default()
+    };
+    check("workitems-1", said);
+}
+
+#[test]
+fn a_subscription() {
+    let mut subscription = Subscription::new("worklist\nRIS", "1.2.840.10008.5.1.4.34.5.1");
+    subscription.filter = Some("00741000=COMPLETED".to_owned());
+    subscription.deletion_lock = true;
+    subscription.suspended = Some(AT.0);
+    check("subscriptions-1", subscription);
 }

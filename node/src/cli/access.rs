@@ -91,6 +91,9 @@ pub(super) struct Seen {
     /// 見てよい範囲。all=すべて、own=自施設の検査、施設:発行者=その施設のその ID 発行者の患者だけ / what it lets see: all, own (studies of this site), or SITE:ISSUER (patients of one issuer of one site)
     #[arg(long, default_value = "own")]
     scope: String,
+    /// ワークリストの変更（依頼・読影開始・返却など）も許す / let it change the worklist, too: have studies read, claim, give back
+    #[arg(long)]
+    worklist: bool,
 }
 
 /// Which one.
@@ -147,8 +150,12 @@ pub(super) fn account(command: Account) -> Result<(), Failure> {
 }
 
 fn add_token(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
-    let scope = seen.scope;
-    let answer = at.ask(Request::Access(AccessRequest::TokenAdd { name, scope }))?;
+    let Seen { scope, worklist } = seen;
+    let answer = at.ask(Request::Access(AccessRequest::TokenAdd {
+        name,
+        scope,
+        worklist,
+    }))?;
     at.print(&answer, |answer| {
         let (name, token) = (text(answer, "name"), text(answer, "token"));
         outln!(
@@ -163,11 +170,12 @@ fn add_token(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
 }
 
 fn add_client((name, fingerprint): (String, String), seen: Seen, at: &At) -> Result<(), Failure> {
-    let scope = seen.scope;
+    let Seen { scope, worklist } = seen;
     let answer = at.ask(Request::Access(AccessRequest::CertificateAdd {
         name,
         fingerprint,
         scope,
+        worklist,
     }))?;
     at.print(&answer, |answer| {
         let name = text(answer, "name");
@@ -183,10 +191,11 @@ fn add_client((name, fingerprint): (String, String), seen: Seen, at: &At) -> Res
 }
 
 fn invite(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
-    let scope = seen.scope;
+    let Seen { scope, worklist } = seen;
     let answer = at.ask(Request::Access(AccessRequest::AccountInvite {
         name,
         scope,
+        worklist,
     }))?;
     at.print(&answer, |answer| {
         let (name, code) = (text(answer, "name"), text(answer, "code"));
@@ -211,7 +220,10 @@ fn list(kind: &str, at: &At) -> Result<(), Failure> {
             outln!("{}", say!("まだありません。", "There is none yet."));
             return;
         }
-        let headings = say!("名前,種類,範囲,発行日", "name,kind,scope,made");
+        let headings = say!(
+            "名前,種類,範囲,ワークリスト,発行日",
+            "name,kind,scope,worklist,made"
+        );
         let rows: Vec<_> = all.iter().map(row).collect();
         table(&headings.text().split(',').collect::<Vec<_>>(), &rows);
     });
@@ -234,10 +246,15 @@ fn row(credential: &Value) -> Vec<String> {
             say!("{site}:{issuer}", "{site}:{issuer}")
         }
     };
+    let work = match credential["worklist"].as_bool() {
+        Some(true) => say!("変更可", "may change"),
+        _ => say!("閲覧のみ", "may look"),
+    };
     vec![
         text(credential, "name").to_owned(),
         kind.text().to_owned(),
         seen.text().to_owned(),
+        work.text().to_owned(),
         date(&credential["made"]),
     ]
 }

@@ -16,23 +16,45 @@ const KINDS: [Kind; 3] = [Kind::Token, Kind::Certificate, Kind::Account];
 
 pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, Failure> {
     let done = match asked {
-        AccessRequest::TokenAdd { name, scope } => {
+        AccessRequest::TokenAdd {
+            name,
+            scope,
+            worklist,
+        } => {
             let scope = scope_of(node, &scope).await?;
-            let added = tokio::task::block_in_place(|| node.access.add_token(&name, scope));
+            let add = || {
+                let token = node.access.add_token(&name, scope)?;
+                let_work(node, Kind::Token, &name, worklist)?;
+                Ok(token)
+            };
+            let added = tokio::task::block_in_place(add);
             added.map(|token| json!({ "name": name.trim(), "token": *token }))
         }
         AccessRequest::CertificateAdd {
             name,
             fingerprint,
             scope,
+            worklist,
         } => {
             let scope = scope_of(node, &scope).await?;
-            let add = || node.access.add_certificate(&name, &fingerprint, scope);
+            let add = || {
+                node.access.add_certificate(&name, &fingerprint, scope)?;
+                let_work(node, Kind::Certificate, &name, worklist)
+            };
             tokio::task::block_in_place(add).map(|()| json!({ "name": name.trim() }))
         }
-        AccessRequest::AccountInvite { name, scope } => {
+        AccessRequest::AccountInvite {
+            name,
+            scope,
+            worklist,
+        } => {
             let scope = scope_of(node, &scope).await?;
-            let invited = tokio::task::block_in_place(|| node.access.invite(&name, scope));
+            let invite = || {
+                let code = node.access.invite(&name, scope)?;
+                let_work(node, Kind::Invitation, &name, worklist)?;
+                Ok(code)
+            };
+            let invited = tokio::task::block_in_place(invite);
             invited.map(|code| json!({ "name": name.trim(), "code": *code, "web": place(node) }))
         }
         AccessRequest::List { kind } => {
@@ -48,6 +70,14 @@ pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, 
         }
     };
     done.map_err(|error| refused(&error))
+}
+
+/// Lets it change workitems, when that is asked for.
+fn let_work(node: &Node, kind: Kind, name: &str, worklist: bool) -> Result<(), AccessError> {
+    match worklist {
+        true => node.access.let_work(kind, name),
+        false => Ok(()),
+    }
 }
 
 /// Where the log-in lies, as far as the node knows.
@@ -129,6 +159,7 @@ fn credential_json(credential: &Credential) -> Value {
         "kind": credential.kind.code(),
         "name": credential.name,
         "scope": scope_json(&credential.scope),
+        "worklist": credential.works(),
         "made": credential.made,
     })
 }

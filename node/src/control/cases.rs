@@ -189,7 +189,7 @@ fn terms_json(terms: &CaseTerms) -> Value {
     })
 }
 
-pub(super) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+pub(crate) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
     let reason = match reason {
         "not-needed" => WithdrawalReason::NotNeeded,
         "sent-in-error" => WithdrawalReason::SentInError,
@@ -230,13 +230,13 @@ pub(super) async fn quote(node: &Node, case: &str, hours: Option<u16>) -> Result
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(crate) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     command(node, Command::Decline(view.case)).await?;
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value, Failure> {
+pub(crate) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let person = find_person(node, reader)?;
     people::must_read(&person.name, person.role)?;
@@ -248,7 +248,7 @@ pub(super) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn release(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+pub(crate) async fn release(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
     let reason = match reason {
         "shift-ended" => ReleaseReason::ShiftEnded,
         "outside-competence" => ReleaseReason::OutsideCompetence,

@@ -91,7 +91,7 @@ pub(super) fn remove(node: &Node, text: &str) -> Result<Value, Failure> {
 }
 
 /// The person with this name or id.
-pub(super) fn find_person(node: &Node, text: &str) -> Result<Person, Failure> {
+pub(crate) fn find_person(node: &Node, text: &str) -> Result<Person, Failure> {
     let wanted = text.trim();
     let matches = |person: &Person| {
         person.name == wanted || (wanted.len() >= 4 && person.id.to_string().starts_with(wanted))

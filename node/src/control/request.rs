@@ -209,6 +209,9 @@ pub enum AccessRequest {
         name: String,
         /// `all`, `own`, or a partner and one of its issuers: `PARTNER:ISSUER`.
         scope: String,
+        /// Whether it lets change workitems.
+        #[serde(default)]
+        worklist: bool,
     },
     /// Let in who has a certificate.
     CertificateAdd {
@@ -218,6 +221,9 @@ pub enum AccessRequest {
         fingerprint: String,
         /// As of a token.
         scope: String,
+        /// As of a token.
+        #[serde(default)]
+        worklist: bool,
     },
     /// Invite a person to an account.
     AccountInvite {
@@ -225,6 +231,9 @@ pub enum AccessRequest {
         name: String,
         /// As of a token.
         scope: String,
+        /// As of a token.
+        #[serde(default)]
+        worklist: bool,
     },
     /// Everything of a kind: `token`, `certificate` or `account`.
     List {

@@ -114,7 +114,7 @@ async fn held_by_check(
     Ok(held)
 }
 
-pub(super) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
+pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
     let to = cases::sites(node, &send.to).await?;
     let wanted = Wanted::of(&send)?;
     // A Study Instance UID has no such character, and the command line gives whole paths.

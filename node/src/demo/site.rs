@@ -137,7 +137,11 @@ impl DemoSite {
             Ok(_) | Err(_) => {}
         }
         let scope = "all".to_owned();
-        let made = self.ask(Request::Access(AccessRequest::TokenAdd { name, scope }))?;
+        let made = self.ask(Request::Access(AccessRequest::TokenAdd {
+            name,
+            scope,
+            worklist: true,
+        }))?;
         Ok(made["token"].as_str().unwrap_or_default().to_owned())
     }
 

@@ -22,6 +22,7 @@ mod store;
 mod stow_answer;
 mod stream;
 mod turns;
+mod ups;
 
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ use crate::index::holdings::Holdings;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
+use crate::worklist::Worklist;
 
 pub use self::domains::domain_token;
 pub use self::origin::Hosts;
@@ -65,6 +67,7 @@ pub struct Web {
     domains: Domains,
     intake: Arc<StudyIntake>,
     turns: Turns,
+    worklist: Worklist,
 }
 
 /// One request, looked at.
@@ -106,6 +109,7 @@ impl Web {
         hosts: Hosts,
         ports: &Ports,
         intake: Arc<StudyIntake>,
+        worklist: Worklist,
     ) -> Web {
         Web {
             access,
@@ -115,6 +119,7 @@ impl Web {
             domains: Domains::default(),
             intake,
             turns: Turns::default(),
+            worklist,
         }
     }
 
@@ -162,9 +167,9 @@ impl Web {
         let query = head.uri.query().unwrap_or_default();
         let query = Query::parse(query).map_err(|_| Refusal::bad_request(bad_query()))?;
         let path = head.uri.path();
-        let method = match head.method {
-            Method::HEAD => Method::GET,
-            method => method,
+        let method = match &head.method {
+            &Method::HEAD => Method::GET,
+            method => method.clone(),
         };
         let changes = method != Method::GET;
         if changes && !may_change(&head.headers, &base, false) {
@@ -200,6 +205,10 @@ impl Web {
         let ambient = visitor.way == Way::Session;
         if changes && !may_change(&head.headers, &base, ambient) {
             return Err(Refusal::forbidden(foreign_page()));
+        }
+        if let Some(path) = ups::Path::parse(path) {
+            let asking = ups::Asking::new(head, base, (query, path, visitor));
+            return self.worklist(asking, incoming).await;
         }
         let resource = Resource::parse(path).map_err(|error| match error {
             RouteError::Unknown => Refusal::not_found(),

@@ -213,7 +213,8 @@ where
         .max_header_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .max_buf_size(CONNECTION_BUFFER)
-        .serve_connection(TokioIo::new(Guarded::new(stream)), service);
+        .serve_connection(TokioIo::new(Guarded::new(stream)), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

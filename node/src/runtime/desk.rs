@@ -9,7 +9,7 @@ use dokuei_protocol::effect::{Answer, CannotDo, Effect, SecretChange, Step};
 use dokuei_protocol::input::{Command, Input, Ticket};
 use dokuei_protocol::service::Service;
 use dokuei_protocol::time::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
@@ -109,6 +109,8 @@ pub struct Loop {
     pub inbox: Inbox,
     /// Hears of new records.
     pub audit: Audit,
+    /// Hears of new records as well: how many there are.
+    pub grown: watch::Sender<u64>,
 }
 
 impl Loop {
@@ -192,6 +194,7 @@ impl Loop {
             trail::remember(&self.audit, &self.dispatch.ports, &step);
             *sequence += step.records.len() as u64;
             self.audit.records_grew(*sequence);
+            self.grown.send_replace(*sequence);
         }
         let mut wake = None;
         for effect in step.effects {

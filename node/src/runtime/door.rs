@@ -21,6 +21,7 @@ use crate::site::keys::SiteKeys;
 use crate::store::Store;
 use crate::studies::intake::StudyIntake;
 use crate::tls::{self, Identity};
+use crate::worklist::Worklist;
 
 /// Where others come in: modalities and workstations, browsers and DICOMweb clients.
 pub(super) struct Doors {
@@ -32,6 +33,8 @@ pub(super) struct Doors {
     pub(super) delivering: Delivering,
     /// Who may come in by the web.
     pub(super) access: Access,
+    /// The cases as worklists see them.
+    pub(super) worklist: Worklist,
     /// The web server, where there is one.
     pub(super) web_server: Option<WebServer>,
 }
@@ -51,12 +54,16 @@ impl Doors {
         let scp = start_scp(folder, config, &entities, Arc::clone(intake), services)?;
         let access = Access::open(store.clone(), keys.storage().duplicate());
         let access = access.map_err(|error| failed(&error as &dyn Explain))?;
-        let web_server = start_web(config, folder, &access, (ports, intake))?;
+        let worklist = Worklist::open(store, || keys.storage().duplicate(), ports.site);
+        let worklist = worklist.map_err(|error| failed(&error as &dyn Explain))?;
+        let served = (ports, intake, &worklist);
+        let web_server = start_web(config, folder, &access, served)?;
         Ok(Doors {
             entities,
             scp,
             delivering,
             access,
+            worklist,
             web_server,
         })
     }
@@ -174,13 +181,19 @@ fn start_web(
     config: &Config,
     folder: &SiteFolder,
     access: &Access,
-    (ports, intake): (&Ports, &Arc<StudyIntake>),
+    (ports, intake, worklist): (&Ports, &Arc<StudyIntake>, &Worklist),
 ) -> Result<Option<WebServer>, Failure> {
     let known = access.clone();
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+            Web::new(
+                access.clone(),
+                hosts,
+                ports,
+                Arc::clone(intake),
+                worklist.clone(),
+            )
         })
     };
     config.web.listen.map(start).transpose()

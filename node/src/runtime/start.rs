@@ -134,6 +134,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         dispatch,
         inbox,
         audit: audit.clone(),
+        grown: doors.worklist.grown(),
     };
     let ended = work.start().map_err(|error| failed(&error))?;
     trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
@@ -142,7 +143,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
-    Ok(Arc::new(Node {
+    let worklist = doors.worklist;
+    let node = Arc::new(Node {
         dicom: doors.scp.local_addr(),
         web: doors.web_server.as_ref().map(WebServer::address),
         access: doors.access,
@@ -163,7 +165,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         web_server: Mutex::new(doors.web_server),
         _delivering: doors.delivering,
         _lock: lock,
-    }))
+    });
+    worklist.attach(&node);
+    Ok(node)
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.

@@ -39,6 +39,10 @@ pub enum Rows {
     Purposes,
     /// The way back from pseudonymous studies, sealed.
     Pseudonyms,
+    /// What clients of the worklist said of workitems and the case machine does not know, sealed.
+    Workitems,
+    /// Who is told of changes in the worklist, sealed.
+    Subscriptions,
 }
 
 impl Rows {
@@ -57,6 +61,8 @@ impl Rows {
         Rows::Imports,
         Rows::Purposes,
         Rows::Pseudonyms,
+        Rows::Workitems,
+        Rows::Subscriptions,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -76,6 +82,8 @@ impl Rows {
             Rows::Imports => "imports-1",
             Rows::Purposes => "purposes-1",
             Rows::Pseudonyms => "pseudonyms-1",
+            Rows::Workitems => "workitems-1",
+            Rows::Subscriptions => "subscriptions-1",
         }
     }
 

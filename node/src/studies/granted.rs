@@ -99,6 +99,11 @@ impl GrantedStudies {
         self.lock().get(&case).map(|(_, study)| study.clone())
     }
 
+    /// Looks at the study of a case.
+    pub fn look_at<T>(&self, case: CaseId, look: impl FnOnce(&Study) -> T) -> Option<T> {
+        self.lock().get(&case).map(|(_, study)| look(study))
+    }
+
     /// Looks at the study in one parcel.
     pub fn look<T>(&self, parcel: &ParcelId, look: impl FnOnce(&Study) -> T) -> Option<T> {
         let held = self.lock();

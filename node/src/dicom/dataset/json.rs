@@ -2,6 +2,7 @@
 //! by their groups, long values by a URI.
 
 mod number;
+mod read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,8 @@ use dicom_dictionary_std::tags;
 use super::{Bulk, DataSet, Element, Value};
 use crate::dicom::charset::{CharacterSets, PersonName, WRITTEN_CHARACTER_SET};
 use crate::dicom::uid::trim_padding;
+
+pub use read::{BYTES_MAX, JsonError, read};
 
 /// Stands in the text where the base of an object's URIs belongs, which is only known when a request
 /// is answered. No JSON text holds it otherwise: control characters are escaped.

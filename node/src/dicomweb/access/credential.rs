@@ -64,6 +64,9 @@ pub struct Credential {
     /// Of a password's hash; else empty.
     #[n(6)]
     salt: ByteVec,
+    /// Whether it lets change workitems; nothing in rows of those that do not.
+    #[n(7)]
+    works: Option<bool>,
 }
 
 impl Credential {
@@ -77,7 +80,21 @@ impl Credential {
             made: now(),
             proof: proof.to_vec().into(),
             salt: Vec::new().into(),
+            works: None,
         }
+    }
+
+    /// The same, which lets change workitems or not.
+    pub fn working(self, works: bool) -> Credential {
+        Credential {
+            works: works.then_some(true),
+            ..self
+        }
+    }
+
+    /// Whether it lets change workitems: have studies read, claim, give back.
+    pub fn works(&self) -> bool {
+        self.works == Some(true)
     }
 
     /// An account whose password has this salted hash.

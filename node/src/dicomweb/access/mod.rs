@@ -54,6 +54,10 @@ pub(super) struct Visitor {
     pub way: Way,
     /// What they may see.
     pub scope: Scope,
+    /// The name under which they were let in: of an account, the person's.
+    pub name: String,
+    /// Whether they may change workitems.
+    pub works: bool,
 }
 
 /// Who is let in. Clones share it.
@@ -190,6 +194,18 @@ impl Access {
         Ok(code)
     }
 
+    /// Lets whoever comes in by this change workitems, too. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn let_work(&self, kind: Kind, name: &str) -> Result<(), AccessError> {
+        let known = self.named(kind, name).ok_or(AccessError::Unknown)?;
+        let working = known.working(true);
+        self.shared.store.commit(self.row(&working)?)?;
+        self.lock().insert(working.key(), working);
+        Ok(())
+    }
+
     /// Everything that lets somebody in, by kind and name.
     pub fn all(&self) -> Vec<Credential> {
         let mut all: Vec<Credential> = self.lock().values().cloned().collect();
@@ -237,6 +253,8 @@ impl Access {
         Some(Visitor {
             way,
             scope: known.scope.clone(),
+            name: known.name.clone(),
+            works: known.works(),
         })
     }
 
@@ -245,7 +263,9 @@ impl Access {
         let account = self.named(Kind::Account, &name)?;
         Some(Visitor {
             way: Way::Session,
+            works: account.works(),
             scope: account.scope,
+            name: account.name,
         })
     }
 
@@ -282,6 +302,7 @@ impl Access {
 
     /// Makes the account of an invitation, in one transaction with its end. Blocks.
     fn accept(&self, invitation: &Credential, account: Credential) -> Result<(), AccessError> {
+        let account = account.working(invitation.works());
         let mut change = self.row(&account)?;
         let used = invitation.key();
         change.removals.push((Rows::WebAccess, used.to_vec()));
@@ -398,6 +419,9 @@ mod tests {
         let access = access(place.path());
         let visitor = access.visitor(Some(&token), None, None).unwrap();
         assert_eq!((visitor.way, visitor.scope), (Way::Token, Scope::Own));
+        assert!(!visitor.works);
+        access.let_work(Kind::Token, "viewer").unwrap();
+        assert!(access.visitor(Some(&token), None, None).unwrap().works);
         for wrong in ["", "dkw_", &token[..token.len() - 1]] {
             assert!(access.visitor(Some(wrong), None, None).is_none());
         }

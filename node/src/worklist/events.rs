@@ -1,0 +1,331 @@
+//! Event reports (PS3.4 section CC.2.4): what has changed since the last look goes to every open channel. Nothing is kept
+//! for a subscriber whose channel is not open: when it comes back it searches, as it does when it begins.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use dokuei_protocol::time::Timestamp;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use super::item::Item;
+use super::kept::Subscription;
+use super::state::State;
+use super::subscriptions::{Telling, from_text, telling};
+use super::{Refused, Search, Who, Worklist, blocking};
+use crate::dicom::charset::WRITTEN_CHARACTER_SET;
+use crate::dicom::dataset::{DataSet, json};
+use crate::entities::scope::Domain;
+use crate::say;
+
+/// Channels that are open at once: one for each program of a house that shows a worklist.
+const CHANNELS: usize = 64;
+/// Events that wait for the slowest channel. One that falls behind is closed, and its client comes back and searches.
+const WAITING: usize = 256;
+/// Between two looks: each goes through every case, which takes some tens of milliseconds when there are 20,000.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// UPS Event SOP Class.
+const EVENT: &str = "1.2.840.10008.5.1.4.34.6.4";
+const AFFECTED_CLASS: Tag = Tag(0x0000, 0x0002);
+const MESSAGE_ID: Tag = Tag(0x0000, 0x0110);
+const AFFECTED_INSTANCE: Tag = Tag(0x0000, 0x1000);
+const EVENT_TYPE: Tag = Tag(0x0000, 0x1002);
+/// Event types (PS3.4 table CC.2.4-1).
+const STATE: u16 = 1;
+const CANCEL_REQUESTED: u16 = 2;
+const PROGRESS: u16 = 3;
+const ASSIGNED: u16 = 5;
+
+/// One event. May hold patient data: no `Debug`.
+#[derive(Clone)]
+struct Told {
+    uid: String,
+    offered: Timestamp,
+    domain: Option<Domain>,
+    /// Of a first report after a subscription: for whom alone.
+    only: Option<String>,
+    report: DataSet,
+}
+
+/// Who listens, and what was seen last.
+pub(super) struct Ears {
+    told: broadcast::Sender<Told>,
+    seen: Mutex<Option<BTreeMap<String, Seen>>>,
+    open: Arc<Lock<BTreeMap<String, usize>>>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Ears {
+    fn default() -> Ears {
+        Ears {
+            told: broadcast::Sender::new(WAITING),
+            seen: Mutex::default(),
+            open: Arc::default(),
+            places: Arc::new(Semaphore::new(CHANNELS)),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Seen {
+    item: Item,
+    domain: Option<Domain>,
+}
+
+/// Looks whenever there are new records, until the node ends.
+pub(super) async fn watch(worklist: Worklist, ended: CancellationToken) {
+    let mut grown = worklist.0.grown.subscribe();
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            changed = grown.changed() => if changed.is_err() { return },
+        }
+        // A node that is starting or stopping has nothing to tell.
+        let _ = worklist.look().await;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Worklist {
+    /// Lets the next look come at once.
+    pub(super) fn look_again(&self) {
+        self.0.grown.send_modify(|_| {});
+    }
+
+    /// Tells what has changed since the last look.
+    async fn look(&self) -> Result<(), Refused> {
+        let mut seen = self.0.ears.seen.lock().await;
+        if self.0.ears.told.receiver_count() == 0 {
+            *seen = None;
+            return Ok(());
+        }
+        let facts = self.facts().await?;
+        let (node, worklist) = (self.node()?, self.clone());
+        let new = blocking(move || {
+            let items = facts.iter().flat_map(|facts| worklist.items(facts));
+            let seen = items.map(|item| {
+                let domain = worklist.domain(&node, &item);
+                (item.uid.clone(), Seen { item, domain })
+            });
+            Ok(seen.collect::<BTreeMap<_, _>>())
+        })
+        .await?;
+        if let Some(old) = seen.take() {
+            for (uid, seen) in &new {
+                for report in changes(old.get(uid).map(|old| &old.item), &seen.item) {
+                    self.tell(&seen.item, seen.domain.clone(), None, report);
+                }
+            }
+        }
+        *seen = Some(new);
+        Ok(())
+    }
+
+    fn tell(&self, item: &Item, domain: Option<Domain>, only: Option<String>, report: DataSet) {
+        // Nobody may listen.
+        let _ = self.0.ears.told.send(Told {
+            uid: item.uid.clone(),
+            offered: item.happened.offered,
+            domain,
+            only,
+            report,
+        });
+    }
+
+    /// Tells a new subscriber where a workitem stands.
+    pub(super) fn tell_state(&self, item: &Item, subscriber: &str) -> Result<(), Refused> {
+        let domain = self.domain(&*self.node()?, item);
+        self.tell(
+            item,
+            domain,
+            Some(subscriber.to_owned()),
+            state_report(item),
+        );
+        Ok(())
+    }
+
+    /// Tells that somebody asks for a cancellation; whether a subscriber listens.
+    pub(super) fn tell_cancel_requested(&self, item: &Item, asked: &DataSet) -> bool {
+        let open: Vec<String> = self.0.ears.lock().keys().cloned().collect();
+        let is_told = |name: &String| {
+            let held = self.0.kept.subscriptions(name);
+            telling(&held, &item.uid, item.happened.offered) != Telling::No
+        };
+        let Ok(node) = self.node() else {
+            return false;
+        };
+        if !open.iter().any(is_told) {
+            return false;
+        }
+        let mut report = report(item, CANCEL_REQUESTED);
+        for tag in [
+            tags::REASON_FOR_CANCELLATION,
+            tags::PROCEDURE_STEP_DISCONTINUATION_REASON_CODE_SEQUENCE,
+            tags::CONTACT_URI,
+            tags::CONTACT_DISPLAY_NAME,
+        ] {
+            if let Some(element) = asked.element(tag) {
+                report.put(element.clone());
+            }
+        }
+        self.tell(item, self.domain(&node, item), None, report);
+        true
+    }
+
+    /// Opens a subscriber's channel.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] when as many are open as may be.
+    pub async fn listen(&self, who: &Who, title: &str) -> Result<Channel, Refused> {
+        let place = Arc::clone(&self.0.ears.places).try_acquire_owned();
+        let place = place.map_err(|_| {
+            Refused::Full(say!(
+                "イベントの受信は同時に {CHANNELS} 件までです。",
+                "At most {CHANNELS} channels for events are open at once."
+            ))
+        })?;
+        let told = self.0.ears.told.subscribe();
+        let subscriber = who.subscriber(title);
+        *self.0.ears.lock().entry(subscriber.clone()).or_default() += 1;
+        let channel = Channel {
+            worklist: self.clone(),
+            who: who.clone(),
+            subscriber,
+            told,
+            next: None,
+            sent: 0,
+            _place: place,
+        };
+        // What changes from now on is told: the first look is what later ones are compared with.
+        self.look().await?;
+        Ok(channel)
+    }
+}
+
+impl Ears {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The events of one subscriber, while it listens.
+pub struct Channel {
+    worklist: Worklist,
+    who: Who,
+    subscriber: String,
+    told: broadcast::Receiver<Told>,
+    next: Option<Told>,
+    sent: u16,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Channel {
+    /// The next event report in DICOM JSON; nothing when this channel fell behind, and has to be closed. Loses nothing
+    /// when it is not waited for.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let told = match &self.next {
+                Some(told) => told.clone(),
+                None => match self.told.recv().await {
+                    Ok(told) => self.next.insert(told).clone(),
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
+                },
+            };
+            let may_see = self.who.may_see(told.domain.as_ref(), self.worklist.0.site);
+            let is_told = may_see && self.is_told(&told).await;
+            self.next = None;
+            if !is_told {
+                continue;
+            }
+            self.sent = self.sent.wrapping_add(1);
+            let mut report = told.report;
+            report.put_short(MESSAGE_ID, self.sent);
+            let mut out = Vec::new();
+            json::write(&report, &mut out);
+            return Some(out);
+        }
+    }
+
+    async fn is_told(&self, told: &Told) -> bool {
+        if told
+            .only
+            .as_ref()
+            .is_some_and(|only| *only != self.subscriber)
+        {
+            return false;
+        }
+        let held: Vec<Subscription> = self.worklist.0.kept.subscriptions(&self.subscriber);
+        match telling(&held, &told.uid, told.offered) {
+            Telling::No => false,
+            Telling::Yes => true,
+            Telling::IfMatching(query) => {
+                let set = self.worklist.retrieve(&self.who, &told.uid).await;
+                let search = Search::read(&from_text(&query));
+                matches!((set, search), (Ok(set), Ok(search)) if search.keys.match_with(&set))
+            }
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let mut open = self.worklist.0.ears.lock();
+        if let Some(count) = open.get_mut(&self.subscriber) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.subscriber);
+            }
+        }
+    }
+}
+
+/// What is to be told of a workitem that was seen before, or was not.
+fn changes(old: Option<&Item>, new: &Item) -> Vec<DataSet> {
+    let mut reports = Vec::new();
+    let stands = |item: &Item| (item.state, item.is_ready);
+    if old.is_none_or(|old| stands(old) != stands(new)) {
+        reports.push(state_report(new));
+    }
+    let before = old.map(|old| &old.said.attributes);
+    if before.is_none_or(|before| *before == new.said.attributes) {
+        return reports;
+    }
+    let (before, said) = (old.map(Item::said_set).unwrap_or_default(), new.said_set());
+    for (tag, event) in [
+        (tags::PROCEDURE_STEP_PROGRESS_INFORMATION_SEQUENCE, PROGRESS),
+        (tags::SCHEDULED_HUMAN_PERFORMERS_SEQUENCE, ASSIGNED),
+    ] {
+        if before.items(tag) != said.items(tag) {
+            let mut report = report(new, event);
+            report.put_items(tag, said.items(tag).to_vec());
+            reports.push(report);
+        }
+    }
+    reports
+}
+
+fn state_report(item: &Item) -> DataSet {
+    let mut report = report(item, STATE);
+    report.put_text(tags::PROCEDURE_STEP_STATE, VR::CS, item.state.term());
+    let readiness = item.readiness();
+    report.put_text(tags::INPUT_READINESS_STATE, VR::CS, readiness);
+    if item.state == State::Canceled {
+        let why = item.happened.ended.unwrap_or(item.view.phase);
+        report.put_text(tags::REASON_FOR_CANCELLATION, VR::LT, why);
+    }
+    report
+}
+
+fn report(item: &Item, event: u16) -> DataSet {
+    let mut report = DataSet::default();
+    report.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, WRITTEN_CHARACTER_SET);
+    report.put_bytes(AFFECTED_CLASS, VR::UI, EVENT);
+    report.put_bytes(AFFECTED_INSTANCE, VR::UI, item.uid.as_str());
+    report.put_short(EVENT_TYPE, event);
+    report
+}
