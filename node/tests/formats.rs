@@ -16,6 +16,7 @@ use dokuei_node::chance::chance;
 use dokuei_node::commitments::{Debt, Judged};
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::part10::scan_file;
+use dokuei_node::dicomweb::access::{Credential, Kind};
 use dokuei_node::entities::scope::{Domain, Scope};
 use dokuei_node::entities::{Caller, Destination, Retry, Trust};
 use dokuei_node::index::catalogue::Catalogue;
@@ -282,6 +283,26 @@ fn destinations() {
         destination(Some(Trust::Authority(vec![vec![24].into()]))),
     ];
     check("destinations-1", rows);
+}
+
+#[test]
+fn who_comes_in_by_the_web() {
+    let domain = Scope::Domain(Domain {
+        institution: clinic(),
+        issuer: "ISSUER".to_owned(),
+    });
+    let made = |kind, scope| {
+        let mut credential = Credential::new(kind, "VIEWER", scope, [25; 32]);
+        credential.made = AT.0;
+        credential
+    };
+    let rows = [
+        made(Kind::Token, Scope::All),
+        made(Kind::Certificate, Scope::Own),
+        made(Kind::Account, domain),
+        made(Kind::Invitation, Scope::Own),
+    ];
+    check("web-access-1", rows);
 }
 
 #[test]

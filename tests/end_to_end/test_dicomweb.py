@@ -400,3 +400,210 @@ def test_a_scope_limits_what_is_seen(web, stored):
     right, wrong = scopes["one-issuer"]["domain"], scopes["other-issuer"]["domain"]
     assert web.get(f"/d/{right}{study}").status_code == 200
     assert web.get(f"/d/{wrong}{study}").status_code == 404
+
+
+OHIF = "limit=101&offset=0&fuzzymatching=true&includefield=00081030%2C00080060%2C00080090%2C00100030"
+JSON = {"Accept": "application/dicom+json"}
+
+
+@pytest.fixture(scope="module")
+def named(web):
+    """A study with a Japanese name, a compressed series of two frames, and a PDF."""
+    uid = generate_uid()
+    images = study_of(SLICES, uid)
+    pdf = pydicom.dcmread(SLICES[0])
+    for data in (*images, pdf):
+        data.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+        data.PatientName = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+        data.PatientID, data.IssuerOfPatientID = "X-1", "架空"
+        data.AccessionNumber, data.StudyDescription = "A-77", "Abdomen"
+        data.StudyDate, data.SeriesDescription, data.SeriesNumber = "20250111", "thin", "4"
+    images[2].NumberOfFrames, images[2].Rows, images[2].Columns = 2, 256, 512
+    images[2].SeriesInstanceUID, images[2].Modality = generate_uid(), "MR"
+    images[2].compress("1.2.840.10008.1.2.5")
+    for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated"):
+        del pdf[keyword]
+    pdf.StudyInstanceUID, pdf.SeriesInstanceUID = uid, generate_uid()
+    pdf.SOPInstanceUID = pdf.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    pdf.SOPClassUID = pdf.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    pdf.Modality, pdf.MIMETypeOfEncapsulatedDocument = "DOC", "application/pdf"
+    pdf.EncapsulatedDocument = b"%PDF-1.4 " + b"x" * 5000
+    answer = web.post(body(*(part(encoded(data)) for data in (*images, pdf))))
+    assert answer.status_code == 200, answer.text
+    return [*images, pdf]
+
+
+def found(web, path, **more):
+    answer = web.get(path, **{**JSON, **more})
+    assert answer.status_code == 200, (path, answer.status_code, answer.text)
+    assert answer.headers["Content-Type"] == "application/dicom+json"
+    return answer.json()
+
+
+def value(item, tag):
+    return item.get(tag, {}).get("Value", [None])[0]
+
+
+def test_a_viewer_finds_what_it_asks_for(web, named):
+    study = named[0].StudyInstanceUID
+    for query in (
+        f"/studies?{OHIF}",
+        f"/studies?PatientName=*Yama*&{OHIF}",
+        f"/studies?PatientName=%2AYama%2A&{OHIF}",
+        f"/studies?PatientName=%E5%B1%B1%E7%94%B0*&{OHIF}",
+        "/studies?PatientName=yamada&fuzzymatching=true",
+        "/studies?00100010=*%E3%82%84%E3%81%BE*",
+        f"/studies?00100020=*X-*&{OHIF}",
+        f"/studies?AccessionNumber=A-77&{OHIF}",
+        "/studies?00080050=A-77",
+        f"/studies?StudyDescription=*dom*&{OHIF}",
+        f"/studies?ModalitiesInStudy=MR&StudyDate=20250101-20251231&{OHIF}",
+        f"/studies?{OHIF}&StudyInstanceUID={study}",
+        f"/studies?0020000d={study}%5C1.2.3",
+        f"/studies?StudyInstanceUID=1.2.3,{study}",
+        f"/studies?PatientName=*Yama*&00100020=X-1&StudyDescription=Abdomen&ModalitiesInStudy=CT&{OHIF}&StudyDate=20250111",
+    ):
+        (one,) = [item for item in found(web, query) if value(item, "0020000D") == study]
+        assert value(one, "00100010") == {
+            "Alphabetic": "Yamada^Tarou",
+            "Ideographic": "山田^太郎",
+            "Phonetic": "やまだ^たろう",
+        }
+        assert value(one, "00081030") == "Abdomen" and value(one, "00201208") == 4
+        assert set(one["00080061"]["Value"]) == {"CT", "MR", "DOC"}
+        assert value(one, "00081190") == f"{web.root}/studies/{study}"
+    for query in (
+        "/studies?PatientName=Nobody",
+        "/studies?StudyDate=20240101-20241231&PatientID=X-1",
+        f"/studies?StudyInstanceUID={study}&ModalitiesInStudy=US",
+    ):
+        assert found(web, query) == [], query
+
+
+def test_pages_and_fields(web, named):
+    study = named[0].StudyInstanceUID
+    instances = found(web, f"/studies/{study}/instances")
+    assert len(instances) == 4 and len({value(item, "00080018") for item in instances}) == 4
+    assert len(found(web, f"/studies/{study}/instances?limit=3")) == 3
+    assert found(web, f"/studies/{study}/instances?limit=3&offset=1") == instances[1:]
+    assert found(web, f"/studies/{study}/instances?offset=9") == []
+    assert "00280100" in instances[0] and "00080070" not in instances[0]
+    assert "00080070" in found(web, f"/studies/{study}/instances?includefield=Manufacturer")[0]
+    assert "00080070" in found(web, f"/studies/{study}/instances?includefield=all")[0]
+    series = found(web, f"/studies/{study}/series?includefield=0008103E%2C00080021")
+    assert {value(item, "00080060") for item in series} == {"CT", "MR", "DOC"}
+    assert {value(item, "0008103E") for item in series} == {"thin"}
+    counts = {value(item, "00080060"): value(item, "00201209") for item in series}
+    assert counts == {"CT": 2, "MR": 1, "DOC": 1}
+    one = found(web, f"/studies/{study}/series?Modality=MR")
+    assert [value(item, "0020000E") for item in one] == [named[2].SeriesInstanceUID]
+    assert len(found(web, f"/studies/{study}/series/{named[0].SeriesInstanceUID}/instances")) == 2
+    assert len(found(web, f"/instances?SOPInstanceUID={named[0].SOPInstanceUID}")) == 1
+    assert len(found(web, f"/series?SeriesInstanceUID={named[0].SeriesInstanceUID}")) == 1
+    client = web.client()
+    assert client.search_for_studies(search_filters={"PatientID": "X-1"})
+    assert len(client.search_for_series(study)) == 3
+
+
+def test_searches_that_make_no_sense_are_refused(web, named):
+    for query in ("NoSuchThing=1", "limit=x", "offset=-1", "PatientName=%93%fa", "PixelData=x", "&".join(["a=b"] * 300)):
+        answer = web.get(f"/studies?{query}", **JSON)
+        assert answer.status_code == 400, query
+        assert "Yamada" not in answer.text
+    assert web.get("/studies", Accept="application/dicom+xml").status_code == 406
+    assert web.get("/studies", Accept="text/html,*/*;q=0.1").status_code == 200
+
+
+def test_metadata_is_whole(web, named):
+    study = named[0].StudyInstanceUID
+    client = web.client()
+    all_of_it = client.retrieve_study_metadata(study)
+    assert len(all_of_it) == 4
+    by_uid = {value(item, "00080018"): item for item in all_of_it}
+    for data in named:
+        item = by_uid[data.SOPInstanceUID]
+        path = f"/studies/{study}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+        assert found(web, f"{path}/metadata") == [item]
+        assert value(item, "00100020") == "X-1"
+        read = pydicom.Dataset.from_json(json.dumps(item), lambda *_: b"")
+        for element in data:
+            if element.VR not in ("OB", "OW", "UN", "SQ") and element.tag not in (0x00080005, 0x00100010):
+                assert read[element.tag].value == element.value, element.tag
+    image = by_uid[named[0].SOPInstanceUID]
+    bulk = image["7FE00010"]["BulkDataURI"]
+    assert bulk.startswith(f"{web.root}/studies/{study}/series/")
+    got = requests.get(bulk, headers={**web.headers, "Accept": "application/octet-stream"}, timeout=DEADLINE)
+    assert got.status_code == 200 and got.content == named[0].PixelData
+    document = by_uid[named[3].SOPInstanceUID]["00420011"]["BulkDataURI"]
+    for accept in ("application/pdf", "*/*", 'multipart/related; type="application/octet-stream"'):
+        got = requests.get(document, headers={**web.headers, "Accept": accept}, timeout=DEADLINE)
+        assert got.status_code == 200 and b"%PDF-1.4 xxx" in got.content, accept
+    assert len(found(web, f"/studies/{study}/series/{named[0].SeriesInstanceUID}/metadata")) == 2
+    assert web.get("/studies/1.2.3/metadata", **JSON).status_code == 404
+
+
+def test_frames_are_given_as_they_are_kept(web, named):
+    def frames(data, numbers, accept):
+        path = f"/studies/{data.StudyInstanceUID}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+        return web.get(f"{path}/frames/{numbers}", Accept=accept)
+
+    viewer = "multipart/related; type=application/octet-stream; transfer-syntax=*"
+    native = frames(named[0], 1, viewer)
+    assert native.status_code == 200
+    head, content = native.content.split(b"\r\n\r\n", 1)
+    assert b"Content-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1" in head
+    assert content.startswith(named[0].PixelData)
+    assert frames(named[0], 1, "application/octet-stream").content == named[0].PixelData
+    client = web.client()
+    (got,) = client.retrieve_instance_frames(
+        named[0].StudyInstanceUID, named[0].SeriesInstanceUID, named[0].SOPInstanceUID, [1]
+    )
+    assert got == named[0].PixelData
+    pieces = list(pydicom.encaps.generate_frames(named[2].PixelData, number_of_frames=2))
+    both = frames(named[2], "2%2C1", viewer)
+    assert both.content.index(pieces[1]) < both.content.index(pieces[0])
+    assert b"transfer-syntax=1.2.840.10008.1.2.5" in both.content
+    assert frames(named[2], 2, "image/dicom-rle").content == pieces[1]
+    uncompressed = frames(named[2], 1, 'multipart/related; type="application/octet-stream"')
+    assert uncompressed.status_code == 406 and "transfer-syntax=*" in uncompressed.text
+    for numbers, status_code in (("3", 404), ("0", 400), ("x", 400)):
+        assert frames(named[2], numbers, viewer).status_code == status_code
+    assert frames(named[3], 1, viewer).status_code == 404
+    again = frames(named[0], 1, viewer)
+    path = f"/studies/{named[0].StudyInstanceUID}/series/{named[0].SeriesInstanceUID}/instances/{named[0].SOPInstanceUID}"
+    unchanged = web.get(f"{path}/frames/1", Accept=viewer, If_None_Match=again.headers["ETag"])
+    assert unchanged.status_code == 304
+
+
+def test_a_document_is_rendered_as_it_is(web, named):
+    def rendered(data, accept):
+        path = f"/studies/{data.StudyInstanceUID}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+        return web.get(f"{path}/rendered", Accept=accept)
+
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+    for accept in (browser, "application/pdf", "*/*"):
+        answer = rendered(named[3], accept)
+        assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/pdf", accept
+        assert answer.content.startswith(b"%PDF-1.4 ")
+    assert rendered(named[3], "image/png").status_code == 406
+    image = rendered(named[0], browser)
+    assert image.status_code == 501 and "transfer-syntax=*" in image.text
+
+
+def test_one_patient_id_of_two_issuers_is_two_people(web, named):
+    (other,) = study_of(SLICES[:1])
+    other.PatientID, other.IssuerOfPatientID = "X-1", "ANOTHER"
+    assert web.post(body(part(encoded(other)))).status_code == 200
+    # A viewer asks for priors by the ID alone: that would mix them.
+    answer = web.get(f"/studies?00100020=X-1&{OHIF}", **JSON)
+    assert answer.status_code == 409 and "Several issuers" in answer.text
+    one = found(web, "/studies?PatientID=X-1&IssuerOfPatientID=ANOTHER")
+    assert [value(item, "0020000D") for item in one] == [other.StudyInstanceUID]
+    limited = Web(web.site, f"{web.site.name}:ANOTHER", "another-issuer")
+    assert [value(item, "0020000D") for item in found(limited, f"/studies?00100020=X-1&{OHIF}")] == [other.StudyInstanceUID]
+    scopes = {known["name"]: known["scope"] for known in web.site.ask("dicom", "token", "list")}
+    root = f"/d/{scopes['another-issuer']['domain']}"
+    (one,) = found(web, f"{root}/studies?00100020=X-1&{OHIF}")
+    assert value(one, "00081190") == f"{web.root}{root}/studies/{other.StudyInstanceUID}"
+    assert found(web, f"{root}/studies?StudyInstanceUID={named[0].StudyInstanceUID}") == []
+    assert web.get("/d/0123/studies", **JSON).status_code == 404

@@ -4,14 +4,19 @@
 pub mod access;
 mod answer;
 mod body;
-mod holdings;
+mod domains;
+mod find;
+mod frames;
 mod limits;
 pub mod media;
 pub mod multipart;
 mod origin;
 pub mod query;
+mod ranges;
+mod rendered;
 mod retrieve;
 pub mod route;
+pub mod search;
 mod server;
 mod store;
 mod stow_answer;
@@ -20,6 +25,7 @@ mod turns;
 
 use std::sync::Arc;
 
+use dokuei_keys::id::SiteId;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
@@ -27,18 +33,20 @@ use hyper::body::Incoming;
 
 use self::access::{Access, Visitor, Way};
 use self::answer::{Answer, Refusal, plain, set};
-use self::holdings::{Holdings, View};
+use self::domains::Domains;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
 use self::query::Query;
 use self::route::{ROOT, Resource, RouteError, What};
 use self::server::Peer;
 use self::turns::Turns;
+use crate::entities::Scope;
+use crate::index::holdings::Holdings;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
 
-pub use self::holdings::domain_token;
+pub use self::domains::domain_token;
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
 
@@ -49,7 +57,9 @@ const VIEWER: &str = "/viewer";
 pub struct Web {
     access: Access,
     hosts: Hosts,
-    holdings: Arc<Holdings>,
+    holdings: Holdings,
+    site: SiteId,
+    domains: Domains,
     intake: Arc<StudyIntake>,
     turns: Turns,
 }
@@ -61,7 +71,8 @@ struct Asked {
     headers: HeaderMap,
     query: Query,
     resource: Resource,
-    view: View,
+    /// What the answer may hold.
+    scope: Scope,
 }
 
 impl Asked {
@@ -93,17 +104,12 @@ impl Web {
         ports: &Ports,
         intake: Arc<StudyIntake>,
     ) -> Web {
-        let holdings = Holdings {
-            register: ports.register.clone(),
-            granted: ports.granted.clone(),
-            store: ports.store.clone(),
-            storage: ports.storage.duplicate(),
-            site: ports.site,
-        };
         Web {
             access,
             hosts,
-            holdings: Arc::new(holdings),
+            holdings: ports.holdings.clone(),
+            site: ports.site,
+            domains: Domains::default(),
             intake,
             turns: Turns::default(),
         }
@@ -183,19 +189,28 @@ impl Web {
             RouteError::Unknown => Refusal::not_found(),
             RouteError::Malformed => Refusal::bad_request(bad_path()),
         })?;
-        let view = View {
-            scope: visitor.scope,
-            domain: resource.domain.clone(),
-        };
+        let scope = self.scope(visitor.scope, &resource).await?;
         let asked = Asked {
             method,
             base,
             headers: head.headers,
             query,
             resource,
-            view,
+            scope,
         };
         self.dicom(asked, incoming).await
+    }
+
+    /// What an answer may hold: what the visitor may see, narrowed to the domain in the address.
+    async fn scope(&self, scope: Scope, resource: &Resource) -> Result<Scope, Refusal> {
+        let Some(token) = &resource.domain else {
+            return Ok(scope);
+        };
+        tokio::task::block_in_place(|| {
+            self.domains
+                .narrow(&self.holdings, self.site, &scope, token)
+        })
+        .ok_or_else(Refusal::not_found)
     }
 
     fn visitor(&self, headers: &HeaderMap, base: &Base, peer: Peer) -> Option<Visitor> {
@@ -220,6 +235,13 @@ impl Web {
                 self.store(asked, incoming).await
             }
             (&Method::GET, What::Objects) => self.retrieve(asked).await,
+            (&Method::GET, What::Metadata) => self.metadata(asked).await,
+            (&Method::GET, What::Frames(_) | What::Bulk(_)) => self.parts(asked).await,
+            (&Method::GET, What::Rendered) => self.rendered(asked).await,
+            (&Method::GET, What::Search(level)) => {
+                let level = *level;
+                self.search(asked, level).await
+            }
             (&Method::GET, _) => Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, not_yet())),
             _ => Err(Refusal::method()),
         }

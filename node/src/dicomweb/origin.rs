@@ -13,6 +13,7 @@ use crate::config::web::Web;
 pub struct Hosts {
     names: Vec<String>,
     encrypted: bool,
+    port: u16,
 }
 
 /// The base of the addresses of one request: `scheme://host[:port]` and what a proxy puts before the path.
@@ -54,6 +55,7 @@ impl Hosts {
         Hosts {
             names,
             encrypted: web.tls.is_some(),
+            port: address.port(),
         }
     }
 
@@ -68,13 +70,24 @@ impl Hosts {
         let scheme = if self.encrypted { "https" } else { "http" };
         let mut base = Base {
             scheme,
-            authority: host.to_owned(),
+            authority: self.with_port(host),
             prefix: String::new(),
         };
         if is_of_the_house(peer) {
             self.hear_proxy(headers, &mut base);
         }
         Some(base)
+    }
+
+    /// Some clients leave the port out of Host. Behind an address, unlike behind a name, there is no proxy with another
+    /// port: there it is ours.
+    fn with_port(&self, host: &str) -> String {
+        let literal = host.trim_matches(['[', ']']);
+        let is_address = literal.parse::<IpAddr>().is_ok() || host == "localhost";
+        match is_address {
+            true => format!("{host}:{}", self.port),
+            false => host.to_owned(),
+        }
     }
 
     fn hear_proxy(&self, headers: &HeaderMap, base: &mut Base) {

@@ -2,7 +2,6 @@
 //! (PS3.18 section 10.4).
 
 use std::io::{self, Read as _, Write as _};
-use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{Response, StatusCode};
@@ -10,13 +9,15 @@ use rand_core::Rng as _;
 
 use super::answer::{Answer, Refusal, plain, set};
 use super::body::{Body, Pipe};
-use super::holdings::{Held, Holdings, Keys};
+use super::find::selection;
+use super::frames::address;
 use super::media::MediaType;
 use super::turns::{Turn, blocking};
 use super::{Asked, Web};
 use crate::chance::chance;
 use crate::dicom::part10::file_head;
 use crate::dicom::uid::Uid;
+use crate::index::holdings::{Holdings, Instance};
 use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::say;
 
@@ -68,27 +69,26 @@ fn ways(ranges: &[MediaType], one: bool) -> Vec<Taken> {
 
 /// Objects that are ready to be streamed.
 struct Prepared {
-    holdings: Arc<Holdings>,
-    keys: Keys,
-    objects: Vec<Held>,
+    holdings: Holdings,
+    /// Each with where it can be had.
+    objects: Vec<(Instance, String)>,
     multipart: bool,
     /// Some were left out: the client does not take them as they are.
     partial: bool,
     boundary: String,
-    root: String,
 }
 
 /// One object, opened behind its head.
-struct OpenObject {
-    head: ObjectHead,
-    data_set: OpenedObject,
+pub(super) struct OpenObject {
+    pub head: ObjectHead,
+    pub data_set: OpenedObject,
 }
 
 impl Web {
     /// Answers with objects.
     pub(super) async fn retrieve(&self, asked: Asked) -> Result<Answer, Refusal> {
         let turn = self.turns.to_read().await?;
-        let holdings = Arc::clone(&self.holdings);
+        let holdings = self.holdings.clone();
         let prepared = blocking(move || prepare(holdings, &asked)).await?;
         let prepared = match prepared {
             Found::Unchanged(tag) => return Ok(unchanged(&tag)),
@@ -103,9 +103,9 @@ enum Found {
     Objects(Prepared, Option<String>),
 }
 
-fn prepare(holdings: Arc<Holdings>, asked: &Asked) -> Result<Found, Refusal> {
+fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let place = &asked.resource.place;
-    let mut objects = holdings.objects(&asked.view, place);
+    let mut objects = holdings.instances(&asked.scope, &selection(place));
     if objects.is_empty() {
         return Err(Refusal::not_found());
     }
@@ -115,10 +115,9 @@ fn prepare(holdings: Arc<Holdings>, asked: &Asked) -> Result<Found, Refusal> {
         return Err(Refusal::not_acceptable(wrong_media(one)));
     };
     let multipart = first.multipart;
-    let mut keys = Keys::default();
     let asked_for = objects.len();
     if ways.iter().all(|way| way.syntax.is_some()) {
-        objects = taken(&holdings, &mut keys, objects, &ways)?;
+        objects = taken(&holdings, objects, &ways)?;
     }
     let (tag, is_known) = match objects.as_slice() {
         [only] if one => {
@@ -134,10 +133,14 @@ fn prepare(holdings: Arc<Holdings>, asked: &Asked) -> Result<Found, Refusal> {
             let prepared = Prepared {
                 partial: objects.len() < asked_for,
                 boundary: boundary(),
-                root: asked.root(),
+                objects: objects
+                    .into_iter()
+                    .map(|object| {
+                        let at = address(asked, &object);
+                        (object, at)
+                    })
+                    .collect(),
                 holdings,
-                keys,
-                objects,
                 multipart,
             };
             Ok(Found::Objects(prepared, tag))
@@ -148,13 +151,12 @@ fn prepare(holdings: Arc<Holdings>, asked: &Asked) -> Result<Found, Refusal> {
 /// The objects that the client takes as they are.
 fn taken(
     holdings: &Holdings,
-    keys: &mut Keys,
-    objects: Vec<Held>,
+    objects: Vec<Instance>,
     ways: &[Taken],
-) -> Result<Vec<Held>, Refusal> {
+) -> Result<Vec<Instance>, Refusal> {
     let (mut fit, mut others) = (Vec::new(), std::collections::BTreeSet::new());
     for object in objects {
-        let opened = open(holdings, keys, &object).map_err(|error| lost(&error))?;
+        let opened = open(holdings, &object).map_err(|error| lost(&error))?;
         let Some(opened) = opened else {
             continue;
         };
@@ -176,12 +178,11 @@ fn taken(
 }
 
 /// Opens an object and reads its head. None when its time here is over.
-fn open(
+pub(super) fn open(
     holdings: &Holdings,
-    keys: &mut Keys,
-    held: &Held,
+    instance: &Instance,
 ) -> Result<Option<OpenObject>, OpenError> {
-    let Some(mut data_set) = holdings.open(keys, held)? else {
+    let Some(mut data_set) = holdings.open(instance)? else {
         return Ok(None);
     };
     let head = ObjectHead::read(&mut data_set).map_err(OpenError::from)?;
@@ -217,12 +218,11 @@ fn streamed((prepared, tag): (Prepared, Option<String>), turn: Turn) -> Answer {
 }
 
 impl Prepared {
-    fn stream(mut self, mut pipe: Pipe) -> io::Result<()> {
+    fn stream(self, mut pipe: Pipe) -> io::Result<()> {
         let mut copied = vec![0; COPIED];
-        let objects = std::mem::take(&mut self.objects);
-        for object in &objects {
-            match open(&self.holdings, &mut self.keys, object) {
-                Ok(Some(opened)) => self.write(&mut pipe, object, opened, &mut copied)?,
+        for (object, place) in &self.objects {
+            match open(&self.holdings, object) {
+                Ok(Some(opened)) => self.write(&mut pipe, place, opened, &mut copied)?,
                 // Its time here ended while the answer was under way.
                 Ok(None) => {}
                 Err(error) => {
@@ -240,22 +240,16 @@ impl Prepared {
     fn write(
         &self,
         pipe: &mut Pipe,
-        object: &Held,
+        place: &str,
         opened: OpenObject,
         copied: &mut [u8],
     ) -> io::Result<()> {
         let OpenObject { head, mut data_set } = opened;
         if self.multipart {
-            let (boundary, root, syntax) = (&self.boundary, &self.root, &head.transfer_syntax);
-            let Held {
-                study,
-                series,
-                instance,
-                ..
-            } = object;
+            let (boundary, syntax) = (&self.boundary, &head.transfer_syntax);
             write!(
                 pipe,
-                "\r\n--{boundary}\r\nContent-Type: {DICOM}; transfer-syntax={syntax}\r\nContent-Location: {root}/studies/{study}/series/{series}/instances/{instance}\r\n\r\n"
+                "\r\n--{boundary}\r\nContent-Type: {DICOM}; transfer-syntax={syntax}\r\nContent-Location: {place}\r\n\r\n"
             )?;
         }
         let uid = |text: &str| {
@@ -281,13 +275,13 @@ pub(super) fn boundary() -> String {
 }
 
 /// What changes when the answer would. Weak: boundaries differ each time.
-fn entity_tag(object: &Held, multipart: bool) -> String {
+pub(super) fn entity_tag(object: &Instance, multipart: bool) -> String {
     let content = object.content.to_string();
     let form = if multipart { 'm' } else { 's' };
     format!("W/\"{}{form}\"", content.get(..32).unwrap_or_default())
 }
 
-fn is_known(asked: &Asked, tag: &str) -> bool {
+pub(super) fn is_known(asked: &Asked, tag: &str) -> bool {
     let known = asked.headers.get_all(IF_NONE_MATCH).iter();
     known
         .filter_map(|header| header.to_str().ok())
@@ -295,14 +289,14 @@ fn is_known(asked: &Asked, tag: &str) -> bool {
         .any(|known| matches!(known.trim(), "*") || known.trim() == tag)
 }
 
-fn unchanged(tag: &str) -> Answer {
+pub(super) fn unchanged(tag: &str) -> Answer {
     let mut answer = plain(StatusCode::NOT_MODIFIED, DICOM, Vec::new());
     set(&mut answer, ETAG, tag);
     set(&mut answer, CACHE_CONTROL, "private, no-cache");
     answer
 }
 
-fn lost(error: &OpenError) -> Refusal {
+pub(super) fn lost(error: &OpenError) -> Refusal {
     tracing::error!(target: "dokuei::web", "an object cannot be given out: {error}");
     Refusal::failed()
 }

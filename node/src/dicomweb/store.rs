@@ -23,7 +23,7 @@ use crate::dicom::part10::FileScanner;
 use crate::dicom::scanner::{Limits, Malformed};
 use crate::dicom::scp::ObjectWriter as _;
 use crate::dicom::uid::Uid;
-use crate::entities::scope::Scope;
+use crate::entities::Scope;
 use crate::parcels::ObjectHead;
 use crate::say;
 use crate::studies::intake::{ArrivingObject, StudyIntake};
@@ -57,7 +57,7 @@ const CUT_OFF: StoreFailure = StoreFailure::new(
 impl Web {
     /// Takes objects in.
     pub(super) async fn store(&self, asked: Asked, incoming: Incoming) -> Result<Answer, Refusal> {
-        if matches!(asked.view.scope, Scope::Domain(_)) || asked.view.domain.is_some() {
+        if matches!(asked.scope, Scope::Domain(_)) {
             return Err(Refusal::forbidden(limited()));
         }
         let takes_json = |range: &MediaType| {

@@ -1,0 +1,78 @@
+//! Domains in addresses: `/dicom-web/d/{token}/…` is DICOMweb limited to one institution and issuer, for viewers that ask
+//! by Patient ID alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use dokuei_keys::id::SiteId;
+
+use crate::entities::{Domain, Scope};
+use crate::index::holdings::Holdings;
+
+/// Domains whose tokens are remembered; a site deals with some dozens.
+const REMEMBERED: usize = 1_024;
+
+/// The name of a domain in addresses: stable, and opaque to whoever does not know the domain.
+pub fn domain_token(domain: &Domain) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("dokuei 2026 domain token in web addresses");
+    hasher.update(domain.institution.as_bytes());
+    hasher.update(domain.issuer.as_bytes());
+    let digest = hasher.finalize();
+    let bytes = digest.as_bytes().iter().take(16);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The tokens that were resolved.
+#[derive(Default)]
+pub(super) struct Domains(Mutex<BTreeMap<String, Domain>>);
+
+impl Domains {
+    /// What may be seen below the root of this token: nothing when it names no domain of a study here, or one that the
+    /// scope does not hold. Looks through every study the first time.
+    pub(super) fn narrow(
+        &self,
+        holdings: &Holdings,
+        own: SiteId,
+        scope: &Scope,
+        token: &str,
+    ) -> Option<Scope> {
+        let known = self.lock().get(token).cloned();
+        let domain = known.or_else(|| {
+            let is_named = |domain: &Domain| domain_token(domain) == token;
+            let catalogue = holdings.catalogue();
+            let found = catalogue.select(&Scope::All, own, 1, |entry| is_named(&entry.domain()));
+            let domain = found.first()?.domain();
+            let mut known = self.lock();
+            if known.len() < REMEMBERED {
+                known.insert(token.to_owned(), domain.clone());
+            }
+            Some(domain)
+        })?;
+        scope
+            .contains(&domain, own)
+            .then_some(Scope::Domain(domain))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Domain>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_has_one_token_and_it_says_nothing() {
+        let domain = |byte, issuer: &str| Domain {
+            institution: SiteId::from_bytes([byte; 32]),
+            issuer: issuer.to_owned(),
+        };
+        let known = domain_token(&domain(1, "HOSPITAL"));
+        assert_eq!(known, domain_token(&domain(1, "HOSPITAL")));
+        assert_eq!(known.len(), 32);
+        for other in [domain(1, ""), domain(2, "HOSPITAL"), domain(1, "HOSPITAL2")] {
+            assert_ne!(known, domain_token(&other));
+        }
+    }
+}

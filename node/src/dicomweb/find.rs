@@ -1,0 +1,338 @@
+//! QIDO-RS and metadata: what is known of studies, series and instances, as JSON (PS3.18 sections 10.6 and 10.4.1.1.2),
+//! written while it is found.
+
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{Response, StatusCode};
+use tokio::sync::oneshot;
+
+use super::answer::{Answer, Refusal, set};
+use super::body::{Body, Pipe};
+use super::route::{self, Place};
+use super::search::{Search, SearchError};
+use super::{Asked, Web};
+use crate::dicom::dataset::{DataSet, Value, json};
+use crate::dicom::matching::Keys;
+use crate::entities::Scope;
+use crate::index::holdings::{FindError, Holdings, Level, Selection};
+use crate::say;
+
+const JSON: &str = "application/dicom+json";
+
+/// What is said of an instance without being asked for (PS3.18 table 10.6.3-5).
+const OF_INSTANCE: [Tag; 8] = [
+    tags::SOP_CLASS_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::INSTANCE_NUMBER,
+    tags::ROWS,
+    tags::COLUMNS,
+    tags::BITS_ALLOCATED,
+    tags::NUMBER_OF_FRAMES,
+    tags::AVAILABLE_TRANSFER_SYNTAX_UID,
+];
+/// Of a series (table 10.6.3-4), and what viewers list.
+const OF_SERIES: [Tag; 13] = [
+    tags::MODALITY,
+    tags::SERIES_DATE,
+    tags::SERIES_TIME,
+    tags::SERIES_DESCRIPTION,
+    tags::SERIES_INSTANCE_UID,
+    tags::SERIES_NUMBER,
+    tags::BODY_PART_EXAMINED,
+    tags::LATERALITY,
+    tags::NUMBER_OF_SERIES_RELATED_INSTANCES,
+    tags::PERFORMED_PROCEDURE_STEP_START_DATE,
+    tags::PERFORMED_PROCEDURE_STEP_START_TIME,
+    tags::REQUEST_ATTRIBUTES_SEQUENCE,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
+];
+/// Of a study and its patient (table 10.6.3-3).
+const OF_STUDY: [Tag; 17] = [
+    tags::SPECIFIC_CHARACTER_SET,
+    tags::STUDY_DATE,
+    tags::STUDY_TIME,
+    tags::ACCESSION_NUMBER,
+    tags::INSTANCE_AVAILABILITY,
+    tags::MODALITIES_IN_STUDY,
+    tags::REFERRING_PHYSICIAN_NAME,
+    tags::STUDY_DESCRIPTION,
+    tags::PATIENT_NAME,
+    tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
+    tags::PATIENT_BIRTH_DATE,
+    tags::PATIENT_SEX,
+    tags::STUDY_INSTANCE_UID,
+    tags::STUDY_ID,
+    tags::NUMBER_OF_STUDY_RELATED_SERIES,
+    tags::NUMBER_OF_STUDY_RELATED_INSTANCES,
+];
+
+impl Web {
+    /// Answers a search.
+    pub(super) async fn search(
+        &self,
+        asked: Asked,
+        level: route::Level,
+    ) -> Result<Answer, Refusal> {
+        must_take_json(&asked)?;
+        let mut search = Search::read(&asked.query).map_err(|error| refused(&error))?;
+        put_place(&mut search.keys, &asked.resource.place);
+        let keys = Keys::read(&search.keys).ok_or_else(|| Refusal::bad_request(too_many()))?;
+        let finding = Finding {
+            holdings: self.holdings.clone(),
+            scope: asked.scope.clone(),
+            level: match level {
+                route::Level::Study => Level::Study,
+                route::Level::Series => Level::Series,
+                route::Level::Instance => Level::Instance,
+            },
+            root: asked.root(),
+            keys,
+            search,
+        };
+        self.stream(move |pipe, begun| finding.write(pipe, begun))
+            .await
+    }
+
+    /// Answers with the metadata of a study, a series or an instance.
+    pub(super) async fn metadata(&self, asked: Asked) -> Result<Answer, Refusal> {
+        must_take_json(&asked)?;
+        let holdings = self.holdings.clone();
+        self.stream(move |pipe, begun| {
+            let selection = selection(&asked.resource.place);
+            if holdings.instances(&asked.scope, &selection).is_empty() {
+                return begun.refuse(Refusal::not_found());
+            }
+            begun.go_on();
+            pipe.write_all(b"[")?;
+            holdings
+                .metadata(&asked.scope, &selection, &asked.root(), pipe)
+                .map_err(|error| io::Error::other(error.to_string()))?;
+            pipe.write_all(b"]")
+        })
+        .await
+    }
+
+    /// Streams JSON from a worker, as soon as that knows that there will be some.
+    async fn stream(
+        &self,
+        work: impl FnOnce(&mut Pipe, &mut Begun) -> io::Result<()> + Send + 'static,
+    ) -> Result<Answer, Refusal> {
+        let turn = self.turns.to_read().await?;
+        let (body, mut pipe) = Body::piped();
+        let (sender, begun) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let written = work(&mut pipe, &mut Begun(Some(sender)));
+            match written.and_then(|()| pipe.finish()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Other => {
+                    tracing::error!(target: "dokuei::web", "an answer was cut off: {error}");
+                }
+                Err(_gone) => {}
+            }
+        });
+        begun.await.unwrap_or_else(|_| Err(Refusal::failed()))?;
+        let mut answer = Response::new(body);
+        set(&mut answer, CONTENT_TYPE, JSON);
+        set(&mut answer, CACHE_CONTROL, "no-store");
+        Ok(answer)
+    }
+}
+
+/// Tells whoever waits for the head of an answer that it can go, or why there is none.
+struct Begun(Option<oneshot::Sender<Result<(), Refusal>>>);
+
+impl Begun {
+    fn go_on(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            // Who does not wait any more is gone.
+            let _ = waiting.send(Ok(()));
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
+        if let Some(waiting) = self.0.take() {
+            let _ = waiting.send(Err(refusal));
+        }
+        Ok(())
+    }
+}
+
+/// A search under way.
+struct Finding {
+    holdings: Holdings,
+    scope: Scope,
+    level: Level,
+    root: String,
+    keys: Keys,
+    search: Search,
+}
+
+impl Finding {
+    fn write(self, pipe: &mut Pipe, begun: &mut Begun) -> io::Result<()> {
+        let mut left_out = self.search.offset;
+        let mut left = self.search.limit.unwrap_or(usize::MAX);
+        let (mut first, mut broken) = (true, None);
+        let mut out = Vec::new();
+        let mut answer = |known: DataSet| {
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
+            if left_out > 0 {
+                left_out -= 1;
+                return ControlFlow::Continue(());
+            }
+            left -= 1;
+            begun.go_on();
+            out.clear();
+            out.push(if std::mem::take(&mut first) {
+                b'['
+            } else {
+                b','
+            });
+            json::write(&self.shown(known), &mut out);
+            match pipe.write_all(&out) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    broken = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        let found = self
+            .holdings
+            .find(&self.scope, self.level, &self.keys, &mut answer);
+        match (found, broken) {
+            (_, Some(gone)) => return Err(gone),
+            (Err(error), None) if first => return begun.refuse(not_found(&error)),
+            (Err(error), None) => return Err(io::Error::other(error.to_string())),
+            (Ok(()), None) => {}
+        }
+        begun.go_on();
+        pipe.write_all(if first { b"[]" } else { b"]" })
+    }
+
+    /// What of a match is shown: the usual, what was asked for, and where it can be had.
+    fn shown(&self, known: DataSet) -> DataSet {
+        let mut address = format!(
+            "{}/studies/{}",
+            self.root,
+            known.code(tags::STUDY_INSTANCE_UID)
+        );
+        if self.level != Level::Study {
+            address += &format!("/series/{}", known.code(tags::SERIES_INSTANCE_UID));
+        }
+        if self.level == Level::Instance {
+            address += &format!("/instances/{}", known.code(tags::SOP_INSTANCE_UID));
+        }
+        let elements = known.elements().iter().cloned();
+        let mut shown: DataSet = elements
+            .filter(|element| {
+                self.is_shown(element.tag) && !matches!(element.value, Value::Bulk(_))
+            })
+            .collect();
+        shown.put_text(tags::RETRIEVE_URL, VR::UR, &address);
+        shown.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, "ONLINE");
+        shown
+    }
+
+    fn is_shown(&self, tag: Tag) -> bool {
+        let usual = OF_STUDY.contains(&tag)
+            || self.level != Level::Study && OF_SERIES.contains(&tag)
+            || self.level == Level::Instance && OF_INSTANCE.contains(&tag);
+        let asked = |fields: &Vec<Tag>| fields.contains(&tag);
+        usual
+            || self.search.fields.as_ref().is_none_or(asked)
+            || self.search.keys.element(tag).is_some()
+    }
+}
+
+/// The place in the address is one more key.
+fn put_place(keys: &mut DataSet, place: &Place) {
+    let places = [
+        (tags::STUDY_INSTANCE_UID, &place.study),
+        (tags::SERIES_INSTANCE_UID, &place.series),
+    ];
+    for (tag, uid) in places {
+        if let Some(uid) = uid {
+            keys.put_text(tag, VR::UI, uid.as_str());
+        }
+    }
+}
+
+/// The objects at a place.
+pub(super) fn selection(place: &Place) -> Selection {
+    let text = |uid: &Option<crate::dicom::uid::Uid>| uid.as_ref().map(ToString::to_string);
+    Selection {
+        study: text(&place.study).unwrap_or_default(),
+        series: text(&place.series),
+        instance: text(&place.instance),
+    }
+}
+
+fn must_take_json(asked: &Asked) -> Result<(), Refusal> {
+    let mut ranges = asked.accepts().into_iter();
+    match ranges.any(|range| range.takes(JSON) || range.takes("application/json")) {
+        true => Ok(()),
+        false => Err(Refusal::not_acceptable(json_only())),
+    }
+}
+
+fn refused(error: &SearchError) -> Refusal {
+    Refusal::bad_request(match error {
+        SearchError::Unknown(name) => {
+            let name: String = name
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(64)
+                .collect();
+            say!(
+                "「{name}」という属性はありません。",
+                "There is no attribute '{name}'."
+            )
+        }
+        SearchError::Value(name) => {
+            let name: String = name
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(64)
+                .collect();
+            say!(
+                "「{name}」の値が正しくないか、この属性では検索できません。",
+                "The value of '{name}' is none, or this attribute cannot be searched by."
+            )
+        }
+    })
+}
+
+fn not_found(error: &FindError) -> Refusal {
+    match error {
+        FindError::SeveralIssuers => {
+            let why = say!(
+                "この患者 ID は複数の施設・発行者で使われています。患者の取り違えを防ぐため、発行者（IssuerOfPatientID）も指定するか、/dicom-web/d/… を使ってください。",
+                "Several issuers gave out this patient ID. Lest patients are mixed up, name the issuer (IssuerOfPatientID) too, or ask below /dicom-web/d/…."
+            );
+            Refusal::new(StatusCode::CONFLICT, why)
+        }
+        FindError::Unreadable(error) => {
+            tracing::error!(target: "dokuei::web", "a search failed: {error}");
+            Refusal::failed()
+        }
+    }
+}
+
+fn too_many() -> crate::language::Message {
+    say!("検索条件が多すぎます。", "There are too many search keys.")
+}
+
+fn json_only() -> crate::language::Message {
+    say!(
+        "返せるのは application/dicom+json だけです。",
+        "The answer can be given as application/dicom+json only."
+    )
+}
