@@ -152,6 +152,7 @@ mod tests {
     use tokio::runtime::Runtime;
 
     use super::*;
+    use crate::index::catalogue::Catalogue;
     use crate::parcels::Parcels;
     use crate::store::Store;
     use crate::studies::granted::GrantedStudies;
@@ -162,12 +163,14 @@ mod tests {
         let storage = || StorageKey::from_secret(Secret32::from_bytes([7; 32]));
         let parcels = Parcels::open(folder.join("parcels")).unwrap();
         let site = SiteId::from_bytes([2; 32]);
+        let catalogue = Catalogue::default();
         let records = Records {
             store: store.clone(),
             desk: crate::runtime::desk::desk().0,
             runtime: runtime.handle().clone(),
-            register: Register::open(site, parcels, store.clone(), storage()).unwrap(),
-            granted: GrantedStudies::open(store.clone(), storage()).unwrap(),
+            register: Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
+                .unwrap(),
+            granted: GrantedStudies::open(store.clone(), storage(), catalogue).unwrap(),
             archive: None,
         };
         Writer {
