@@ -29,3 +29,4 @@ pub mod store;
 pub mod studies;
 pub mod tls;
 pub mod transfer;
+pub mod viewer;

@@ -1,4 +1,4 @@
-//! The web server: DICOMweb (PS3.18) and the log-in. Requests are answered on the runtime; what reads or writes objects
+//! The web server: DICOMweb (PS3.18), the log-in and the viewer. Requests are answered on the runtime; what reads or writes objects
 //! does so on blocking workers, a bounded number of them at a time.
 
 pub mod access;
@@ -10,7 +10,9 @@ mod frames;
 mod limits;
 pub mod media;
 pub mod multipart;
+mod opening;
 mod origin;
+mod page;
 pub mod query;
 mod ranges;
 mod rendered;
@@ -22,17 +24,18 @@ mod store;
 mod stow_answer;
 mod stream;
 mod turns;
+mod viewer;
 
 use std::sync::Arc;
 
 use dokuei_keys::id::SiteId;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::access::{Access, Visitor, Way};
-use self::answer::{Answer, Refusal, plain, set};
+use self::answer::{Answer, Refusal};
 use self::domains::Domains;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
@@ -45,13 +48,12 @@ use crate::index::holdings::Holdings;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
+use crate::viewer::Viewer;
 
 pub use self::domains::domain_token;
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
-
-/// Where the viewer lies.
-const VIEWER: &str = "/viewer";
+pub use self::viewer::viewer_path;
 
 /// What the answers are made from.
 pub struct Web {
@@ -62,6 +64,7 @@ pub struct Web {
     domains: Domains,
     intake: Arc<StudyIntake>,
     turns: Turns,
+    viewer: Viewer,
 }
 
 /// One request, looked at.
@@ -103,6 +106,7 @@ impl Web {
         hosts: Hosts,
         ports: &Ports,
         intake: Arc<StudyIntake>,
+        viewer: Viewer,
     ) -> Web {
         Web {
             access,
@@ -112,6 +116,7 @@ impl Web {
             domains: Domains::default(),
             intake,
             turns: Turns::default(),
+            viewer,
         }
     }
 
@@ -155,12 +160,20 @@ impl Web {
             return Err(Refusal::forbidden(foreign_page()));
         }
         if path == "/" {
-            let mut answer = plain(StatusCode::SEE_OTHER, "text/plain", Vec::new());
-            set(&mut answer, LOCATION, &format!("{}{VIEWER}/", base.prefix));
-            return Ok(answer);
+            return Ok(page::leads_to(&base, &format!("{}/", viewer::ROOT)));
         }
-        if path == VIEWER || path.starts_with("/viewer/") {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, no_viewer()));
+        if path == viewer::ROOT || path.starts_with("/viewer/") {
+            let visitor = self.visitor(&head.headers, &base, peer);
+            let call = viewer::Call {
+                method: &method,
+                path,
+                asked: head.uri.query().unwrap_or_default(),
+                query: &query,
+                headers: &head.headers,
+                base: &base,
+                visitor,
+            };
+            return self.viewer(call).await;
         }
         if !path.starts_with(ROOT) {
             let visit = access::Visit {
@@ -189,7 +202,10 @@ impl Web {
             RouteError::Unknown => Refusal::not_found(),
             RouteError::Malformed => Refusal::bad_request(bad_path()),
         })?;
-        let scope = self.scope(visitor.scope, &resource).await?;
+        let scope = match &resource.domain {
+            Some(token) => self.narrowed(&visitor.scope, token)?,
+            None => visitor.scope,
+        };
         let asked = Asked {
             method,
             base,
@@ -201,16 +217,10 @@ impl Web {
         self.dicom(asked, incoming).await
     }
 
-    /// What an answer may hold: what the visitor may see, narrowed to the domain in the address.
-    async fn scope(&self, scope: Scope, resource: &Resource) -> Result<Scope, Refusal> {
-        let Some(token) = &resource.domain else {
-            return Ok(scope);
-        };
-        tokio::task::block_in_place(|| {
-            self.domains
-                .narrow(&self.holdings, self.site, &scope, token)
-        })
-        .ok_or_else(Refusal::not_found)
+    /// What the visitor may see, narrowed to the domain in the address.
+    fn narrowed(&self, scope: &Scope, token: &str) -> Result<Scope, Refusal> {
+        tokio::task::block_in_place(|| self.domains.narrow(&self.holdings, self.site, scope, token))
+            .ok_or_else(Refusal::not_found)
     }
 
     fn visitor(&self, headers: &HeaderMap, base: &Base, peer: Peer) -> Option<Visitor> {
@@ -297,13 +307,6 @@ fn bad_path() -> crate::language::Message {
 
 fn bad_form() -> crate::language::Message {
     say!("フォームを読めません。", "The form cannot be read.")
-}
-
-fn no_viewer() -> crate::language::Message {
-    say!(
-        "ビューアはまだ設置されていません。",
-        "No viewer is installed here yet."
-    )
 }
 
 fn not_yet() -> crate::language::Message {

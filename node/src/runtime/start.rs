@@ -49,6 +49,7 @@ use crate::studies::intake::{StudyIntake, now};
 use crate::studies::register::Register;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
+use crate::viewer::Viewer;
 
 /// How often the quiet period of arriving studies is looked at.
 const QUIET_LOOK: Duration = Duration::from_millis(500);
@@ -331,7 +332,8 @@ fn start_web(
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+            let viewer = Viewer::of(folder.path());
+            Web::new(access.clone(), hosts, ports, Arc::clone(intake), viewer)
         })
     };
     config.web.listen.map(start).transpose()
