@@ -293,7 +293,7 @@ def test_requests_that_no_library_sends(web, stored):
         ("GET /dicom-web/studies/%2e%2e%2fetc HTTP/1.1\r\nHost: localhost\r\n" + authorized + "\r\n", 400),
         ("DELETE /dicom-web/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n" + authorized + "\r\n", 405),
         ("GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
-        ("GET /viewer/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+        ("GET /viewer/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 303),
         ("NONSENSE\r\n\r\n", 400),
         (get + "Host: localhost\r\n" + authorized + "\r\n", 200),
     ):
@@ -527,7 +527,10 @@ def test_metadata_is_whole(web, named):
         assert value(item, "00100020") == "X-1"
         read = pydicom.Dataset.from_json(json.dumps(item), lambda *_: b"")
         for element in data:
-            if element.VR not in ("OB", "OW", "UN", "SQ") and element.tag not in (0x00080005, 0x00100010):
+            # Group lengths say nothing of a form without lengths, and nobody knows what private values are.
+            is_known = element.tag.element and not element.tag.is_private
+            is_compared = is_known and element.tag not in (0x00080005, 0x00100010)
+            if is_compared and element.VR not in ("OB", "OW", "UN", "SQ"):
                 assert read[element.tag].value == element.value, element.tag
     image = by_uid[named[0].SOPInstanceUID]
     bulk = image["7FE00010"]["BulkDataURI"]

@@ -65,3 +65,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(30);
 pub(super) const WAIT_LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Accounts and addresses whose failures are remembered; the oldest makes room.
 pub(super) const REMEMBERED: usize = 4_096;
+/// Bytes of a refused body that are read and thrown away, so that its sender hears why: some images.
+pub(super) const DISCARDED: usize = 16 * 1024 * 1024;
+/// How long that may take.
+pub(super) const DISCARD_TIME: Duration = Duration::from_secs(5);

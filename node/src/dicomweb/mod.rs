@@ -29,13 +29,14 @@ mod viewer;
 use std::sync::Arc;
 
 use dokuei_keys::id::SiteId;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::access::{Access, Visitor, Way};
-use self::answer::{Answer, Refusal};
+use self::answer::{Answer, Refusal, set};
 use self::domains::Domains;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
@@ -122,9 +123,18 @@ impl Web {
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Answer {
         let is_head = request.method() == Method::HEAD;
-        let mut answer = match self.respond(request, peer).await {
+        let (head, mut incoming) = request.into_parts();
+        // Who waits to be told to go on has not sent the body yet.
+        let waits = head.headers.contains_key(EXPECT);
+        let mut answer = match self.respond(head, &mut incoming, peer).await {
             Ok(answer) => answer,
-            Err(refusal) => refusal.into(),
+            Err(refusal) => {
+                let mut answer = Answer::from(refusal);
+                if waits || !is_read(&mut incoming).await {
+                    set(&mut answer, CONNECTION, "close");
+                }
+                answer
+            }
         };
         let always = [
             ("x-content-type-options", "nosniff"),
@@ -143,8 +153,12 @@ impl Web {
         answer
     }
 
-    async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
-        let (head, incoming) = request.into_parts();
+    async fn respond(
+        &self,
+        head: Parts,
+        incoming: &mut Incoming,
+        peer: Peer,
+    ) -> Result<Answer, Refusal> {
         let Some(base) = self.hosts.base(&head.headers, peer.address) else {
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, wrong_host()));
         };
@@ -162,16 +176,14 @@ impl Web {
         if path == "/" {
             return Ok(page::leads_to(&base, &format!("{}/", viewer::ROOT)));
         }
-        if path == viewer::ROOT || path.starts_with("/viewer/") {
-            let visitor = self.visitor(&head.headers, &base, peer);
+        if viewer::is_its(path) {
             let call = viewer::Call {
                 method: &method,
-                path,
-                asked: head.uri.query().unwrap_or_default(),
+                uri: &head.uri,
                 query: &query,
                 headers: &head.headers,
                 base: &base,
-                visitor,
+                visitor: self.visitor(&head.headers, &base, peer),
             };
             return self.viewer(call).await;
         }
@@ -198,10 +210,7 @@ impl Web {
         if changes && !may_change(&head.headers, &base, ambient) {
             return Err(Refusal::forbidden(foreign_page()));
         }
-        let resource = Resource::parse(path).map_err(|error| match error {
-            RouteError::Unknown => Refusal::not_found(),
-            RouteError::Malformed => Refusal::bad_request(bad_path()),
-        })?;
+        let resource = Resource::parse(path).map_err(no_resource)?;
         let scope = match &resource.domain {
             Some(token) => self.narrowed(&visitor.scope, token)?,
             None => visitor.scope,
@@ -237,7 +246,7 @@ impl Web {
             .visitor(bearer, cookie, peer.fingerprint.as_ref())
     }
 
-    async fn dicom(&self, asked: Asked, incoming: Incoming) -> Result<Answer, Refusal> {
+    async fn dicom(&self, asked: Asked, incoming: &mut Incoming) -> Result<Answer, Refusal> {
         match (&asked.method, &asked.resource.what) {
             (&Method::POST, What::Search(route::Level::Study)) | (&Method::POST, What::Objects)
                 if asked.resource.place.series.is_none() =>
@@ -258,14 +267,36 @@ impl Web {
     }
 }
 
+/// The next piece of a body.
+async fn next_frame(
+    incoming: &mut Incoming,
+) -> Option<Result<http_body::Frame<bytes::Bytes>, hyper::Error>> {
+    std::future::poll_fn(|context| std::pin::Pin::new(&mut *incoming).poll_frame(context)).await
+}
+
+/// Reads what is left of a body and throws it away, so that whoever sends it hears why it is not taken; whether that was
+/// all of it.
+async fn is_read(incoming: &mut Incoming) -> bool {
+    let mut left = limits::DISCARDED;
+    let reading = async {
+        while let Some(Ok(frame)) = next_frame(incoming).await {
+            let count = frame.data_ref().map_or(0, bytes::Bytes::len);
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return false;
+            }
+        }
+        incoming.is_end_stream()
+    };
+    let read = tokio::time::timeout(limits::DISCARD_TIME, reading).await;
+    read.unwrap_or(false)
+}
+
 /// Reads the form of a log-in.
-async fn form(mut incoming: Incoming) -> Result<Query, Refusal> {
+async fn form(incoming: &mut Incoming) -> Result<Query, Refusal> {
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     let reading = async {
-        while let Some(frame) =
-            std::future::poll_fn(|context| std::pin::Pin::new(&mut incoming).poll_frame(context))
-                .await
-        {
+        while let Some(frame) = next_frame(incoming).await {
             let data = frame.ok()?.into_data().unwrap_or_default();
             if bytes.len() + data.len() > limits::FORM_BYTES {
                 return None;
@@ -303,6 +334,13 @@ fn bad_path() -> crate::language::Message {
         "UID かフレーム番号が正しくありません。",
         "A UID or frame number in the address is none."
     )
+}
+
+fn no_resource(error: RouteError) -> Refusal {
+    match error {
+        RouteError::Unknown => Refusal::not_found(),
+        RouteError::Malformed => Refusal::bad_request(bad_path()),
+    }
 }
 
 fn bad_form() -> crate::language::Message {

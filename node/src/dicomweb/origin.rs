@@ -84,7 +84,8 @@ impl Hosts {
     fn with_port(&self, host: &str) -> String {
         let literal = host.trim_matches(['[', ']']);
         let is_address = literal.parse::<IpAddr>().is_ok() || host == "localhost";
-        match is_address {
+        let usual = if self.encrypted { 443 } else { 80 };
+        match is_address && self.port != usual {
             true => format!("{host}:{}", self.port),
             false => host.to_owned(),
         }
@@ -193,13 +194,17 @@ mod tests {
     fn only_its_own_names_are_answered_to() {
         let hosts = hosts(&["node.example"]);
         let base = |host: &str| hosts.base(&headers(&[("host", host)]), HOUSE);
-        for name in [
-            "127.0.0.1:8080",
-            "localhost",
-            "[::1]:8080",
-            "Node.Example:80",
+        for (name, authority) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("localhost", "localhost:8080"),
+            ("127.0.0.1", "127.0.0.1:8080"),
+            ("[::1]", "[::1]:8080"),
+            ("[::1]:8081", "[::1]:8081"),
+            ("Node.Example", "Node.Example"),
+            ("Node.Example:80", "Node.Example:80"),
         ] {
-            assert_eq!(base(name).map(|base| base.authority).as_deref(), Some(name));
+            let base = base(name).map(|base| base.authority);
+            assert_eq!(base.as_deref(), Some(authority));
         }
         for name in ["evil.example", "", "node.example.evil.example", "127.0.0.2"] {
             assert_eq!(base(name), None, "{name}");

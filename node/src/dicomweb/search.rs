@@ -6,6 +6,7 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::query::Query;
 use crate::dicom::dataset::{DataSet, by_dictionary};
+use crate::dicom::uid::trim_padding;
 
 /// Sequences inside each other in the name of one parameter; none of the standard's search keys has more than two.
 const NESTED: usize = 4;
@@ -92,7 +93,7 @@ impl Search {
 fn put(keys: &mut DataSet, around: &[Tag], tag: Tag, vr: VR, mut bytes: Vec<u8>) {
     let Some((outer, inner)) = around.split_first() else {
         if let Some(before) = keys.bytes(tag) {
-            let trimmed = before.trim_ascii_end();
+            let trimmed = trim_padding(before);
             bytes = [trimmed, b"\\".as_slice(), &bytes].concat();
         }
         return keys.put_bytes(tag, vr, bytes);
@@ -219,7 +220,7 @@ mod tests {
                 "{wrong}"
             );
         }
-        let deep = vec!["RequestAttributesSequence"; 9].join(".") + "=1";
+        let deep = ["RequestAttributesSequence"; 9].join(".") + "=1";
         assert!(matches!(search(&deep), Err(SearchError::Unknown(_))));
     }
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
-use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
@@ -17,7 +16,7 @@ use super::media::MediaType;
 use super::multipart::{Event, Multipart, MultipartError, PartHead};
 use super::stow_answer::{Outcome, Stored};
 use super::turns::blocking;
-use super::{Asked, Web};
+use super::{Asked, Web, next_frame};
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::part10::FileScanner;
 use crate::dicom::scanner::{Limits, Malformed};
@@ -56,7 +55,11 @@ const CUT_OFF: StoreFailure = StoreFailure::new(
 
 impl Web {
     /// Takes objects in.
-    pub(super) async fn store(&self, asked: Asked, incoming: Incoming) -> Result<Answer, Refusal> {
+    pub(super) async fn store(
+        &self,
+        asked: Asked,
+        incoming: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
         if matches!(asked.scope, Scope::Domain(_)) {
             return Err(Refusal::forbidden(limited()));
         }
@@ -106,13 +109,11 @@ fn multipart(headers: &HeaderMap) -> Result<Multipart, Refusal> {
 }
 
 /// Passes the body on as it comes; whether all of it came in time.
-async fn pass_on(mut incoming: Incoming, to: mpsc::Sender<Result<Bytes, Gone>>) -> bool {
+async fn pass_on(incoming: &mut Incoming, to: mpsc::Sender<Result<Bytes, Gone>>) -> bool {
     let (began, mut taken, mut waited) = (Instant::now(), 0_u64, Duration::ZERO);
     loop {
         let asked = Instant::now();
-        let next =
-            std::future::poll_fn(|context| std::pin::Pin::new(&mut incoming).poll_frame(context));
-        let frame = tokio::time::timeout(STALL_TIME, next).await;
+        let frame = tokio::time::timeout(STALL_TIME, next_frame(incoming)).await;
         waited += asked.elapsed();
         let data = match frame {
             Ok(None) => return true,

@@ -10,7 +10,8 @@ use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY,
 };
-use http::{Method, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{Method, Response, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -44,13 +45,17 @@ const KEPT: &str = "private, max-age=2592000, immutable";
 /// One request for the viewer.
 pub(super) struct Call<'a> {
     pub method: &'a Method,
-    pub path: &'a str,
-    /// The query as it came.
-    pub asked: &'a str,
+    pub uri: &'a Uri,
     pub query: &'a Query,
     pub headers: &'a HeaderMap,
     pub base: &'a Base,
     pub visitor: Option<Visitor>,
+}
+
+/// Whether a path is the viewer's.
+pub(super) fn is_its(path: &str) -> bool {
+    path.strip_prefix(ROOT)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What an address below `/viewer` means.
@@ -126,7 +131,7 @@ impl Web {
         if *call.method != Method::GET {
             return Err(Refusal::method());
         }
-        let place = Place::of(call.path).ok_or_else(Refusal::not_found)?;
+        let place = Place::of(call.uri.path()).ok_or_else(Refusal::not_found)?;
         let Some(visitor) = &call.visitor else {
             let shows_token = call.headers.contains_key(AUTHORIZATION);
             return match place.is_page() && !shows_token {
@@ -163,10 +168,13 @@ impl Web {
                 let studies = call.query.value("StudyInstanceUIDs").unwrap_or_default();
                 let first = studies.split(',').next().unwrap_or_default();
                 let found = self.holdings.catalogue().with_uid(&scope, self.site, first);
-                let to = match (found.first(), call.path.strip_prefix(ROOT)) {
+                let to = match (found.first(), call.uri.path().strip_prefix(ROOT)) {
                     (Some(entry), Some(rest)) => {
                         let token = domain_token(&entry.domain());
-                        format!("{ROOT}/d/{token}{rest}?{}", call.asked)
+                        format!(
+                            "{ROOT}/d/{token}{rest}?{}",
+                            call.uri.query().unwrap_or_default()
+                        )
                     }
                     _ => format!("{ROOT}/"),
                 };
@@ -245,7 +253,7 @@ impl Web {
                 .map_err(|error| lost(&error))
         });
         let opened = opened.await?;
-        let length = gzip.unwrap_or(installed_length(&opened));
+        let length = gzip.unwrap_or_else(|| length_of(&opened));
         set(&mut answer, CONTENT_LENGTH, &length.to_string());
         let (body, pipe) = Body::piped();
         tokio::task::spawn_blocking(move || {
@@ -259,7 +267,7 @@ impl Web {
     }
 }
 
-fn installed_length(file: &std::fs::File) -> u64 {
+fn length_of(file: &std::fs::File) -> u64 {
     file.metadata().map_or(0, |about| about.len())
 }
 
@@ -381,11 +389,8 @@ fn config(base: &Base, token: &str) -> Answer {
 }
 
 fn to_log_in(call: &Call<'_>) -> Answer {
-    let wanted = match call.asked {
-        "" => call.path.to_owned(),
-        asked => format!("{}?{asked}", call.path),
-    };
-    let next = utf8_percent_encode(&wanted, NON_ALPHANUMERIC);
+    let wanted = call.uri.path_and_query().map_or(ROOT, PathAndQuery::as_str);
+    let next = utf8_percent_encode(wanted, NON_ALPHANUMERIC);
     leads_to(call.base, &format!("{LOG_IN}?next={next}"))
 }
 
