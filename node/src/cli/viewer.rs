@@ -16,7 +16,7 @@ use crate::viewer::{self, Installed, TESTED};
 pub(super) enum Viewer {
     /// OHIF のパッケージを設置する / install OHIF's package, in the place of whatever is installed
     Install {
-        /// 「npm pack @ohif/app@3.13.2」の .tgz、または展開したフォルダ / the .tgz of 'npm pack @ohif/app@3.13.2', or the folder it unpacks to
+        /// npm で取得した .tgz、または展開したフォルダ / the .tgz that npm fetched, or the folder it unpacks to
         package: PathBuf,
         #[command(flatten)]
         at: At,
