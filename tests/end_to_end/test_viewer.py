@@ -24,16 +24,17 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
 ).split()
-# OHIF draws into this canvas. The number of grey levels in the middle of it, once it is there.
-GREYS = """() => {
-    const canvas = document.querySelector('canvas.cornerstone-canvas');
-    if (!canvas || !canvas.width) return 0;
+# OHIF draws each viewport into a canvas of its own. The number of grey levels in the middle of each, and what stands in
+# the corners of its viewport.
+VIEWPORTS = """() => [...document.querySelectorAll('canvas.cornerstone-canvas')].map(canvas => {
     const [w, h] = [canvas.width, canvas.height];
+    if (!w || !h) return {greys: 0, text: ''};
     const seen = canvas.getContext('2d').getImageData(w >> 2, h >> 2, w >> 1, h >> 1).data;
     const greys = new Set();
     for (let at = 0; at < seen.length; at += 4) greys.add(seen[at]);
-    return greys.size;
-}"""
+    const pane = canvas.closest('[data-cy="viewport-pane"]') || canvas.parentElement;
+    return {greys: greys.size, text: pane.innerText};
+})"""
 SLICES, SIDE = 16, 128
 
 
@@ -130,8 +131,14 @@ def wait(page, what, look):
     return seen
 
 
-def wait_for_image(page):
-    return wait(page, "an image of many greys", lambda: (page.evaluate(GREYS) or 0) > 100)
+def viewports(page, count):
+    """The viewports, once there are so many and each shows many greys."""
+
+    def look():
+        seen = page.evaluate(VIEWPORTS)
+        return seen if len(seen) == count and all(one["greys"] > 100 for one in seen) else None
+
+    return wait(page, f"{count} viewports with an image of many greys", look)
 
 
 def test_a_study_is_opened_from_our_page_with_its_prior(web, tmp_path):
@@ -140,6 +147,6 @@ def test_a_study_is_opened_from_our_page_with_its_prior(web, tmp_path):
         page.screenshot(path=tmp_path / "list.png")
         assert page.locator("tbody tr").count() == 4
         page.locator("tr", has_text="CHEST NEWEST").locator("a").click()
-        wait_for_image(page)
+        seen = viewports(page, 2)
         page.screenshot(path=tmp_path / "viewer.png")
-        print(tmp_path, page.inner_text("body"), page.said, page.url)
+        print(seen, page.inner_text("body"), page.url)

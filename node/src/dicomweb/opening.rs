@@ -21,7 +21,13 @@ const LISTED: usize = 100;
 /// Studies of one patient that are looked at for the newest prior.
 const OF_PATIENT: usize = 1_000;
 
-/// A study within a scope, and the newest study before it of the same patient in the same domain.
+/// Modalities whose objects are no images to compare with (PS3.3 section C.7.3.1.1.1).
+const NO_IMAGES: [&str; 9] = [
+    "SR", "PR", "KO", "DOC", "REG", "SEG", "RTSTRUCT", "RTPLAN", "AU",
+];
+
+/// A study within a scope, and the study before it to compare it with: of the same patient in the same domain, the newest
+/// with a modality in common, or else the newest with images.
 pub(super) fn with_prior(
     catalogue: &Catalogue,
     own: SiteId,
@@ -33,18 +39,29 @@ pub(super) fn with_prior(
     let mut opened = vec![study.key.uid.clone()];
     let patient = patient(study);
     if !patient.is_empty() {
-        let domain = study.domain();
-        let alone = Scope::Domain(domain);
+        let alone = Scope::Domain(study.domain());
         let newest_first = catalogue.select(&alone, own, OF_PATIENT, |other| {
             self::patient(other) == patient
         });
-        let mut older = newest_first
+        let older: Vec<&Arc<Entry>> = newest_first
             .iter()
             .skip_while(|other| other.key != study.key)
-            .skip(1);
-        opened.extend(older.next().map(|prior| prior.key.uid.clone()));
+            .skip(1)
+            .filter(|other| images(other).next().is_some())
+            .collect();
+        let alike = older
+            .iter()
+            .find(|other| images(other).any(|one| images(study).any(|own| own == one)));
+        let prior = alike.or_else(|| older.first());
+        opened.extend(prior.map(|prior| prior.key.uid.clone()));
     }
     Some(opened)
+}
+
+/// The modalities of a study that make images.
+fn images(entry: &Entry) -> impl Iterator<Item = &[u8]> {
+    let all = entry.modalities().split(|byte| *byte == b'\\');
+    all.filter(|code| !code.is_empty() && !NO_IMAGES.iter().any(|none| none.as_bytes() == *code))
 }
 
 /// The Patient ID of a study as it came; empty when there is none.

@@ -149,7 +149,10 @@ impl Web {
             Place::NoWorker => Ok(plain(StatusCode::OK, SCRIPT, Vec::new())),
             Place::Config(token) => Ok(config(call.base, token)),
             Place::File(name) => self.file(&call, name).await,
-            Place::Page(token) => self.page(token).await,
+            Place::Page(token) => match compared(&call) {
+                Some(beside) => Ok(leads_to(call.base, &beside)),
+                None => self.page(token).await,
+            },
             Place::Licence => {
                 let installed = self.installed().await?.ok_or_else(no_viewer)?;
                 let text = installed.licence_text.clone().into_bytes();
@@ -386,6 +389,16 @@ fn config(base: &Base, token: &str) -> Answer {
     });
     let script = format!("window.config = {config};\n");
     plain(StatusCode::OK, SCRIPT, script.into_bytes())
+}
+
+/// The address of a page that is asked to show several studies without being told how: OHIF would show one of them,
+/// and not for certain the first. Its protocol for comparing shows the first at the left and the second at the right.
+fn compared(call: &Call<'_>) -> Option<String> {
+    let is_told = call.query.value("hangingProtocolId").is_some();
+    let studies = call.query.value("StudyInstanceUIDs")?;
+    let (path, asked) = (call.uri.path(), call.uri.query()?);
+    let several = studies.contains(',') && !is_told;
+    several.then(|| format!("{path}?{asked}&hangingProtocolId=@ohif/hpCompare"))
 }
 
 fn to_log_in(call: &Call<'_>) -> Answer {
