@@ -1,8 +1,6 @@
 """OHIF's published package, prepared and served by the node, in a real browser: looked at pixel by pixel."""
 
 import contextlib
-import datetime
-import io
 import json
 import shutil
 import tarfile
@@ -15,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from studies import Study
 from test_dicomweb import Web, body, encoded, part, with_web
-from world import DEADLINE, ROOT, Site, dokuei, one_sentence
+from world import DEADLINE, ROOT, dokuei, one_sentence
 
 VERSION = "3.13.2"
 PACKAGE = ROOT / ".npm" / f"ohif-app-{VERSION}.tgz"
@@ -141,12 +139,185 @@ def viewports(page, count):
     return wait(page, f"{count} viewports with an image of many greys", look)
 
 
-def test_a_study_is_opened_from_our_page_with_its_prior(web, tmp_path):
+def stays_here(page, web):
+    """Nothing was asked of anybody else, nor of a domain's neighbours, and the policy had nothing to forbid."""
+    for address in page.asked:
+        assert address.startswith((web.url + "/", "blob:", "data:")), address
+        path = address.removeprefix(web.url)
+        assert not path.startswith("/dicom-web") or path.startswith("/dicom-web/d/"), path
+    assert not [line for line in page.said if "Content Security Policy" in line], page.said
+
+
+def test_a_study_is_opened_from_our_page_beside_its_prior(web, tmp_path):
     with browsing() as page:
         log_in(page, web, "架空 花子")
         page.screenshot(path=tmp_path / "list.png")
-        assert page.locator("tbody tr").count() == 4
+        shown = page.inner_text("body")
+        assert "not for diagnosis" in shown and f"OHIF {VERSION} (MIT)" in shown
+        assert page.locator("tbody tr").count() == len(web.studies)
         page.locator("tr", has_text="CHEST NEWEST").locator("a").click()
-        seen = viewports(page, 2)
+        left, right = viewports(page, 2)
         page.screenshot(path=tmp_path / "viewer.png")
-        print(seen, page.inner_text("body"), page.url)
+        assert "01-Mar-2026" in left["text"] and "01-Mar-2025" in right["text"], (left, right)
+        shown = page.inner_text("body")
+        assert "CHEST NEWEST" in shown and "CHEST PRIOR" in shown
+        # The same patient ID of another issuer, and another patient.
+        assert "OF ANOTHER" not in shown
+        stays_here(page, web)
+
+
+def test_a_patient_of_the_same_id_has_a_viewer_of_their_own(web, tmp_path):
+    with browsing() as page:
+        log_in(page, web, "架空 次郎")
+        # As a program links to a study that knows nothing of domains.
+        page.goto(f"{web.url}/viewer/viewer?StudyInstanceUIDs={web.studies['namesake'].uid}")
+        (only,) = viewports(page, 1)
+        page.screenshot(path=tmp_path / "viewer.png")
+        assert "01-Jun-2025" in only["text"]
+        shown = page.inner_text("body")
+        assert "OF ANOTHER ISSUER" in shown and "CHEST" not in shown and "OF ANOTHER PATIENT" not in shown
+        stays_here(page, web)
+
+
+def test_without_frames_there_is_one_grey(web, tmp_path):
+    """What the other tests look at is not there by itself."""
+    with browsing() as page:
+        log_in(page, web, "架空 三郎")
+        refused = []
+
+        def refuse(route):
+            refused.append(route.request.url)
+            route.fulfill(status=404)
+
+        page.route("**/frames/**", refuse)
+        page.locator("tr", has_text="CHEST NEWEST").locator("a").click()
+        seen = wait(page, "the viewports", lambda: len(refused) >= SLICES and page.evaluate(VIEWPORTS))
+        page.screenshot(path=tmp_path / "viewer.png")
+        assert [one["greys"] for one in seen] == [1, 1]
+
+
+def get(web, path, **headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    headers = {**web.headers, "Accept-Encoding": "identity", **headers}
+    return requests.get(web.url + path, headers=headers, timeout=DEADLINE, allow_redirects=False)
+
+
+def installed(web):
+    return json.loads((web.site.data / "viewer" / "installed.json").read_text())
+
+
+def test_files_are_served_small_and_seldom(web):
+    names = installed(web)["files"]
+    (bundle,) = [name for name in names if name.startswith("app.bundle.") and name.endswith(".js")]
+    whole = get(web, f"/viewer/{bundle}")
+    packed = get(web, f"/viewer/{bundle}", Accept_Encoding="gzip, br")
+    assert whole.status_code == packed.status_code == 200 and packed.content == whole.content
+    assert "Content-Encoding" not in whole.headers and packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) * 3 < int(whole.headers["Content-Length"]) == len(whole.content)
+    assert whole.headers["ETag"] != packed.headers["ETag"] and packed.headers["Vary"] == "accept-encoding"
+    assert "immutable" in packed.headers["Cache-Control"] and "private" in packed.headers["Cache-Control"]
+    again = get(web, f"/viewer/{bundle}", Accept_Encoding="gzip", If_None_Match=packed.headers["ETag"])
+    assert again.status_code == 304 and not again.content
+    for name, kind in (
+        (bundle, "text/javascript; charset=utf-8"),
+        ("app.bundle.css", "text/css; charset=utf-8"),
+        ("manifest.json", "application/json"),
+        ("a34f9d1faa5f3315.woff2", "font/woff2"),
+        ("0ddf166f7a343eda.wasm", "application/wasm"),
+        ("assets/favicon-32x32.png", "image/png"),
+    ):
+        answer = get(web, f"/viewer/{name}")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind), name
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "'unsafe-eval'" not in answer.headers["Content-Security-Policy"]
+    assert get(web, "/viewer/app.bundle.css").headers["Cache-Control"] == "private, no-cache"
+    assert not [name for name in names if name.startswith("ort/") or name.endswith(".map")]
+
+
+def test_addresses_that_are_no_file(web):
+    token = get(web, f"/viewer/viewer?StudyInstanceUIDs={web.studies['newest'].uid}").headers["Location"].split("/")[3]
+    page = get(web, f"/viewer/d/{token}/viewer/anything?StudyInstanceUIDs=1.2")
+    assert page.status_code == 200 and f'src="/viewer/d/{token}/app-config.js"' in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self' 'sha256-" in policy and "unsafe-inline' 'wasm" not in policy
+    config = get(web, f"/viewer/d/{token}/app-config.js").text
+    assert f'"wadoRoot":"/dicom-web/d/{token}"' in config and f'"routerBasename":"/viewer/d/{token}"' in config
+    worker = get(web, "/viewer/init-service-worker.js")
+    assert worker.status_code == 200 and worker.content == b""
+    licence = get(web, "/viewer/licence.txt")
+    assert "The MIT License" in licence.text and "Open Health Imaging Foundation" in licence.text
+    for path in (
+        "/viewer/sw.js",
+        "/viewer/index.html",
+        "/viewer/none.js",
+        "/viewer/installed.json",
+        "/viewer/../dokuei.toml",
+        "/viewer/%2e%2e/dokuei.toml",
+        "/viewer/..%2fdokuei.toml",
+        f"/viewer/d/{token}/none.js",
+        "/viewer/d/00112233445566778899aabbccddeeff/viewer",
+        "/viewer/d/00112233445566778899aabbccddeeff/app-config.js",
+        f"/viewer/d/{token}/open?study=1.2.3",
+    ):
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web.token}\r\nConnection: close\r\n\r\n"
+        assert web.raw(request.encode()).startswith(b"HTTP/1.1 404"), path
+    assert requests.post(f"{web.url}/viewer/", headers=web.headers, timeout=DEADLINE).status_code == 405
+
+
+def test_nobody_sees_more_than_they_may(web):
+    study = web.studies["newest"].uid
+    opened = get(web, f"/viewer/viewer?StudyInstanceUIDs={study}").headers["Location"]
+    for path, status in ((opened, 303), ("/viewer/", 303), ("/viewer/app.bundle.css", 401), ("/viewer/licence.txt", 401)):
+        answer = requests.get(web.url + path, timeout=DEADLINE, allow_redirects=False)
+        assert answer.status_code == status, path
+        assert status == 401 or answer.headers["Location"].startswith("/login?next=%2Fviewer%2F"), path
+    other = Web(web.site, f"{web.site.name}:ANOTHER", "another-issuer")
+    assert get(other, opened).status_code == 404
+    assert get(other, f"/viewer/viewer?StudyInstanceUIDs={study}").headers["Location"] == "/viewer/"
+    listed = get(other, "/viewer/?lang=ja").text
+    assert "OF ANOTHER ISSUER" in listed and "CHEST" not in listed and "診断には使わないでください" in listed
+
+
+def test_the_command_line_names_the_address_of_a_study(web):
+    for key in ("newest", "namesake"):
+        study = web.studies[key].uid
+        link = web.site.ask("study", "show", study)["viewer"]
+        assert link.startswith(f"{web.url}/viewer/d/"), link
+        answer = get(web, link.removeprefix(web.url))
+        assert answer.status_code == 303
+        wanted = {"newest": [study, web.studies["prior"].uid], "namesake": [study]}[key]
+        assert answer.headers["Location"].endswith("/viewer?StudyInstanceUIDs=" + ",".join(wanted))
+        assert link in dokuei("study", "show", study, "--dir", web.site.data).stdout
+
+
+def test_a_viewer_comes_and_goes_while_the_node_runs(tmp_path):
+    site = with_web(tmp_path / "clinic")
+    try:
+        assert site.ask("viewer", "list") == {"installed": False}
+        web = Web(site.start())
+        assert "dokuei viewer install" in get(web, "/viewer/?lang=en").text
+        assert get(web, "/viewer/app.bundle.css").status_code == 404
+        folder = tmp_path / "unpacked"
+        with tarfile.open(PACKAGE) as package:
+            package.extractall(folder, filter="data")
+        site.ask("viewer", "install", folder)
+        assert get(web, "/viewer/app.bundle.css").status_code == 200
+        for wrong in (tmp_path / "nowhere", damaged(tmp_path), tmp_path / "clinic"):
+            refused = dokuei("viewer", "install", wrong, "--dir", site.data, ok=False)
+            assert "cannot be installed" in one_sentence(refused)
+        assert get(web, "/viewer/app.bundle.css").status_code == 200
+        listed = site.ask("viewer", "list")
+        assert listed["version"] == VERSION and listed["tested"] and listed["licence"] == "MIT"
+        assert dokuei("viewer", "remove", "--dir", site.data).returncode == 0
+        assert get(web, "/viewer/app.bundle.css").status_code == 404
+        assert "panicked" not in site.said(), site.said()[-4000:]
+    finally:
+        site.close()
+
+
+def damaged(folder):
+    """The package, without its last quarter."""
+    cut = folder / "cut.tgz"
+    with open(PACKAGE, "rb") as whole:
+        cut.write_bytes(whole.read(PACKAGE.stat().st_size * 3 // 4))
+    return cut
