@@ -36,13 +36,14 @@ VIEWPORTS = """() => [...document.querySelectorAll('canvas.cornerstone-canvas')]
 SLICES, SIDE = 16, 128
 
 
-def ct(description, date, patient="X-1", issuer="CLINIC", name="Yamada^Tarou=山田^太郎"):
-    """A CT of a ball in a gradient, as a modality sends it."""
+def ct(description, date, patient="X-1", issuer="CLINIC", name="Yamada^Tarou=山田^太郎", modality="CT"):
+    """Images of a ball in a gradient, as a modality sends them."""
     study = Study(
         SLICES,
         SIDE,
         name,
         "ISO_IR 192",
+        Modality=modality,
         PatientID=patient,
         IssuerOfPatientID=issuer,
         StudyDescription=description,
@@ -63,7 +64,7 @@ def ct(description, date, patient="X-1", issuer="CLINIC", name="Yamada^Tarou=山
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
-    """A clinic with the viewer and four studies of three patients, two of whom have the same ID."""
+    """A clinic with the viewer and studies of three patients, two of whom have the same ID."""
     if not PACKAGE.is_file():
         pytest.fail(f"{PACKAGE} is not there; tests/run fetches it")
     site = with_web(tmp_path_factory.mktemp("viewer") / "clinic")
@@ -74,6 +75,8 @@ def web(tmp_path_factory):
         web.studies = {
             "newest": ct("CHEST NEWEST", "20260301"),
             "prior": ct("CHEST PRIOR", "20250301"),
+            # Newer, but of another kind: the newest is compared with the one above.
+            "x-ray": ct("CHEST X-RAY", "20251201", modality="CR"),
             "namesake": ct("OF ANOTHER ISSUER", "20250601", issuer="ANOTHER", name="Suzuki^Jirou"),
             "stranger": ct("OF ANOTHER PATIENT", "20250701", patient="X-2", name="Satou^Saburou"),
         }
@@ -159,8 +162,10 @@ def test_a_study_is_opened_from_our_page_beside_its_prior(web, tmp_path):
         left, right = viewports(page, 2)
         page.screenshot(path=tmp_path / "viewer.png")
         assert "01-Mar-2026" in left["text"] and "01-Mar-2025" in right["text"], (left, right)
+        # The priors that OHIF itself looks for, by the ID alone.
+        wait(page, "the list of priors", lambda: "CHEST X-RAY" in page.inner_text("body"))
         shown = page.inner_text("body")
-        assert "CHEST NEWEST" in shown and "CHEST PRIOR" in shown
+        assert "CHEST NEWEST" in shown and "CHEST PRIOR" in shown and "Yamada" in shown and "X-1" in shown
         # The same patient ID of another issuer, and another patient.
         assert "OF ANOTHER" not in shown
         stays_here(page, web)
@@ -192,7 +197,7 @@ def test_without_frames_there_is_one_grey(web, tmp_path):
         page.route("**/frames/**", refuse)
         page.locator("tr", has_text="OF ANOTHER PATIENT").locator("a").click()
         wait(page, "a viewport without frames", lambda: refused and page.evaluate(VIEWPORTS))
-        wait(page, "OHIF to say that it failed", lambda: "Something went wrong" in page.inner_text("body"))
+        wait(page, "OHIF to fail at an image", lambda: [line for line in page.said if "IMAGE_LOAD_FAILED" in line])
         (seen,) = page.evaluate(VIEWPORTS)
         page.screenshot(path=tmp_path / "viewer.png")
         assert seen["greys"] == 1
@@ -281,14 +286,19 @@ def test_nobody_sees_more_than_they_may(web):
 
 
 def test_the_command_line_names_the_address_of_a_study(web):
-    for key in ("newest", "namesake"):
+    for key, wanted in (
+        ("newest", ["newest", "prior"]),
+        ("x-ray", ["x-ray", "prior"]),
+        ("prior", ["prior"]),
+        ("namesake", ["namesake"]),
+    ):
         study = web.studies[key].uid
         link = web.site.ask("study", "show", study)["viewer"]
         assert link.startswith(f"{web.url}/viewer/d/"), link
         answer = get(web, link.removeprefix(web.url))
         assert answer.status_code == 303
-        wanted = {"newest": [study, web.studies["prior"].uid], "namesake": [study]}[key]
-        assert answer.headers["Location"].endswith("/viewer?StudyInstanceUIDs=" + ",".join(wanted))
+        uids = ",".join(web.studies[one].uid for one in wanted)
+        assert answer.headers["Location"].endswith(f"/viewer?StudyInstanceUIDs={uids}"), key
         assert link in dokuei("study", "show", study, "--dir", web.site.data).stdout
 
 

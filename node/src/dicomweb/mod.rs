@@ -195,11 +195,7 @@ impl Web {
                 headers: &head.headers,
                 base: &base,
                 peer: peer.address,
-                form: if changes {
-                    form(incoming).await?
-                } else {
-                    Query::default()
-                },
+                form: form(changes, incoming).await?,
             };
             let page = access::pages(&self.access, &visit).await;
             return page.ok_or_else(Refusal::not_found);
@@ -292,8 +288,11 @@ async fn is_read(incoming: &mut Incoming) -> bool {
     read.unwrap_or(false)
 }
 
-/// Reads the form of a log-in.
-async fn form(incoming: &mut Incoming) -> Result<Query, Refusal> {
+/// Reads the form of a log-in; what changes nothing has none.
+async fn form(changes: bool, incoming: &mut Incoming) -> Result<Query, Refusal> {
+    if !changes {
+        return Ok(Query::default());
+    }
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     let reading = async {
         while let Some(frame) = next_frame(incoming).await {

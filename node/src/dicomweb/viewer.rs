@@ -359,6 +359,8 @@ fn config(base: &Base, token: &str) -> Answer {
         // The tour lies over the image at the first visit.
         "customizationService": { "ohif.tours": { "$set": [] } },
         "showStudyList": false,
+        // Whose images these are is always to be seen.
+        "showPatientInfo": "visibleReadOnly",
         "maxNumberOfWebWorkers": 2,
         "showWarningMessageForCrossOrigin": false,
         "showCPUFallbackMessage": false,
