@@ -7,9 +7,11 @@ import tarfile
 import time
 
 import numpy
+import pydicom
 import pytest
 import requests
 from playwright.sync_api import sync_playwright
+from pydicom.uid import generate_uid
 
 from studies import Study
 from test_dicomweb import Web, body, encoded, part, with_web
@@ -132,14 +134,14 @@ def wait(page, what, look):
     return seen
 
 
-def viewports(page, count):
+def viewports(page, count, least=100):
     """The viewports, once there are so many and each shows many greys."""
 
     def look():
         seen = page.evaluate(VIEWPORTS)
-        return seen if len(seen) == count and all(one["greys"] > 100 for one in seen) else None
+        return seen if len(seen) == count and all(one["greys"] > least for one in seen) else None
 
-    return wait(page, f"{count} viewports with an image of many greys", look)
+    return wait(page, f"{count} viewports with an image of more than {least} greys", look)
 
 
 def stays_here(page, web):
@@ -181,6 +183,34 @@ def test_a_patient_of_the_same_id_has_a_viewer_of_their_own(web, tmp_path):
         assert "01-Jun-2025" in only["text"]
         shown = page.inner_text("body")
         assert "OF ANOTHER ISSUER" in shown and "CHEST" not in shown and "OF ANOTHER PATIENT" not in shown
+        stays_here(page, web)
+
+
+# A published object of each encoding that OHIF decodes, and the number of greys that its middle shows at least.
+ENCODINGS = {
+    "MR_small_implicit.dcm": 100,
+    "MR_small_RLE.dcm": 100,
+    "MR_small_jpeg_ls_lossless.dcm": 100,
+    "MR_small_jp2klossless.dcm": 100,
+    "JPGExtended.dcm": 100,
+    "SC_rgb_jpeg_dcmtk.dcm": 30,
+}
+
+
+def test_images_are_shown_in_every_encoding(web, tmp_path):
+    """The decoders are WebAssembly, which the page's policy must let run, and in workers."""
+    with browsing() as page:
+        log_in(page, web, "架空 四郎")
+        for name, least in ENCODINGS.items():
+            image = pydicom.dcmread(ROOT / "node" / "tests" / "data" / "dicom" / "objects" / name)
+            image.StudyInstanceUID, image.SeriesInstanceUID = generate_uid(), generate_uid()
+            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+            image.PatientID, image.IssuerOfPatientID = name, "ENCODINGS"
+            assert web.post(body(part(encoded(image)))).status_code == 200, name
+            page.said.clear()
+            page.goto(f"{web.url}/viewer/viewer?StudyInstanceUIDs={image.StudyInstanceUID}")
+            viewports(page, 1, least)
+            page.screenshot(path=tmp_path / f"{name}.png")
         stays_here(page, web)
 
 
@@ -237,6 +267,9 @@ def test_files_are_served_small_and_seldom(web):
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind), name
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "'unsafe-eval'" not in answer.headers["Content-Security-Policy"]
+    workers = [name for name, file in names.items() if file["worker"]]
+    assert workers and bundle not in workers
+    assert "'unsafe-eval'" in get(web, f"/viewer/{workers[0]}").headers["Content-Security-Policy"]
     assert get(web, "/viewer/app.bundle.css").headers["Cache-Control"] == "private, no-cache"
     assert not [name for name in names if name.startswith("ort/") or name.endswith(".map")]
 

@@ -212,7 +212,7 @@ impl Web {
     async fn page(&self, token: &str) -> Result<Answer, Refusal> {
         let installed = self.installed().await?.ok_or_else(no_viewer)?;
         let (viewer, config) = (self.viewer.clone(), config_path(token));
-        let policy = policy(&installed);
+        let policy = policy(&installed.scripts, false);
         let page = blocking(move || {
             let file = installed.files.get(PAGE).ok_or_else(no_viewer)?;
             let mut page = String::new();
@@ -242,7 +242,8 @@ impl Web {
         let gzip = file.gzip.filter(|_| takes_gzip(call.headers));
         let mut answer = Response::new(Body::empty());
         describe(&mut answer, name, &file, gzip.is_some());
-        set(&mut answer, CONTENT_SECURITY_POLICY, &policy(&installed));
+        let policy = policy(&installed.scripts, file.worker);
+        set(&mut answer, CONTENT_SECURITY_POLICY, &policy);
         let known = call.headers.get(IF_NONE_MATCH);
         if known.is_some() && known == answer.headers().get(ETAG) {
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
@@ -333,13 +334,16 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
         })
 }
 
-/// What OHIF's page may do: run its own scripts and workers, and reach nothing but this node.
-fn policy(installed: &Installed) -> String {
-    let scripts: String = installed
-        .scripts
-        .iter()
-        .map(|hash| format!(" 'sha256-{hash}'"))
-        .collect();
+/// What OHIF's page may do: run its own scripts and workers, and reach nothing but this node. A worker, which sees no
+/// page, may also make functions of text: the decoders of JPEG, JPEG-LS and JPEG 2000 bind themselves that way.
+fn policy(in_page: &[String], worker: bool) -> String {
+    let scripts: String = match worker {
+        true => " 'unsafe-eval'".to_owned(),
+        false => in_page
+            .iter()
+            .map(|hash| format!(" 'sha256-{hash}'"))
+            .collect(),
+    };
     format!(
         "default-src 'self'; script-src 'self'{scripts} 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; object-src 'self' blob:; frame-src 'self' blob:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
     )

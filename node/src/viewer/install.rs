@@ -172,7 +172,10 @@ impl<'a> Build<'a> {
             self.page_moved = moved;
             self.page = String::from_utf8(content.clone()).ok();
         }
-        self.script_moved |= moved && name.starts_with("app.bundle.") && name.ends_with(".js");
+        // Whatever loads parts of its own is the application or a worker.
+        let loads = moved && name.ends_with(".js");
+        let is_application = name.starts_with("app.bundle.");
+        self.script_moved |= loads && is_application;
         let hash = blake3::hash(&content).to_hex().to_string();
         let kind = kind(name);
         self.write(&hash, false, &content)?;
@@ -188,11 +191,13 @@ impl<'a> Build<'a> {
         }
         let bytes = content.len() as u64;
         let kind = kind.to_owned();
+        let worker = loads && !is_application;
         let file = StoredFile {
             hash,
             kind,
             bytes,
             gzip,
+            worker,
         };
         self.files.insert(name.to_owned(), file);
         Ok(())
@@ -278,6 +283,7 @@ mod tests {
                 "dist/app.bundle.0123.js",
                 &(script.to_owned() + &" ".repeat(4000)),
             ),
+            ("dist/136.bundle.4567.js", SCRIPT),
             ("dist/ort/big.wasm", "left out"),
             ("dist/app.js.map", "left out"),
         ] {
@@ -299,8 +305,12 @@ mod tests {
         );
         assert_eq!(first.licence_text, "The MIT License");
         let names: Vec<&String> = first.files.keys().collect();
-        assert_eq!(names, ["app.bundle.0123.js", "index.html"]);
+        assert_eq!(
+            names,
+            ["136.bundle.4567.js", "app.bundle.0123.js", "index.html"]
+        );
         let script = &first.files["app.bundle.0123.js"];
+        assert!(first.files["136.bundle.4567.js"].worker && !script.worker);
         let mut unpacked = String::new();
         let packed = viewer.open(&first, script, true).unwrap();
         flate2::read::GzDecoder::new(packed)
@@ -311,7 +321,7 @@ mod tests {
 
         fs::write(package.join("dist/new.css"), "x").unwrap();
         let second = install(&site, &package).unwrap();
-        assert_eq!(viewer.installed().unwrap().unwrap().files.len(), 3);
+        assert_eq!(viewer.installed().unwrap().unwrap().files.len(), 4);
         assert!(
             viewer.open(&first, script, false).is_err(),
             "the old one is gone"

@@ -67,6 +67,8 @@ pub struct StoredFile {
     pub bytes: u64,
     /// Its length as gzip, when that is stored too.
     pub gzip: Option<u64>,
+    /// Whether it is the script of a worker, which has its own policy.
+    pub worker: bool,
 }
 
 /// The viewer of a node: whichever is installed now. Clones share what is known of it.
