@@ -207,7 +207,6 @@ def test_images_are_shown_in_every_encoding(web, tmp_path):
             image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             image.PatientID, image.IssuerOfPatientID = name, "ENCODINGS"
             assert web.post(body(part(encoded(image)))).status_code == 200, name
-            page.said.clear()
             page.goto(f"{web.url}/viewer/viewer?StudyInstanceUIDs={image.StudyInstanceUID}")
             viewports(page, 1, least)
             page.screenshot(path=tmp_path / f"{name}.png")
