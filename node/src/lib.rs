@@ -30,4 +30,5 @@ pub mod store;
 pub mod studies;
 pub mod tls;
 pub mod transfer;
+pub mod viewer;
 pub mod worklist;

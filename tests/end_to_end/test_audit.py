@@ -161,7 +161,7 @@ def test_messages_outlive_a_dead_collector_and_a_killed_node(site, collector, au
 
 def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tmp_path):
     config = site.data / "dokuei.toml"
-    config.write_text(config.read_text().replace("quiet_seconds", 'callers = ["KNOWN"]\nquiet_seconds'))
+    config.write_text(config.read_text().replace("quiet_seconds", "open_intake = false\nquiet_seconds"))
     der = ssl.PEM_cert_to_DER_cert((authority.folder / "collector.pem").read_text())
     audited(site, collector, f'fingerprint = "{hashlib.sha256(der).hexdigest()}"')
     site.start()

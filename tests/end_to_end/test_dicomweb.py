@@ -293,7 +293,7 @@ def test_requests_that_no_library_sends(web, stored):
         ("GET /dicom-web/studies/%2e%2e%2fetc HTTP/1.1\r\nHost: localhost\r\n" + authorized + "\r\n", 400),
         ("DELETE /dicom-web/studies/1.2 HTTP/1.1\r\nHost: localhost\r\n" + authorized + "\r\n", 405),
         ("GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
-        ("GET /viewer/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+        ("GET /viewer/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 303),
         ("NONSENSE\r\n\r\n", 400),
         (get + "Host: localhost\r\n" + authorized + "\r\n", 200),
     ):

@@ -10,6 +10,7 @@ use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
 use crate::cli::dicom::Dicom;
+use crate::cli::viewer::Viewer;
 use crate::demo::Peer;
 use crate::language::Language;
 
@@ -61,6 +62,9 @@ pub(super) enum Verb {
     /// DICOM の装置・送り先、DICOMweb に接続する人 / DICOM callers and destinations, and who comes in by DICOMweb
     #[command(subcommand)]
     Dicom(Dicom),
+    /// ブラウザの画像ビューア（OHIF） / the image viewer in the browser (OHIF)
+    #[command(subcommand)]
+    Viewer(Viewer),
     /// 鍵を失効させる / take a key back, for ever
     #[command(subcommand)]
     Revoke(Revoke),

@@ -34,6 +34,7 @@ mod show;
 mod status;
 mod study;
 mod verify;
+mod viewer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -105,6 +106,7 @@ fn perform(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Person(person) => done(person::person(person)),
         Verb::Revoke(revoke) => done(revoke::revoke(revoke)),
         Verb::Renew(renew) => done(renew::renew(&renew)),
+        Verb::Viewer(viewer) => done(viewer::viewer(viewer)),
         Verb::Dicom(verb) => dicom::dicom(verb),
         Verb::Report(report) => report::report(report),
         Verb::Status(status) => done(status::status(&status)),

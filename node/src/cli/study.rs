@@ -254,6 +254,9 @@ fn show_part(study: &Value) {
             .collect();
         fields.push((say!("混在する患者 ID", "patient ids"), named.join(", ")));
     }
+    if let Some(address) = study["viewer"].as_str() {
+        fields.push((say!("ビューア", "viewer"), address.to_owned()));
+    }
     let row = |(name, value): (Message, String)| vec![name.text().to_owned(), value];
     table(&["", ""], &fields.into_iter().map(row).collect::<Vec<_>>());
     check::findings(&study["check"]);

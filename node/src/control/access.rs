@@ -55,7 +55,7 @@ pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, 
                 Ok(code)
             };
             let invited = tokio::task::block_in_place(invite);
-            invited.map(|code| json!({ "name": name.trim(), "code": *code, "web": place(node) }))
+            invited.map(|code| json!({ "name": name.trim(), "code": *code, "web": web_address(node).map(|web| web + "/login/setup") }))
         }
         AccessRequest::List { kind } => {
             let kind = kind_of(&kind)?;
@@ -80,14 +80,13 @@ fn let_work(node: &Node, kind: Kind, name: &str, worklist: bool) -> Result<(), A
     }
 }
 
-/// Where the log-in lies, as far as the node knows.
-fn place(node: &Node) -> Option<String> {
+/// Where browsers find the node, as far as it knows; none when they do not.
+pub(super) fn web_address(node: &Node) -> Option<String> {
     let scheme = match node.config.web.tls {
         Some(_) => "https",
         None => "http",
     };
-    node.web
-        .map(|address| format!("{scheme}://{address}/login/setup"))
+    node.web.map(|address| format!("{scheme}://{address}"))
 }
 
 fn is_of(asked: Kind, kind: Kind) -> bool {

@@ -1,15 +1,19 @@
 //! Requests about studies: what lies here.
 
+use dicom_dictionary_std::tags;
 use dokuei_keys::id::SiteId;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::service::views::Side;
 use serde_json::{Value, json};
 
 use crate::checks::Wanted;
+use crate::control::access::web_address;
 use crate::control::answers::{both, partner_name, short, stopping, waiting};
 use crate::control::checking::{check_json, observe, observed_json};
 use crate::control::sending::{earlier_case, no_study, patients_of};
 use crate::control::whose::whose;
+use crate::dicomweb::viewer_path;
+use crate::entities::Domain;
 use crate::language::{Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
@@ -50,11 +54,26 @@ pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
                 json!({ "uid": series.uid, "modality": series.modality, "number": series.number, "description": description.text, "inexact": inexact, "objects": series.objects })
             })
             .collect();
+        part["viewer"] = viewer(node, origin, &study).into();
         parts.push(part);
     }
     let mut shown = parts.last().cloned().ok_or_else(|| no_study(uid))?;
     shown["parts"] = Value::Array(parts);
     Ok(shown)
+}
+
+/// The address that opens a study in the viewer; none while nobody comes in by the web.
+fn viewer(node: &Node, origin: Origin, study: &Study) -> Option<String> {
+    let institution = match origin {
+        Origin::Own => node.ports.site,
+        Origin::Granted(_, site) => site,
+    };
+    let issuer = study.attributes.text(tags::ISSUER_OF_PATIENT_ID);
+    let domain = Domain {
+        institution,
+        issuer,
+    };
+    web_address(node).map(|web| web + &viewer_path(&domain, &study.uid))
 }
 
 #[derive(Clone, Copy)]

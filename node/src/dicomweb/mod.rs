@@ -1,4 +1,4 @@
-//! The web server: DICOMweb (PS3.18) and the log-in. Requests are answered on the runtime; what reads or writes objects
+//! The web server: DICOMweb (PS3.18), the log-in and the viewer. Requests are answered on the runtime; what reads or writes objects
 //! does so on blocking workers, a bounded number of them at a time.
 
 pub mod access;
@@ -10,7 +10,9 @@ mod frames;
 mod limits;
 pub mod media;
 pub mod multipart;
+mod opening;
 mod origin;
+mod page;
 pub mod query;
 mod ranges;
 mod rendered;
@@ -23,20 +25,19 @@ mod stow_answer;
 mod stream;
 mod turns;
 mod ups;
+mod viewer;
 
 use std::sync::Arc;
 
 use dokuei_keys::id::SiteId;
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, LOCATION,
-};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::access::{Access, Visitor, Way};
-use self::answer::{Answer, Refusal, plain, set};
+use self::answer::{Answer, Refusal, set};
 use self::domains::Domains;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
@@ -49,14 +50,13 @@ use crate::index::holdings::Holdings;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
+use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
 pub use self::domains::domain_token;
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
-
-/// Where the viewer lies.
-const VIEWER: &str = "/viewer";
+pub use self::viewer::viewer_path;
 
 /// What the answers are made from.
 pub struct Web {
@@ -68,6 +68,7 @@ pub struct Web {
     intake: Arc<StudyIntake>,
     turns: Turns,
     worklist: Worklist,
+    viewer: Viewer,
 }
 
 /// One request, looked at.
@@ -109,7 +110,7 @@ impl Web {
         hosts: Hosts,
         ports: &Ports,
         intake: Arc<StudyIntake>,
-        worklist: Worklist,
+        (worklist, viewer): (Worklist, Viewer),
     ) -> Web {
         Web {
             access,
@@ -120,6 +121,7 @@ impl Web {
             intake,
             turns: Turns::default(),
             worklist,
+            viewer,
         }
     }
 
@@ -176,12 +178,18 @@ impl Web {
             return Err(Refusal::forbidden(foreign_page()));
         }
         if path == "/" {
-            let mut answer = plain(StatusCode::SEE_OTHER, "text/plain", Vec::new());
-            set(&mut answer, LOCATION, &format!("{}{VIEWER}/", base.prefix));
-            return Ok(answer);
+            return Ok(page::leads_to(&base, &format!("{}/", viewer::ROOT)));
         }
-        if path == VIEWER || path.starts_with("/viewer/") {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, no_viewer()));
+        if viewer::is_its(path) {
+            let call = viewer::Call {
+                method: &method,
+                uri: &head.uri,
+                query: &query,
+                headers: &head.headers,
+                base: &base,
+                visitor: self.visitor(&head.headers, &base, peer),
+            };
+            return self.viewer(call).await;
         }
         if !path.starts_with(ROOT) {
             let visit = access::Visit {
@@ -191,11 +199,7 @@ impl Web {
                 headers: &head.headers,
                 base: &base,
                 peer: peer.address,
-                form: if changes {
-                    form(incoming).await?
-                } else {
-                    Query::default()
-                },
+                form: form(changes, incoming).await?,
             };
             let page = access::pages(&self.access, &visit).await;
             return page.ok_or_else(Refusal::not_found);
@@ -210,11 +214,11 @@ impl Web {
             let asking = ups::Asking::new(head, base, (query, path, visitor));
             return self.worklist(asking, incoming).await;
         }
-        let resource = Resource::parse(path).map_err(|error| match error {
-            RouteError::Unknown => Refusal::not_found(),
-            RouteError::Malformed => Refusal::bad_request(bad_path()),
-        })?;
-        let scope = self.scope(visitor.scope, &resource).await?;
+        let resource = Resource::parse(path).map_err(no_resource)?;
+        let scope = match &resource.domain {
+            Some(token) => self.narrowed(&visitor.scope, token)?,
+            None => visitor.scope,
+        };
         let asked = Asked {
             method,
             base,
@@ -226,16 +230,10 @@ impl Web {
         self.dicom(asked, incoming).await
     }
 
-    /// What an answer may hold: what the visitor may see, narrowed to the domain in the address.
-    async fn scope(&self, scope: Scope, resource: &Resource) -> Result<Scope, Refusal> {
-        let Some(token) = &resource.domain else {
-            return Ok(scope);
-        };
-        tokio::task::block_in_place(|| {
-            self.domains
-                .narrow(&self.holdings, self.site, &scope, token)
-        })
-        .ok_or_else(Refusal::not_found)
+    /// What the visitor may see, narrowed to the domain in the address.
+    fn narrowed(&self, scope: &Scope, token: &str) -> Result<Scope, Refusal> {
+        tokio::task::block_in_place(|| self.domains.narrow(&self.holdings, self.site, scope, token))
+            .ok_or_else(Refusal::not_found)
     }
 
     fn visitor(&self, headers: &HeaderMap, base: &Base, peer: Peer) -> Option<Visitor> {
@@ -298,8 +296,11 @@ async fn is_read(incoming: &mut Incoming) -> bool {
     read.unwrap_or(false)
 }
 
-/// Reads the form of a log-in.
-async fn form(incoming: &mut Incoming) -> Result<Query, Refusal> {
+/// Reads the form of a log-in; what changes nothing has none.
+async fn form(changes: bool, incoming: &mut Incoming) -> Result<Query, Refusal> {
+    if !changes {
+        return Ok(Query::default());
+    }
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     let reading = async {
         while let Some(frame) = next_frame(incoming).await {
@@ -342,15 +343,15 @@ fn bad_path() -> crate::language::Message {
     )
 }
 
-fn bad_form() -> crate::language::Message {
-    say!("フォームを読めません。", "The form cannot be read.")
+fn no_resource(error: RouteError) -> Refusal {
+    match error {
+        RouteError::Unknown => Refusal::not_found(),
+        RouteError::Malformed => Refusal::bad_request(bad_path()),
+    }
 }
 
-fn no_viewer() -> crate::language::Message {
-    say!(
-        "ビューアはまだ設置されていません。",
-        "No viewer is installed here yet."
-    )
+fn bad_form() -> crate::language::Message {
+    say!("フォームを読めません。", "The form cannot be read.")
 }
 
 fn not_yet() -> crate::language::Message {

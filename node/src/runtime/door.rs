@@ -21,6 +21,7 @@ use crate::site::keys::SiteKeys;
 use crate::store::Store;
 use crate::studies::intake::StudyIntake;
 use crate::tls::{self, Identity};
+use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
 /// Where others come in: modalities and workstations, browsers and DICOMweb clients.
@@ -192,7 +193,7 @@ fn start_web(
                 hosts,
                 ports,
                 Arc::clone(intake),
-                worklist.clone(),
+                (worklist.clone(), Viewer::of(folder.path())),
             )
         })
     };

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use self::attempts::Attempts;
 pub use self::credential::{Credential, Kind};
-pub(super) use self::pages::{Visit, cookie, pages};
+pub(super) use self::pages::{LOG_IN, Visit, cookie, pages};
 use self::sessions::Sessions;
 use super::limits::{CREDENTIALS, INVITATION};
 use crate::chance::chance;

@@ -1,8 +1,6 @@
 //! The pages with which people log in. They work without scripts.
 
-use http::header::{
-    ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, LOCATION, RETRY_AFTER, SET_COOKIE,
-};
+use http::header::{COOKIE, HeaderMap, RETRY_AFTER, SET_COOKIE};
 use http::{Method, StatusCode};
 use std::net::IpAddr;
 use zeroize::Zeroizing;
@@ -12,6 +10,7 @@ use super::{Access, Credential, Kind, hash, random};
 use crate::dicomweb::answer::{Answer, Refusal, plain, set};
 use crate::dicomweb::limits::SESSION_LONGEST;
 use crate::dicomweb::origin::Base;
+use crate::dicomweb::page::{Page, STYLE, escaped, language, leads_to, other};
 use crate::dicomweb::query::Query;
 use crate::language::{Language, Message};
 use crate::say;
@@ -20,11 +19,8 @@ use crate::say;
 pub(in crate::dicomweb) const LOG_IN: &str = "/login";
 const SET_UP: &str = "/login/setup";
 const LOG_OUT: &str = "/logout";
-const STYLE: &str = "/login.css";
 /// Where a log-in leads when nothing else is named.
 const HOME: &str = "/viewer/";
-/// Nothing but our own style and our own forms.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// What a page needs to know of its request.
 pub(in crate::dicomweb) struct Visit<'a> {
@@ -40,14 +36,7 @@ pub(in crate::dicomweb) struct Visit<'a> {
 
 impl Visit<'_> {
     fn language(&self) -> Language {
-        let asked = self.query.value("lang").and_then(Language::from_code);
-        let accepted = || {
-            let header = self.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
-            header
-                .split(',')
-                .find_map(|range| Language::from_code(range.trim()))
-        };
-        asked.or_else(accepted).unwrap_or(Language::Japanese)
+        language(self.query, self.headers)
     }
 
     /// Where to go on: a place of this node and nowhere else.
@@ -212,16 +201,6 @@ fn set_cookie(base: &Base, value: &str, age: u64) -> String {
     format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
-fn leads_to(base: &Base, place: &str) -> Answer {
-    let mut answer = plain(
-        StatusCode::SEE_OTHER,
-        "text/plain; charset=utf-8",
-        Vec::new(),
-    );
-    set(&mut answer, LOCATION, &format!("{}{place}", base.prefix));
-    answer
-}
-
 /// The page on which people log in.
 pub(in crate::dicomweb) fn log_in_page(
     visit: &Visit<'_>,
@@ -325,35 +304,23 @@ impl Form {
             let label = text(label);
             format!("<label for=\"{name}\">{label}</label>\n<input id=\"{name}\" name=\"{name}\" type=\"{kind}\" autocomplete=\"{complete}\" required>\n")
         }).collect();
-        let (other, there) = (self.other.0, text(&self.other.1));
-        let (title, button, action) = (text(&self.title), text(&self.button), self.action);
-        let (others, in_other) = match language {
-            Language::Japanese => ("en", "English"),
-            Language::English => ("ja", "日本語"),
-        };
+        let (elsewhere, there) = (self.other.0, text(&self.other.1));
+        let (button, action) = (text(&self.button), self.action);
+        let (others, in_other) = other(language);
         let next_query =
             percent_encoding::utf8_percent_encode(visit.next(), percent_encoding::NON_ALPHANUMERIC);
-        let html = format!(
-            "<!doctype html>\n<html lang=\"{code}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title} – dokuei</title>\n<link rel=\"stylesheet\" href=\"{prefix}{STYLE}\">\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{wrong}<form method=\"post\" action=\"{prefix}{action}?lang={code}\">\n<input type=\"hidden\" name=\"next\" value=\"{next}\">\n{fields}<button type=\"submit\">{button}</button>\n</form>\n<nav><a href=\"{prefix}{other}?lang={code}\">{there}</a> <a href=\"{prefix}{action}?lang={others}&amp;next={next_query}\" lang=\"{others}\">{in_other}</a></nav>\n</main>\n</body>\n</html>\n"
+        let below = format!(
+            "{wrong}<form method=\"post\" action=\"{prefix}{action}?lang={code}\">\n<input type=\"hidden\" name=\"next\" value=\"{next}\">\n{fields}<button type=\"submit\">{button}</button>\n</form>\n<nav><a href=\"{prefix}{elsewhere}?lang={code}\">{there}</a> <a href=\"{prefix}{action}?lang={others}&amp;next={next_query}\" lang=\"{others}\">{in_other}</a></nav>\n"
         );
-        let mut page = plain(status, "text/html; charset=utf-8", html.into_bytes());
-        set(&mut page, CONTENT_SECURITY_POLICY, POLICY);
-        page
+        let page = Page {
+            language,
+            prefix,
+            title: &self.title,
+            wide: false,
+            below: &below,
+        };
+        page.answer(status)
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            letter => out.push(letter),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -376,13 +343,5 @@ mod tests {
         ] {
             assert!(!is_own_place(other), "{other}");
         }
-    }
-
-    #[test]
-    fn what_is_shown_is_escaped() {
-        assert_eq!(
-            escaped("<a href=\"x\">&"),
-            "&lt;a href=&quot;x&quot;&gt;&amp;"
-        );
     }
 }
