@@ -17,6 +17,7 @@ mod keys;
 mod media;
 mod partners;
 mod people;
+mod priors;
 mod quarantine;
 mod reports;
 mod sending;

@@ -66,6 +66,18 @@ pub enum Request {
     },
     /// Look through a study as before sending.
     StudyCheck(CheckStudy),
+    /// Ask the archive for earlier studies of a study's patient, and have some of them sent here.
+    StudyPriors {
+        /// Study Instance UID of the study here.
+        uid: String,
+        /// `all` that are certain, or Study Instance UIDs; nothing: ask only.
+        fetch: Vec<String>,
+    },
+    /// How far the studies are that the archive sends here.
+    StudyFetching {
+        /// Study Instance UID of the study here.
+        uid: String,
+    },
     /// Have a study read.
     StudySend(SendStudy),
     /// Every case.

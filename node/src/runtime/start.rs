@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::archive::Archiver;
+use crate::archive::{Archiver, Fetching};
 use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
@@ -82,6 +82,8 @@ pub struct Node {
     pub dicom_tls: Option<SocketAddr>,
     /// Who may call over DICOM, and where to send.
     pub entities: Entities,
+    /// Studies that the archive is asked to send here.
+    pub fetching: Fetching,
     /// Takes studies in.
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
@@ -170,6 +172,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         desk,
         ports,
         listening: started.listening,
+        fetching: Fetching::default(),
         intake,
         absences,
         audit,
