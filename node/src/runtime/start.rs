@@ -109,6 +109,13 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let store = Store::open(&folder.database())?;
     let seed = Secret32::from_rng(&mut chance());
     let mut service = Service::new(keys.identity()?, config.quoting, &seed);
+    if config
+        .archive
+        .as_ref()
+        .is_some_and(|archive| archive.commitment)
+    {
+        service.await_archive();
+    }
     let prekeys = prekeys::open(&folder, &mut chance())?;
     restore(&mut service, &store, keys.storage(), &prekeys)?;
 
