@@ -50,6 +50,7 @@ use crate::say;
 use crate::studies::intake::StudyIntake;
 
 pub use self::domains::domain_token;
+pub use self::find::{OF_INSTANCE, OF_SERIES, OF_STUDY};
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
 
