@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::archive::Archiver;
+use crate::audit::Audit;
+use crate::audit::queries::Told;
 use crate::commitments::{Debts, Delivering};
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
@@ -51,7 +53,7 @@ pub(super) fn open_services(
     keys: &SiteKeys,
     store: &Store,
     entities: &Entities,
-    ports: &Ports,
+    (ports, audit): (&Ports, &Audit),
 ) -> Result<(Services, Delivering), Failure> {
     let debts = Debts::open(store.clone(), keys.storage().duplicate())
         .map_err(|error| failed(&error as &dyn Explain))?;
@@ -61,7 +63,7 @@ pub(super) fn open_services(
         .map_err(|error| failed(&error as &dyn Explain))?;
     let answers = ports.archiver.as_ref().and_then(Archiver::answers);
     let services = Services {
-        holdings: Some(Arc::new(ports.holdings.clone())),
+        holdings: Some(Arc::new(Told::new(ports.holdings.clone(), audit.clone()))),
         destinations: Some(destinations),
         commitments: Some(Arc::new(debts)),
         answers: answers.map(|asked| Arc::new(asked) as Arc<dyn Answers>),

@@ -135,7 +135,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
     let intake = Arc::new(intake);
     let entities = open_entities(&folder, &config, &keys, &store)?;
-    let (services, delivering) = open_services(&keys, &store, &entities, &ports)?;
+    let (services, delivering) = open_services(&keys, &store, &entities, (&ports, &audit))?;
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
     let access = Access::open(store.clone(), keys.storage().duplicate());
     let access = access.map_err(|error| failed(&error))?;
