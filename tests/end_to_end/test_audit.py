@@ -1,5 +1,6 @@
 """The audit trail as the site's collector gets it."""
 
+import base64
 import hashlib
 import json
 import ssl
@@ -160,11 +161,10 @@ def test_messages_outlive_a_dead_collector_and_a_killed_node(site, collector, au
 
 
 def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tmp_path):
-    config = site.data / "dokuei.toml"
-    config.write_text(config.read_text().replace("quiet_seconds", "open_intake = false\nquiet_seconds"))
     der = ssl.PEM_cert_to_DER_cert((authority.folder / "collector.pem").read_text())
     audited(site, collector, f'fingerprint = "{hashlib.sha256(der).hexdigest()}"')
     site.start()
+    dokuei("dicom", "caller", "add", "KNOWN", "--address", "127.0.0.1", "--may", "store", "--dir", site.data)
     words = ["echoscu", "-aet", "STRANGER", "-aec", "CLINIC", "127.0.0.1", str(site.dicom)]
     assert subprocess.run(words, capture_output=True, timeout=DEADLINE).returncode != 0
     study = Study(count=2, name="\x1b[31m<&\"'^X")
@@ -210,3 +210,17 @@ def test_a_node_that_is_no_partner_any_more_is_told(tmp_path, authority, collect
     finally:
         clinic.close()
         hospital.close()
+
+
+def test_who_searched_is_told_with_what_was_asked(site, collector, authority):
+    audited(site, collector, f'ca = "{authority.file}"')
+    site.start()
+    dokuei("dicom", "caller", "add", "READER", "--address", "127.0.0.1", "--may", "query", "--dir", site.data)
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", "PatientID=P-TOLD", "-k", "StudyInstanceUID"]
+    asked = ["findscu", "-S", "-aet", "READER", "-aec", "CLINIC", *keys, "127.0.0.1", str(site.dicom)]
+    subprocess.run(asked, check=True, capture_output=True, timeout=DEADLINE)
+    has(collector, "110112")
+    (told,) = [message for message in collector.messages() if message.event == "110112"]
+    assert "READER" in told.xml.xpath("//@UserID")
+    asked_for = [base64.b64decode(one.text) for one in told.xml.iter("ParticipantObjectQuery")]
+    assert any(b"P-TOLD" in one for one in asked_for)

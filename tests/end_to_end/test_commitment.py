@@ -1,11 +1,14 @@
 """An archive that answers for what it took: over the association that asked, over one of its own, and with no."""
 
 import threading
+from io import BytesIO
 
 import pytest
 from modality import send
 from pydicom.dataset import Dataset
 from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 from studies import Study
 from world import hand_over, until
@@ -19,7 +22,7 @@ class Committing:
 
     def __init__(self, site, on_its_own):
         self.site, self.on_its_own = site, on_its_own
-        self.missing, self.asked = set(), []
+        self.missing, self.asked, self.answered = set(), [], 0
         archive = site.archive
         archive.close()
         self.server = self.serve(archive)
@@ -50,9 +53,21 @@ class Committing:
             said.FailedSOPSequence = failed
         self.asked.append((len(kept), len(failed)))
         kind = 2 if failed else 1
-        if self.on_its_own is not None:
+        if self.on_its_own == "early":
+            self.before_the_response(event, kind, said)
+            self.answered += 1
+        elif self.on_its_own is not None:
             threading.Timer(0.2, self.answer, [event.assoc, kind, said]).start()
         return 0x0000, None
+
+    @staticmethod
+    def before_the_response(event, kind, said):
+        report = N_EVENT_REPORT()
+        report.MessageID, report.EventTypeID = 1, kind
+        report.AffectedSOPClassUID, report.AffectedSOPInstanceUID = MODEL, INSTANCE
+        syntax = event.context.transfer_syntax
+        report.EventInformation = BytesIO(encode(said, syntax.is_implicit_VR, syntax.is_little_endian))
+        event.assoc.dimse.send_msg(report, event.context.context_id)
 
     def answer(self, association, kind, said):
         if self.on_its_own:
@@ -65,6 +80,7 @@ class Committing:
         assert status.Status == 0x0000
         if self.on_its_own:
             association.release()
+        self.answered += 1
 
 
 def must_commit(site):
@@ -80,7 +96,9 @@ def waiting(site, case):
     return site.case(case)["waiting"]["en"]
 
 
-@pytest.mark.parametrize("on_its_own", [False, True], ids=["same association", "its own association"])
+@pytest.mark.parametrize(
+    "on_its_own", [False, True, "early"], ids=["same association", "its own association", "before the response"]
+)
 def test_a_study_counts_as_stored_once_the_archive_has_answered_for_all_of_it(sites, on_its_own):
     clinic, hospital = sites
     must_commit(hospital)
@@ -96,6 +114,8 @@ def test_a_study_counts_as_stored_once_the_archive_has_answered_for_all_of_it(si
     assert archive.asked[0] == (3, 1) and "does not keep 1 objects" in hospital.said()
     archive.missing = set()
     until("the archive answers for all of it", lambda: archive.asked[-1] == (4, 0), deadline=90)
+    # A study that is being stored may be read meanwhile, so "to be read here" alone does not say that the answer has come.
+    until("every answer has come", lambda: archive.answered == len(archive.asked))
     until("the study is stored", lambda: "to be read here" in waiting(hospital, case))
     assert study.delivered_to(hospital.archive)
     times = hospital.archive.times

@@ -3,6 +3,8 @@
 mod ahead;
 mod commitment;
 mod confirmed;
+mod fetching;
+mod priors;
 
 use std::io::{self, Cursor, Read};
 use std::ops::ControlFlow;
@@ -22,6 +24,8 @@ use crate::transfer::progress::Progress;
 pub use ahead::{Storing, StoringAhead};
 pub use commitment::Asked;
 pub use confirmed::Confirmed;
+pub use fetching::{Ended as FetchEnded, Fetched, Fetching, Wish};
+pub use priors::{Answered, Prior, priors};
 
 /// Sends to the archive.
 #[derive(Clone)]
@@ -86,6 +90,11 @@ impl Archiver {
         };
         let asked = archive.commitment.then(Asked::default);
         Some(Archiver { destination, asked })
+    }
+
+    /// Where the archive is, and as whom it is called.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     /// Where the archive's answers for what it keeps are heard, if it is asked for them.

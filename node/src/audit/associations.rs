@@ -71,12 +71,14 @@ impl Associations {
 
     /// Something is told to the operator; auditors hear of callers that were refused for who they are.
     pub fn notice(&self, notice: &Notice<'_>) {
-        let Notice::Rejected { caller, why } = notice else {
-            return;
-        };
-        let description = match why.reason {
-            RejectionReason::CallingAeTitle => "an unknown calling AE title was refused",
-            RejectionReason::CalledAeTitle => "an association for another AE title was refused",
+        let (caller, description) = match notice {
+            Notice::NotLetIn { caller, .. } => (
+                caller,
+                "a caller was refused for its AE title, address or certificate",
+            ),
+            Notice::Rejected { caller, why } if why.reason == RejectionReason::CalledAeTitle => {
+                (caller, "an association for another AE title was refused")
+            }
             _ => return,
         };
         let alert = Kind::Alert {

@@ -25,6 +25,7 @@ mod notice;
 mod partner;
 mod passphrase;
 mod person;
+mod priors;
 mod quarantine;
 mod renew;
 mod report;

@@ -8,7 +8,7 @@ use crate::cli::At;
 use crate::cli::arguments::Study;
 use crate::cli::deidentify::{deidentify, reidentify};
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
-use crate::cli::{case, check, quarantine};
+use crate::cli::{case, check, priors, quarantine};
 use crate::control::request::{CheckStudy, Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
 use crate::say;
@@ -60,6 +60,7 @@ pub(super) fn study(study: Study) -> Result<(), Failure> {
             };
             sent(&at, send)?;
         }
+        Study::Priors { uid, fetch, at } => priors::priors(&at, &uid, fetch)?,
         Study::Quarantine(quarantine) => quarantine::quarantine(quarantine)?,
         Study::Check {
             uid,

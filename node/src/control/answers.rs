@@ -318,6 +318,15 @@ fn retry(trouble: Trouble) -> Message {
     }
 }
 
+/// Work that waits for the disk or the network, off the loop's threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| stopping())?
+}
+
 /// A message for programs and people.
 pub(super) fn both(message: &Message) -> Value {
     json!({ "ja": message.ja, "en": message.en })

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::control::answers::{both, find_partner, stopping};
+use crate::control::answers::{blocking, both, find_partner};
 use crate::control::request::{AddCaller, AddDestination, TestCaller};
 use crate::dicom::scu::{advice, probe};
 use crate::entities::scope::{Domain, Scope};
@@ -168,15 +168,6 @@ pub(super) async fn remove_destination(node: &Node, name: String) -> Result<Valu
     let removed = blocking(move || entities.remove_destination(&name)).await?;
     tracing::info!(target: "dokuei::dicom", name = removed.name, "a destination was removed");
     Ok(destination_json(node, &removed))
-}
-
-/// Work that waits for the disk or the network, off the loop's threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| stopping())?
 }
 
 fn caller_json(caller: &Caller) -> Value {

@@ -18,6 +18,7 @@ mod keys;
 mod media;
 mod partners;
 pub(crate) mod people;
+mod priors;
 mod pseudonymous;
 mod quarantine;
 mod reports;

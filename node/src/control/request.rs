@@ -74,6 +74,18 @@ pub enum Request {
         /// The pseudonym.
         pseudonym: String,
     },
+    /// Ask the archive for earlier studies of a study's patient, and have some of them sent here.
+    StudyPriors {
+        /// Study Instance UID of the study here.
+        uid: String,
+        /// `all` that are certain, or Study Instance UIDs; nothing: ask only.
+        fetch: Vec<String>,
+    },
+    /// How far the studies are that the archive sends here.
+    StudyFetching {
+        /// Study Instance UID of the study here.
+        uid: String,
+    },
     /// Have a study read.
     StudySend(SendStudy),
     /// Every case.

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::control::request::{Reply, Request};
 use crate::control::{
     LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, deidentify, dicom, keys,
-    media, partners, people, quarantine, reports, sending, socket, status, studies,
+    media, partners, people, priors, quarantine, reports, sending, socket, status, studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -213,6 +213,8 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::QuarantineList => Ok(quarantine::list(node)),
         Request::QuarantineDiscard { name } => quarantine::discard(node, &name),
         Request::StudyCheck(check) => checking::check(node, &check),
+        Request::StudyPriors { uid, fetch } => priors::ask(node, &uid, &fetch).await,
+        Request::StudyFetching { uid } => priors::fetching(node, &uid),
         Request::StudySend(send) => sending::send(node, send).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,

@@ -29,6 +29,8 @@ struct Seen {
     cases: Vec<CaseView>,
     asked: BTreeSet<ParcelId>,
     announced: Vec<String>,
+    /// Cases whose studies are kept beyond their time for the archive's sake.
+    for_archive: usize,
     documents: usize,
     log: u64,
 }
@@ -47,6 +49,7 @@ impl Seen {
             announced: own
                 .map(|(_, record)| record.addresses.clone())
                 .unwrap_or_default(),
+            for_archive: service.kept_for_archive(now()).count(),
             documents: state
                 .outbox
                 .values()
@@ -210,6 +213,7 @@ fn attention(
         }
     }
     said.extend(of_cases(seen));
+    said.extend(kept_for_archive(seen.for_archive));
     said.extend(late_images(node, &seen.asked));
     said.extend(set_aside(node));
     said.extend(undecided(node));
@@ -260,6 +264,16 @@ fn of_cases(seen: &Seen) -> Vec<Message> {
         ));
     }
     said
+}
+
+/// Studies that are kept beyond their time, since the archive has not answered for them.
+fn kept_for_archive(count: usize) -> Option<Message> {
+    (count > 0).then(|| {
+        say!(
+            "PACS が保管を確認していないため、契約の期間を過ぎても保持している検査: {count} 件（dokuei case show の「直近の失敗」を見て PACS を直してください。確認されると消えます）",
+            "studies are kept beyond the agreed time, since the archive has not answered for them: see the last failure in 'dokuei case show' and mend the archive; they go once it has (cases: {count})"
+        )
+    })
 }
 
 /// Images that came after their study was sent, and are in no case.

@@ -24,7 +24,7 @@ use crate::say;
 const JSON: &str = "application/dicom+json";
 
 /// What is said of an instance without being asked for (PS3.18 table 10.6.3-5).
-const OF_INSTANCE: [Tag; 8] = [
+pub const OF_INSTANCE: [Tag; 8] = [
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::INSTANCE_NUMBER,
@@ -35,7 +35,7 @@ const OF_INSTANCE: [Tag; 8] = [
     tags::AVAILABLE_TRANSFER_SYNTAX_UID,
 ];
 /// Of a series (table 10.6.3-4), and what viewers list.
-const OF_SERIES: [Tag; 13] = [
+pub const OF_SERIES: [Tag; 13] = [
     tags::MODALITY,
     tags::SERIES_DATE,
     tags::SERIES_TIME,
@@ -51,7 +51,7 @@ const OF_SERIES: [Tag; 13] = [
     tags::TIMEZONE_OFFSET_FROM_UTC,
 ];
 /// Of a study and its patient (table 10.6.3-3).
-const OF_STUDY: [Tag; 17] = [
+pub const OF_STUDY: [Tag; 17] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::STUDY_DATE,
     tags::STUDY_TIME,

@@ -54,6 +54,7 @@ use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
 pub use self::domains::domain_token;
+pub use self::find::{OF_INSTANCE, OF_SERIES, OF_STUDY};
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
 pub use self::viewer::viewer_path;

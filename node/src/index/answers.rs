@@ -15,14 +15,15 @@ use crate::studies::attributes::Attributes;
 
 /// Attributes of patient and study (PS3.4 sections C.6.1.1.2 and C.6.1.1.3) that are known of every
 /// study without looking at its objects.
-const OF_PATIENT: [Tag; 5] = [
+pub const OF_PATIENT: [Tag; 5] = [
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
     tags::ISSUER_OF_PATIENT_ID,
     tags::PATIENT_BIRTH_DATE,
     tags::PATIENT_SEX,
 ];
-const OF_STUDY: [Tag; 9] = [
+/// The same of the study.
+pub const OF_STUDY: [Tag; 9] = [
     tags::STUDY_DATE,
     tags::STUDY_TIME,
     tags::ACCESSION_NUMBER,

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use dicom_dictionary_std::tags;
 
+use crate::dicom::charset::PersonName;
+use crate::dicom::dataset::DataSet;
 use crate::studies::attributes::Attributes;
 use crate::studies::patient::Patient;
 
@@ -33,18 +35,36 @@ pub enum Agreement {
 impl Identity {
     /// The identity that these attributes name.
     pub fn of(attributes: &Attributes) -> Identity {
-        let name = attributes.name(tags::PATIENT_NAME);
+        Identity::named(
+            Patient::of(attributes),
+            attributes.name(tags::PATIENT_NAME),
+            &attributes.text(tags::PATIENT_BIRTH_DATE),
+        )
+    }
+
+    /// The identity that an answer to a query names.
+    pub fn answered(answer: &DataSet) -> Identity {
+        let text = |tag| answer.text(tag).trim().to_owned();
+        let patient = Patient {
+            id: text(tags::PATIENT_ID),
+            issuer: text(tags::ISSUER_OF_PATIENT_ID),
+        };
+        let name = answer.names(tags::PATIENT_NAME).into_iter().next();
+        let birth_date = text(tags::PATIENT_BIRTH_DATE);
+        Identity::named(patient, name.unwrap_or_default(), &birth_date)
+    }
+
+    fn named(patient: Patient, name: PersonName, birth_date: &str) -> Identity {
         let groups = [name.alphabetic, name.ideographic, name.phonetic];
         let comparable = |text: &str| {
             let letters = text.chars().filter(|letter| !letter.is_whitespace());
             letters.flat_map(char::to_lowercase).collect::<String>()
         };
         let names = groups.iter().map(|group| comparable(&group.display()));
-        let date = attributes.text(tags::PATIENT_BIRTH_DATE);
         Identity {
-            patient: Patient::of(attributes),
+            patient,
             names: names.filter(|name| !name.is_empty()).collect(),
-            birth_date: date.chars().filter(char::is_ascii_digit).collect(),
+            birth_date: birth_date.chars().filter(char::is_ascii_digit).collect(),
         }
     }
 
@@ -53,14 +73,36 @@ impl Identity {
         if self.patient.id.is_empty() || self.patient != other.patient {
             return Agreement::Unsure;
         }
-        let dates = [&self.birth_date, &other.birth_date];
-        let both_dates = dates.iter().all(|date| !date.is_empty());
-        match (both_dates, dates[0] == dates[1]) {
-            (true, true) => Agreement::Same,
-            (true, false) => Agreement::Contradicts,
-            (false, _) if !self.names.is_disjoint(&other.names) => Agreement::Same,
-            (false, _) => Agreement::Unsure,
+        match (
+            self.birth_dates_agree(other),
+            self.names.is_disjoint(&other.names),
+        ) {
+            (Some(true), _) | (None, false) => Agreement::Same,
+            (Some(false), _) => Agreement::Contradicts,
+            (None, true) => Agreement::Unsure,
         }
+    }
+
+    /// The same within one institution, whose archive may not tell who issued its IDs: then the ID makes one patient
+    /// only together with the name and the birth date.
+    pub fn agreement_in_one_house(&self, other: &Identity) -> Agreement {
+        let (own, theirs) = (&self.patient, &other.patient);
+        let one_is_silent = own.issuer.is_empty() != theirs.issuer.is_empty();
+        if !one_is_silent || own.id.is_empty() || own.id != theirs.id {
+            return self.agreement(other);
+        }
+        match self.birth_dates_agree(other) {
+            Some(true) if !self.names.is_disjoint(&other.names) => Agreement::Same,
+            Some(false) => Agreement::Contradicts,
+            Some(true) | None => Agreement::Unsure,
+        }
+    }
+
+    /// Whether the birth dates agree; none where one is missing.
+    fn birth_dates_agree(&self, other: &Identity) -> Option<bool> {
+        let dates = [&self.birth_date, &other.birth_date];
+        let both = dates.iter().all(|date| !date.is_empty());
+        both.then(|| dates[0] == dates[1])
     }
 }
 
@@ -116,5 +158,23 @@ mod tests {
         let here = identity("1", "A", &["yamadatarou"], "19700101");
         let other = identity("1", "A", &["yamadatarou"], "19700102");
         assert_eq!(here.agreement(&other), Agreement::Contradicts);
+    }
+
+    #[test]
+    fn an_archive_that_tells_no_issuer_must_agree_on_name_and_birth_date() {
+        let here = identity("1", "A", &["yamadatarou", "山田太郎"], "19700101");
+        let agrees = |id: &str, names: &[&str], date: &str| {
+            here.agreement_in_one_house(&identity(id, "", names, date))
+        };
+        assert_eq!(agrees("1", &["山田太郎"], "19700101"), Agreement::Same);
+        assert_eq!(agrees("1", &["satou"], "19700101"), Agreement::Unsure);
+        assert_eq!(agrees("1", &["山田太郎"], ""), Agreement::Unsure);
+        assert_eq!(
+            agrees("1", &["山田太郎"], "19700102"),
+            Agreement::Contradicts
+        );
+        assert_eq!(agrees("2", &["山田太郎"], "19700101"), Agreement::Unsure);
+        let elsewhere = identity("1", "B", &["山田太郎"], "19700101");
+        assert_eq!(here.agreement_in_one_house(&elsewhere), Agreement::Unsure);
     }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::archive::Archiver;
+use crate::audit::Audit;
+use crate::audit::queries::Told;
 use crate::commitments::{Debts, Delivering};
 use crate::config::Config;
 use crate::config::reach::is_of_the_house;
@@ -48,10 +50,10 @@ impl Doors {
     pub(super) fn open(
         (folder, config, keys): (&SiteFolder, &Config, &SiteKeys),
         store: &Store,
-        (ports, intake): (&Ports, &Arc<StudyIntake>),
+        (ports, intake, audit): (&Ports, &Arc<StudyIntake>, &Audit),
     ) -> Result<Doors, Failure> {
         let entities = open_entities(folder, config, keys, store)?;
-        let (services, delivering) = open_services(keys, store, &entities, ports)?;
+        let (services, delivering) = open_services(keys, store, &entities, (ports, audit))?;
         let scp = start_scp(folder, config, &entities, Arc::clone(intake), services)?;
         let access = Access::open(store.clone(), keys.storage().duplicate());
         let access = access.map_err(|error| failed(&error as &dyn Explain))?;
@@ -101,7 +103,7 @@ fn open_services(
     keys: &SiteKeys,
     store: &Store,
     entities: &Entities,
-    ports: &Ports,
+    (ports, audit): (&Ports, &Audit),
 ) -> Result<(Services, Delivering), Failure> {
     let debts = Debts::open(store.clone(), keys.storage().duplicate())
         .map_err(|error| failed(&error as &dyn Explain))?;
@@ -111,7 +113,7 @@ fn open_services(
         .map_err(|error| failed(&error as &dyn Explain))?;
     let answers = ports.archiver.as_ref().and_then(Archiver::answers);
     let services = Services {
-        holdings: Some(Arc::new(ports.holdings.clone())),
+        holdings: Some(Arc::new(Told::new(ports.holdings.clone(), audit.clone()))),
         destinations: Some(destinations),
         commitments: Some(Arc::new(debts)),
         answers: answers.map(|asked| Arc::new(asked) as Arc<dyn Answers>),

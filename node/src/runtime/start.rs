@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::archive::Archiver;
+use crate::archive::{Archiver, Fetching};
 use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
@@ -83,6 +83,8 @@ pub struct Node {
     pub dicom_tls: Option<SocketAddr>,
     /// Who may call over DICOM, and where to send.
     pub entities: Entities,
+    /// Studies that the archive is asked to send here.
+    pub fetching: Fetching,
     /// Takes studies in.
     pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
@@ -114,7 +116,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let room = ports.room.clone();
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
     let intake = Arc::new(intake);
-    let doors = Doors::open((&folder, &config, &keys), &store, (&ports, &intake))?;
+    let served = (&*ports, &intake, &audit);
+    let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -156,6 +159,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         desk,
         ports,
         listening: started.listening,
+        fetching: Fetching::default(),
         intake,
         absences,
         audit,
@@ -196,6 +200,10 @@ fn open_service(
 ) -> Result<(Service, PrekeyKey), Failure> {
     let seed = Secret32::from_rng(&mut chance());
     let mut service = Service::new(keys.identity()?, config.quoting, &seed);
+    let archive = config.archive.as_ref();
+    if archive.is_some_and(|archive| archive.commitment) {
+        service.await_archive();
+    }
     let prekeys = prekeys::open(folder, &mut chance())?;
     restore(&mut service, store, keys.storage(), &prekeys)?;
     Ok((service, prekeys))

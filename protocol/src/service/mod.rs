@@ -89,6 +89,8 @@ pub struct Service {
     permitted: Vec<Permit>,
     /// Cases that a person of this site wants to answer by hand.
     quoting: Quoting,
+    /// Whether this site's archive has to answer for a received study before it is dropped here.
+    archive_answers: bool,
     /// When something was decided last.
     now: Timestamp,
     contradictions: u64,
@@ -149,9 +151,16 @@ impl Service {
             barred: Vec::new(),
             permitted: Vec::new(),
             quoting,
+            archive_answers: false,
             now: Timestamp::default(),
             contradictions: 0,
         }
+    }
+
+    /// This site's archive answers for what it keeps: a study that was read here stays until it has. Without, and that is
+    /// so at first, a study goes when the agreement says, archived or not.
+    pub fn await_archive(&mut self) {
+        self.archive_answers = true;
     }
 
     /// Takes the next entry of the stored log.

@@ -4,6 +4,10 @@
 //! A reader may keep a closed case's study for as many days as the agreement says, and one that came
 //! to no report not at all. The requester keeps its own sealed copy as long as the reader may, and
 //! one that came to no report until it is read: it may be offered again. Reports stay.
+//!
+//! Where the reader's archive answers for what it keeps, a study that was read there stays until it has: it may be the
+//! only copy at the place that reported on it. What came to no report, or is of who is no partner any more, goes all the
+//! same.
 
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 
@@ -89,12 +93,35 @@ impl Service {
             !waits && (thread.pending().is_empty() || matches!(thread.expected(), Phase::Closed(_)))
         };
         match thread.phase() {
+            Phase::Closed(_) if self.awaits_archive(reading) => None,
             Phase::Closed(_) if settled() => {
                 Some(heard.after(self.agreed_span(thread.requester(), thread.phase())))
             }
             Phase::Ended(_) => Some(heard),
             _ => None,
         }
+    }
+
+    /// Whether the archive has yet to answer for a study.
+    fn awaits_archive(&self, reading: &Reading) -> bool {
+        let requester = reading.thread.requester();
+        self.archive_answers && !reading.stored && self.state.partners.contains_key(&requester)
+    }
+
+    /// Cases that are closed and whose studies are kept beyond their time at `now`, since the archive has not answered
+    /// for all of them.
+    pub fn kept_for_archive(&self, now: Timestamp) -> impl Iterator<Item = CaseId> {
+        let readings = self.state.readings.iter();
+        let kept = readings.filter(move |(_, reading)| {
+            let (thread, (_, heard)) = (&reading.thread, reading.heard);
+            let phase = thread.phase();
+            let is_held = reading.keeping == Keeping::Kept
+                && reading.parcel.is_some()
+                && matches!(phase, Phase::Closed(_))
+                && self.awaits_archive(reading);
+            is_held && heard.after(self.agreed_span(thread.requester(), phase)) <= now
+        });
+        kept.map(|(case, _)| *case)
     }
 
     /// How long the agreement of a booking lets its reader keep the study. What is not known, or

@@ -74,6 +74,61 @@ fn a_closed_study_is_kept_as_long_as_agreed_and_no_longer() {
     assert_eq!(world.sites[HOSPITAL].removed, [parcel], "once");
 }
 
+/// A case that was read and closed at a reader whose archive has taken nothing.
+fn closed_and_not_stored(archive_answers: bool) -> (World, CaseId) {
+    let mut world = World::pair();
+    if archive_answers {
+        world.sites[HOSPITAL].service.await_archive();
+    }
+    world.hold = |effect| matches!(effect, Effect::StoreStudy { .. });
+    let case = world.bring_to_reader(HOSPITAL);
+    let report = world.report(HOSPITAL, case, ReportStatus::Final);
+    assert_eq!(report, Ok(Answer::Done));
+    assert_eq!(world.acknowledge(case, 1), Ok(Answer::Done));
+    assert_eq!(world.phase(HOSPITAL, case), "closed");
+    (world, case)
+}
+
+#[test]
+fn a_study_that_the_archive_has_not_answered_for_is_kept_beyond_its_time() {
+    let (mut world, case) = closed_and_not_stored(true);
+    let parcel = study(&world, case);
+    let overdue = |world: &World| {
+        let service = &world.sites[HOSPITAL].service;
+        service.kept_for_archive(world.now).collect::<Vec<_>>()
+    };
+    assert_eq!(overdue(&world), [], "its time is not over");
+    world.sleep(AGREED.times(2));
+    assert!(!holds_key(&world, CLINIC, parcel));
+    assert!(holds_key(&world, HOSPITAL, parcel));
+    assert_eq!(overdue(&world), [case]);
+    assert_eq!(world.view(HOSPITAL, case).kept_until, None);
+    world.hold = |_| false;
+    world.end_job(HOSPITAL, Job::StoreStudy(case), Outcome::Done);
+    world.settle();
+    assert!(!holds_key(&world, HOSPITAL, parcel), "it goes at once");
+    assert_eq!(overdue(&world), []);
+}
+
+#[test]
+fn an_archive_that_does_not_answer_keeps_no_study_longer_than_agreed() {
+    let (mut world, case) = closed_and_not_stored(false);
+    let parcel = study(&world, case);
+    world.sleep(AGREED);
+    assert!(!holds_key(&world, HOSPITAL, parcel));
+}
+
+#[test]
+fn a_study_that_came_to_no_report_does_not_wait_for_the_archive() {
+    let mut world = World::pair();
+    world.sites[HOSPITAL].service.await_archive();
+    world.hold = |effect| matches!(effect, Effect::StoreStudy { .. });
+    let case = world.bring_to_reader(HOSPITAL);
+    let parcel = study(&world, case);
+    withdraw(&mut world, case);
+    assert!(!holds_key(&world, HOSPITAL, parcel));
+}
+
 #[test]
 fn the_report_stays() {
     let (mut world, case) = closed();

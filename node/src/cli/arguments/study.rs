@@ -23,6 +23,16 @@ pub(in crate::cli) enum Study {
         #[command(flatten)]
         at: At,
     },
+    /// 同じ患者の過去検査を自施設の PACS で探し、取り寄せる / find earlier studies of its patient in this site's archive, and fetch them
+    Priors {
+        /// 検査 UID / Study Instance UID
+        uid: String,
+        /// 取り寄せる検査の UID、または all（本人と確認できたすべて） / Study Instance UIDs to fetch, or 'all' that are certain
+        #[arg(long, value_name = "all|UID", num_args = 1..)]
+        fetch: Vec<String>,
+        #[command(flatten)]
+        at: At,
+    },
     /// 読影を依頼する / have one read by a partner
     Send {
         /// 検査 UID、または DICOM のファイルかフォルダ / Study Instance UID, or a DICOM file or folder

@@ -213,7 +213,18 @@ impl TcpLink {
         } else {
             self.socket.set_read_timeout(Some(limit))?;
         }
-        let peeked = self.socket.peek(&mut [0]);
+        let until = Instant::now() + limit;
+        let peeked = loop {
+            let peeked = self.socket.peek(&mut [0]);
+            let is_interrupted =
+                matches!(&peeked, Err(why) if why.kind() == ErrorKind::Interrupted);
+            let left = until.saturating_duration_since(Instant::now());
+            if !is_interrupted || left.is_zero() {
+                break peeked;
+            }
+            // A signal, or being stopped and going on, says nothing about the peer.
+            self.socket.set_read_timeout(Some(left))?;
+        };
         if at_once {
             self.socket.set_nonblocking(false)?;
         } else {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::exchange::Exchange;
 use super::{Destination, ScuFault};
-use crate::dicom::dimse::command::field;
+use crate::dicom::dataset::DataSet;
+use crate::dicom::dimse::command::{Command, field};
 use crate::dicom::dimse::commitment::{self, REQUEST};
 use crate::dicom::dimse::message::{Answer, action_request, event_request, response};
 use crate::dicom::dimse::{COMMITMENT, COMMITMENT_INSTANCE, Committed, Reference};
@@ -27,8 +28,9 @@ pub fn request_commitment(
     let mut exchange = Exchange::open(destination, COMMITMENT, Proposals::default())?;
     let asked = ask(&mut exchange, transaction, references);
     match asked {
-        Ok(0) => {}
-        Ok(failure) => {
+        Ok((0, None)) => {}
+        Ok((0, Some(early))) => return exchange.end(Ok(Some(early))),
+        Ok((failure, _)) => {
             exchange.end(Ok(()))?;
             return Err(ScuFault::Failed(failure));
         }
@@ -47,22 +49,34 @@ pub fn request_commitment(
     }
 }
 
+/// The status of the request; and the event report, where an archive is so quick that it comes before.
 fn ask(
     exchange: &mut Exchange,
     transaction: &str,
     references: &[Reference],
-) -> Result<u16, LinkFault> {
+) -> Result<(u16, Option<Committed>), LinkFault> {
     let message_id = exchange.association.next_message_id();
     let command = action_request(message_id, COMMITMENT, COMMITMENT_INSTANCE, REQUEST);
     let data_set = commitment::request(transaction, references);
     exchange.send(&command, Some(&data_set))?;
-    status(exchange, field::N_ACTION_RSP, message_id)
+    let patience = exchange.association.timeouts.response;
+    let (command, data_set) = exchange.receive(patience)?;
+    if command.field != field::N_EVENT_REPORT_RQ {
+        return judge(&command, field::N_ACTION_RSP, message_id).map(|status| (status, None));
+    }
+    let early = take(exchange, &command, data_set.as_ref(), transaction)?;
+    let status = status(exchange, field::N_ACTION_RSP, message_id)?;
+    Ok((status, Some(early)))
 }
 
 /// The status of the response to `message_id`; what is in its data set does not matter.
 fn status(exchange: &mut Exchange, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
     let patience = exchange.association.timeouts.response;
     let (command, _information) = exchange.receive(patience)?;
+    judge(&command, expected, message_id)
+}
+
+fn judge(command: &Command, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
     if command.field != expected || command.responded_message_id != Some(message_id) {
         return Err(LinkFault::Message("a response is to another request"));
     }
@@ -80,10 +94,20 @@ fn hear(exchange: &mut Exchange, transaction: &str) -> Result<Committed, LinkFau
             "something else came than the event report",
         ));
     }
-    let committed = data_set.as_ref().and_then(Committed::read);
+    take(exchange, &command, data_set.as_ref(), transaction)
+}
+
+/// Take and answer an event report, which is to be of `transaction`.
+fn take(
+    exchange: &mut Exchange,
+    command: &Command,
+    data_set: Option<&DataSet>,
+    transaction: &str,
+) -> Result<Committed, LinkFault> {
+    let committed = data_set.and_then(Committed::read);
     let ours = committed.filter(|committed| committed.transaction == transaction);
     let answer = Answer::status(if ours.is_some() { 0 } else { 0x0115 });
-    exchange.send(&response(&command, &answer), None)?;
+    exchange.send(&response(command, &answer), None)?;
     ours.ok_or(LinkFault::Message("an event report is of another request"))
 }
 

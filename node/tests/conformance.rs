@@ -1,0 +1,190 @@
+//! Holds the tables of the conformance statement against the program, so that it cannot age silently.
+
+use dicom_core::Tag;
+use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
+use dicom_dictionary_std::StandardDataDictionary;
+use dokuei_node::dicom::dimse::{
+    COMMITMENT, Model, QueryStatus, Service, StoreStatus, VERIFICATION, Verdict,
+};
+use dokuei_node::dicom::pdu::{ADVERTISED_PDU, CONTEXT_LIMIT};
+use dokuei_node::dicom::scp::Limits;
+use dokuei_node::dicom::scu::Timeouts;
+use dokuei_node::dicomweb;
+use dokuei_node::index::answers::{OF_PATIENT, OF_STUDY};
+
+const STATEMENT: &str = include_str!("../../docs/CONFORMANCE.md");
+
+/// The lines of a table of the statement, below its head.
+fn said(name: &str) -> Vec<String> {
+    let begin = format!("<!-- table: {name} -->");
+    let (_, after) = STATEMENT
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("the statement has no table {name}"));
+    let lines = after.lines().skip_while(|line| !line.starts_with("|--"));
+    let rows = lines
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(str::to_owned);
+    rows.collect()
+}
+
+/// Every table row of the program must be one of the statement, and the other way round.
+fn compare(name: &str, done: &[String]) {
+    let said = said(name);
+    let missing: Vec<&String> = done.iter().filter(|row| !said.contains(row)).collect();
+    let stale: Vec<&String> = said.iter().filter(|row| !done.contains(row)).collect();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "docs/CONFORMANCE.md, table {name}\nmissing: {missing:#?}\nno longer so: {stale:#?}"
+    );
+}
+
+fn models() -> [(Model, &'static str); 3] {
+    [
+        (Model::PatientRoot, "Patient Root"),
+        (Model::StudyRoot, "Study Root"),
+        (Model::PatientStudyOnly, "Patient/Study Only"),
+    ]
+}
+
+#[test]
+fn the_services_are_those_that_are_offered() {
+    let row = |name: &str, uid: &str, scu: bool, scp: bool| {
+        let word = |is: bool| if is { "yes" } else { "no" };
+        format!("| {name} | `{uid}` | {} | {} |", word(scu), word(scp))
+    };
+    assert_eq!(Service::of(VERIFICATION), Service::Verification);
+    assert_eq!(Service::of(COMMITMENT), Service::Commitment);
+    let mut rows = vec![
+        row("Verification", VERIFICATION, true, true),
+        row("Storage Commitment Push Model", COMMITMENT, true, true),
+    ];
+    for (model, name) in models() {
+        // Calling, studies of the archive are found and moved in the study root.
+        let calls = model == Model::StudyRoot;
+        let (find, transfer) = (model.find_class(), model.move_class());
+        assert_eq!(Service::of(find), Service::Find(model));
+        assert_eq!(Service::of(transfer), Service::Move(model));
+        let get = format!("{}3", transfer.trim_end_matches('2'));
+        assert_eq!(Service::of(&get), Service::Get(model));
+        rows.push(row(&format!("{name} – FIND"), find, calls, true));
+        rows.push(row(&format!("{name} – MOVE"), transfer, calls, true));
+        rows.push(row(&format!("{name} – GET"), &get, false, true));
+    }
+    compare("services", &rows);
+}
+
+#[test]
+fn the_statuses_are_those_that_are_sent() {
+    let stored = [
+        (StoreStatus::OutOfResources, "out of resources: try later"),
+        (
+            StoreStatus::DataSetMismatch,
+            "data set does not match SOP class or instance",
+        ),
+        (
+            StoreStatus::CannotUnderstand,
+            "data set cannot be understood",
+        ),
+        (StoreStatus::ProcessingFailure, "processing failure"),
+        (
+            StoreStatus::DuplicateInstance,
+            "stored already, with other content: set aside for a person",
+        ),
+        (
+            StoreStatus::InvalidInstance,
+            "SOP Instance UID breaks the rules for UIDs",
+        ),
+        (StoreStatus::SopClassNotSupported, "SOP class not supported"),
+        (StoreStatus::NotAuthorised, "caller not authorised to store"),
+    ];
+    let rows = stored.map(|(status, words)| format!("| {:04X} | {words} |", status.code()));
+    compare("store-statuses", &rows);
+    let queried = [
+        (QueryStatus::OutOfResources, "out of resources"),
+        (
+            QueryStatus::CannotPerform,
+            "sub-operations cannot be performed",
+        ),
+        (
+            QueryStatus::UnknownDestination,
+            "move destination not registered",
+        ),
+        (
+            QueryStatus::IdentifierMismatch,
+            "identifier does not match SOP class",
+        ),
+        (QueryStatus::UnableToProcess, "unable to process"),
+        (QueryStatus::NotAuthorised, "caller not authorised"),
+    ];
+    let rows = queried.map(|(status, words)| {
+        let (find, retrieve) = (status.code(false), status.code(true));
+        format!("| {find:04X} | {retrieve:04X} | {words} |")
+    });
+    compare("query-statuses", &rows);
+    let reasons = [
+        (Verdict::UNKNOWN, "not here, or not for this caller"),
+        (Verdict::OTHER_CLASS, "here with another SOP class"),
+        (Verdict::PROCESSING_FAILURE, "cannot be said at this moment"),
+    ];
+    let rows = reasons.map(|(verdict, words)| match verdict {
+        Verdict::Failed(reason) => format!("| {reason:04X} | {words} |"),
+        Verdict::Kept => panic!("no failure: {words}"),
+    });
+    compare("commitment-reasons", &rows);
+}
+
+#[test]
+fn the_attributes_are_those_that_are_answered() {
+    let row = |tag: &Tag, level: &str| {
+        let known = StandardDataDictionary.by_tag(*tag);
+        let name = known.map(|entry| entry.alias()).unwrap_or("?");
+        let (group, element) = (tag.group(), tag.element());
+        format!("| ({group:04X},{element:04X}) | {name} | {level} |")
+    };
+    let patient = OF_PATIENT.iter().map(|tag| row(tag, "patient"));
+    let study = OF_STUDY.iter().map(|tag| row(tag, "study"));
+    compare("study-keys", &patient.chain(study).collect::<Vec<_>>());
+    let web = [
+        (&dicomweb::OF_STUDY[..], "study"),
+        (&dicomweb::OF_SERIES[..], "series"),
+        (&dicomweb::OF_INSTANCE[..], "instance"),
+    ];
+    let rows = web
+        .iter()
+        .flat_map(|(tags, level)| tags.iter().map(|tag| row(tag, level)));
+    compare("qido-attributes", &rows.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_limits_are_those_that_are_set() {
+    let limits = Limits::default();
+    let calling = Timeouts::default();
+    let rows = [
+        format!(
+            "| Associations accepted at once | {} |",
+            limits.associations
+        ),
+        format!("| of these from one address | {} |", limits.per_address),
+        format!("| Maximum PDU length received, bytes | {ADVERTISED_PDU} |"),
+        format!("| Presentation contexts of one association | {CONTEXT_LIMIT} |"),
+        format!(
+            "| ARTIM timer, accepting, s | {} |",
+            limits.negotiation.as_secs()
+        ),
+        format!(
+            "| Idle association ends after, s | {} |",
+            limits.idle.as_secs()
+        ),
+        format!(
+            "| Calling: TCP connection, s | {} |",
+            calling.connection.as_secs()
+        ),
+        format!(
+            "| Calling: answer to the association request, s | {} |",
+            calling.negotiation.as_secs()
+        ),
+        format!("| Calling: response, s | {} |", calling.response.as_secs()),
+    ];
+    compare("limits", &rows);
+}
