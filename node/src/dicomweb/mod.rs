@@ -4,13 +4,17 @@
 pub mod access;
 mod answer;
 mod body;
+mod decoding;
 mod domains;
 mod find;
 mod frames;
+mod headed;
+mod image;
 mod limits;
 pub mod media;
 pub mod multipart;
 mod origin;
+mod pictures;
 pub mod query;
 mod ranges;
 mod rendered;
@@ -45,6 +49,7 @@ use self::server::Peer;
 use self::turns::Turns;
 use crate::entities::Scope;
 use crate::index::holdings::Holdings;
+use crate::pixels::Decoders;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
@@ -65,6 +70,7 @@ pub struct Web {
     domains: Domains,
     intake: Arc<StudyIntake>,
     turns: Turns,
+    decoders: Decoders,
 }
 
 /// One request, looked at.
@@ -105,7 +111,7 @@ impl Web {
         access: Access,
         hosts: Hosts,
         ports: &Ports,
-        intake: Arc<StudyIntake>,
+        (intake, decoders): (Arc<StudyIntake>, Decoders),
     ) -> Web {
         Web {
             access,
@@ -115,6 +121,7 @@ impl Web {
             domains: Domains::default(),
             intake,
             turns: Turns::default(),
+            decoders,
         }
     }
 
@@ -253,12 +260,13 @@ impl Web {
             (&Method::GET, What::Objects) => self.retrieve(asked).await,
             (&Method::GET, What::Metadata) => self.metadata(asked).await,
             (&Method::GET, What::Frames(_) | What::Bulk(_)) => self.parts(asked).await,
-            (&Method::GET, What::Rendered) => self.rendered(asked).await,
+            (&Method::GET, What::Rendered | What::Thumbnail | What::RenderedFrames(_)) => {
+                self.rendered(asked).await
+            }
             (&Method::GET, What::Search(level)) => {
                 let level = *level;
                 self.search(asked, level).await
             }
-            (&Method::GET, _) => Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, not_yet())),
             _ => Err(Refusal::method()),
         }
     }
@@ -342,8 +350,4 @@ fn no_viewer() -> crate::language::Message {
         "ビューアはまだ設置されていません。",
         "No viewer is installed here yet."
     )
-}
-
-fn not_yet() -> crate::language::Message {
-    say!("この機能はまだ使えません。", "The node cannot do this yet.")
 }

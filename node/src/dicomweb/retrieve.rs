@@ -276,8 +276,12 @@ pub(super) fn boundary() -> String {
 
 /// What changes when the answer would. Weak: boundaries differ each time.
 pub(super) fn entity_tag(object: &Instance, multipart: bool) -> String {
+    content_tag(object, if multipart { "m" } else { "s" })
+}
+
+/// The same for something that is made of an object in a form of this name.
+pub(super) fn content_tag(object: &Instance, form: &str) -> String {
     let content = object.content.to_string();
-    let form = if multipart { 'm' } else { 's' };
     format!("W/\"{}{form}\"", content.get(..32).unwrap_or_default())
 }
 

@@ -33,6 +33,7 @@ use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
+use crate::pixels::{Decoders, Plan};
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
@@ -334,7 +335,9 @@ fn start_web(
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            Web::new(access.clone(), hosts, ports, Arc::clone(intake))
+            let decoders = Decoders::new(Plan::this_program());
+            let parts = (Arc::clone(intake), decoders);
+            Web::new(access.clone(), hosts, ports, parts)
         })
     };
     config.web.listen.map(start).transpose()
