@@ -15,6 +15,7 @@ mod codes;
 pub mod event;
 mod message;
 mod participants;
+pub mod rate;
 pub mod records;
 mod sender;
 mod spool;

@@ -25,6 +25,7 @@ mod server;
 mod store;
 mod stow_answer;
 mod stream;
+mod trail;
 mod turns;
 
 use std::sync::Arc;
@@ -46,7 +47,10 @@ use self::origin::{Base, may_change};
 use self::query::Query;
 use self::route::{ROOT, Resource, RouteError, What};
 use self::server::Peer;
+use self::trail::Trail;
 use self::turns::Turns;
+use crate::audit::Audit;
+use crate::audit::event::Who;
 use crate::entities::Scope;
 use crate::index::holdings::Holdings;
 use crate::pixels::Decoders;
@@ -71,6 +75,7 @@ pub struct Web {
     intake: Arc<StudyIntake>,
     turns: Turns,
     decoders: Decoders,
+    trail: Arc<Trail>,
 }
 
 /// One request, looked at.
@@ -82,6 +87,8 @@ struct Asked {
     resource: Resource,
     /// What the answer may hold.
     scope: Scope,
+    /// Who asks.
+    by: Who,
 }
 
 impl Asked {
@@ -111,7 +118,7 @@ impl Web {
         access: Access,
         hosts: Hosts,
         ports: &Ports,
-        (intake, decoders): (Arc<StudyIntake>, Decoders),
+        (intake, decoders, audit): (Arc<StudyIntake>, Decoders, Audit),
     ) -> Web {
         Web {
             access,
@@ -122,6 +129,7 @@ impl Web {
             intake,
             turns: Turns::default(),
             decoders,
+            trail: Arc::new(Trail::new(audit)),
         }
     }
 
@@ -193,6 +201,7 @@ impl Web {
                 headers: &head.headers,
                 base: &base,
                 peer: peer.address,
+                trail: &self.trail,
                 form: if changes {
                     form(incoming).await?
                 } else {
@@ -203,7 +212,12 @@ impl Web {
             return page.ok_or_else(Refusal::not_found);
         }
         let visitor = self.visitor(&head.headers, &base, peer);
-        let visitor = visitor.ok_or_else(Refusal::unauthorized)?;
+        let Some(visitor) = visitor else {
+            if head.headers.contains_key(AUTHORIZATION) {
+                self.trail.stranger(peer.address);
+            }
+            return Err(Refusal::unauthorized());
+        };
         let ambient = visitor.way == Way::Session;
         if changes && !may_change(&head.headers, &base, ambient) {
             return Err(Refusal::forbidden(foreign_page()));
@@ -220,8 +234,20 @@ impl Web {
             query,
             resource,
             scope,
+            by: trail::person(&visitor.name, peer.address),
         };
-        self.dicom(asked, incoming).await
+        let heard = self
+            .trail
+            .heard(&asked, head.uri.query().unwrap_or_default());
+        let answer = self.dicom(asked, incoming).await;
+        if let Some(heard) = heard {
+            let status = match &answer {
+                Ok(answer) => answer.status(),
+                Err(refusal) => refusal.status,
+            };
+            tokio::task::block_in_place(|| self.trail.answered(heard, &self.holdings, status));
+        }
+        answer
     }
 
     /// What an answer may hold: what the visitor may see, narrowed to the domain in the address.

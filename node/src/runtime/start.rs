@@ -131,7 +131,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let scp = start_scp(&folder, &config, &entities, Arc::clone(&intake), services)?;
     let access = Access::open(store.clone(), keys.storage().duplicate());
     let access = access.map_err(|error| failed(&error))?;
-    let web_server = start_web(&config, &folder, &access, (&ports, &intake))?;
+    let web_server = start_web(&config, &folder, &access, (&ports, &intake, &audit))?;
 
     let (desk, inbox) = desk();
     let tickets = Tickets::default();
@@ -329,14 +329,14 @@ fn start_web(
     config: &Config,
     folder: &SiteFolder,
     access: &Access,
-    (ports, intake): (&Ports, &Arc<StudyIntake>),
+    (ports, intake, audit): (&Ports, &Arc<StudyIntake>, &Audit),
 ) -> Result<Option<WebServer>, Failure> {
     let known = access.clone();
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
             let decoders = Decoders::new(Plan::this_program());
-            let parts = (Arc::clone(intake), decoders);
+            let parts = (Arc::clone(intake), decoders, audit.clone());
             Web::new(access.clone(), hosts, ports, parts)
         })
     };

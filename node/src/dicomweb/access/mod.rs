@@ -50,6 +50,8 @@ pub(super) enum Way {
 /// Somebody who was let in.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
+    /// The name of the account, the token or the certificate.
+    pub name: String,
     /// How.
     pub way: Way,
     /// What they may see.
@@ -235,6 +237,7 @@ impl Access {
             .values()
             .find(|known| known.kind == kind && known.is_proof(proof))?;
         Some(Visitor {
+            name: known.name.clone(),
             way,
             scope: known.scope.clone(),
         })
@@ -244,6 +247,7 @@ impl Access {
         let name = self.sessions().used(&hash(cookie))?;
         let account = self.named(Kind::Account, &name)?;
         Some(Visitor {
+            name,
             way: Way::Session,
             scope: account.scope,
         })
