@@ -2,6 +2,7 @@
 
 import os
 import signal
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
@@ -10,12 +11,14 @@ from pathlib import Path
 import numpy
 import pydicom
 import pytest
+import requests
+from collector import Authority, Collector
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import generate_uid
 
 from test_dicomweb import Web, body, encoded, part, status, with_web
-from world import ROOT, until
+from world import DEADLINE, ROOT, until
 
 PIXELS = ROOT / "node" / "tests" / "data" / "pixels"
 OBJECTS = ROOT / "node" / "tests" / "data" / "dicom" / "objects"
@@ -310,3 +313,44 @@ def test_many_pictures_at_once(web):
     assert all(answer.status_code == 200 for answer in got)
     assert len({answer.content for answer in got}) > 40
     assert len(decoders_of(web.site)) <= os.cpu_count()
+
+
+def test_auditors_hear_who_saw_what(tmp_path):
+    authority = Authority(tmp_path / "authority")
+    collector = Collector(*authority.issue("collector", "subjectAltName=IP:127.0.0.1")).open()
+    site = with_web(tmp_path / "clinic")
+    try:
+        with open(site.data / "dokuei.toml", "a") as config:
+            config.write(f'\n[audit]\nsyslog = "127.0.0.1:{collector.port}"\nca = "{authority.file}"\n')
+        web = Web(site.start(), name="viewer")
+        data, path = kept(web, OBJECTS / "CT_small.dcm")
+        assert web.get("/studies?PatientName=Nobody", Accept="application/dicom+json").status_code == 200
+        for _ in range(3):
+            assert web.get(f"{path}/rendered").status_code == web.get(f"{path}/frames/1", Accept=OHIF).status_code == 200
+        assert web.get("/studies", Authorization="Bearer dkw_wrong").status_code == 401
+        invited = site.ask("dicom", "account", "invite", "Hanako", "--scope", "all")
+        browser = requests.Session()
+        browser.headers["Origin"] = web.url
+        form = {"code": invited["code"], "password": "a-long-password", "again": "a-long-password"}
+        assert browser.post(f"{web.url}/login/setup", data=form, allow_redirects=False, timeout=DEADLINE).status_code == 303
+        assert browser.post(f"{web.url}/logout", allow_redirects=False, timeout=DEADLINE).status_code == 303
+        guess = {"name": "Hanako", "password": "a-wrong-password"}
+        assert browser.post(f"{web.url}/login", data=guess, timeout=DEADLINE).status_code == 403
+
+        def told(event, kind=None):
+            return [one for one in collector.messages() if one.event == event and kind in (None, one.kind)]
+
+        until("both log-ins and the log-out", lambda: len(told("110114")) == 3)
+        (asked,) = told("110112")
+        assert b64decode(asked.xml.find(".//ParticipantObjectQuery").text) == b"PatientName=Nobody"
+        assert asked.participants("110153") == ["viewer"]
+        (came,), (seen,) = told("110104"), told("110103")
+        for message in (came, seen):
+            assert message.objects("110180") == [data.StudyInstanceUID] and message.instances() == 1
+            assert "viewer" in message.xml.xpath("//@UserID") and "127.0.0.1" in message.xml.xpath("//@NetworkAccessPointID")
+        assert [one.get("EventOutcomeIndicator") for one in (message.xml.find("EventIdentification") for message in told("110114"))] == ["0", "0", "4"]
+        assert [message.kind for message in told("110114")] == ["110122", "110123", "110122"]
+        assert told("110113"), "the unknown token"
+    finally:
+        site.close()
+        collector.close()
