@@ -11,6 +11,7 @@ use super::answer::{Answer, Refusal, set};
 use super::body::{Body, Pipe};
 use super::image::{Frames, NoFrame};
 use super::retrieve::boundary;
+use super::transcoded;
 use super::turns::blocking;
 use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::language::{Explain as _, Message};
@@ -30,6 +31,8 @@ pub(super) enum Made {
 pub(super) struct Decoding {
     pub frames: Frames,
     pub made: Made,
+    /// A file up to its first frame: the answer is all of that file.
+    pub object: Option<Vec<u8>>,
     /// In one multipart body; else the one frame is the whole body.
     pub multipart: bool,
     /// Where the instance can be had.
@@ -61,7 +64,9 @@ impl Web {
             }
             false => {
                 set(&mut answer, CONTENT_TYPE, &kind);
-                set(&mut answer, CONTENT_LENGTH, &first.len().to_string());
+                if decoding.object.is_none() {
+                    set(&mut answer, CONTENT_LENGTH, &first.len().to_string());
+                }
             }
         }
         set(&mut answer, CACHE_CONTROL, "private, no-cache");
@@ -102,6 +107,7 @@ impl Decoding {
     /// The media type of what is made.
     fn kind(&self) -> String {
         match self.made {
+            _ if self.object.is_some() => transcoded::KIND.to_owned(),
             Made::Samples => format!(
                 "application/octet-stream; transfer-syntax={}",
                 EXPLICIT_VR_LITTLE_ENDIAN.as_str()
@@ -133,6 +139,9 @@ impl Decoding {
         boundary: Option<&str>,
         mut pipe: Pipe,
     ) -> io::Result<()> {
+        if let Some(head) = self.object.take() {
+            return self.stream_object((&head, first), decoders, boundary, pipe);
+        }
         let Some(boundary) = boundary else {
             pipe.write_all(&first)?;
             return pipe.finish();
@@ -141,9 +150,7 @@ impl Decoding {
         for at in 0..self.frames.count() {
             let bytes = match made.take() {
                 Some(first) => first,
-                None => self
-                    .make(at, decoders)
-                    .map_err(|error| io::Error::other(undecodable(error).why.en))?,
+                None => self.made_now(at, decoders)?,
             };
             let (kind, place, length) = (self.kind(), self.place(at), bytes.len());
             write!(
@@ -154,6 +161,43 @@ impl Decoding {
         }
         write!(pipe, "\r\n--{boundary}--\r\n")?;
         pipe.finish()
+    }
+
+    fn stream_object(
+        mut self,
+        (head, first): (&[u8], Vec<u8>),
+        decoders: &Decoders,
+        boundary: Option<&str>,
+        mut pipe: Pipe,
+    ) -> io::Result<()> {
+        if let Some(boundary) = boundary {
+            let (kind, place) = (transcoded::KIND, &self.at);
+            write!(
+                pipe,
+                "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Location: {place}\r\n\r\n"
+            )?;
+        }
+        pipe.write_all(head)?;
+        pipe.write_all(&first)?;
+        let mut written = first.len();
+        drop(first);
+        for at in 1..self.frames.count() {
+            let bytes = self.made_now(at, decoders)?;
+            pipe.write_all(&bytes)?;
+            written += bytes.len();
+        }
+        // Values have an even length.
+        pipe.write_all(&[0][..written % 2])?;
+        if let Some(boundary) = boundary {
+            write!(pipe, "\r\n--{boundary}--\r\n")?;
+        }
+        pipe.finish()
+    }
+
+    /// Makes one in an answer that has begun.
+    fn made_now(&mut self, at: usize, decoders: &Decoders) -> io::Result<Vec<u8>> {
+        let made = self.make(at, decoders);
+        made.map_err(|error| io::Error::other(undecodable(error).why.en))
     }
 
     fn place(&self, at: usize) -> String {

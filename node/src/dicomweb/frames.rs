@@ -220,6 +220,7 @@ fn decoded(
     Ok(Found::Decoded(Box::new(Decoding {
         frames,
         made: Made::Samples,
+        object: None,
         multipart: label.multipart,
         at: address(asked, instance),
         tag,

@@ -1,12 +1,14 @@
 //! An object whose header was read: what it is, and how its bytes go on.
 
 use super::answer::Refusal;
+use super::decoding::undecodable;
 use super::ranges::Plain;
 use super::retrieve::{OpenObject, lost, open};
-use crate::dicom::dataset::{Bounds, DataSet};
+use crate::dicom::dataset::{Bounds, DataSet, ReadError};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::Uid;
 use crate::index::holdings::{Holdings, Instance};
+use crate::pixels::DecodeError;
 
 /// An object up to its pixel data.
 pub(super) struct Headed {
@@ -34,7 +36,10 @@ impl Headed {
         let header = plain.header(syntax.encoding(), bounds);
         let header = header.map_err(|error| {
             tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");
-            Refusal::failed()
+            match error {
+                ReadError::TooLarge => undecodable(DecodeError::TooLarge.into()),
+                ReadError::Io(_) | ReadError::Malformed(_) => Refusal::failed(),
+            }
         })?;
         Ok(Headed {
             syntax,

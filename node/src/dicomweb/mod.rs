@@ -26,6 +26,7 @@ mod store;
 mod stow_answer;
 mod stream;
 mod trail;
+mod transcoded;
 mod turns;
 
 use std::sync::Arc;
