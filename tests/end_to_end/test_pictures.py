@@ -195,6 +195,41 @@ def test_frames_are_decoded_bit_by_bit(web):
         assert (got[:35].reshape(5, 7) == bits[2]).all()
 
 
+def test_an_instance_is_given_uncompressed(web):
+    files = [OBJECTS / name for name in ("MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_implicit.dcm",
+             "MR_small_bigendian.dcm", "SC_rgb_rle_2frame.dcm", "SC_rgb_jpeg_dcmtk.dcm", "image_dfl.dcm", "rtdose.dcm")]
+    changed = {"PhotometricInterpretation", "PlanarConfiguration", "PixelData", "LossyImageCompression"}
+    for file in (*files, PIXELS / "emri_small_RLE.dcm"):
+        data, path = kept(web, file)
+        if data.file_meta.TransferSyntaxUID == EXPLICIT:
+            continue
+        wanted = f"application/dicom; transfer-syntax={EXPLICIT}"
+        answer = web.get(path, Accept=wanted)
+        assert answer.status_code == 200, (file.name, answer.text)
+        assert answer.headers["Content-Type"] == wanted
+        got = pydicom.dcmread(BytesIO(answer.content))
+        assert got.file_meta.TransferSyntaxUID == EXPLICIT and got.SOPInstanceUID == data.SOPInstanceUID
+        assert len(got.PixelData) % 2 == 0
+        if file.name == "SC_rgb_jpeg_dcmtk.dcm":
+            assert got.PhotometricInterpretation in ("RGB", "YBR_FULL") and got.LossyImageCompression == "01"
+            assert abs(got.pixel_array.astype(int) - data.pixel_array).max() <= 1
+        else:
+            assert (got.pixel_array == data.pixel_array).all(), file.name
+        for element in data:
+            if element.tag.element and element.keyword not in changed and element.tag.group < 0x7FE0:
+                assert got[element.tag].value == element.value, (file.name, element.tag)
+        accept = f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}'
+        ((head, content),) = parts(web.get(path, Accept=accept))
+        assert content == answer.content and EXPLICIT.encode() in head
+        assert web.get(path, Accept=wanted, If_None_Match=answer.headers["ETag"]).status_code == 304
+        untouched = pydicom.dcmread(BytesIO(web.get(path, Accept="application/dicom; transfer-syntax=*").content))
+        assert untouched.file_meta.TransferSyntaxUID == data.file_meta.TransferSyntaxUID
+        assert untouched.PixelData == data.PixelData
+    report, path = kept(web, OBJECTS / "test-SR.dcm")
+    got = pydicom.dcmread(BytesIO(web.get(path, Accept=f"application/dicom; transfer-syntax={EXPLICIT}").content))
+    assert got.ContentSequence == report.ContentSequence
+
+
 def test_lossy_images_are_shown(web):
     for name in ("JPEG-lossy.dcm", "SC_rgb_small_odd_jpeg.dcm", "dx_image.dcm", "JPEGLSNearLossless_16.dcm"):
         data, path = kept(web, PIXELS / name)
