@@ -226,14 +226,12 @@ pub(super) fn undecodable(error: NoFrame) -> Refusal {
         DecodeError::Late => StatusCode::GATEWAY_TIMEOUT,
         DecodeError::Busy | DecodeError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
-    Refusal::new(status, sentence(error.message()))
-}
-
-fn sentence(why: Message) -> Message {
-    say!(
+    let why = say!(
         "画像を返せません：{why}。",
-        "The image cannot be given: {why}."
-    )
+        "The image cannot be given: {why}.";
+        why = error.message()
+    );
+    Refusal::new(status, why)
 }
 
 fn no_image() -> Message {

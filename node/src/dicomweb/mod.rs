@@ -51,7 +51,7 @@ use self::server::Peer;
 use self::trail::Trail;
 use self::turns::Turns;
 use crate::audit::Audit;
-use crate::audit::event::Who;
+use crate::audit::event::{Alert, Who};
 use crate::entities::Scope;
 use crate::index::holdings::Holdings;
 use crate::pixels::Decoders;
@@ -212,17 +212,7 @@ impl Web {
             let page = access::pages(&self.access, &visit).await;
             return page.ok_or_else(Refusal::not_found);
         }
-        let visitor = self.visitor(&head.headers, &base, peer);
-        let Some(visitor) = visitor else {
-            if head.headers.contains_key(AUTHORIZATION) {
-                self.trail.stranger(peer.address);
-            }
-            return Err(Refusal::unauthorized());
-        };
-        let ambient = visitor.way == Way::Session;
-        if changes && !may_change(&head.headers, &base, ambient) {
-            return Err(Refusal::forbidden(foreign_page()));
-        }
+        let visitor = self.admitted(&head.headers, &base, peer, changes)?;
         let resource = Resource::parse(path).map_err(|error| match error {
             RouteError::Unknown => Refusal::not_found(),
             RouteError::Malformed => Refusal::bad_request(bad_path()),
@@ -237,9 +227,18 @@ impl Web {
             scope,
             by: trail::person(&visitor.name, peer.address),
         };
-        let heard = self
-            .trail
-            .heard(&asked, head.uri.query().unwrap_or_default());
+        self.heard(asked, head.uri.query().unwrap_or_default(), incoming)
+            .await
+    }
+
+    /// Answers, and tells the audit trail.
+    async fn heard(
+        &self,
+        asked: Asked,
+        query: &str,
+        incoming: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
+        let heard = self.trail.heard(&asked, query);
         let answer = self.dicom(asked, incoming).await;
         if let Some(heard) = heard {
             let status = match &answer {
@@ -249,6 +248,32 @@ impl Web {
             tokio::task::block_in_place(|| self.trail.answered(heard, &self.holdings, status));
         }
         answer
+    }
+
+    /// Who asks, when they may.
+    fn admitted(
+        &self,
+        headers: &HeaderMap,
+        base: &Base,
+        peer: Peer,
+        changes: bool,
+    ) -> Result<Visitor, Refusal> {
+        let Some(visitor) = self.visitor(headers, base, peer) else {
+            // A session that is over is nothing to tell.
+            if headers.contains_key(AUTHORIZATION) {
+                self.trail.stranger(peer.address);
+            }
+            return Err(Refusal::unauthorized());
+        };
+        let ambient = visitor.way == Way::Session;
+        if changes && !may_change(headers, base, ambient) {
+            let by = trail::person(&visitor.name, peer.address);
+            let about = "a change that another page wanted was refused";
+            self.trail
+                .refused(Alert::RestrictedFunction, Some(by), about);
+            return Err(Refusal::forbidden(foreign_page()));
+        }
+        Ok(visitor)
     }
 
     /// What an answer may hold: what the visitor may see, narrowed to the domain in the address.
