@@ -64,8 +64,12 @@ struct Label {
 }
 
 /// The label of what is kept as `kept` (a media type and transfer syntax) for a client that takes these ranges; none
-/// when it takes nothing of that kind. `one` says that there is one part. What has a transfer syntax can be decoded.
-fn label(ranges: &[MediaType], kept: (&str, Option<&str>), one: bool) -> Option<Label> {
+/// when it takes nothing of that kind. `one` says that there is one part, `decodes` that it may be decoded.
+fn label(
+    ranges: &[MediaType],
+    kept: (&str, Option<&str>),
+    (one, decodes): (bool, bool),
+) -> Option<Label> {
     let (kind, syntax) = kept;
     ranges.iter().find_map(|range| {
         let multipart = range.takes("multipart/related");
@@ -88,7 +92,7 @@ fn label(ranges: &[MediaType], kept: (&str, Option<&str>), one: bool) -> Option<
             (kind, false)
         } else if inner.takes(OCTETS) && takes_syntax(is_plain) {
             (OCTETS, false)
-        } else if inner.takes(OCTETS) && is_decoded {
+        } else if decodes && inner.takes(OCTETS) && is_decoded {
             (OCTETS, true)
         } else {
             return None;
@@ -154,7 +158,8 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let kept = match &asked.resource.what {
         What::Frames(numbers) => {
             let (kind, syntax) = (kind_of(&headed.syntax), kept_syntax(&headed.syntax));
-            let label = label(&asked.accepts(), (kind, Some(&syntax)), numbers.len() == 1);
+            let form = (numbers.len() == 1, true);
+            let label = label(&asked.accepts(), (kind, Some(&syntax)), form);
             let parts = match &label {
                 Some(label) if label.decoded => None,
                 Some(_) | None => kept_frames(&mut headed, numbers, &at)?,
@@ -181,12 +186,8 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
         syntax,
         swap,
     } = kept;
-    let label = label(
-        &asked.accepts(),
-        (&kind, syntax.as_deref()),
-        parts.len() == 1,
-    )
-    .filter(|label| !label.decoded);
+    let form = (parts.len() == 1, false);
+    let label = label(&asked.accepts(), (&kind, syntax.as_deref()), form);
     let label =
         label.ok_or_else(|| Refusal::not_acceptable(wrong_form(&kind, syntax.as_deref())))?;
     let tag = entity_tag(&instance, label.multipart);
@@ -408,12 +409,12 @@ mod tests {
         let rle = ("image/dicom-rle", Some("1.2.840.10008.1.2.5"));
         let native = (OCTETS, Some("1.2.840.10008.1.2.1"));
         let of = |accept: &str, kept, one| {
-            let label = label(&accepted(accept), kept, one);
+            let label = label(&accepted(accept), kept, (one, true));
             label.map(|label| (label.multipart, label.kind))
         };
         let octets = |multipart| Some((multipart, OCTETS.to_owned()));
         let is_decoded = |accept: &str| {
-            let label = label(&accepted(accept), rle, true);
+            let label = label(&accepted(accept), rle, (true, true));
             label.is_some_and(|label| label.decoded)
         };
         let viewer = "multipart/related; type=application/octet-stream; transfer-syntax=*";
@@ -423,6 +424,12 @@ mod tests {
         assert_eq!(of(uncompressed, native, true), octets(true));
         assert_eq!(of(uncompressed, rle, true), octets(true));
         assert!(is_decoded(uncompressed) && is_decoded(OCTETS));
+        let of_value = label(
+            &accepted("application/octet-stream, */*"),
+            rle,
+            (true, false),
+        );
+        assert!(of_value.is_some_and(|label| !label.decoded && label.kind == rle.0));
         let explicit =
             "multipart/related; type=application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1";
         assert!(is_decoded(explicit) && !is_decoded(viewer) && !is_decoded("*/*"));
