@@ -567,8 +567,8 @@ def test_frames_are_given_as_they_are_kept(web, named):
     assert both.content.index(pieces[1]) < both.content.index(pieces[0])
     assert b"transfer-syntax=1.2.840.10008.1.2.5" in both.content
     assert frames(named[2], 2, "image/dicom-rle").content == pieces[1]
-    uncompressed = frames(named[2], 1, 'multipart/related; type="application/octet-stream"')
-    assert uncompressed.status_code == 406 and "transfer-syntax=*" in uncompressed.text
+    other = frames(named[2], 1, "multipart/related; type=image/jpeg")
+    assert other.status_code == 406 and "transfer-syntax=*" in other.text
     for numbers, status_code in (("3", 404), ("0", 400), ("x", 400)):
         assert frames(named[2], numbers, viewer).status_code == status_code
     assert frames(named[3], 1, viewer).status_code == 404
@@ -589,8 +589,7 @@ def test_a_document_is_rendered_as_it_is(web, named):
         assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/pdf", accept
         assert answer.content.startswith(b"%PDF-1.4 ")
     assert rendered(named[3], "image/png").status_code == 406
-    image = rendered(named[0], browser)
-    assert image.status_code == 501 and "transfer-syntax=*" in image.text
+    assert rendered(named[0], "application/pdf").status_code == 406
 
 
 def test_one_patient_id_of_two_issuers_is_two_people(web, named):

@@ -264,7 +264,9 @@ impl Subject {
         Subject::named(&Attributes::of(header), header.study().as_str())
     }
 
-    fn named(attributes: &Attributes, study: &str) -> Subject {
+    /// The patient and study that these attributes name, without instances.
+    #[must_use]
+    pub fn named(attributes: &Attributes, study: &str) -> Subject {
         Subject {
             patient: Some(Patient::of(attributes)),
             name: attributes.name(tags::PATIENT_NAME).to_value(),

@@ -16,6 +16,7 @@ pub mod event;
 mod message;
 mod participants;
 pub mod queries;
+pub mod rate;
 pub mod records;
 mod sender;
 mod spool;

@@ -1,4 +1,5 @@
-//! WADO-RS: frames and long values of one instance, as they are kept (PS3.18 sections 10.4.1.1.5 and 10.4.1.1.6).
+//! WADO-RS: frames and long values of one instance, as they are kept (PS3.18 sections 10.4.1.1.5 and 10.4.1.1.6); frames
+//! for who takes them uncompressed only go through a decoder.
 
 use std::io::{self, Write as _};
 
@@ -7,15 +8,19 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 
 use super::answer::{Answer, Refusal, set};
 use super::body::{Body, Pipe};
+use super::decoding::{Decoding, Made, undecodable};
 use super::find::selection;
+use super::headed::Headed;
+use super::image::Frames;
 use super::media::MediaType;
 use super::ranges::{self, Plain, RangeError, Ranges};
-use super::retrieve::{OpenObject, boundary, entity_tag, is_known, lost, open, unchanged};
+use super::retrieve::{boundary, content_tag, entity_tag, is_known, open, unchanged};
 use super::route::What;
 use super::turns::{Turn, blocking};
 use super::{Asked, Web};
+use crate::dicom::dataset::Bounds;
 use crate::dicom::scanner::{Encoding, TransferSyntax};
-use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
+use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::index::holdings::{Holdings, Instance};
 use crate::say;
 
@@ -54,11 +59,17 @@ struct Label {
     kind: String,
     /// The transfer syntax of frames.
     syntax: Option<String>,
+    /// They are decoded: the client takes them uncompressed and not as they are kept.
+    decoded: bool,
 }
 
 /// The label of what is kept as `kept` (a media type and transfer syntax) for a client that takes these ranges; none
-/// when it takes nothing of that kind. `one` says that there is one part.
-fn label(ranges: &[MediaType], kept: (&str, Option<&str>), one: bool) -> Option<Label> {
+/// when it takes nothing of that kind. `one` says that there is one part, `decodes` that it may be decoded.
+fn label(
+    ranges: &[MediaType],
+    kept: (&str, Option<&str>),
+    (one, decodes): (bool, bool),
+) -> Option<Label> {
     let (kind, syntax) = kept;
     ranges.iter().find_map(|range| {
         let multipart = range.takes("multipart/related");
@@ -76,10 +87,13 @@ fn label(ranges: &[MediaType], kept: (&str, Option<&str>), one: bool) -> Option<
             Some(wanted) => syntax.is_none_or(|syntax| syntax == wanted),
             None => by_default,
         };
-        let kind = if inner.takes(kind) && takes_syntax(true) {
-            kind
+        let is_decoded = wanted.is_none_or(|wanted| wanted == EXPLICIT_VR_LITTLE_ENDIAN.as_str());
+        let (kind, decoded) = if inner.takes(kind) && takes_syntax(true) {
+            (kind, false)
         } else if inner.takes(OCTETS) && takes_syntax(is_plain) {
-            OCTETS
+            (OCTETS, false)
+        } else if decodes && inner.takes(OCTETS) && is_decoded {
+            (OCTETS, true)
         } else {
             return None;
         };
@@ -87,6 +101,7 @@ fn label(ranges: &[MediaType], kept: (&str, Option<&str>), one: bool) -> Option<
             multipart,
             kind: kind.to_owned(),
             syntax: syntax.map(str::to_owned),
+            decoded,
         })
     })
 }
@@ -106,6 +121,7 @@ struct Prepared {
 enum Found {
     Unchanged(String),
     Parts(Box<Prepared>, String),
+    Decoded(Box<Decoding>),
 }
 
 impl Web {
@@ -116,65 +132,64 @@ impl Web {
         match blocking(move || prepare(holdings, &asked)).await? {
             Found::Unchanged(tag) => Ok(unchanged(&tag)),
             Found::Parts(prepared, tag) => Ok(prepared.streamed(&tag, turn)),
+            Found::Decoded(decoding) => {
+                // Others may read while this waits for a decoder.
+                drop(turn);
+                self.decoded(*decoding).await
+            }
         }
     }
+}
+
+/// What is asked of an object: bytes of each part with where it can be had, the media type and transfer syntax in which
+/// they are kept, and how its numbers are turned around.
+struct Kept {
+    parts: Vec<(Ranges, String)>,
+    kind: String,
+    syntax: Option<String>,
+    swap: usize,
 }
 
 fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let found = holdings.instances(&asked.scope, &selection(&asked.resource.place));
     let instance = found.into_iter().next().ok_or_else(Refusal::not_found)?;
-    let opened = open(&holdings, &instance).map_err(|error| lost(&error))?;
-    let OpenObject { head, data_set } = opened.ok_or_else(Refusal::not_found)?;
-    let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
-    let syntax = TransferSyntax::from(syntax.map_err(|_| Refusal::failed())?);
-    let encoding = syntax.encoding();
-    let mut plain = Plain::new(data_set, encoding);
-    let header = plain.header(encoding);
-    let header = header.map_err(|error| unfit(&RangeError::from(error)))?;
+    let mut headed = Headed::read(&holdings, &instance, &Bounds::IMAGE)?;
     let at = address(asked, &instance);
-    let kept_kind = kind_of(&syntax);
-    // Native pixels are given in little endian, whatever they are kept as.
-    let own_syntax = match syntax.has_native_pixels() {
-        true => EXPLICIT_VR_LITTLE_ENDIAN,
-        false => syntax.uid().clone(),
-    };
-    let own_syntax = own_syntax.as_str();
-    let (parts, kept, swap) = match &asked.resource.what {
+    let kept = match &asked.resource.what {
         What::Frames(numbers) => {
-            let found = ranges::frames(&mut plain, &header, Some(numbers));
-            let found = found.map_err(|error| unfit(&error))?.into_iter();
-            let named = found
-                .zip(numbers)
-                .map(|(ranges, number)| (ranges, format!("{at}/frames/{number}")));
-            let swap = ranges::swap_width(&header, encoding);
-            (
-                named.collect(),
-                (kept_kind.to_owned(), Some(own_syntax)),
-                swap,
-            )
-        }
-        What::Bulk(path) => {
-            let place = path.join("/");
-            let here = format!("{at}/bulkdata/{place}");
-            match ranges::named(&place).ok_or_else(Refusal::not_found)? {
-                (offset, Some(length)) => {
-                    let ranges = vec![ranges::Range { offset, length }];
-                    let kind = ranges::document_type(&header).unwrap_or_else(|| OCTETS.to_owned());
-                    (vec![(ranges, here)], (kind, None), 1)
+            let (kind, syntax) = (kind_of(&headed.syntax), kept_syntax(&headed.syntax));
+            let form = (numbers.len() == 1, true);
+            let label = label(&asked.accepts(), (kind, Some(&syntax)), form);
+            let parts = match &label {
+                Some(label) if label.decoded => None,
+                Some(_) | None => kept_frames(&mut headed, numbers, &at)?,
+            };
+            match (parts, label) {
+                (Some(parts), _) => Kept {
+                    parts,
+                    kind: kind.to_owned(),
+                    syntax: Some(syntax),
+                    swap: ranges::swap_width(&headed.header, headed.encoding()),
+                },
+                (None, Some(label)) if label.kind == OCTETS => {
+                    return decoded(asked, (&holdings, &instance), headed, (numbers, label));
                 }
-                (_, None) => {
-                    let found = ranges::frames(&mut plain, &header, None);
-                    let found = found.map_err(|error| unfit(&error))?.into_iter();
-                    let parts = found.map(|ranges| (ranges, here.clone())).collect();
-                    (parts, (kept_kind.to_owned(), Some(own_syntax)), 1)
-                }
+                (None, _) => return Err(Refusal::not_acceptable(wrong_form(kind, Some(&syntax)))),
             }
         }
+        What::Bulk(path) => kept_value(&mut headed, &path.join("/"), &at)?,
         _ => return Err(Refusal::not_found()),
     };
-    let parts: Vec<(Ranges, String)> = parts;
-    let label = label(&asked.accepts(), (&kept.0, kept.1), parts.len() == 1);
-    let label = label.ok_or_else(|| Refusal::not_acceptable(wrong_form(&kept.0, kept.1)))?;
+    let Kept {
+        parts,
+        kind,
+        syntax,
+        swap,
+    } = kept;
+    let form = (parts.len() == 1, false);
+    let label = label(&asked.accepts(), (&kind, syntax.as_deref()), form);
+    let label =
+        label.ok_or_else(|| Refusal::not_acceptable(wrong_form(&kind, syntax.as_deref())))?;
     let tag = entity_tag(&instance, label.multipart);
     if is_known(asked, &tag) {
         return Ok(Found::Unchanged(tag));
@@ -182,13 +197,86 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let prepared = Prepared {
         holdings,
         instance,
-        encoding,
+        encoding: headed.encoding(),
         parts,
         swap,
         label,
         boundary: boundary(),
     };
     Ok(Found::Parts(Box::new(prepared), tag))
+}
+
+/// Frames that are given decoded.
+fn decoded(
+    asked: &Asked,
+    (holdings, instance): (&Holdings, &Instance),
+    headed: Headed,
+    (numbers, label): (&[u32], Label),
+) -> Result<Found, Refusal> {
+    let tag = content_tag(instance, if label.multipart { "dm" } else { "ds" });
+    if is_known(asked, &tag) {
+        return Ok(Found::Unchanged(tag));
+    }
+    let frames = Frames::find((holdings, instance), headed, numbers).map_err(undecodable)?;
+    Ok(Found::Decoded(Box::new(Decoding {
+        frames,
+        made: Made::Samples,
+        object: None,
+        multipart: label.multipart,
+        at: address(asked, instance),
+        tag,
+        warning: None,
+    })))
+}
+
+/// Frames as they are kept; none when they begin inside of bytes, as decoded ones do not.
+fn kept_frames(
+    headed: &mut Headed,
+    numbers: &[u32],
+    at: &str,
+) -> Result<Option<Vec<(Ranges, String)>>, Refusal> {
+    let found = match ranges::frames(&mut headed.plain, &headed.header, Some(numbers)) {
+        Err(RangeError::InsideByte) => return Ok(None),
+        found => found.map_err(|error| unfit(&error))?,
+    };
+    let named = found.into_iter().zip(numbers);
+    let named = named.map(|(ranges, number)| (ranges, format!("{at}/frames/{number}")));
+    Ok(Some(named.collect()))
+}
+
+/// A long value, by its place.
+fn kept_value(headed: &mut Headed, place: &str, at: &str) -> Result<Kept, Refusal> {
+    let here = format!("{at}/bulkdata/{place}");
+    match ranges::named(place).ok_or_else(Refusal::not_found)? {
+        (offset, Some(length)) => {
+            let kind = ranges::document_type(&headed.header);
+            Ok(Kept {
+                parts: vec![(vec![ranges::Range { offset, length }], here)],
+                kind: kind.unwrap_or_else(|| OCTETS.to_owned()),
+                syntax: None,
+                swap: 1,
+            })
+        }
+        (_, None) => {
+            let found = ranges::frames(&mut headed.plain, &headed.header, None);
+            let found = found.map_err(|error| unfit(&error))?.into_iter();
+            Ok(Kept {
+                parts: found.map(|ranges| (ranges, here.clone())).collect(),
+                kind: kind_of(&headed.syntax).to_owned(),
+                syntax: Some(kept_syntax(&headed.syntax)),
+                swap: 1,
+            })
+        }
+    }
+}
+
+/// The transfer syntax in which frames are given as they are kept: native pixels in little endian, whatever they are
+/// kept as.
+fn kept_syntax(syntax: &TransferSyntax) -> String {
+    match syntax.has_native_pixels() {
+        true => EXPLICIT_VR_LITTLE_ENDIAN.as_str().to_owned(),
+        false => syntax.uid().as_str().to_owned(),
+    }
 }
 
 /// Where an instance can be had.
@@ -321,16 +409,30 @@ mod tests {
         let rle = ("image/dicom-rle", Some("1.2.840.10008.1.2.5"));
         let native = (OCTETS, Some("1.2.840.10008.1.2.1"));
         let of = |accept: &str, kept, one| {
-            let label = label(&accepted(accept), kept, one);
+            let label = label(&accepted(accept), kept, (one, true));
             label.map(|label| (label.multipart, label.kind))
         };
         let octets = |multipart| Some((multipart, OCTETS.to_owned()));
+        let is_decoded = |accept: &str| {
+            let label = label(&accepted(accept), rle, (true, true));
+            label.is_some_and(|label| label.decoded)
+        };
         let viewer = "multipart/related; type=application/octet-stream; transfer-syntax=*";
         assert_eq!(of(viewer, rle, true), octets(true));
         assert_eq!(of(viewer, native, false), octets(true));
         let uncompressed = "multipart/related; type=\"application/octet-stream\"";
         assert_eq!(of(uncompressed, native, true), octets(true));
-        assert_eq!(of(uncompressed, rle, true), None);
+        assert_eq!(of(uncompressed, rle, true), octets(true));
+        assert!(is_decoded(uncompressed) && is_decoded(OCTETS));
+        let of_value = label(
+            &accepted("application/octet-stream, */*"),
+            rle,
+            (true, false),
+        );
+        assert!(of_value.is_some_and(|label| !label.decoded && label.kind == rle.0));
+        let explicit =
+            "multipart/related; type=application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1";
+        assert!(is_decoded(explicit) && !is_decoded(viewer) && !is_decoded("*/*"));
         let kept = Some((true, "image/dicom-rle".to_owned()));
         assert_eq!(
             of("multipart/related; type=image/dicom-rle", rle, true),

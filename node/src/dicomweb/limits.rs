@@ -24,7 +24,13 @@ pub(super) const GOODBYE_TIME: Duration = Duration::from_secs(2);
 /// Answers that are read from sealed objects at once. Each holds about 3 MiB: an opened object's two pieces and
 /// what waits in its pipe.
 pub(super) const READERS: usize = 24;
-/// How long a request waits for its turn to read or to store.
+/// Requests that have frames decoded or wait for that. Each holds a header, of some KiB or, with many frames, some MiB. A
+/// browser asks six at a time.
+pub(super) const DECODERS_WAITED_FOR: usize = 32;
+/// MiB of compressed and decoded frames that are held at once: a large radiograph, or a hundred slices. A frame
+/// that needs more is decoded when no other is.
+pub(super) const DECODED_MIB: u32 = 128;
+/// How long a request waits for its turn to read, to store or to decode.
 pub(super) const TURN_TIME: Duration = Duration::from_secs(30);
 /// Bytes of one piece of a streamed answer.
 pub(super) const PIECE: usize = 256 * 1024;

@@ -4,15 +4,19 @@
 pub mod access;
 mod answer;
 mod body;
+mod decoding;
 mod domains;
 mod find;
 mod frames;
+mod headed;
+mod image;
 mod limits;
 pub mod media;
 pub mod multipart;
 mod opening;
 mod origin;
 mod page;
+mod pictures;
 pub mod query;
 mod ranges;
 mod rendered;
@@ -23,6 +27,8 @@ mod server;
 mod store;
 mod stow_answer;
 mod stream;
+mod trail;
+mod transcoded;
 mod turns;
 mod ups;
 mod viewer;
@@ -44,9 +50,13 @@ use self::origin::{Base, may_change};
 use self::query::Query;
 use self::route::{ROOT, Resource, RouteError, What};
 use self::server::Peer;
+use self::trail::Trail;
 use self::turns::Turns;
+use crate::audit::Audit;
+use crate::audit::event::{Alert, Who};
 use crate::entities::Scope;
 use crate::index::holdings::Holdings;
+use crate::pixels::Decoders;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
@@ -70,6 +80,8 @@ pub struct Web {
     turns: Turns,
     worklist: Worklist,
     viewer: Viewer,
+    decoders: Decoders,
+    trail: Arc<Trail>,
 }
 
 /// One request, looked at.
@@ -81,6 +93,8 @@ struct Asked {
     resource: Resource,
     /// What the answer may hold.
     scope: Scope,
+    /// Who asks.
+    by: Who,
 }
 
 impl Asked {
@@ -110,7 +124,7 @@ impl Web {
         access: Access,
         hosts: Hosts,
         ports: &Ports,
-        intake: Arc<StudyIntake>,
+        (intake, decoders, audit): (Arc<StudyIntake>, Decoders, Audit),
         (worklist, viewer): (Worklist, Viewer),
     ) -> Web {
         Web {
@@ -123,6 +137,8 @@ impl Web {
             turns: Turns::default(),
             worklist,
             viewer,
+            decoders,
+            trail: Arc::new(Trail::new(audit)),
         }
     }
 
@@ -200,17 +216,13 @@ impl Web {
                 headers: &head.headers,
                 base: &base,
                 peer: peer.address,
+                trail: &self.trail,
                 form: form(changes, incoming).await?,
             };
             let page = access::pages(&self.access, &visit).await;
             return page.ok_or_else(Refusal::not_found);
         }
-        let visitor = self.visitor(&head.headers, &base, peer);
-        let visitor = visitor.ok_or_else(Refusal::unauthorized)?;
-        let ambient = visitor.way == Way::Session;
-        if changes && !may_change(&head.headers, &base, ambient) {
-            return Err(Refusal::forbidden(foreign_page()));
-        }
+        let visitor = self.admitted(&head.headers, &base, peer, changes)?;
         if let Some(path) = ups::Path::parse(path) {
             let asking = ups::Asking::new(head, base, (query, path, visitor));
             return self.worklist(asking, incoming).await;
@@ -227,8 +239,55 @@ impl Web {
             query,
             resource,
             scope,
+            by: trail::person(&visitor.name, peer.address),
         };
-        self.dicom(asked, incoming).await
+        self.heard(asked, head.uri.query().unwrap_or_default(), incoming)
+            .await
+    }
+
+    /// Answers, and tells the audit trail.
+    async fn heard(
+        &self,
+        asked: Asked,
+        query: &str,
+        incoming: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
+        let heard = self.trail.heard(&asked, query);
+        let answer = self.dicom(asked, incoming).await;
+        if let Some(heard) = heard {
+            let status = match &answer {
+                Ok(answer) => answer.status(),
+                Err(refusal) => refusal.status,
+            };
+            tokio::task::block_in_place(|| self.trail.answered(heard, &self.holdings, status));
+        }
+        answer
+    }
+
+    /// Who asks, when they may.
+    fn admitted(
+        &self,
+        headers: &HeaderMap,
+        base: &Base,
+        peer: Peer,
+        changes: bool,
+    ) -> Result<Visitor, Refusal> {
+        let Some(visitor) = self.visitor(headers, base, peer) else {
+            // A session that is over is nothing to tell.
+            if headers.contains_key(AUTHORIZATION) {
+                self.trail.stranger(peer.address);
+            }
+            return Err(Refusal::unauthorized());
+        };
+        let ambient = visitor.way == Way::Session;
+        if changes && !may_change(headers, base, ambient) {
+            let by = trail::person(&visitor.name, peer.address);
+            let about = "a change that another page wanted was refused";
+            self.trail
+                .refused(Alert::RestrictedFunction, Some(by), about);
+            return Err(Refusal::forbidden(foreign_page()));
+        }
+        Ok(visitor)
     }
 
     /// What the visitor may see, narrowed to the domain in the address.
@@ -261,12 +320,13 @@ impl Web {
             (&Method::GET, What::Objects) => self.retrieve(asked).await,
             (&Method::GET, What::Metadata) => self.metadata(asked).await,
             (&Method::GET, What::Frames(_) | What::Bulk(_)) => self.parts(asked).await,
-            (&Method::GET, What::Rendered) => self.rendered(asked).await,
+            (&Method::GET, What::Rendered | What::Thumbnail | What::RenderedFrames(_)) => {
+                self.rendered(asked).await
+            }
             (&Method::GET, What::Search(level)) => {
                 let level = *level;
                 self.search(asked, level).await
             }
-            (&Method::GET, _) => Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, not_yet())),
             _ => Err(Refusal::method()),
         }
     }
@@ -353,8 +413,4 @@ fn no_resource(error: RouteError) -> Refusal {
 
 fn bad_form() -> crate::language::Message {
     say!("フォームを読めません。", "The form cannot be read.")
-}
-
-fn not_yet() -> crate::language::Message {
-    say!("この機能はまだ使えません。", "The node cannot do this yet.")
 }

@@ -54,14 +54,14 @@ impl From<io::Error> for RangeError {
 
 /// A data set as it is read: inflated, when it is deflated, and with its position.
 pub(super) struct Plain<'a> {
-    source: Box<dyn Read + 'a>,
+    source: Box<dyn Read + Send + 'a>,
     position: u64,
 }
 
 impl<'a> Plain<'a> {
     /// Reads a data set of this encoding from its first byte.
-    pub(super) fn new(source: impl Read + 'a, encoding: Encoding) -> Plain<'a> {
-        let source: Box<dyn Read + 'a> = match encoding {
+    pub(super) fn new(source: impl Read + Send + 'a, encoding: Encoding) -> Plain<'a> {
+        let source: Box<dyn Read + Send + 'a> = match encoding {
             Encoding::DeflatedExplicitLittle => {
                 Box::new(DeflateDecoder::new(source).take(INFLATED_BYTES_MAX))
             }
@@ -76,12 +76,16 @@ impl<'a> Plain<'a> {
     }
 
     /// Reads what stands before the pixel data; the next byte is the first of its value.
-    pub(super) fn header(&mut self, encoding: Encoding) -> Result<DataSet, ReadError> {
+    pub(super) fn header(
+        &mut self,
+        encoding: Encoding,
+        bounds: &Bounds,
+    ) -> Result<DataSet, ReadError> {
         let inside = match encoding {
             Encoding::DeflatedExplicitLittle => Encoding::ExplicitLittle,
             plain => plain,
         };
-        read(self, inside, &Bounds::HEADER)
+        read(self, inside, bounds)
     }
 
     /// Copies a range that is not before the position to `out`.
@@ -131,7 +135,7 @@ impl Read for Plain<'_> {
 }
 
 /// The pixel data of a header.
-fn pixels(header: &DataSet) -> Option<Bulk> {
+pub(super) fn pixels(header: &DataSet) -> Option<Bulk> {
     let of_pixels = [
         tags::PIXEL_DATA,
         tags::FLOAT_PIXEL_DATA,
@@ -145,7 +149,7 @@ fn pixels(header: &DataSet) -> Option<Bulk> {
 }
 
 /// Number of frames, as the header says.
-fn frame_count(header: &DataSet) -> u32 {
+pub(super) fn frame_count(header: &DataSet) -> u32 {
     let said = header.code(tags::NUMBER_OF_FRAMES).parse();
     said.ok().filter(|count| *count > 0).unwrap_or(1)
 }

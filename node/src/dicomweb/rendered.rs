@@ -1,22 +1,27 @@
-//! `/rendered` of what is no image: a document is given as it is (PS3.18 section 10.4.1.1.3). Pictures of images are made
-//! where frames are decoded; until that is at hand here, asking for one is refused in words.
+//! `/rendered` and `/thumbnail`: a document is given as it is (PS3.18 section 10.4.1.1.3), of an image there are pictures
+//! (`pictures`).
 
 use std::io;
 
 use dicom_dictionary_std::tags;
+use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-use http::{Response, StatusCode};
 
 use super::answer::{Answer, Refusal, set};
 use super::body::Body;
+use super::decoding::{Decoding, Made, undecodable};
 use super::find::selection;
+use super::frames::address;
+use super::headed::Headed;
+use super::image::Frames;
+use super::pictures::{Wanted, candidates, numbers};
 use super::ranges::{Plain, Range, document_type};
-use super::retrieve::{OpenObject, entity_tag, is_known, lost, open, unchanged};
+use super::retrieve::{entity_tag, is_known, open, unchanged};
+use super::route::What;
 use super::turns::blocking;
 use super::{Asked, Web};
-use crate::dicom::dataset::{DataSet, Value};
-use crate::dicom::scanner::{Encoding, TransferSyntax};
-use crate::dicom::uid::Uid;
+use crate::dicom::dataset::{Bounds, DataSet, Value};
+use crate::dicom::scanner::Encoding;
 use crate::index::holdings::{Holdings, Instance};
 use crate::say;
 
@@ -38,16 +43,22 @@ enum Content {
 enum Found {
     Unchanged(String),
     Document(Box<Prepared>, String),
+    Pictures(Box<Decoding>),
 }
 
 impl Web {
-    /// Answers with the document in an instance.
+    /// Answers with the document in an instance, or with pictures of frames.
     pub(super) async fn rendered(&self, asked: Asked) -> Result<Answer, Refusal> {
         let turn = self.turns.to_read().await?;
         let holdings = self.holdings.clone();
         let (prepared, tag) = match blocking(move || prepare(holdings, &asked)).await? {
             Found::Unchanged(tag) => return Ok(unchanged(&tag)),
             Found::Document(prepared, tag) => (prepared, tag),
+            Found::Pictures(decoding) => {
+                // Others may read while this waits for a decoder.
+                drop(turn);
+                return self.decoded(*decoding).await;
+            }
         };
         let (body, mut pipe) = Body::piped();
         let mut answer = Response::new(body);
@@ -66,23 +77,56 @@ impl Web {
 }
 
 fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
+    let one = asked.resource.place.instance.is_some();
     let objects = holdings.instances(&asked.scope, &selection(&asked.resource.place));
-    let instance = objects.into_iter().next().ok_or_else(Refusal::not_found)?;
-    let opened = open(&holdings, &instance).map_err(|error| lost(&error))?;
-    let OpenObject { head, data_set } = opened.ok_or_else(Refusal::not_found)?;
-    let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
-    let encoding = TransferSyntax::from(syntax.map_err(|_| Refusal::failed())?).encoding();
-    let header = Plain::new(data_set, encoding).header(encoding);
-    let header = header.map_err(|error| {
-        tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");
-        Refusal::failed()
-    })?;
-    let is_one = asked.resource.place.instance.is_some();
-    let document = content(&header)
-        .filter(|_| is_one)
-        .zip(document_type(&header));
-    let (content, kind) =
-        document.ok_or_else(|| Refusal::new(StatusCode::NOT_IMPLEMENTED, no_pictures()))?;
+    let mut refusal = Refusal::not_found();
+    for instance in candidates(objects, one) {
+        let headed = Headed::read(&holdings, &instance, &Bounds::IMAGE)?;
+        if asked.resource.what == What::Rendered && one {
+            let document = content(&headed.header).zip(document_type(&headed.header));
+            if let Some(document) = document {
+                let encoding = headed.encoding();
+                return document_of(asked, (holdings, instance), encoding, document);
+            }
+        }
+        let numbers = numbers(&asked.resource.what, &headed.header);
+        match Frames::find((&holdings, &instance), headed, &numbers) {
+            Ok(frames) => return pictures_of(asked, &instance, frames, &numbers),
+            // Another series may have an image.
+            Err(error) => refusal = undecodable(error),
+        }
+    }
+    Err(refusal)
+}
+
+fn pictures_of(
+    asked: &Asked,
+    instance: &Instance,
+    frames: Frames,
+    numbers: &[u32],
+) -> Result<Found, Refusal> {
+    let wanted = Wanted::read(asked, numbers.len())?;
+    let tag = wanted.tag(instance, numbers);
+    if is_known(asked, &tag) {
+        return Ok(Found::Unchanged(tag));
+    }
+    Ok(Found::Pictures(Box::new(Decoding {
+        frames,
+        made: Made::Picture(wanted.rendering),
+        object: None,
+        multipart: wanted.multipart,
+        at: address(asked, instance),
+        tag,
+        warning: wanted.warning,
+    })))
+}
+
+fn document_of(
+    asked: &Asked,
+    (holdings, instance): (Holdings, Instance),
+    encoding: Encoding,
+    (content, kind): (Content, String),
+) -> Result<Found, Refusal> {
     if !asked.accepts().iter().any(|range| range.takes(&kind)) {
         return Err(Refusal::not_acceptable(only(&kind)));
     }
@@ -129,13 +173,6 @@ impl Prepared {
             }
         }
     }
-}
-
-fn no_pictures() -> crate::language::Message {
-    say!(
-        "画像の表示用変換はまだできません。フレームを transfer-syntax=* で取得してください。",
-        "Pictures of images are not made yet. Ask for frames with transfer-syntax=*."
-    )
 }
 
 fn only(kind: &str) -> crate::language::Message {

@@ -12,11 +12,12 @@ use super::body::{Body, Pipe};
 use super::find::selection;
 use super::frames::address;
 use super::media::MediaType;
+use super::transcoded::{Transcoded, transcoded};
 use super::turns::{Turn, blocking};
 use super::{Asked, Web};
 use crate::chance::chance;
 use crate::dicom::part10::file_head;
-use crate::dicom::uid::Uid;
+use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::index::holdings::{Holdings, Instance};
 use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::say;
@@ -93,6 +94,12 @@ impl Web {
         let prepared = match prepared {
             Found::Unchanged(tag) => return Ok(unchanged(&tag)),
             Found::Objects(prepared, tag) => (prepared, tag),
+            Found::Transcoded(Transcoded::Copying(copying)) => return Ok(copying.streamed(turn)),
+            Found::Transcoded(Transcoded::Decoding(decoding)) => {
+                // Others may read while this waits for a decoder.
+                drop(turn);
+                return self.decoded(*decoding).await;
+            }
         };
         Ok(streamed(prepared, turn))
     }
@@ -101,6 +108,7 @@ impl Web {
 enum Found {
     Unchanged(String),
     Objects(Prepared, Option<String>),
+    Transcoded(Transcoded),
 }
 
 fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
@@ -117,7 +125,17 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let multipart = first.multipart;
     let asked_for = objects.len();
     if ways.iter().all(|way| way.syntax.is_some()) {
-        objects = taken(&holdings, objects, &ways)?;
+        let uncompressed = EXPLICIT_VR_LITTLE_ENDIAN;
+        let is_transcoded = one && ways.iter().any(|way| way.takes(uncompressed.as_str()));
+        let instance = objects.first().cloned();
+        objects = match (taken(&holdings, objects, &ways), instance) {
+            (Err(refusal), Some(instance))
+                if refusal.status == StatusCode::NOT_ACCEPTABLE && is_transcoded =>
+            {
+                return in_explicit(asked, (&holdings, &instance), multipart);
+            }
+            (taken, _) => taken?,
+        };
     }
     let (tag, is_known) = match objects.as_slice() {
         [only] if one => {
@@ -145,6 +163,18 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
             };
             Ok(Found::Objects(prepared, tag))
         }
+    }
+}
+
+fn in_explicit(
+    asked: &Asked,
+    (holdings, instance): (&Holdings, &Instance),
+    multipart: bool,
+) -> Result<Found, Refusal> {
+    let transcoded = transcoded((holdings, instance), address(asked, instance), multipart)?;
+    match is_known(asked, transcoded.tag()) {
+        true => Ok(Found::Unchanged(transcoded.tag().to_owned())),
+        false => Ok(Found::Transcoded(transcoded)),
     }
 }
 
@@ -276,8 +306,12 @@ pub(super) fn boundary() -> String {
 
 /// What changes when the answer would. Weak: boundaries differ each time.
 pub(super) fn entity_tag(object: &Instance, multipart: bool) -> String {
+    content_tag(object, if multipart { "m" } else { "s" })
+}
+
+/// The same for something that is made of an object in a form of this name.
+pub(super) fn content_tag(object: &Instance, form: &str) -> String {
     let content = object.content.to_string();
-    let form = if multipart { 'm' } else { 's' };
     format!("W/\"{}{form}\"", content.get(..32).unwrap_or_default())
 }
 

@@ -15,6 +15,7 @@ use super::limits::{PARTS, PIECES, SLOW_AFTER, SLOWEST, STALL_TIME};
 use super::media::MediaType;
 use super::multipart::{Event, Multipart, MultipartError, PartHead};
 use super::stow_answer::{Outcome, Stored};
+use super::trail::Arrivals;
 use super::turns::blocking;
 use super::{Asked, Web, next_frame};
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
@@ -74,9 +75,10 @@ impl Web {
         let (sender, receiver) = mpsc::channel(PIECES);
         let intake = Arc::clone(&self.intake);
         let study = asked.resource.place.study.clone();
+        let arrivals = Arrivals::new(Arc::clone(&self.trail), asked.by.clone());
         let storing = blocking(move || {
             let _turn = turn;
-            Storing::new(&intake, study).run(multipart, receiver)
+            Storing::new(&intake, study, arrivals).run(multipart, receiver)
         });
         let (passed, stored) = tokio::join!(pass_on(incoming, sender), storing);
         let mut outcome = stored?;
@@ -157,6 +159,7 @@ struct Storing<'a> {
     intake: &'a StudyIntake,
     study: Option<Uid>,
     outcome: Outcome,
+    arrivals: Arrivals,
     parts: usize,
     part: Option<Part<'a>>,
 }
@@ -175,11 +178,12 @@ struct Arriving<'a> {
 }
 
 impl<'a> Storing<'a> {
-    fn new(intake: &'a StudyIntake, study: Option<Uid>) -> Storing<'a> {
+    fn new(intake: &'a StudyIntake, study: Option<Uid>, arrivals: Arrivals) -> Storing<'a> {
         Storing {
             intake,
             study,
             outcome: Outcome::default(),
+            arrivals,
             parts: 0,
             part: None,
         }
@@ -232,7 +236,7 @@ impl<'a> Storing<'a> {
             }
             Event::End => {
                 if let Some(part) = self.part.take() {
-                    let stored = part.finish(self.study.as_ref());
+                    let stored = part.finish(self.study.as_ref(), &mut self.arrivals);
                     let name = self.name();
                     self.outcome.note(stored.map_err(|failure| (name, failure)));
                 }
@@ -273,10 +277,10 @@ impl<'a> Part<'a> {
         }
     }
 
-    fn finish(self, study: Option<&Uid>) -> Result<Stored, StoreFailure> {
+    fn finish(self, study: Option<&Uid>, arrivals: &mut Arrivals) -> Result<Stored, StoreFailure> {
         match self {
             Part::Refused(failure) => Err(failure),
-            Part::Arriving(arriving) => arriving.finish(study),
+            Part::Arriving(arriving) => arriving.finish(study, arrivals),
         }
     }
 }
@@ -317,7 +321,7 @@ impl<'a> Arriving<'a> {
         Ok(())
     }
 
-    fn finish(self, study: Option<&Uid>) -> Result<Stored, StoreFailure> {
+    fn finish(self, study: Option<&Uid>, arrivals: &mut Arrivals) -> Result<Stored, StoreFailure> {
         let scanned = self.scanner.finish().map_err(malformed)?;
         let header = &scanned.header;
         if study.is_some_and(|study| study != header.study()) {
@@ -325,6 +329,7 @@ impl<'a> Arriving<'a> {
         }
         let object = self.object.ok_or(MALFORMED)?;
         object.commit()?;
+        arrivals.stored(header);
         Ok(Stored {
             class: header.sop_class().clone(),
             instance: header.sop_instance().clone(),

@@ -5,12 +5,22 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer::Refusal;
-use super::limits::{READERS, STORERS, TURN_TIME};
+use super::limits::{DECODED_MIB, DECODERS_WAITED_FOR, READERS, STORERS, TURN_TIME};
 
 /// The turns.
 pub(super) struct Turns {
     reading: Arc<Semaphore>,
     storing: Arc<Semaphore>,
+    /// Requests that decode, or wait to.
+    decoding: Arc<Semaphore>,
+    /// MiB of frames.
+    frames: Arc<Semaphore>,
+}
+
+/// A turn at decoding, and the memory of its frames.
+pub(super) struct DecodingTurn {
+    _place: Turn,
+    _memory: Turn,
 }
 
 /// One turn, until it is dropped.
@@ -21,6 +31,8 @@ impl Default for Turns {
         Turns {
             reading: Arc::new(Semaphore::new(READERS)),
             storing: Arc::new(Semaphore::new(STORERS)),
+            decoding: Arc::new(Semaphore::new(DECODERS_WAITED_FOR)),
+            frames: Arc::new(Semaphore::new(DECODED_MIB as usize)),
         }
     }
 }
@@ -40,6 +52,25 @@ impl Turns {
     /// As [`Turns::to_read`].
     pub(super) async fn to_store(&self) -> Result<Turn, Refusal> {
         turn(&self.storing).await
+    }
+
+    /// A turn at decoding frames that take so many bytes at a time. What would take more than there are has all of them
+    /// for itself.
+    ///
+    /// # Errors
+    /// When as many wait as may wait, or there is none in time.
+    pub(super) async fn to_decode(&self, bytes: u64) -> Result<DecodingTurn, Refusal> {
+        let place = Arc::clone(&self.decoding).try_acquire_owned();
+        let place = place.map_err(|_| Refusal::busy())?;
+        let wanted = bytes.div_ceil(1 << 20).clamp(1, u64::from(DECODED_MIB));
+        let wanted = u32::try_from(wanted).unwrap_or(DECODED_MIB);
+        let waiting = Arc::clone(&self.frames).acquire_many_owned(wanted);
+        let memory = tokio::time::timeout(TURN_TIME, waiting).await;
+        let memory = memory.ok().and_then(Result::ok).ok_or_else(Refusal::busy)?;
+        Ok(DecodingTurn {
+            _place: place,
+            _memory: memory,
+        })
     }
 }
 

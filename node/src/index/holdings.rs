@@ -18,6 +18,7 @@ use crate::entities::Scope;
 use crate::media::Imports;
 use crate::parcels::{OpenError, OpenedObject};
 use crate::store::{Rows, Store};
+use crate::studies::attributes::Attributes;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
 use crate::studies::study::{Study, StudyObject};
@@ -380,6 +381,12 @@ impl Holdings {
         let wrapped = wrapped.map_err(|error| OpenError::Disk(io::Error::other(error)))?;
         let unwrapped = wrapped.map(|wrapped| self.0.storage.unwrap_content_key(parcel, &wrapped));
         unwrapped.transpose().map_err(OpenError::from)
+    }
+
+    /// What the first object of a study said of it and its patient; none when it is not shown.
+    pub fn attributes(&self, scope: &Scope, uid: &str) -> Option<Attributes> {
+        let entry = self.shown(scope, uid)?;
+        Some(entry.attributes.clone())
     }
 
     /// The study with this UID that is shown: this site's own, or else the first institution's.

@@ -16,6 +16,7 @@ use crate::dicomweb::access::Access;
 use crate::dicomweb::{Web, WebServer};
 use crate::entities::{Entities, Means, title};
 use crate::language::{Explain, Failure};
+use crate::pixels::{Decoders, Plan};
 use crate::runtime::ports::Ports;
 use crate::runtime::start::failed;
 use crate::site::SiteFolder;
@@ -59,7 +60,7 @@ impl Doors {
         let access = access.map_err(|error| failed(&error as &dyn Explain))?;
         let worklist = Worklist::open(store, || keys.storage().duplicate(), ports.site);
         let worklist = worklist.map_err(|error| failed(&error as &dyn Explain))?;
-        let served = (ports, intake, &worklist);
+        let served = (ports, intake, audit, &worklist);
         let web_server = start_web(config, folder, &access, served)?;
         Ok(Doors {
             entities,
@@ -184,19 +185,16 @@ fn start_web(
     config: &Config,
     folder: &SiteFolder,
     access: &Access,
-    (ports, intake, worklist): (&Ports, &Arc<StudyIntake>, &Worklist),
+    (ports, intake, audit, worklist): (&Ports, &Arc<StudyIntake>, &Audit, &Worklist),
 ) -> Result<Option<WebServer>, Failure> {
     let known = access.clone();
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            Web::new(
-                access.clone(),
-                hosts,
-                ports,
-                Arc::clone(intake),
-                (worklist.clone(), Viewer::of(folder.path())),
-            )
+            let decoders = Decoders::new(Plan::this_program());
+            let parts = (Arc::clone(intake), decoders, audit.clone());
+            let pages = (worklist.clone(), Viewer::of(folder.path()));
+            Web::new(access.clone(), hosts, ports, parts, pages)
         })
     };
     config.web.listen.map(start).transpose()

@@ -1,7 +1,6 @@
 //! The audit trail of a running node: what it is opened with, and what it follows.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
 use dokuei_protocol::effect::{SecretChange, Step};
 use dokuei_protocol::log::entry::Entry;
@@ -10,6 +9,7 @@ use dokuei_protocol::service::Service;
 use tokio::runtime::Handle;
 
 use crate::audit::event::{Alert, Event, Kind, Outcome, Subject, Who};
+use crate::audit::rate::{Rate, described};
 use crate::audit::records::Records;
 use crate::audit::{Audit, Source};
 use crate::config::Config;
@@ -74,44 +74,28 @@ pub fn remember(audit: &Audit, ports: &Ports, step: &Step) {
 /// Nodes without leave that called, told to the trail at a bounded rate: whoever can connect can cause them.
 pub struct Strangers {
     audit: Audit,
-    since: Instant,
-    count: u64,
+    rate: Rate,
 }
 
 impl Strangers {
-    /// Alerts of one [`Strangers::WINDOW`]: as many as notices of DICOM connections.
-    const MOST: u64 = 100;
-    const WINDOW: Duration = Duration::from_secs(60);
-
     /// Tells this trail.
     pub fn new(audit: Audit) -> Strangers {
         Strangers {
             audit,
-            since: Instant::now(),
-            count: 0,
+            rate: Rate::default(),
         }
     }
 
     /// One called and was turned away.
     pub fn came(&mut self, from: IpAddr, why: &str) {
-        let mut before = 0;
-        if self.since.elapsed() >= Strangers::WINDOW {
-            before = self.count.saturating_sub(Strangers::MOST);
-            (self.since, self.count) = (Instant::now(), 0);
-        }
-        self.count += 1;
-        if self.count > Strangers::MOST {
+        let Some(before) = self.rate.admits() else {
             return;
-        }
-        let mut description = format!("a node was turned away: {why}");
-        if before > 0 {
-            description.push_str(&format!(" ({before} more before it are not listed)"));
-        }
+        };
         let alert = Kind::Alert {
             what: Alert::NodeAuthentication,
             by: None,
             about: from.to_string(),
-            description,
+            description: described(&format!("a node was turned away: {why}"), before),
         };
         self.audit.note(Event::now(alert).with(Outcome::Minor));
     }

@@ -51,6 +51,19 @@ impl Bounds {
         bulk_from: 1024,
         header_only: true,
     };
+
+    /// Of the header of an object that is to be written anew: like [`Bounds::HEADER`], with every value.
+    pub const WHOLE_HEADER: Bounds = Bounds {
+        bulk_from: u64::MAX,
+        ..Bounds::HEADER
+    };
+
+    /// Of the header of an image that is to be decoded: like [`Bounds::HEADER`], with the tables of its
+    /// values and colours, the longest of which has 65,536 entries of 16 bits.
+    pub const IMAGE: Bounds = Bounds {
+        bulk_from: 128 * 1024,
+        ..Bounds::HEADER
+    };
 }
 
 /// A data set cannot be read.

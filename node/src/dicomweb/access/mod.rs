@@ -50,12 +50,12 @@ pub(super) enum Way {
 /// Somebody who was let in.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
+    /// The name of the account (the person's), the token or the certificate.
+    pub name: String,
     /// How.
     pub way: Way,
     /// What they may see.
     pub scope: Scope,
-    /// The name under which they were let in: of an account, the person's.
-    pub name: String,
     /// Whether they may change workitems.
     pub works: bool,
 }
@@ -251,9 +251,9 @@ impl Access {
             .values()
             .find(|known| known.kind == kind && known.is_proof(proof))?;
         Some(Visitor {
+            name: known.name.clone(),
             way,
             scope: known.scope.clone(),
-            name: known.name.clone(),
             works: known.works(),
         })
     }
@@ -262,10 +262,10 @@ impl Access {
         let name = self.sessions().used(&hash(cookie))?;
         let account = self.named(Kind::Account, &name)?;
         Some(Visitor {
+            name,
             way: Way::Session,
             works: account.works(),
             scope: account.scope,
-            name: account.name,
         })
     }
 

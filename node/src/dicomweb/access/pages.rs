@@ -7,11 +7,13 @@ use zeroize::Zeroizing;
 
 use super::password::{CHARACTERS, is_fit};
 use super::{Access, Credential, Kind, hash, random};
+use crate::audit::event::Outcome;
 use crate::dicomweb::answer::{Answer, Refusal, plain, set};
 use crate::dicomweb::limits::SESSION_LONGEST;
 use crate::dicomweb::origin::Base;
 use crate::dicomweb::page::{Page, STYLE, escaped, language, leads_to, other};
 use crate::dicomweb::query::Query;
+use crate::dicomweb::trail::Trail;
 use crate::language::{Language, Message};
 use crate::say;
 
@@ -30,6 +32,7 @@ pub(in crate::dicomweb) struct Visit<'a> {
     pub headers: &'a HeaderMap,
     pub base: &'a Base,
     pub peer: IpAddr,
+    pub trail: &'a Trail,
     /// The form that was sent.
     pub form: Query,
 }
@@ -120,6 +123,7 @@ async fn log_in(access: &Access, visit: &Visit<'_>) -> Answer {
         }
         Some(false) => {
             access.attempts().failed(name, visit.peer);
+            visit.trail.logged_in(name, visit.peer, Outcome::Minor);
             tracing::warn!(target: "dokuei::web", from = %visit.peer, "a log-in failed");
             let why = say!(
                 "名前かパスワードが違います。",
@@ -173,6 +177,7 @@ async fn keep(access: Access, invitation: Credential, account: Credential) -> Op
 fn begin_session(access: &Access, visit: &Visit<'_>, account: &str) -> Answer {
     let value: Zeroizing<String> = random(32);
     access.sessions().begin(hash(&value), account);
+    visit.trail.logged_in(account, visit.peer, Outcome::Success);
     let age = SESSION_LONGEST.as_secs();
     let mut answer = leads_to(visit.base, visit.next());
     set(
@@ -185,7 +190,10 @@ fn begin_session(access: &Access, visit: &Visit<'_>, account: &str) -> Answer {
 
 fn log_out(access: &Access, visit: &Visit<'_>) -> Answer {
     if let Some(cookie) = cookie(visit.headers, visit.base) {
-        access.sessions().end(&hash(cookie));
+        let account = access.sessions().end(&hash(cookie));
+        if let Some(account) = account {
+            visit.trail.logged_out(&account, visit.peer);
+        }
     }
     let mut answer = leads_to(visit.base, LOG_IN);
     set(&mut answer, SET_COOKIE, &set_cookie(visit.base, "", 0));

@@ -48,9 +48,9 @@ impl Sessions {
         Some(session.account.clone())
     }
 
-    /// Ends one.
-    pub(super) fn end(&mut self, cookie: &[u8; 32]) {
-        self.0.remove(cookie);
+    /// Ends one; whose it was.
+    pub(super) fn end(&mut self, cookie: &[u8; 32]) -> Option<String> {
+        self.0.remove(cookie).map(|session| session.account)
     }
 
     /// Ends those of an account.

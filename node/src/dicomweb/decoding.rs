@@ -1,0 +1,242 @@
+//! Answers for which frames are decoded: one frame after the other goes through a decoder, and out.
+
+use std::io::{self, Write as _};
+
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, WARNING};
+use http::{Response, StatusCode};
+use tokio::runtime::Handle;
+
+use super::Web;
+use super::answer::{Answer, Refusal, set};
+use super::body::{Body, Pipe};
+use super::image::{Frames, NoFrame};
+use super::retrieve::boundary;
+use super::transcoded;
+use super::turns::blocking;
+use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
+use crate::language::{Explain as _, Message};
+use crate::pixels::{DecodeError, Decoders, Image, Rendering};
+use crate::say;
+
+/// What is made of each frame.
+#[derive(Clone, Copy)]
+pub(super) enum Made {
+    /// Its samples, uncompressed.
+    Samples,
+    /// A picture.
+    Picture(Rendering),
+}
+
+/// Frames to be decoded for one answer.
+pub(super) struct Decoding {
+    pub frames: Frames,
+    pub made: Made,
+    /// A file up to its first frame: the answer is all of that file.
+    pub object: Option<Vec<u8>>,
+    /// In one multipart body; else the one frame is the whole body.
+    pub multipart: bool,
+    /// Where the instance can be had.
+    pub at: String,
+    pub tag: String,
+    /// What of the request was not done.
+    pub warning: Option<String>,
+}
+
+impl Web {
+    /// Answers with what decoders make of frames. Once the answer has begun, a frame that cannot be decoded cuts it off.
+    pub(super) async fn decoded(&self, mut decoding: Decoding) -> Result<Answer, Refusal> {
+        let held = self.turns.to_decode(decoding.memory()?).await?;
+        let decoders = self.decoders.clone();
+        let first = move || {
+            let first = decoding.make(0, &decoders).map_err(undecodable)?;
+            Ok((decoding, decoders, first))
+        };
+        let (decoding, decoders, first) = blocking(first).await?;
+        let (body, pipe) = Body::piped();
+        let mut answer = Response::new(body);
+        let boundary = boundary();
+        let kind = decoding.kind();
+        match decoding.multipart {
+            true => {
+                let kind = kind.split(';').next().unwrap_or_default();
+                let kind = format!("multipart/related; type=\"{kind}\"; boundary={boundary}");
+                set(&mut answer, CONTENT_TYPE, &kind);
+            }
+            false => {
+                set(&mut answer, CONTENT_TYPE, &kind);
+                if decoding.object.is_none() {
+                    set(&mut answer, CONTENT_LENGTH, &first.len().to_string());
+                }
+            }
+        }
+        set(&mut answer, CACHE_CONTROL, "private, no-cache");
+        set(&mut answer, ETAG, &decoding.tag);
+        if let Some(warning) = &decoding.warning {
+            set(&mut answer, WARNING, warning);
+        }
+        tokio::task::spawn_blocking(move || {
+            let _held = held;
+            let boundary = decoding.multipart.then_some(boundary);
+            if let Err(error) = decoding.stream(first, &decoders, boundary.as_deref(), pipe) {
+                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
+            }
+        });
+        Ok(answer)
+    }
+}
+
+impl Decoding {
+    /// Most bytes that one frame of it takes in memory here, compressed and decoded.
+    fn memory(&self) -> Result<u64, Refusal> {
+        let image = self.frames.image(0);
+        let image = image.map_err(|error| undecodable(error.into()))?;
+        Ok(self.frames.longest() + self.made_bytes(&image))
+    }
+
+    fn made_bytes(&self, image: &Image) -> u64 {
+        let picture = |rendering: Rendering| match rendering.viewport {
+            Some(viewport) => u64::from(viewport.width) * u64::from(viewport.height),
+            None => image.pixels(),
+        };
+        match self.made {
+            Made::Samples => image.frame_bytes(),
+            Made::Picture(rendering) => 3 * picture(rendering),
+        }
+    }
+
+    /// The media type of what is made.
+    fn kind(&self) -> String {
+        match self.made {
+            _ if self.object.is_some() => transcoded::KIND.to_owned(),
+            Made::Samples => format!(
+                "application/octet-stream; transfer-syntax={}",
+                EXPLICIT_VR_LITTLE_ENDIAN.as_str()
+            ),
+            Made::Picture(rendering) => rendering.format.media_type().to_owned(),
+        }
+    }
+
+    /// Makes what is asked of the frame at this place. Blocks.
+    fn make(&mut self, at: usize, decoders: &Decoders) -> Result<Vec<u8>, NoFrame> {
+        let image = self.frames.image(at)?;
+        let source = self.frames.source(at)?;
+        let made = self.made;
+        let making = async {
+            Ok(match made {
+                Made::Samples => decoders.frame(&image, &source).await?.bytes,
+                Made::Picture(rendering) => {
+                    decoders.render(&image, &source, rendering).await?.bytes
+                }
+            })
+        };
+        Handle::current().block_on(making)
+    }
+
+    fn stream(
+        mut self,
+        first: Vec<u8>,
+        decoders: &Decoders,
+        boundary: Option<&str>,
+        mut pipe: Pipe,
+    ) -> io::Result<()> {
+        if let Some(head) = self.object.take() {
+            return self.stream_object((&head, first), decoders, boundary, pipe);
+        }
+        let Some(boundary) = boundary else {
+            pipe.write_all(&first)?;
+            return pipe.finish();
+        };
+        let mut made = Some(first);
+        for at in 0..self.frames.count() {
+            let bytes = match made.take() {
+                Some(first) => first,
+                None => self.made_now(at, decoders)?,
+            };
+            let (kind, place, length) = (self.kind(), self.place(at), bytes.len());
+            write!(
+                pipe,
+                "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nContent-Location: {place}\r\n\r\n"
+            )?;
+            pipe.write_all(&bytes)?;
+        }
+        write!(pipe, "\r\n--{boundary}--\r\n")?;
+        pipe.finish()
+    }
+
+    fn stream_object(
+        mut self,
+        (head, first): (&[u8], Vec<u8>),
+        decoders: &Decoders,
+        boundary: Option<&str>,
+        mut pipe: Pipe,
+    ) -> io::Result<()> {
+        if let Some(boundary) = boundary {
+            let (kind, place) = (transcoded::KIND, &self.at);
+            write!(
+                pipe,
+                "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Location: {place}\r\n\r\n"
+            )?;
+        }
+        pipe.write_all(head)?;
+        pipe.write_all(&first)?;
+        let mut written = first.len();
+        drop(first);
+        for at in 1..self.frames.count() {
+            let bytes = self.made_now(at, decoders)?;
+            pipe.write_all(&bytes)?;
+            written += bytes.len();
+        }
+        // Values have an even length.
+        pipe.write_all(&[0][..written % 2])?;
+        if let Some(boundary) = boundary {
+            write!(pipe, "\r\n--{boundary}--\r\n")?;
+        }
+        pipe.finish()
+    }
+
+    /// Makes one in an answer that has begun.
+    fn made_now(&mut self, at: usize, decoders: &Decoders) -> io::Result<Vec<u8>> {
+        let made = self.make(at, decoders);
+        made.map_err(|error| io::Error::other(undecodable(error).why.en))
+    }
+
+    fn place(&self, at: usize) -> String {
+        let number = self.frames.number(at).unwrap_or_default();
+        let instance = &self.at;
+        match self.made {
+            Made::Samples => format!("{instance}/frames/{number}"),
+            Made::Picture(_) => format!("{instance}/frames/{number}/rendered"),
+        }
+    }
+}
+
+/// The answer to a request for a frame that is not to be had.
+pub(super) fn undecodable(error: NoFrame) -> Refusal {
+    let error = match error {
+        NoFrame::Refused(refusal) => return refusal,
+        NoFrame::NoImage => return Refusal::not_acceptable(no_image()),
+        NoFrame::Undecodable(error) => error,
+    };
+    let status = match error {
+        DecodeError::Unsupported => StatusCode::NOT_ACCEPTABLE,
+        DecodeError::Description | DecodeError::Damaged => StatusCode::CONFLICT,
+        DecodeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        DecodeError::NoFrame => StatusCode::NOT_FOUND,
+        DecodeError::Ended => StatusCode::INTERNAL_SERVER_ERROR,
+        DecodeError::Late => StatusCode::GATEWAY_TIMEOUT,
+        DecodeError::Busy | DecodeError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let why = say!(
+        "画像を返せません：{why}。",
+        "The image cannot be given: {why}.";
+        why = error.message()
+    );
+    Refusal::new(status, why)
+}
+
+fn no_image() -> Message {
+    say!(
+        "このオブジェクトには画像がありません。内容は metadata で取得してください。",
+        "This object holds no image. What it says is in its metadata."
+    )
+}

@@ -1,0 +1,54 @@
+//! An object whose header was read: what it is, and how its bytes go on.
+
+use super::answer::Refusal;
+use super::decoding::undecodable;
+use super::ranges::Plain;
+use super::retrieve::{OpenObject, lost, open};
+use crate::dicom::dataset::{Bounds, DataSet, ReadError};
+use crate::dicom::scanner::{Encoding, TransferSyntax};
+use crate::dicom::uid::Uid;
+use crate::index::holdings::{Holdings, Instance};
+use crate::pixels::DecodeError;
+
+/// An object up to its pixel data.
+pub(super) struct Headed {
+    pub syntax: TransferSyntax,
+    pub header: DataSet,
+    /// Its next byte is the first of the pixel data.
+    pub plain: Plain<'static>,
+}
+
+impl Headed {
+    /// Opens an object and reads its header.
+    ///
+    /// # Errors
+    /// When its time here is over, or it cannot be read.
+    pub(super) fn read(
+        holdings: &Holdings,
+        instance: &Instance,
+        bounds: &Bounds,
+    ) -> Result<Headed, Refusal> {
+        let opened = open(holdings, instance).map_err(|error| lost(&error))?;
+        let OpenObject { head, data_set } = opened.ok_or_else(Refusal::not_found)?;
+        let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
+        let syntax = TransferSyntax::from(syntax.map_err(|_| Refusal::failed())?);
+        let mut plain = Plain::new(data_set, syntax.encoding());
+        let header = plain.header(syntax.encoding(), bounds);
+        let header = header.map_err(|error| {
+            tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");
+            match error {
+                ReadError::TooLarge => undecodable(DecodeError::TooLarge.into()),
+                ReadError::Io(_) | ReadError::Malformed(_) => Refusal::failed(),
+            }
+        })?;
+        Ok(Headed {
+            syntax,
+            header,
+            plain,
+        })
+    }
+
+    pub(super) fn encoding(&self) -> Encoding {
+        self.syntax.encoding()
+    }
+}
