@@ -107,17 +107,7 @@ pub struct Node {
 pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<Node>, Failure> {
     let (lock, config, keys) = open_site(&folder, passphrase_file)?;
     let store = Store::open(&folder.database())?;
-    let seed = Secret32::from_rng(&mut chance());
-    let mut service = Service::new(keys.identity()?, config.quoting, &seed);
-    if config
-        .archive
-        .as_ref()
-        .is_some_and(|archive| archive.commitment)
-    {
-        service.await_archive();
-    }
-    let prekeys = prekeys::open(&folder, &mut chance())?;
-    restore(&mut service, &store, keys.storage(), &prekeys)?;
+    let (service, prekeys) = open_service(&folder, &config, &keys, &store)?;
 
     let permits = Permits::default();
     let parcels = Parcels::open(folder.parcels())
@@ -207,6 +197,24 @@ fn open_site(
     let keys = SiteKeys::open(folder, &passphrase)?;
     config.check_name(&keys.site_certificate()?.name, &folder.config())?;
     Ok((lock, config, keys))
+}
+
+/// The service with everything that has happened, and the key of the prekeys.
+fn open_service(
+    folder: &SiteFolder,
+    config: &Config,
+    keys: &SiteKeys,
+    store: &Store,
+) -> Result<(Service, prekeys::PrekeyKey), Failure> {
+    let seed = Secret32::from_rng(&mut chance());
+    let mut service = Service::new(keys.identity()?, config.quoting, &seed);
+    let archive = config.archive.as_ref();
+    if archive.is_some_and(|archive| archive.commitment) {
+        service.await_archive();
+    }
+    let prekeys = prekeys::open(folder, &mut chance())?;
+    restore(&mut service, store, keys.storage(), &prekeys)?;
+    Ok((service, prekeys))
 }
 
 fn start_network(
