@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod diagnostic;
+
 use std::path::Path;
 
+use diagnostic::{hex, shown};
 use dokuei_keys::cbor;
 use dokuei_keys::id::{Digest, DocumentId, ObjectDigest, ParcelId, PersonId, PrekeyId, SiteId};
 use dokuei_keys::secret::{ContentKey, Secret32, StorageKey};
@@ -43,7 +46,6 @@ use dokuei_protocol::log::entry::{ENTRY_VERSION, Entry};
 use dokuei_protocol::record::Record;
 use dokuei_protocol::study::manifest::{Manifest, ManifestEntry, ManifestReference, ObjectClass};
 use dokuei_protocol::time::Timestamp;
-use minicbor::data::Type;
 use minicbor::{Decoder, Encode};
 
 const FIXTURE: &str = concat!(
@@ -51,34 +53,6 @@ const FIXTURE: &str = concat!(
     "/../tests/fixtures/ct-3slice/01.dcm"
 );
 const AT: Timestamp = Timestamp(1_800_000_000_000);
-
-/// CBOR in diagnostic notation (RFC 8949 section 8).
-fn shown(decoder: &mut Decoder<'_>) -> String {
-    match decoder.datatype().unwrap() {
-        Type::U8 | Type::U16 | Type::U32 | Type::U64 => decoder.u64().unwrap().to_string(),
-        Type::I8 | Type::I16 | Type::I32 | Type::I64 => decoder.i64().unwrap().to_string(),
-        Type::Bool => decoder.bool().unwrap().to_string(),
-        Type::Null => decoder.null().map(|()| "null".to_owned()).unwrap(),
-        Type::String => format!("{:?}", decoder.str().unwrap()),
-        Type::Bytes => format!("h'{}'", hex(decoder.bytes().unwrap())),
-        Type::Array => {
-            let count = decoder.array().unwrap().unwrap();
-            let items: Vec<_> = (0..count).map(|_| shown(decoder)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Type::Map => {
-            let count = decoder.map().unwrap().unwrap();
-            let item = |_| format!("{}: {}", shown(decoder), shown(decoder));
-            let items: Vec<_> = (0..count).map(item).collect();
-            format!("{{{}}}", items.join(", "))
-        }
-        other => panic!("{other} is outside the profile"),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 fn check(name: &str, content: impl Encode<()>) {
     let bytes = cbor::encode(&content);

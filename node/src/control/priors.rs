@@ -63,7 +63,7 @@ pub(super) fn fetching(node: &Node, uid: &str) -> Result<Value, Failure> {
 
 /// The patient of a study of this site.
 fn patient(node: &Node, uid: &str) -> Result<Identity, Failure> {
-    let identity = identity(node, uid).ok_or_else(|| no_study(uid))?;
+    let identity = identity(node, uid).ok_or_else(|| not_own(node, uid))?;
     if are_several(&patients_of(node, uid)) {
         return Err(Failure::new(
             "several-patients",
@@ -83,6 +83,23 @@ fn patient(node: &Node, uid: &str) -> Result<Identity, Failure> {
         ));
     }
     Ok(identity)
+}
+
+/// Why a study is none whose patient this site's archive could know.
+fn not_own(node: &Node, uid: &str) -> Failure {
+    let mut is_granted = false;
+    let granted = &node.ports.granted;
+    granted.look_at_all(|_, _, study| is_granted |= study.uid == uid);
+    if !is_granted {
+        return no_study(uid);
+    }
+    Failure::new(
+        "of-a-partner",
+        say!(
+            "この検査は相手施設のものです。患者 ID は相手施設の番号なので、自施設の PACS では探しません。",
+            "This study is a partner's. Its patient ID is theirs, and is not searched for in this site's archive."
+        ),
+    )
 }
 
 /// The patient that a study of this site names.
