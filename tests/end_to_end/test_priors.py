@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 
 import pytest
 from pydicom.dataset import Dataset
@@ -151,6 +152,8 @@ def test_a_hostile_archive_is_bounded(site, pacs, today):
         yield 0xFF00, answer(image, 1, PatientID="P-9", StudyInstanceUID=generate_uid())
         while not event.is_cancelled:
             yield 0xFF00, answer(image, 10**9, StudyInstanceUID=generate_uid())
+            # Without a pause the thread that sends hardly gets its turn, and what waits grows.
+            time.sleep(0.001)
         yield 0xFE00, None
 
     pacs.find = flood

@@ -111,13 +111,17 @@ fn ask(
 
 /// Answers read after a cancel, which crosses those on their way.
 const STRAGGLERS: usize = 1024;
+/// How long they are waited for: whoever asked has what was wanted.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// Cancel, and release once the archive has ended it; one that goes on is left.
 fn leave(mut exchange: Exchange, message_id: u16, patience: Duration) {
+    let until = Instant::now() + patience.min(LEAVING);
     let cancelled = exchange.send(&cancel_request(message_id), None);
     let ended = cancelled.and_then(|()| {
         for _ in 0..STRAGGLERS {
-            let (command, _) = exchange.receive(patience.min(Duration::from_secs(5)))?;
+            let left = until.saturating_duration_since(Instant::now());
+            let (command, _) = exchange.receive(left)?;
             if !matches!(command.status, Some(0xFF00 | 0xFF01)) {
                 return Ok(());
             }
