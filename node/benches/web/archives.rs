@@ -21,6 +21,9 @@ const PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// Small studies sent without a pause, and the pause: dokuei takes 1,000 arriving studies, each for its quiet second.
+const PORTION: u64 = 400;
+const BETWEEN: Duration = Duration::from_millis(1500);
 
 /// A running archive. Dropped, it ends.
 pub(crate) struct Archive {
@@ -60,7 +63,7 @@ pub(crate) fn peak_mebibytes(archive: &Archive) -> f64 {
 pub(crate) fn dokuei(place: &Path) -> Archive {
     let (folder, config) = (place.join("data"), place.join("init.toml"));
     let text = "version = 1\n[site]\nname = \"Bench\"\n[network]\nlisten = [\"127.0.0.1:0\"]\n\
-        [dicom]\nlisten = \"127.0.0.1:0\"\nquiet_seconds = 5\n[web]\nlisten = \"127.0.0.1:0\"\n";
+        [dicom]\nlisten = \"127.0.0.1:0\"\nquiet_seconds = 1\n[web]\nlisten = \"127.0.0.1:0\"\n";
     std::fs::write(&config, text).unwrap();
     let made = Command::new(PROGRAM)
         .args(["init", "--name", "Bench", "--config"])
@@ -153,11 +156,22 @@ pub(crate) fn orthanc(place: &Path) -> Option<Archive> {
     })
 }
 
-/// Sends the large study and `studies` small ones.
+/// Sends the large study and `studies` small ones, in portions: an archive may bound how many studies arrive at once.
 pub(crate) fn fill(archive: &Archive, large: &MadeStudy, studies: u64) {
     let slices =
         (0..large.objects()).map(|number| Box::new(large.object(number)) as Box<dyn Outgoing>);
-    let small = (1..=studies).map(|number| Box::new(Small::new(number)) as Box<dyn Outgoing>);
+    send(archive, slices);
+    for from in (1..=studies).step_by(PORTION as usize) {
+        let numbers = from..=studies.min(from + PORTION - 1);
+        send(
+            archive,
+            numbers.map(|number| Box::new(Small::new(number)) as Box<dyn Outgoing>),
+        );
+        std::thread::sleep(BETWEEN);
+    }
+}
+
+fn send<'a>(archive: &Archive, objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>) {
     let destination = Destination {
         host: archive.dimse.ip().to_string(),
         port: archive.dimse.port(),
@@ -168,13 +182,13 @@ pub(crate) fn fill(archive: &Archive, large: &MadeStudy, studies: u64) {
         breaker: None,
     };
     let mut refused = 0;
-    let sent = scu::store(&destination, slices.chain(small), &mut |outcome| {
+    let sent = scu::store(&destination, objects, &mut |outcome| {
         refused += usize::from(!outcome.delivery.is_stored());
         ControlFlow::Continue(())
     });
     assert!(
         refused == 0 && matches!(sent.ended, scu::Ended::Complete),
-        "{}",
+        "{}: {refused} refused",
         archive.name
     );
 }
