@@ -18,7 +18,7 @@ use dokuei_node::disk::Room;
 use dokuei_node::entities::Scope;
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::index::holdings::{FindError, Holdings, Level, Selection};
-use dokuei_node::media::Imports;
+use dokuei_node::media::{ImportedStudy, Imports, MediaImport, Standing};
 use dokuei_node::parcels::{ObjectHead, Parcels};
 use dokuei_node::store::Store;
 use dokuei_node::studies::granted::GrantedStudies;
@@ -35,6 +35,7 @@ struct Site {
     folder: tempfile::TempDir,
     register: Register,
     holdings: Holdings,
+    imports: Imports,
 }
 
 fn storage() -> StorageKey {
@@ -55,12 +56,13 @@ fn open(folder: tempfile::TempDir) -> Site {
         (register.clone(), granted),
         (store, storage()),
         catalogue,
-        imports,
+        imports.clone(),
     );
     Site {
         folder,
         register,
         holdings,
+        imports,
     }
 }
 
@@ -219,8 +221,9 @@ fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_rest
         folder,
         register,
         holdings,
+        imports,
     } = site;
-    drop((register, holdings));
+    drop((register, holdings, imports));
     assert_eq!(metadata(&open(folder)), arriving, "damaged, and read again");
 }
 
@@ -285,4 +288,31 @@ fn late_images_are_of_their_study_and_a_removed_one_is_gone() {
     assert_eq!(counted(&site), (1, "2".to_owned()));
     site.register.put_away(&parcel).unwrap();
     assert_eq!(counted(&site), (1, "1".to_owned()));
+}
+
+#[test]
+fn a_study_of_which_it_is_undecided_whose_it_is_is_nowhere() {
+    let site = site();
+    site.take(&FIRST);
+    let shown = |site: &Site| {
+        let selection = Selection {
+            study: FIRST.study.to_owned(),
+            ..Selection::default()
+        };
+        [
+            site.find(Level::Study, &[]).unwrap().len(),
+            site.holdings.studies(&Scope::All, 10, |_| true).len(),
+            site.holdings.with_uid(&Scope::All, FIRST.study).len(),
+            site.holdings.instances(&Scope::All, &selection).len(),
+        ]
+    };
+    assert_eq!(shown(&site), [1; 4]);
+    let mut import = MediaImport::begun(0, "disc".to_owned());
+    import.studies.push(ImportedStudy {
+        uid: FIRST.study.to_owned(),
+        objects: 1,
+        standing: Standing::Held,
+    });
+    assert!(site.imports.keep(import).is_ok());
+    assert_eq!(shown(&site), [0; 4]);
 }

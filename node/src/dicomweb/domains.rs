@@ -39,8 +39,7 @@ impl Domains {
         let known = self.lock().get(token).cloned();
         let domain = known.or_else(|| {
             let is_named = |domain: &Domain| domain_token(domain) == token;
-            let catalogue = holdings.catalogue();
-            let found = catalogue.select(&Scope::All, own, 1, |entry| is_named(&entry.domain()));
+            let found = holdings.studies(&Scope::All, 1, |entry| is_named(&entry.domain()));
             let domain = found.first()?.domain();
             let mut known = self.lock();
             if known.len() < REMEMBERED {

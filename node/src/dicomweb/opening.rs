@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
-use dokuei_keys::id::SiteId;
 use http::StatusCode;
 
 use super::answer::Answer;
@@ -11,7 +10,8 @@ use super::page::{Page, escaped, other};
 use super::viewer::{ROOT, viewer_path};
 use crate::dicom::uid::trim_padding;
 use crate::entities::Scope;
-use crate::index::catalogue::{Catalogue, Entry};
+use crate::index::catalogue::Entry;
+use crate::index::holdings::Holdings;
 use crate::language::{Language, Message};
 use crate::say;
 use crate::viewer::Installed;
@@ -28,21 +28,15 @@ const NO_IMAGES: [&str; 9] = [
 
 /// A study within a scope, and the study before it to compare it with: of the same patient in the same domain, the newest
 /// with a modality in common, or else the newest with images.
-pub(super) fn with_prior(
-    catalogue: &Catalogue,
-    own: SiteId,
-    scope: &Scope,
-    uid: &str,
-) -> Option<Vec<String>> {
-    let found = catalogue.with_uid(scope, own, uid);
+pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Option<Vec<String>> {
+    let found = holdings.with_uid(scope, uid);
     let study = found.first()?;
     let mut opened = vec![study.key.uid.clone()];
     let patient = patient(study);
     if !patient.is_empty() {
         let alone = Scope::Domain(study.domain());
-        let newest_first = catalogue.select(&alone, own, OF_PATIENT, |other| {
-            self::patient(other) == patient
-        });
+        let newest_first =
+            holdings.studies(&alone, OF_PATIENT, |other| self::patient(other) == patient);
         let older: Vec<&Arc<Entry>> = newest_first
             .iter()
             .skip_while(|other| other.key != study.key)
@@ -81,8 +75,8 @@ pub(super) struct Studies<'a> {
 
 impl Studies<'_> {
     /// The page with the newest studies of a scope.
-    pub(super) fn page(&self, catalogue: &Catalogue, own: SiteId, scope: &Scope) -> Answer {
-        let studies = catalogue.select(scope, own, LISTED, |_| true);
+    pub(super) fn page(&self, holdings: &Holdings, scope: &Scope) -> Answer {
+        let studies = holdings.studies(scope, LISTED, |_| true);
         let page = Page {
             language: self.language,
             prefix: self.prefix,

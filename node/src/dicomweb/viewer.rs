@@ -161,7 +161,7 @@ impl Web {
             Place::Open(token) => {
                 let study = call.query.value("study").unwrap_or_default();
                 let found = tokio::task::block_in_place(|| {
-                    opening::with_prior(self.holdings.catalogue(), self.site, &scope, study)
+                    opening::with_prior(&self.holdings, &scope, study)
                 });
                 let studies = found.ok_or_else(Refusal::not_found)?.join(",");
                 let to = format!("{ROOT}/d/{token}/viewer?StudyInstanceUIDs={studies}");
@@ -170,7 +170,7 @@ impl Web {
             Place::Somewhere => {
                 let studies = call.query.value("StudyInstanceUIDs").unwrap_or_default();
                 let first = studies.split(',').next().unwrap_or_default();
-                let found = self.holdings.catalogue().with_uid(&scope, self.site, first);
+                let found = self.holdings.with_uid(&scope, first);
                 let to = match (found.first(), call.uri.path().strip_prefix(ROOT)) {
                     (Some(entry), Some(rest)) => {
                         let token = domain_token(&entry.domain());
@@ -191,7 +191,7 @@ impl Web {
                     installed: installed.as_deref(),
                 };
                 Ok(tokio::task::block_in_place(|| {
-                    shown.page(self.holdings.catalogue(), self.site, &scope)
+                    shown.page(&self.holdings, &scope)
                 }))
             }
         }

@@ -271,16 +271,6 @@ impl Catalogue {
         found
     }
 
-    /// Number of studies.
-    pub fn len(&self) -> usize {
-        self.read().studies.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// A panic of another thread leaves the catalogue at worst without the change it was making, which the next note
     /// of the same parcel makes good.
     fn read(&self) -> RwLockReadGuard<'_, Held> {

@@ -112,9 +112,30 @@ impl Holdings {
         }))
     }
 
-    /// The studies.
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.0.catalogue
+    /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those of which it is undecided
+    /// whose they are left out.
+    pub fn studies(
+        &self,
+        scope: &Scope,
+        most: usize,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Vec<Arc<Entry>> {
+        let undecided = self.0.imports.undecided();
+        let own = self.0.site;
+        self.0.catalogue.select(scope, own, most, |entry| {
+            let is_shown = entry.key.institution != own || !undecided.contains(&entry.key.uid);
+            is_shown && wanted(entry)
+        })
+    }
+
+    /// The studies with this UID, one for each institution that has it here, this site's own first; likewise.
+    pub fn with_uid(&self, scope: &Scope, uid: &str) -> Vec<Arc<Entry>> {
+        let own = self.0.site;
+        let mut found = self.0.catalogue.with_uid(scope, own, uid);
+        found.retain(|entry| {
+            entry.key.institution != own || !self.0.imports.is_undecided(&entry.key.uid)
+        });
+        found
     }
 
     /// Gives everything that is known of each match to `answer`, newest studies first, until that
@@ -156,23 +177,14 @@ impl Holdings {
 
     /// The studies whose patient and study attributes match.
     fn entries(&self, scope: &Scope, keys: &Keys) -> Result<Vec<Arc<Entry>>, FindError> {
-        let catalogue = &self.0.catalogue;
-        let undecided = self.0.imports.undecided();
-        let is_shown = |entry: &Entry| {
-            undecided.is_empty()
-                || entry.key.institution != self.0.site
-                || !undecided.contains(&entry.key.uid)
-        };
         let uids = keys.uids(tags::STUDY_INSTANCE_UID);
         let found: Vec<Arc<Entry>> = match uids {
             Some(uids) => uids
                 .iter()
-                .flat_map(|uid| catalogue.with_uid(scope, self.0.site, uid))
-                .filter(|entry| keys.match_with(entry.as_ref()) && is_shown(entry))
+                .flat_map(|uid| self.with_uid(scope, uid))
+                .filter(|entry| keys.match_with(entry.as_ref()))
                 .collect(),
-            None => catalogue.select(scope, self.0.site, usize::MAX, |entry| {
-                keys.match_with(entry) && is_shown(entry)
-            }),
+            None => self.studies(scope, usize::MAX, |entry| keys.match_with(entry)),
         };
         let by_id_alone = keys.is_exact(tags::PATIENT_ID)
             && !keys.constrain_by(tags::ISSUER_OF_PATIENT_ID)
@@ -247,7 +259,7 @@ impl Holdings {
     /// here more than once, the first. A study that two institutions have here is this site's own, or
     /// else the first's: they are never mixed.
     pub fn instances(&self, scope: &Scope, selection: &Selection) -> Vec<Instance> {
-        let Some(entry) = self.shown(scope, &selection.study) else {
+        let Some(entry) = self.with_uid(scope, &selection.study).into_iter().next() else {
             return Vec::new();
         };
         let mut seen = BTreeSet::new();
@@ -281,7 +293,7 @@ impl Holdings {
         out: &mut dyn io::Write,
     ) -> Result<usize, FindError> {
         let instances = self.instances(scope, selection);
-        let Some(entry) = self.shown(scope, &selection.study) else {
+        let Some(entry) = self.with_uid(scope, &selection.study).into_iter().next() else {
             return Ok(0);
         };
         let mut written = 0;
@@ -385,17 +397,8 @@ impl Holdings {
 
     /// What the first object of a study said of it and its patient; none when it is not shown.
     pub fn attributes(&self, scope: &Scope, uid: &str) -> Option<Attributes> {
-        let entry = self.shown(scope, uid)?;
+        let entry = self.with_uid(scope, uid).into_iter().next()?;
         Some(entry.attributes.clone())
-    }
-
-    /// The study with this UID that is shown: this site's own, or else the first institution's.
-    fn shown(&self, scope: &Scope, uid: &str) -> Option<Arc<Entry>> {
-        let found = self.0.catalogue.with_uid(scope, self.0.site, uid);
-        let is_shown = |entry: &Arc<Entry>| {
-            entry.key.institution != self.0.site || !self.0.imports.is_undecided(uid)
-        };
-        found.into_iter().find(is_shown)
     }
 
     /// The SOP classes of those of these instances that this site holds itself, by instance; the newest

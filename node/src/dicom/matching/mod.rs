@@ -111,11 +111,6 @@ impl Keys {
             _ => None,
         }
     }
-
-    /// Every tag of a key, for what is to be returned.
-    pub fn tags(&self) -> impl Iterator<Item = (Tag, VR)> + '_ {
-        self.keys.iter().map(|key| (key.tag, key.vr))
-    }
 }
 
 /// Attributes of an identifier that are no keys (PS3.4 section C.4.1.1.3).
