@@ -136,8 +136,7 @@ impl Audit {
         let sender = Sender {
             host: config.host.clone(),
             port: config.port,
-            name: tls::server_name(&config.host)?,
-            tls: tls::client(config, folder)?,
+            tls: tls::towards(config, folder)?,
             spool: Arc::clone(&spool),
             trouble: trouble.clone(),
         };

@@ -9,14 +9,14 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 
 use super::spool::Spool;
 use super::syslog;
 use crate::language::{Explain as _, Message};
 use crate::say;
 use crate::store::StoreError;
+use crate::tls::Client;
 
 /// How long a connection may take to be made, and each step of the handshake.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -65,8 +65,7 @@ impl Trouble {
 pub(super) struct Sender {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) name: ServerName<'static>,
-    pub(super) tls: Arc<ClientConfig>,
+    pub(super) tls: Client,
     pub(super) spool: Arc<Spool>,
     pub(super) trouble: Trouble,
 }
@@ -142,8 +141,9 @@ impl Sender {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(CONNECTING))?;
         socket.set_write_timeout(Some(WRITING))?;
-        let mut connection = ClientConnection::new(Arc::clone(&self.tls), self.name.clone())
-            .map_err(io::Error::other)?;
+        let mut connection =
+            ClientConnection::new(Arc::clone(&self.tls.config), self.tls.server.clone())
+                .map_err(io::Error::other)?;
         for _ in 0..STEPS {
             if !connection.is_handshaking() {
                 return Ok(StreamOwned::new(connection, socket));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{Wrong, is_host_and_port, problems};
+use crate::tls::read_fingerprint;
 
 /// Where audit messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(super) fn checked(raw: RawAudit) -> Result<AuditConfig, Wrong> {
     let trust = match (raw.ca, raw.fingerprint) {
         (Some(file), None) => Trust::Authority(file),
         (None, Some(text)) => {
-            let fingerprint = fingerprint(&text);
+            let fingerprint = read_fingerprint(&text);
             Trust::Fingerprint(
                 fingerprint.ok_or_else(|| ("audit.fingerprint", problems::fingerprint()))?,
             )
@@ -69,22 +70,6 @@ pub(super) fn checked(raw: RawAudit) -> Result<AuditConfig, Wrong> {
         trust,
         identity,
     })
-}
-
-/// 64 hexadecimal digits, with colons or spaces between or not, as `openssl x509 -fingerprint -sha256` prints them.
-fn fingerprint(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter(|char| !matches!(char, ':' | ' '))
-        .map(|char| char.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-        .collect();
-    (digits.len() == 64)
-        .then(|| bytes.try_into().ok())
-        .flatten()
 }
 
 #[cfg(test)]

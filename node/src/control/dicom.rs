@@ -8,13 +8,11 @@ use crate::control::answers::{blocking, both, find_partner};
 use crate::control::request::{AddCaller, AddDestination, TestCaller};
 use crate::dicom::scu::{advice, probe};
 use crate::entities::scope::{Domain, Scope};
-use crate::entities::{
-    Caller, Destination, Permission, Retry, Trust, invalid, no_destination, title,
-};
+use crate::entities::{Caller, Destination, Permission, Retry, invalid, no_destination, title};
 use crate::language::{Explain as _, Failure};
 use crate::runtime::start::Node;
 use crate::say;
-use crate::tls::{authorities, fingerprint_text, read_fingerprint};
+use crate::tls::{Trust, authorities, fingerprint_text, read_fingerprint};
 
 pub(super) async fn add_caller(node: &Node, caller: AddCaller) -> Result<Value, Failure> {
     let scope = scope(node, &caller).await?;

@@ -8,9 +8,8 @@ use flate2::read::DeflateDecoder;
 use crate::dicom::dataset::{Bounds, Bulk, DataSet, ReadError, Value, read};
 use crate::dicom::scanner::{Encoding, INFLATED_BYTES_MAX};
 use crate::dicom::uid::trim_padding;
+use crate::pixels::frames::{FRAGMENTS_MAX, Offsets, begins_a_frame, fragments};
 
-/// Fragments of one object: as many as the scanner lets elements pass.
-const FRAGMENTS: usize = 1_000_000;
 /// Item head of a fragment (PS3.5 section A.4).
 const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
 const DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
@@ -169,7 +168,7 @@ pub(super) fn frames(
     let wanted = match wanted {
         Some(wanted) => wanted,
         None => {
-            all = (1..=count.min(FRAGMENTS as u32)).collect();
+            all = (1..=count.min(FRAGMENTS_MAX as u32)).collect();
             &all
         }
     };
@@ -183,9 +182,7 @@ pub(super) fn frames(
         }
         None => {
             let fragments = Fragments::read(plain)?;
-            let frame =
-                |number: &u32| fragments.frame(header, *number as usize - 1, count as usize);
-            wanted.iter().map(frame).collect()
+            fragments.frames(header, wanted, count)
         }
     }
 }
@@ -222,22 +219,20 @@ fn native(header: &DataSet, begin: u64, length: u64, number: u32) -> Result<Rang
 }
 
 /// The fragments of encapsulated pixel data (PS3.5 section A.4).
+#[derive(Default)]
 struct Fragments {
-    /// The Basic Offset Table.
-    table: Vec<u32>,
-    /// Where their contents lie.
-    places: Vec<Range>,
+    /// The value of the Basic Offset Table.
+    table: Vec<u8>,
+    /// Where their contents begin, and how long they are.
+    offsets: Vec<u64>,
+    lengths: Vec<u32>,
     /// Which of them begin like a compressed image.
     begins: Vec<bool>,
 }
 
 impl Fragments {
     fn read(plain: &mut Plain<'_>) -> Result<Fragments, RangeError> {
-        let mut fragments = Fragments {
-            table: Vec::new(),
-            places: Vec::new(),
-            begins: Vec::new(),
-        };
+        let mut fragments = Fragments::default();
         let mut is_table = true;
         loop {
             let mut head = [0; 8];
@@ -246,86 +241,49 @@ impl Fragments {
             let length = u32::from_le_bytes(length);
             match [a, b, c, d] {
                 DELIMITER => return Ok(fragments),
-                ITEM if fragments.places.len() < FRAGMENTS => {}
+                ITEM if fragments.lengths.len() < FRAGMENTS_MAX => {}
                 _ => return Err(RangeError::Contradiction),
             }
             if std::mem::take(&mut is_table) {
-                let mut table = Vec::new();
-                plain
-                    .by_ref()
-                    .take(u64::from(length))
-                    .read_to_end(&mut table)?;
-                let words = table.as_chunks::<4>().0.iter();
-                fragments.table = words.map(|word| u32::from_le_bytes(*word)).collect();
+                let mut value = plain.by_ref().take(u64::from(length));
+                value.read_to_end(&mut fragments.table)?;
                 continue;
             }
-            let place = Range {
-                offset: plain.position(),
-                length: u64::from(length),
-            };
+            fragments.offsets.push(plain.position());
+            fragments.lengths.push(length);
             let mut first = [0; 3];
-            let seen = place.length.min(3) as usize;
+            let seen = length.min(3) as usize;
             plain.read_exact(&mut first[..seen])?;
-            fragments
-                .begins
-                .push(matches!(first, [0xFF, 0xD8 | 0x4F, 0xFF]));
-            fragments.places.push(place);
-            plain.skip(place.length - seen as u64)?;
+            fragments.begins.push(begins_a_frame(&first));
+            plain.skip(u64::from(length) - seen as u64)?;
         }
     }
 
-    /// The fragments of one frame, counted from 0.
-    fn frame(&self, header: &DataSet, number: usize, count: usize) -> Result<Ranges, RangeError> {
-        let all = &self.places;
-        let of = |begin: usize, end: usize| {
-            let places = all.get(begin..end).filter(|places| !places.is_empty());
-            places
-                .map(<[Range]>::to_vec)
-                .ok_or(RangeError::Contradiction)
+    /// The fragments of the wanted frames, counted from 1.
+    fn frames(
+        &self,
+        header: &DataSet,
+        wanted: &[u32],
+        count: u32,
+    ) -> Result<Vec<Ranges>, RangeError> {
+        let extended = header.bytes(tags::EXTENDED_OFFSET_TABLE);
+        let table = match extended.filter(|table| !table.is_empty()) {
+            Some(extended) => Offsets::extended(extended),
+            None => Offsets::basic(&self.table),
         };
-        if count == 1 {
-            return of(0, all.len());
-        }
-        if all.len() == count {
-            return of(number, number + 1);
-        }
-        let starts = match self.by_table(header, count) {
-            Some(starts) => starts,
-            None => (0..all.len()).filter(|at| self.begins[*at]).collect(),
+        let begins = |at: usize| self.begins[at];
+        let found = fragments(&self.lengths, &table, count, begins);
+        let found = found.map_err(|_| RangeError::Contradiction)?;
+        let place = |at: usize| Range {
+            offset: self.offsets[at],
+            length: u64::from(self.lengths[at]),
         };
-        if starts.len() != count || starts.first() != Some(&0) {
-            return Err(RangeError::Contradiction);
-        }
-        of(
-            starts[number],
-            starts.get(number + 1).copied().unwrap_or(all.len()),
-        )
-    }
-
-    /// Which fragments begin a frame, by an offset table that agrees with them.
-    fn by_table(&self, header: &DataSet, count: usize) -> Option<Vec<usize>> {
-        let extended = header
-            .bytes(tags::EXTENDED_OFFSET_TABLE)
-            .unwrap_or_default()
-            .as_chunks::<8>()
-            .0;
-        let offsets: Vec<u64> = match extended.is_empty() {
-            true => self.table.iter().map(|offset| u64::from(*offset)).collect(),
-            false => extended
-                .iter()
-                .map(|word| u64::from_le_bytes(*word))
-                .collect(),
+        let frame = |number: &u32| {
+            let of_frame = found.get(*number as usize - 1);
+            of_frame.map(|all| all.clone().map(place).collect())
         };
-        let first = self.places.first()?.offset;
-        let at = |offset: &u64| {
-            let place = first.checked_add(*offset)?;
-            self.places
-                .binary_search_by_key(&place, |place| place.offset)
-                .ok()
-        };
-        let starts: Vec<usize> = offsets.iter().map(at).collect::<Option<_>>()?;
-        let rising = starts.windows(2).all(|pair| pair[0] < pair[1]);
-        (starts.len() == count && rising).then_some(starts)
+        let frames = wanted.iter().map(frame);
+        frames.collect::<Option<_>>().ok_or(RangeError::None)
     }
 }
 

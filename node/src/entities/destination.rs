@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use super::caller::{invalid, name, title};
@@ -10,7 +9,7 @@ use crate::dicom::pdu::AeTitle;
 use crate::dicom::scu::{self, Timeouts};
 use crate::language::Failure;
 use crate::say;
-use crate::tls::{self, Identity};
+use crate::tls::{self, Identity, Trust};
 
 /// Most attempts at one sending: beyond, a person has to look.
 pub const ATTEMPTS: u8 = 20;
@@ -41,21 +40,6 @@ pub struct Destination {
     /// How often it is tried.
     #[n(5)]
     pub retry: Retry,
-}
-
-/// By what the certificate of a destination is recognised.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Trust {
-    /// By its fingerprint (SHA-256), whatever else it says.
-    #[n(0)]
-    Fingerprint(
-        #[n(0)]
-        #[cbor(with = "minicbor::bytes")]
-        [u8; 32],
-    ),
-    /// By an authority that signed it, for the destination's host: the authority's certificates, in DER.
-    #[n(1)]
-    Authority(#[n(0)] Vec<ByteVec>),
 }
 
 /// How often a destination is tried.

@@ -27,7 +27,7 @@ use crate::tls::Identity;
 pub use breaker::Breaker;
 pub use caller::{Caller, NETWORKS};
 pub(crate) use caller::{invalid, title};
-pub use destination::{ATTEMPTS, Destination, PAUSE_SECONDS, Retry, Trust};
+pub use destination::{ATTEMPTS, Destination, PAUSE_SECONDS, Retry};
 pub use permission::{Permission, Refusal};
 pub use route::{Route, RouteFault};
 pub use scope::{Domain, Scope};

@@ -7,6 +7,13 @@ use crate::say;
 
 impl Explain for io::Error {
     fn message(&self) -> Message {
+        // TLS hands its faults on in an error of the system.
+        let tls = self
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(tls) = tls {
+            return tls.message();
+        }
         known(self.kind()).unwrap_or_else(|| {
             // The system ends its texts with a number that says the same again.
             let text = self.to_string();

@@ -96,21 +96,12 @@ impl Offsets {
         }
     }
 
-    /// Where frame `number` begins, and the next one.
-    fn around(&self, number: usize) -> Option<(u64, Option<u64>)> {
-        let at = |number: usize| match self {
-            Offsets::None => None,
-            Offsets::Basic(table) => table.get(number).map(|offset| u64::from(*offset)),
-            Offsets::Extended(table) => table.get(number).copied(),
-        };
-        Some((at(number)?, at(number + 1)))
-    }
-
-    fn len(&self) -> usize {
+    /// The places it names.
+    fn places(&self) -> Vec<u64> {
         match self {
-            Offsets::None => 0,
-            Offsets::Basic(table) => table.len(),
-            Offsets::Extended(table) => table.len(),
+            Offsets::None => Vec::new(),
+            Offsets::Basic(table) => table.iter().map(|offset| u64::from(*offset)).collect(),
+            Offsets::Extended(table) => table.clone(),
         }
     }
 }
@@ -118,78 +109,64 @@ impl Offsets {
 /// Bytes before a fragment's content: the item's tag and length.
 const ITEM_BYTES: u64 = 8;
 
-/// Which fragments, counted from 0 without the Basic Offset Table, make frame `number` of `frames`.
+/// Which fragments, counted from 0 without the Basic Offset Table, make each of `frames` frames.
 ///
 /// `lengths` are the fragments' lengths. An offset table that does not agree with them is not used when each frame has
 /// one fragment, or when there is one frame: then there is no doubt. `begins` is asked only when nothing else tells: it
 /// says whether a fragment begins like a compressed image of its own ([`begins_a_frame`]).
 ///
 /// # Errors
-/// [`DecodeError::NoFrame`]; [`DecodeError::TooLarge`] for more than [`FRAGMENTS_MAX`]; [`DecodeError::Damaged`] if
-/// it cannot be told.
+/// [`DecodeError::TooLarge`] for more than [`FRAGMENTS_MAX`]; [`DecodeError::Damaged`] if it cannot be told.
 pub fn fragments(
     lengths: &[u32],
     offsets: &Offsets,
-    number: u32,
     frames: u32,
     begins: impl Fn(usize) -> bool,
-) -> Result<Range<usize>, DecodeError> {
+) -> Result<Vec<Range<usize>>, DecodeError> {
     if lengths.len() > FRAGMENTS_MAX {
         return Err(DecodeError::TooLarge);
     }
-    let size = |number: u32| usize::try_from(number).map_err(|_| DecodeError::NoFrame);
-    let (number, frames) = (size(number)?, size(frames)?);
-    if number >= frames {
-        return Err(DecodeError::NoFrame);
-    }
-    if lengths.is_empty() {
+    let frames = usize::try_from(frames).map_err(|_| DecodeError::TooLarge)?;
+    // A frame has one fragment at least.
+    if frames == 0 || frames > lengths.len() {
         return Err(DecodeError::Damaged);
     }
-    if frames == 1 {
-        return Ok(0..lengths.len());
-    }
-    if lengths.len() == frames {
-        return Ok(number..number + 1);
-    }
-    if let Some(range) = by_table(lengths, offsets, number, frames) {
-        return Ok(range);
-    }
-    let mut starts = (0..lengths.len()).filter(|at| begins(*at));
-    let mut starts_found = Vec::new();
-    starts_found.extend(starts.by_ref().take(frames + 1));
-    match (starts_found.len() == frames, starts_found.first()) {
-        (true, Some(0)) => {
-            let end = starts_found.get(number + 1).copied();
-            Ok(starts_found[number]..end.unwrap_or(lengths.len()))
+    let starts = if frames == 1 {
+        vec![0]
+    } else if lengths.len() == frames {
+        (0..frames).collect()
+    } else if let Some(starts) = by_table(lengths, offsets, frames) {
+        starts
+    } else {
+        let found: Vec<usize> = (0..lengths.len()).filter(|at| begins(*at)).collect();
+        match found.len() == frames && found.first() == Some(&0) {
+            true => found,
+            false => return Err(DecodeError::Damaged),
         }
-        _ => Err(DecodeError::Damaged),
-    }
+    };
+    let ends = starts.iter().skip(1).copied().chain([lengths.len()]);
+    Ok(starts
+        .iter()
+        .zip(ends)
+        .map(|(from, to)| *from..to)
+        .collect())
 }
 
-/// The fragments of a frame by an offset table, if it agrees with the fragments.
-fn by_table(
-    lengths: &[u32],
-    offsets: &Offsets,
-    number: usize,
-    frames: usize,
-) -> Option<Range<usize>> {
-    if offsets.len() != frames {
+/// The fragments that begin a frame by an offset table, if it agrees with all of them.
+fn by_table(lengths: &[u32], offsets: &Offsets, frames: usize) -> Option<Vec<usize>> {
+    let named = offsets.places();
+    if named.len() != frames || named.first() != Some(&0) {
         return None;
     }
-    let (begin, end) = offsets.around(number)?;
-    let mut places = Vec::with_capacity(2);
+    let mut starts = Vec::with_capacity(frames);
     let mut offset = 0;
     for (at, length) in lengths.iter().enumerate() {
-        if offset == begin || Some(offset) == end {
-            places.push(at);
+        if named.get(starts.len()) == Some(&offset) {
+            starts.push(at);
         }
         offset += ITEM_BYTES + u64::from(*length);
     }
-    match (places.as_slice(), end) {
-        ([first], None) => Some(*first..lengths.len()),
-        ([first, next], Some(end)) if end > begin => Some(*first..*next),
-        _ => None,
-    }
+    (starts.len() == frames).then_some(starts)
 }
 
 /// Whether the first bytes of a fragment are those of a compressed image: JPEG and JPEG-LS (FF D8), JPEG 2000 (FF 4F).
@@ -247,12 +224,13 @@ mod tests {
             let basic = begins.iter().map(|offset| u32::try_from(*offset).unwrap()).collect();
             let count = u32::try_from(frames.len()).unwrap();
             let mut at = 0;
-            for (number, frame) in (0..).zip(&frames) {
+            for (number, frame) in frames.iter().enumerate() {
                 let expected = at..at + frame.len();
                 at = expected.end;
                 let starts: Vec<usize> = (0..frames.len()).map(|n| frames[..n].concat().len()).collect();
                 let found = |offsets: &Offsets, known: bool| {
-                    fragments(&lengths, offsets, number, count, |at| known && starts.contains(&at))
+                    let all = fragments(&lengths, offsets, count, |at| known && starts.contains(&at));
+                    all.map(|all| all[number].clone())
                 };
                 prop_assert_eq!(found(&Offsets::Basic(Vec::clone(&basic)), false).unwrap(), expected.clone());
                 prop_assert_eq!(found(&Offsets::Extended(begins.clone()), false).unwrap(), expected.clone());
@@ -264,11 +242,16 @@ mod tests {
         fn any_table_gives_a_range_of_fragments_or_a_refusal(
             lengths in prop::collection::vec(any::<u32>(), 0..20),
             table in prop::collection::vec(any::<u64>(), 0..20),
-            number in 0..20_u32,
             frames in 0..20_u32,
         ) {
-            if let Ok(range) = fragments(&lengths, &Offsets::Extended(table), number, frames, |at| at % 2 == 0) {
-                prop_assert!(range.start < range.end && range.end <= lengths.len());
+            if let Ok(all) = fragments(&lengths, &Offsets::Extended(table), frames, |at| at % 2 == 0) {
+                prop_assert_eq!(all.len(), frames as usize);
+                let mut next = 0;
+                for range in all {
+                    prop_assert!(range.start == next && range.end > next);
+                    next = range.end;
+                }
+                prop_assert_eq!(next, lengths.len());
             }
         }
 
@@ -306,31 +289,22 @@ mod tests {
         let none = |_: usize| false;
         let lengths = [10, 10, 10];
         let damaged = Err(DecodeError::Damaged);
-        assert_eq!(fragments(&lengths, &Offsets::None, 0, 2, none), damaged);
-        assert_eq!(
-            fragments(&lengths, &Offsets::Basic(vec![0, 19]), 1, 2, none),
-            damaged
-        );
-        assert_eq!(
-            fragments(&lengths, &Offsets::None, 1, 2, |at| at > 0),
-            damaged
-        );
-        assert_eq!(fragments(&[], &Offsets::None, 0, 1, none), damaged);
-        assert_eq!(
-            fragments(&lengths, &Offsets::None, 2, 2, none),
-            Err(DecodeError::NoFrame)
-        );
-        assert_eq!(
-            fragments(&lengths, &Offsets::Basic(vec![7]), 0, 1, none),
-            Ok(0..3)
-        );
-        assert_eq!(
-            fragments(&lengths, &Offsets::Basic(vec![7; 3]), 1, 3, none),
-            Ok(1..2)
-        );
+        let basic = |table: &[u32]| Offsets::Basic(table.to_vec());
+        assert_eq!(fragments(&lengths, &Offsets::None, 2, none), damaged);
+        assert_eq!(fragments(&lengths, &basic(&[0, 19]), 2, none), damaged);
+        assert_eq!(fragments(&lengths, &basic(&[18, 0]), 2, none), damaged);
+        assert_eq!(fragments(&lengths, &basic(&[18, 36]), 2, none), damaged);
+        assert_eq!(fragments(&lengths, &Offsets::None, 2, |at| at > 0), damaged);
+        assert_eq!(fragments(&[], &Offsets::None, 1, none), damaged);
+        assert_eq!(fragments(&lengths, &Offsets::None, 0, none), damaged);
+        assert_eq!(fragments(&lengths, &Offsets::None, 4, |_| true), damaged);
+        let one = fragments(&lengths, &basic(&[7]), 1, none);
+        assert_eq!(one, Ok(std::iter::once(0..3).collect()));
+        let each = fragments(&lengths, &basic(&[7; 3]), 3, none);
+        assert_eq!(each, Ok(vec![0..1, 1..2, 2..3]));
         let too_many = vec![0; FRAGMENTS_MAX + 1];
         assert_eq!(
-            fragments(&too_many, &Offsets::None, 0, 1, none),
+            fragments(&too_many, &Offsets::None, 1, none),
             Err(DecodeError::TooLarge)
         );
     }

@@ -2,21 +2,36 @@
 
 use std::sync::Arc;
 
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
     SignatureScheme,
 };
 
-use super::{Identity, WrongPin, fingerprint, provider};
-use crate::entities::Trust;
+use super::{Identity, WrongPin, fingerprint, provider, signatures};
 use crate::language::Failure;
 use crate::say;
 
-/// How a destination is called over TLS.
+/// By what the certificate of whoever is called is recognised.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Trust {
+    /// By its fingerprint (SHA-256), whatever else it says.
+    #[n(0)]
+    Fingerprint(
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        [u8; 32],
+    ),
+    /// By an authority that signed it, for the host that is called: the authority's certificates, in DER.
+    #[n(1)]
+    Authority(#[n(0)] Vec<ByteVec>),
+}
+
+/// How somebody is called over TLS.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// Whom to trust, and as whom to call.
@@ -64,26 +79,23 @@ impl ServerCertVerifier for Known {
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, &algorithms)
+        signatures::of_tls12(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, &algorithms)
+        signatures::of_tls13(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = provider().signature_verification_algorithms;
-        algorithms.supported_schemes()
+        signatures::schemes()
     }
 }
 

@@ -67,7 +67,10 @@ impl Identity {
 }
 
 /// The certificates of a PEM file, one at least.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+///
+/// # Errors
+/// Which file is missing, or holds none.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     authorities(&pem(path)?).ok_or_else(|| {
         let file = path.display();
         Failure::new(

@@ -8,6 +8,7 @@ mod calling;
 mod clients;
 mod fault;
 mod identity;
+mod signatures;
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,10 +16,10 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
-pub use calling::{Client, client};
+pub use calling::{Client, Trust, client};
 pub use clients::{Pinned, server};
 pub use fault::WrongPin;
-pub use identity::{Identity, authorities, make_certificate};
+pub use identity::{Identity, authorities, certificates, make_certificate};
 
 /// The suites, groups and signatures of every connection.
 fn provider() -> Arc<CryptoProvider> {

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use dokuei_node::dicom::scp::{Limits, Scp};
 use dokuei_node::dicom::scu::{Destination, echo};
-use dokuei_node::entities::Trust;
 use dokuei_node::language::Explain as _;
-use dokuei_node::tls::{self, Identity, client};
+use dokuei_node::tls::{self, Identity, Trust, client};
 
 use crate::dcmtk::{self, Ran};
 use crate::folder::Folder;

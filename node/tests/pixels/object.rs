@@ -95,7 +95,8 @@ impl Object {
         };
         let lengths: Vec<u32> = fragments.iter().map(|one| one.len() as u32).collect();
         let begins = |at: usize| frames::begins_a_frame(&fragments[at]);
-        let range = frames::fragments(&lengths, &offsets, number, self.frames(), begins)?;
-        Ok(fragments[range].concat())
+        let all = frames::fragments(&lengths, &offsets, self.frames(), begins)?;
+        let range = all.get(number as usize).ok_or(DecodeError::NoFrame)?;
+        Ok(fragments[range.clone()].concat())
     }
 }
