@@ -10,10 +10,8 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::record::Record;
-use tokio::runtime::Handle;
 
 use super::event::{Access, Alert, Event, Kind, Place, Subject, Transfer, Who};
-use crate::runtime::desk::{Desk, Stopping};
 use crate::store::{Store, StoreError};
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::Register;
@@ -26,9 +24,7 @@ pub struct Records {
     /// The log.
     pub store: Store,
     /// Knows cases and partners.
-    pub desk: Desk,
-    /// Asks the desk from the trail's own thread.
-    pub runtime: Handle,
+    pub cases: Box<dyn Cases>,
     /// The studies of this site.
     pub register: Register,
     /// The studies of partners.
@@ -37,14 +33,27 @@ pub struct Records {
     pub archive: Option<Who>,
 }
 
-/// What the service knows of a case.
-struct Case {
+/// Whoever knows cases and partners.
+pub trait Cases: Send {
+    /// A case, and the partner in it: the one that asked, and otherwise `reader`. Blocks; called from the trail's own
+    /// thread.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    fn case(&self, case: CaseId, reader: Option<SiteId>) -> Result<Case, Stopping>;
+}
+
+/// The node is stopping: what is not told yet is told at the next start.
+pub struct Stopping;
+
+/// What is known of a case.
+pub struct Case {
     /// The study's parcel, at the requester.
-    parcel: Option<ParcelId>,
+    pub parcel: Option<ParcelId>,
     /// The site that asked.
-    requester: Option<SiteId>,
+    pub requester: Option<SiteId>,
     /// The name of the site that asked, or that was asked.
-    partner: String,
+    pub partner: String,
 }
 
 /// Whose studies are about to be destroyed, the newest [`REMEMBERED`]. Clones share it.
@@ -118,7 +127,7 @@ impl Records {
                 Err(_) => Vec::new(),
             },
             Record::StudyArrived(case) => {
-                let known = self.case(*case, None)?;
+                let known = self.cases.case(*case, None)?;
                 vec![Kind::Imported {
                     from: partner(known.requester, &known.partner),
                     by: None,
@@ -126,11 +135,11 @@ impl Records {
                 }]
             }
             Record::StudyStored(case) => {
-                let known = self.case(*case, None)?;
+                let known = self.cases.case(*case, None)?;
                 self.archived(self.subject(*case, &known))
             }
             Record::StudyKeyDestroyed(case) => {
-                let known = self.case(*case, None)?;
+                let known = self.cases.case(*case, None)?;
                 let subject = remembered.take(*case);
                 vec![Kind::StudyDeleted {
                     by: Who::ThisNode,
@@ -170,7 +179,7 @@ impl Records {
         Ok(match &link.event {
             // From here on the partner may fetch the study and can read it.
             RequesterEvent::Granted(_) => {
-                let known = self.case(link.case, Some(link.reader))?;
+                let known = self.cases.case(link.case, Some(link.reader))?;
                 vec![Kind::Exported {
                     to: partner(Some(link.reader), &known.partner),
                     by: None,
@@ -178,7 +187,7 @@ impl Records {
                 }]
             }
             RequesterEvent::Delivered(_) => {
-                let known = self.case(link.case, Some(link.reader))?;
+                let known = self.cases.case(link.case, Some(link.reader))?;
                 let mut subject = self.subject(link.case, &known);
                 subject.classes = [(ENCAPSULATED_PDF.to_owned(), 1)].into();
                 let from = partner(Some(link.reader), &known.partner);
@@ -207,7 +216,7 @@ impl Records {
         let ReaderEvent::Reported(issued) = &proposal.event else {
             return Ok(Vec::new());
         };
-        let known = self.case(proposal.case, None)?;
+        let known = self.cases.case(proposal.case, None)?;
         let subject = self.subject(proposal.case, &known);
         let author = Who::Person {
             id: issued.author.to_string(),
@@ -242,27 +251,6 @@ impl Records {
             })
         });
         transferred.collect()
-    }
-
-    fn case(&self, case: CaseId, reader: Option<SiteId>) -> Result<Case, Stopping> {
-        self.runtime.block_on(self.desk.ask(move |service| {
-            let state = service.state();
-            let reading = state.readings.get(&case);
-            let requester = reading.map(|reading| reading.thread.requester());
-            let partner = requester
-                .or(reader)
-                .and_then(|site| state.partners.get(&site));
-            Case {
-                parcel: state
-                    .requests
-                    .get(&case)
-                    .map(|request| request.manifest.parcel),
-                requester,
-                partner: partner
-                    .map(|partner| partner.name.clone())
-                    .unwrap_or_default(),
-            }
-        }))
     }
 
     /// The study of a case, as far as this site still knows it.

@@ -149,16 +149,25 @@ mod tests {
 
     use dokuei_keys::id::SiteId;
     use dokuei_keys::secret::{Secret32, StorageKey};
-    use tokio::runtime::Runtime;
+    use dokuei_protocol::case::CaseId;
 
     use super::*;
+    use crate::audit::records::{Case, Cases, Stopping};
     use crate::index::catalogue::Catalogue;
     use crate::parcels::Parcels;
     use crate::store::Store;
     use crate::studies::granted::GrantedStudies;
     use crate::studies::register::Register;
 
-    fn writer(folder: &Path, runtime: &Runtime) -> Writer {
+    struct NoCases;
+
+    impl Cases for NoCases {
+        fn case(&self, _: CaseId, _: Option<SiteId>) -> Result<Case, Stopping> {
+            Err(Stopping)
+        }
+    }
+
+    fn writer(folder: &Path) -> Writer {
         let store = Store::open(&folder.join("store.redb")).unwrap();
         let storage = || StorageKey::from_secret(Secret32::from_bytes([7; 32]));
         let parcels = Parcels::open(folder.join("parcels")).unwrap();
@@ -166,8 +175,7 @@ mod tests {
         let catalogue = Catalogue::default();
         let records = Records {
             store: store.clone(),
-            desk: crate::runtime::desk::desk().0,
-            runtime: runtime.handle().clone(),
+            cases: Box::new(NoCases),
             register: Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
                 .unwrap(),
             granted: GrantedStudies::open(store.clone(), storage(), catalogue).unwrap(),
@@ -197,8 +205,7 @@ mod tests {
     #[test]
     fn how_many_are_missing_is_a_message_before_the_next() {
         let folder = tempfile::tempdir().unwrap();
-        let runtime = Runtime::new().unwrap();
-        let writer = writer(folder.path(), &runtime);
+        let writer = writer(folder.path());
         writer.keep(Vec::new());
         assert!(codes(&writer).is_empty());
         writer.keep(vec![Event::now(Kind::ApplicationStarted)]);

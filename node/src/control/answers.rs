@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
+use crate::studies::register::RegisterError;
 
 /// Gives a command to the loop.
 pub(super) async fn command(node: &Node, command: Command) -> Result<Answer, Failure> {
@@ -335,6 +336,40 @@ pub(super) fn both(message: &Message) -> Value {
 /// A case id as it is shown and typed.
 pub(super) fn short(case: CaseId) -> String {
     case.to_string()[..8].to_owned()
+}
+
+pub(super) fn register_failure(error: &RegisterError) -> Failure {
+    let code = match error {
+        RegisterError::Arriving => "arriving",
+        RegisterError::Unknown => "no-study",
+        RegisterError::Disk(_)
+        | RegisterError::Store(_)
+        | RegisterError::Full
+        | RegisterError::Damaged => "study-failed",
+    };
+    Failure::new(code, error.message().sentence())
+}
+
+pub(super) fn unknown(what: Message, given: &str, known: &[&str]) -> Failure {
+    let known = known.join(", ");
+    Failure::new(
+        "unknown-value",
+        say!(
+            "{what}に「{given}」は指定できません。指定できる値: {known}。",
+            "'{given}' is no {what}. Known: {known}.";
+            what = what
+        ),
+    )
+}
+
+pub(super) fn no_study(uid: &str) -> Failure {
+    Failure::new(
+        "no-study",
+        say!(
+            "検査「{uid}」はこの施設にありません。「dokuei study list」で確認してください。",
+            "There is no study '{uid}' here. See 'dokuei study list'."
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use dokuei_protocol::input::Command;
 use serde_json::{Value, json};
 
 use crate::checks::{self, Circumstances, Observed, Region, Wanted};
-use crate::control::answers::{both, command};
+use crate::control::answers::{both, command, no_study, unknown};
 use crate::control::request::CheckStudy;
-use crate::control::sending::{no_study, patients_of, unknown};
+use crate::control::whose::patients_of;
 use crate::language::Failure;
 use crate::runtime::start::Node;
 use crate::say;

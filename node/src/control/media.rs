@@ -6,9 +6,10 @@ use dokuei_keys::id::ParcelId;
 use serde_json::{Value, json};
 
 use crate::control::answers::{both, find_case};
+use crate::control::answers::{no_study, register_failure};
 use crate::control::carrying;
 use crate::control::request::DecideMedia;
-use crate::control::sending::{import_failed, no_study, register_failure};
+use crate::control::sending::import_failed;
 use crate::control::whose::whose;
 use crate::language::{Failure, Message};
 use crate::media::{

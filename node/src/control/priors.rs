@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::archive::{Answered, Archiver, FetchEnded, Fetched, Prior, Wish, priors};
+use crate::control::answers::no_study;
 use crate::control::answers::{blocking, both};
-use crate::control::sending::{no_study, patients_of};
+use crate::control::whose::patients_of;
 use crate::language::{Explain as _, Failure, Message};
 use crate::media::{Agreement, Identity};
 use crate::runtime::start::Node;

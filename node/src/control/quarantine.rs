@@ -3,7 +3,7 @@
 use dokuei_keys::id::ParcelId;
 use serde_json::{Value, json};
 
-use crate::control::sending::register_failure;
+use crate::control::answers::register_failure;
 use crate::control::whose::whose;
 use crate::language::Failure;
 use crate::runtime::start::Node;

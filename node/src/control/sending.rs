@@ -14,19 +14,20 @@ use serde_json::{Value, json};
 
 use crate::audit::event::{Event, Kind, Place, Subject};
 use crate::checks::{self, Observed};
-use crate::control::answers::{both, command, find_case, stopping};
+use crate::control::answers::{
+    both, command, find_case, no_study, register_failure, stopping, unknown,
+};
 use crate::control::cases::{self, case_json};
 use crate::control::checking;
 use crate::control::pseudonymous;
 use crate::control::request::SendStudy;
-use crate::control::whose::whose;
+use crate::control::whose::{patients_of, whose};
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::now;
 use crate::runtime::start::Node;
 use crate::say;
 use crate::studies::import::{self, ImportError, Imported};
 use crate::studies::patient::{Patient, are_several};
-use crate::studies::register::RegisterError;
 use crate::studies::study::Study;
 
 pub(super) async fn import(node: &Node, path: String) -> Result<Value, Failure> {
@@ -258,19 +259,6 @@ fn mixed(node: &Node, uid: &str, imported: Option<&Imported>) -> Option<Value> {
     Some(held)
 }
 
-/// Everybody whom images of a study name, in whichever part of it.
-pub(super) fn patients_of(node: &Node, uid: &str) -> Vec<Patient> {
-    let register = &node.ports.register;
-    let parts = register.parcels_of(uid).into_iter();
-    let mut patients: Vec<Patient> = parts
-        .filter_map(|parcel| register.look(&parcel, Study::patients))
-        .flatten()
-        .collect();
-    patients.sort();
-    patients.dedup();
-    patients
-}
-
 fn held(code: &str, why: &Message) -> Value {
     let mut held = both(why);
     held["code"] = code.into();
@@ -434,38 +422,4 @@ fn imported_json(imported: &Imported) -> Value {
         "refused": imported.refused,
         "skipped": imported.skipped.iter().map(|skipped| json!({ "file": skipped.file, "why": both(&skipped.why), "foreign": skipped.is_foreign })).collect::<Vec<_>>(),
     })
-}
-
-pub(super) fn register_failure(error: &RegisterError) -> Failure {
-    let code = match error {
-        RegisterError::Arriving => "arriving",
-        RegisterError::Unknown => "no-study",
-        RegisterError::Disk(_)
-        | RegisterError::Store(_)
-        | RegisterError::Full
-        | RegisterError::Damaged => "study-failed",
-    };
-    Failure::new(code, error.message().sentence())
-}
-
-pub(super) fn unknown(what: Message, given: &str, known: &[&str]) -> Failure {
-    let known = known.join(", ");
-    Failure::new(
-        "unknown-value",
-        say!(
-            "{what}に「{given}」は指定できません。指定できる値: {known}。",
-            "'{given}' is no {what}. Known: {known}.";
-            what = what
-        ),
-    )
-}
-
-pub(super) fn no_study(uid: &str) -> Failure {
-    Failure::new(
-        "no-study",
-        say!(
-            "検査「{uid}」はこの施設にありません。「dokuei study list」で確認してください。",
-            "There is no study '{uid}' here. See 'dokuei study list'."
-        ),
-    )
 }

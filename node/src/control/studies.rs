@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::checks::Wanted;
 use crate::control::access::web_address;
+use crate::control::answers::no_study;
 use crate::control::answers::{both, partner_name, short, stopping, waiting};
 use crate::control::checking::{check_json, observe, observed_json};
-use crate::control::sending::{earlier_case, no_study, patients_of};
+use crate::control::sending::earlier_case;
+use crate::control::whose::patients_of;
 use crate::control::whose::whose;
 use crate::dicomweb::viewer_path;
 use crate::entities::Domain;

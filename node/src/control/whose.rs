@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::control::deidentify::pseudonyms;
 use crate::runtime::start::Node;
 use crate::studies::attributes::Attributes;
+use crate::studies::patient::Patient;
 use crate::studies::study::Study;
 
 /// Texts of a study that people read.
@@ -47,6 +48,19 @@ fn described(attributes: &Attributes, uid: &str, modality: &str) -> Value {
         "modality": modality,
         "inexact": inexact,
     })
+}
+
+/// Everybody whom images of a study name, in whichever part of it.
+pub(super) fn patients_of(node: &Node, uid: &str) -> Vec<Patient> {
+    let register = &node.ports.register;
+    let parts = register.parcels_of(uid).into_iter();
+    let mut patients: Vec<Patient> = parts
+        .filter_map(|parcel| register.look(&parcel, Study::patients))
+        .flatten()
+        .collect();
+    patients.sort();
+    patients.dedup();
+    patients
 }
 
 /// The study of a case as far as this site has it: its own by its parcel, a granted one by the case.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use dokuei_keys::id::SiteId;
+use dokuei_protocol::case::CaseId;
 use dokuei_protocol::effect::{SecretChange, Step};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::record::Record;
@@ -10,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::audit::event::{Alert, Event, Kind, Outcome, Subject, Who};
 use crate::audit::rate::{Rate, described};
-use crate::audit::records::Records;
+use crate::audit::records::{Case, Cases, Records, Stopping};
 use crate::audit::{Audit, Source};
 use crate::config::Config;
 use crate::language::Failure;
@@ -34,6 +36,34 @@ pub fn open(
     Audit::open(config.audit.as_ref(), folder.path(), kept, source, records)
 }
 
+/// Asks the service, from a thread that is none of the runtime's.
+struct OfService {
+    desk: Desk,
+    runtime: Handle,
+}
+
+impl Cases for OfService {
+    fn case(&self, case: CaseId, reader: Option<SiteId>) -> Result<Case, Stopping> {
+        let asked = self.desk.ask(move |service| {
+            let state = service.state();
+            let reading = state.readings.get(&case);
+            let requester = reading.map(|reading| reading.thread.requester());
+            let partner = requester
+                .or(reader)
+                .and_then(|site| state.partners.get(&site));
+            let request = state.requests.get(&case);
+            Case {
+                parcel: request.map(|request| request.manifest.parcel),
+                requester,
+                partner: partner
+                    .map(|partner| partner.name.clone())
+                    .unwrap_or_default(),
+            }
+        });
+        self.runtime.block_on(asked).map_err(|_| Stopping)
+    }
+}
+
 /// Starts it: from now on it follows the records.
 ///
 /// # Errors
@@ -45,8 +75,10 @@ pub fn start(audit: &Audit, config: &Config, ports: &Ports, desk: &Desk) -> std:
     });
     audit.start(Records {
         store: ports.store.clone(),
-        desk: desk.clone(),
-        runtime: Handle::current(),
+        cases: Box::new(OfService {
+            desk: desk.clone(),
+            runtime: Handle::current(),
+        }),
         register: ports.register.clone(),
         granted: ports.granted.clone(),
         archive,
