@@ -1,5 +1,7 @@
 //! Everything that can reach the service.
 
+use std::collections::BTreeSet;
+
 use dokuei_keys::id::{DocumentId, NodeId, ParcelId, PersonId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
@@ -161,6 +163,9 @@ pub enum Command {
     },
     /// Note what the check before sending found in a study that is not sent.
     NoteCheck(ParcelId, Check),
+    /// Answer for studies of this site that somebody asked it to keep (storage commitment): from then on no case lets
+    /// them go.
+    Commit(BTreeSet<ParcelId>),
     /// Open a case for a sealed study and offer it.
     OpenCase(Box<OpenCase>),
     /// Offer an open case (again).

@@ -80,6 +80,9 @@ pub enum Record {
     /// A study was looked through before sending: what was found, and whether it was to go nevertheless.
     #[n(21)]
     StudyChecked(#[n(0)] ParcelId, #[n(1)] Check),
+    /// This site answered for a study of its own: whoever asked may have removed theirs.
+    #[n(24)]
+    StudyCommitted(#[n(0)] ParcelId),
 }
 
 impl Record {
@@ -108,6 +111,7 @@ impl Record {
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",
             Record::StudyChecked(..) => "study-checked",
+            Record::StudyCommitted(_) => "study-committed",
         }
     }
 }

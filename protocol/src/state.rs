@@ -1,7 +1,7 @@
 //! What the records add up to. Only [`State::apply`] changes it, so a replay of the log gives the same
 //! state as living through it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
@@ -69,6 +69,8 @@ pub struct State {
     pub parcels: BTreeMap<ParcelId, Held>,
     /// What the check before sending last found in this site's studies, until they are removed.
     pub checks: BTreeMap<ParcelId, Check>,
+    /// Studies of this site that it answered for (storage commitment).
+    pub committed: BTreeSet<ParcelId>,
 }
 
 /// The record does not fit the state.
@@ -89,6 +91,7 @@ impl State {
             outbox: BTreeMap::new(),
             parcels: BTreeMap::new(),
             checks: BTreeMap::new(),
+            committed: BTreeSet::new(),
         }
     }
 
@@ -153,6 +156,10 @@ impl State {
             }
             Record::StudyChecked(parcel, check) => {
                 self.checks.insert(*parcel, check.clone());
+                Ok(())
+            }
+            Record::StudyCommitted(parcel) => {
+                self.committed.insert(*parcel);
                 Ok(())
             }
             Record::CaseChecked(case) => self

@@ -88,6 +88,7 @@ impl Fact {
             | Record::PartnerRenewed(_)
             | Record::ReportSealed(..)
             | Record::StudyChecked(..)
+            | Record::StudyCommitted(_)
             | Record::CaseChecked(_) => Fact::Other,
         })
     }

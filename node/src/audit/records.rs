@@ -163,6 +163,7 @@ impl Records {
             | Record::CaseOpened(..)
             | Record::CaseChecked(_)
             | Record::StudyChecked(..)
+            | Record::StudyCommitted(_)
             | Record::LinkReceived(_)
             // A report that waits for the requester's key is told when it is issued.
             | Record::ReportSealed(..)

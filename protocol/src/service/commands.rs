@@ -32,6 +32,7 @@ impl Service {
                 documents,
             } => self.take_cargo(turn, from, case, &documents),
             Command::NoteCheck(parcel, check) => Ok(self.note_check(turn, parcel, check)),
+            Command::Commit(parcels) => self.commit(turn, &parcels),
             Command::OpenCase(open) => self.open_case(turn, *open),
             Command::Offer { case, to } => self.offer(turn, case, &to),
             Command::Withdraw(case, reason) => self.withdraw(turn, case, reason),

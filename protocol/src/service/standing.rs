@@ -58,6 +58,7 @@ impl Service {
             | Command::AcceptAgreement(_)
             | Command::RevokePerson(_)
             | Command::NoteCheck(..)
+            | Command::Commit(_)
             | Command::TakeCargo { .. }
             | Command::OpenCase(_)
             | Command::Offer { .. }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use dokuei_keys::id::Digest;
+use dokuei_keys::id::{Digest, ParcelId};
 use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed;
 use dokuei_keys::signing::SigningKey;
@@ -146,6 +146,8 @@ fn chronicle() -> World {
         world.ask(CLINIC, Command::RemovePartner(hospital)),
         Ok(Answer::Done)
     );
+    let commit = Command::Commit([ParcelId::from_bytes([9; 32])].into());
+    assert_eq!(world.ask(CLINIC, commit), Ok(Answer::Done));
     world
 }
 
