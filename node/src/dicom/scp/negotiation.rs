@@ -36,8 +36,6 @@ pub(super) struct OpenContext {
     pub(super) transfer_syntax: String,
     /// The requestor of the association takes requests of ours on it.
     pub(super) requestor_is_scp: bool,
-    /// Unique keys above the level of a query may be left out.
-    pub(super) relational: bool,
 }
 
 impl OpenContext {
@@ -89,7 +87,6 @@ pub(super) fn negotiate(
             let open = OpenContext {
                 transfer_syntax: syntax.to_owned(),
                 requestor_is_scp: granted.role(class).is_some_and(|role| role.is_scp),
-                relational: granted.is_relational(class),
                 abstract_syntax: proposed.abstract_syntax,
             };
             contexts.insert(proposed.id, open);
