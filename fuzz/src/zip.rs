@@ -13,7 +13,8 @@ const ENTRIES: usize = 200;
 pub fn check(data: &[u8]) {
     let mut seen = Seen { count: 0 };
     walk(Cursor::new(data), "a.zip", &mut seen);
-    assert!(seen.count <= ENTRIES + 1);
+    // That no more is taken is told, and that names come twice.
+    assert!(seen.count <= ENTRIES + 2);
 }
 
 struct Seen {

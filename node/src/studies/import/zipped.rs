@@ -64,11 +64,16 @@ pub fn walk(mut source: impl Read + Seek, name: &str, to: &mut dyn Entries) {
         Ok(length) => length,
         Err(error) => return to.note(name.to_owned(), Err(unreadable(error))),
     };
-    let mut archive = match open(source) {
-        Ok(archive) => archive,
+    let (mut archive, entries) = match open(source) {
+        Ok(opened) => opened,
         Err(refused) => return to.note(name.to_owned(), Err(refused)),
     };
     // Entries may share their bytes: what one may unpack to is no bound for all of them.
+    // Of entries with one name the library gives the last.
+    let twins = entries.saturating_sub(archive.len() as u64);
+    if twins > 0 {
+        to.note(name.to_owned(), Err(NotTaken::because(named_twice(twins))));
+    }
     let most = length.saturating_mul(INFLATE_RATIO_MAX).max(INFLATE_RATIO_FROM);
     let mut left = UNPACKED.min(most);
     for index in 0..archive.len() {
@@ -124,14 +129,16 @@ fn unreadable(error: io::Error) -> NotTaken {
     NotTaken::from(FileError::Io(error))
 }
 
-fn open<R: Read + Seek>(mut source: R) -> Result<ZipArchive<R>, NotTaken> {
+/// An archive, and how many entries it says it has.
+fn open<R: Read + Seek>(mut source: R) -> Result<(ZipArchive<R>, u64), NotTaken> {
     let (entries, bytes) = list(&mut source)
         .map_err(unreadable)?
         .ok_or_else(|| NotTaken::because(damaged()))?;
     if entries > FILES as u64 || bytes > LIST_BYTES {
         return Err(NotTaken::because(too_many()));
     }
-    ZipArchive::new(source).map_err(|error| NotTaken::because(said(&error)))
+    let archive = ZipArchive::new(source).map_err(|error| NotTaken::because(said(&error)))?;
+    Ok((archive, entries))
 }
 
 /// How many entries an archive says it has, and how long its list of them is (APPNOTE 4.3.14, 4.3.16), so that the list
@@ -204,6 +211,13 @@ fn nested() -> Message {
     )
 }
 
+fn named_twice(count: u64) -> Message {
+    say!(
+        "ほかのファイルと同じ名前のファイルが {count} 個あり、読めません。名前を変えて展開してから取り込んでください",
+        "{count} of its files have the name of another one and cannot be read: unpack it under other names first"
+    )
+}
+
 fn too_large() -> Message {
     say!(
         "展開後の大きさか圧縮率が上限を超えています",
@@ -246,7 +260,15 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_told_in_both_languages() {
-        for said in [damaged(), locked(), nested(), too_large(), too_many()] {
+        let all = [
+            damaged(),
+            locked(),
+            nested(),
+            named_twice(2),
+            too_large(),
+            too_many(),
+        ];
+        for said in all {
             assert_both(&said);
         }
         assert_both(&said(&ZipError::FileNotFound));
