@@ -47,7 +47,10 @@ fn kept(set: &DataSet) -> usize {
         Value::Items(items) => items.iter().map(kept).sum(),
         Value::Bulk(_) => 0,
     };
-    set.elements().iter().map(|element| of(&element.value)).sum()
+    set.elements()
+        .iter()
+        .map(|element| of(&element.value))
+        .sum()
 }
 
 /// What was written once is read and written the same ever after.

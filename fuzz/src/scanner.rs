@@ -22,7 +22,14 @@ pub fn check(data: &[u8]) {
         let pieces = scan(data, piece, limits);
         assert_eq!(outcome(&whole), outcome(&pieces), "pieces of {piece}");
     }
-    let unknown = scan(data, data.len().max(1), Limits { total: None, ..limits });
+    let unknown = scan(
+        data,
+        data.len().max(1),
+        Limits {
+            total: None,
+            ..limits
+        },
+    );
     assert!(
         whole.is_err() || unknown.is_ok(),
         "refused only when its length is not known"
@@ -61,8 +68,16 @@ fn shown(file: &ScannedFile) {
     assert!(header.findings().as_slice().len() <= FINDINGS_MAX);
     let patient = header.patient();
     assert!(patient.name.is_none_or(|name| !name.display().is_empty()));
-    let _ = (header.study_date(), header.study_time(), header.series_date());
-    let _ = (header.image(), header.timezone_offset(), header.institution());
+    let _ = (
+        header.study_date(),
+        header.study_time(),
+        header.series_date(),
+    );
+    let _ = (
+        header.image(),
+        header.timezone_offset(),
+        header.institution(),
+    );
 }
 
 /// The reader of trees finds the same object behind the gate.

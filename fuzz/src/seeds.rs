@@ -13,7 +13,9 @@ use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::dicom::scanner::Encoding;
 use dokuei_node::pixels::{Codec, Format, Image, Rendering, Request};
 
-pub use made::{addresses, archives, commands, directories, documents, multiparts, packages, streams};
+pub use made::{
+    addresses, archives, commands, directories, documents, multiparts, packages, streams,
+};
 
 /// Longest file that becomes a seed: fuzzing is quick with what is short.
 const BYTES: u64 = 12 * 1024;
@@ -32,10 +34,15 @@ fn fixtures(folder: &str) -> Vec<Vec<u8>> {
 
 /// Files for the gate.
 pub fn files() -> Vec<Vec<u8>> {
-    ["dicom/objects", "dicom/broken", "dicom/charsets", "dicom/hostile"]
-        .into_iter()
-        .flat_map(fixtures)
-        .collect()
+    [
+        "dicom/objects",
+        "dicom/broken",
+        "dicom/charsets",
+        "dicom/hostile",
+    ]
+    .into_iter()
+    .flat_map(fixtures)
+    .collect()
 }
 
 /// The data sets of files that pass the gate, and how they are written.
@@ -145,7 +152,13 @@ pub fn texts() -> Vec<Vec<u8>> {
         let name = tree.bytes(tags::PATIENT_NAME).unwrap_or_default();
         all.push([terms, b"\n", name].concat());
     }
-    for terms in ["ISO_IR 13", "GB18030", "ISO 2022 IR 58", "\\ISO 2022 IR 149", "ISO_IR 192"] {
+    for terms in [
+        "ISO_IR 13",
+        "GB18030",
+        "ISO 2022 IR 58",
+        "\\ISO 2022 IR 149",
+        "ISO_IR 192",
+    ] {
         all.push(format!("{terms}\nYamada^Tarou=山田^太郎=やまだ^たろう\\*?").into_bytes());
     }
     all

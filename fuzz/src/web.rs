@@ -33,7 +33,10 @@ fn path(path: &str) {
         assert!((1..=FRAMES).contains(&frames.len()) && !frames.contains(&0));
     }
     let place = &resource.place;
-    for uid in [&place.study, &place.series, &place.instance].into_iter().flatten() {
+    for uid in [&place.study, &place.series, &place.instance]
+        .into_iter()
+        .flatten()
+    {
         assert!(path.len() >= uid.as_str().len());
     }
 }

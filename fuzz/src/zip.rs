@@ -33,10 +33,13 @@ impl Entries for Seen {
     ) -> Result<(String, Patient), NotTaken> {
         let bytes = io::copy(content, &mut io::sink()).unwrap_or(0);
         assert!(bytes >= scanned.data_set_offset);
-        Ok((scanned.header.study().as_str().to_owned(), Patient {
+        Ok((
+            scanned.header.study().as_str().to_owned(),
+            Patient {
                 id: String::new(),
                 issuer: String::new(),
-            }))
+            },
+        ))
     }
 
     fn note(&mut self, name: String, _: Result<(String, Patient), NotTaken>) {

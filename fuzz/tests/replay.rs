@@ -119,7 +119,11 @@ fn corpora_are_small() {
         let files = corpus(target);
         assert!(files.len() <= CORPUS_FILES, "{}", target.name);
         for file in files {
-            assert!(fs::metadata(&file).unwrap().len() <= CORPUS_BYTES, "{}", file.display());
+            assert!(
+                fs::metadata(&file).unwrap().len() <= CORPUS_BYTES,
+                "{}",
+                file.display()
+            );
         }
     }
 }

@@ -63,11 +63,19 @@ fn item(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// The items of a request or its acceptance, with everything that is negotiated.
 fn association(kind: u8) -> Vec<u8> {
-    let titles = [b"DOKUEI          ".as_slice(), b"STORESCU        ", &[0; 32]].concat();
+    let titles = [
+        b"DOKUEI          ".as_slice(),
+        b"STORESCU        ",
+        &[0; 32],
+    ]
+    .concat();
     let class = b"1.2.840.10008.5.1.4.1.2.2.1";
     let syntax = item(0x40, b"1.2.840.10008.1.2.1");
     let context = match kind {
-        1 => item(0x20, &[&[1, 0, 0, 0], &*item(0x30, class), &syntax].concat()),
+        1 => item(
+            0x20,
+            &[&[1, 0, 0, 0], &*item(0x30, class), &syntax].concat(),
+        ),
         _ => item(0x21, &[&[1, 0, 0, 0], &*syntax].concat()),
     };
     let with_length = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
@@ -95,7 +103,10 @@ pub fn streams() -> Vec<Vec<u8>> {
         [&length[..], &[1, control], bytes].concat()
     };
     let echo = pdu(4, &value(3, &commands()[6]));
-    let parts = pdu(4, &[value(0, b"one"), value(0, b""), value(2, b"two")].concat());
+    let parts = pdu(
+        4,
+        &[value(0, b"one"), value(0, b""), value(2, b"two")].concat(),
+    );
     let release = pdu(5, &[0; 4]);
     let whole = [association(1), echo, parts, release].concat();
     let answers = [association(2), pdu(6, &[0; 4]), pdu(7, &[0, 0, 2, 1])].concat();
@@ -164,14 +175,25 @@ pub fn packages() -> Vec<Vec<u8>> {
         with(entry("package/link", b'2', b"")),
         with(entry("././@LongLink", b'L', b"package/long")),
         with(entry("package/pax", b'x', b"18 path=/etc/passwd\n")),
-        [b"gz".as_slice(), b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0"].concat(),
+        [
+            b"gz".as_slice(),
+            b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0",
+        ]
+        .concat(),
     ]
 }
 
 /// Archives of files: with names that lead elsewhere, packed and not, and cut.
 pub fn archives() -> Vec<Vec<u8>> {
     let files = fixtures("dicom/charsets");
-    let names = ["../../etc/passwd", "/abs/1.dcm", "C:\\2.dcm", "folder/", "in.zip", "DICOMDIR"];
+    let names = [
+        "../../etc/passwd",
+        "/abs/1.dcm",
+        "C:\\2.dcm",
+        "folder/",
+        "in.zip",
+        "DICOMDIR",
+    ];
     let mut all = Vec::new();
     for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
         let options = SimpleFileOptions::default().compression_method(method);
@@ -207,7 +229,8 @@ fn classic(objects: &[&str]) -> Vec<u8> {
 pub fn documents() -> Vec<Vec<u8>> {
     const CATALOGUE: &str = "<</Type/Catalog/Pages 2 0 R/OpenAction 5 0 R>>";
     const TREE: &str = "<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 300 200]>>";
-    const PAGE: &str = "<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>/Rotate 90>>";
+    const PAGE: &str =
+        "<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>/Rotate 90>>";
     const CONTENT: &str = "<</Length 36>>stream\nBT /F1 12 Tf 20 100 Td (Hello) Tj ET \nendstream";
     const FONT: &str = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
     const HEX: &str = "<</Length 12/Filter/ASCIIHexDecode>>stream\n4254204554> \nendstream";

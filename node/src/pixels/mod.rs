@@ -24,7 +24,7 @@ pub use image::{
     SOURCE_BYTES_MAX, Voi, Window,
 };
 pub use pool::{DEADLINE, Decoders, Frame, PATIENCE, Plan, WAITING_PER_CHILD};
-pub use request::Request;
 pub use rendering::{
     Format, Picture, QUALITY, Region, Rendering, SIDE_MAX, THUMBNAIL_SIDE, Viewport,
 };
+pub use request::Request;

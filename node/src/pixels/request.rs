@@ -3,11 +3,11 @@
 
 use std::io::{self, Read};
 
+use crate::pixels::codecs;
 use crate::pixels::error::DecodeError;
 use crate::pixels::image::Image;
 use crate::pixels::rendering::{self, Rendering};
 use crate::pixels::wire::{self, Head, Task};
-use crate::pixels::codecs;
 
 /// What is asked of a child. It holds a patient's image: no `Debug`.
 pub struct Request {

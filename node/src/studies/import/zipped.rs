@@ -74,7 +74,9 @@ pub fn walk(mut source: impl Read + Seek, name: &str, to: &mut dyn Entries) {
     if twins > 0 {
         to.note(name.to_owned(), Err(NotTaken::because(named_twice(twins))));
     }
-    let most = length.saturating_mul(INFLATE_RATIO_MAX).max(INFLATE_RATIO_FROM);
+    let most = length
+        .saturating_mul(INFLATE_RATIO_MAX)
+        .max(INFLATE_RATIO_FROM);
     let mut left = UNPACKED.min(most);
     for index in 0..archive.len() {
         if to.is_full() {
