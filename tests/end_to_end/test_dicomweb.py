@@ -303,6 +303,22 @@ def test_requests_that_no_library_sends(web, stored):
             assert b"x-content-type-options: nosniff" in got.lower()
 
 
+def test_paths_that_lead_elsewhere_lead_nowhere(web, stored):
+    """Whatever is written for a way up or an end of a name: no answer holds anything of the node's own files."""
+    study = f"/dicom-web/studies/{stored[0].StudyInstanceUID}"
+    config = (web.site.data / "dokuei.toml").read_bytes()
+    for start in ("/viewer/", "/dicom-web/", f"{study}/", "/login/", "/"):
+        for way in ("../", "..%2f", "%2e%2e%2f", "%2e%2e/", "..%5c", "..%c0%af", "%252e%252e%252f", "%00", "....//", "//"):
+            path = start + way * 3 + "dokuei.toml"
+            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web.token}\r\nConnection: close\r\n\r\n"
+            got = web.raw(request.encode())
+            assert got[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400"), (path, got[:80])
+            assert config[:40] not in got
+    for path in (f"{study}%00", f"{study}/metadata%00.json", f"{study}%2fmetadata", "/dicom-web/studies%3flimit=1"):
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web.token}\r\nConnection: close\r\n\r\n"
+        assert web.raw(request.encode())[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400"), path
+
+
 def test_slow_clients_hold_up_nobody(web, stored):
     slow = [socket.create_connection(("127.0.0.1", web.port), timeout=DEADLINE) for _ in range(300)]
     try:

@@ -60,8 +60,8 @@ fn comparable(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// The file names in a DICOMDIR, by their tag: no parser goes through its records.
-fn listed(bytes: &[u8]) -> impl Iterator<Item = String> {
+/// The file names in a DICOMDIR, by their tag: no parser goes through its records. Each leads downwards, if anywhere.
+pub fn listed(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes
         .windows(REFERENCED_FILE_ID.len())
         .enumerate()

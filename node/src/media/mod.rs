@@ -6,6 +6,6 @@ mod imports;
 mod matching;
 
 pub use carried::{CaseFile, feed};
-pub use dicomdir::missing;
+pub use dicomdir::{listed, missing};
 pub use imports::{Decision, ImportedFile, ImportedStudy, Imports, MediaImport, Standing};
 pub use matching::{Agreement, Identity};

@@ -5,6 +5,7 @@ pub mod desk;
 pub mod dispatch;
 mod door;
 pub mod kept;
+pub mod memory;
 pub mod ports;
 pub mod start;
 pub mod trail;

@@ -3,6 +3,8 @@
 
 mod zipped;
 
+pub use self::zipped::{Entries, walk};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -159,14 +161,14 @@ impl Gathering<'_> {
         let length = file.metadata().map_err(unreadable)?.len();
         let scanned = scan(&mut file, length)?;
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        self.fill(&scanned, file)
+        self.fill(&scanned, &mut file)
     }
 
     /// Takes in the data set of a file that was scanned, read from its beginning.
     fn fill(
         &mut self,
         scanned: &ScannedFile,
-        mut file: impl Read,
+        file: &mut dyn Read,
     ) -> Result<(String, Patient), NotTaken> {
         let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
         let head = ObjectHead {
@@ -181,7 +183,7 @@ impl Gathering<'_> {
             self.expected.insert(study.to_owned());
         }
         let mut object = Box::new(self.intake.object(head).map_err(refused)?);
-        let mut before = (&mut file).take(scanned.data_set_offset);
+        let mut before = file.take(scanned.data_set_offset);
         io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;
         let mut piece = vec![0; 256 * 1024];
         loop {
@@ -194,11 +196,6 @@ impl Gathering<'_> {
         object.commit().map_err(refused)?;
         let patient = Patient::of(&Attributes::of(&scanned.header));
         Ok((study.to_owned(), patient))
-    }
-
-    /// Whether there were as many files as one import takes.
-    fn is_full(&self) -> bool {
-        self.count >= FILES
     }
 
     /// Notes what became of a file.
@@ -225,10 +222,6 @@ impl Gathering<'_> {
         self.count += 1;
     }
 
-    fn refuse(&mut self, name: String, why: NotTaken) {
-        self.note(name, Err(why));
-    }
-
     fn imported(self) -> Imported {
         Imported {
             taken: self.taken,
@@ -238,6 +231,24 @@ impl Gathering<'_> {
             refused: self.refused,
             seen: self.seen,
         }
+    }
+}
+
+impl Entries for Gathering<'_> {
+    fn is_full(&self) -> bool {
+        self.count >= FILES
+    }
+
+    fn fill(
+        &mut self,
+        scanned: &ScannedFile,
+        content: &mut dyn Read,
+    ) -> Result<(String, Patient), NotTaken> {
+        Gathering::fill(self, scanned, content)
+    }
+
+    fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>) {
+        Gathering::note(self, name, taken);
     }
 }
 
@@ -287,7 +298,7 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Im
 }
 
 /// Why a file was not taken.
-struct NotTaken {
+pub struct NotTaken {
     why: Message,
     is_foreign: bool,
 }
