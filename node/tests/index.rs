@@ -376,7 +376,7 @@ fn reports_are_objects_of_their_study_for_whoever_may_see_it() {
 
     let look = |site: &Site| {
         let study = site.find(Level::Study, &[]).unwrap().remove(0);
-        assert_eq!(study.text(tags::MODALITIES_IN_STUDY), "CT\\DOC");
+        assert_eq!(study.code(tags::MODALITIES_IN_STUDY), "CT\\DOC");
         assert_eq!(study.code(tags::NUMBER_OF_STUDY_RELATED_INSTANCES), "4");
         let modality = (tags::MODALITY, VR::CS, "DOC");
         let series = site.find(Level::Series, &[modality]).unwrap();
