@@ -80,6 +80,12 @@ pub enum Record {
     /// A study was looked through before sending: what was found, and whether it was to go nevertheless.
     #[n(21)]
     StudyChecked(#[n(0)] ParcelId, #[n(1)] Check),
+    /// This site, as requester, asked a reader to stop.
+    #[n(22)]
+    CancelMade(#[n(0)] ByteVec),
+    /// A requester asked this site to stop.
+    #[n(23)]
+    CancelReceived(#[n(0)] ByteVec),
 }
 
 impl Record {
@@ -108,6 +114,8 @@ impl Record {
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",
             Record::StudyChecked(..) => "study-checked",
+            Record::CancelMade(_) => "cancel-made",
+            Record::CancelReceived(_) => "cancel-received",
         }
     }
 }
