@@ -60,6 +60,8 @@ labels! {
     Link = "dokuei/v1/sign/case/link",
     /// A reader proposes what a link may admit.
     Proposal = "dokuei/v1/sign/case/proposal",
+    /// A requester asks a reader to stop.
+    CancelRequest = "dokuei/v1/sign/case/cancel-request",
     /// A content key is granted to recipients.
     Grant = "dokuei/v1/sign/grant",
     /// What a parcel holds.

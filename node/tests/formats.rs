@@ -315,6 +315,11 @@ fn reports() {
 }
 
 #[test]
+fn objects_of_reports() {
+    check("report-objects-1", (clinic(), study()));
+}
+
+#[test]
 fn what_storage_commitment_owes() {
     let judged = |number: u8, failure| Judged {
         sop_class: "1.2.840.10008.5.1.4.1.1.2".to_owned(),

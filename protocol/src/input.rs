@@ -175,7 +175,7 @@ pub enum Command {
         /// Whom to ask.
         to: Vec<SiteId>,
     },
-    /// Take a case back.
+    /// Take a case back: at once until somebody reads it; after that its reader is asked to stop, and may go on.
     Withdraw(CaseId, WithdrawalReason),
     /// As reader: promise by hand to read it.
     Quote {

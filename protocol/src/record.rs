@@ -83,6 +83,12 @@ pub enum Record {
     /// This site answered for a study of its own: whoever asked may have removed theirs.
     #[n(24)]
     StudyCommitted(#[n(0)] ParcelId),
+    /// This site, as requester, asked a reader to stop.
+    #[n(22)]
+    CancelMade(#[n(0)] ByteVec),
+    /// A requester asked this site to stop.
+    #[n(23)]
+    CancelReceived(#[n(0)] ByteVec),
 }
 
 impl Record {
@@ -112,6 +118,8 @@ impl Record {
             Record::PartnerRenewed(_) => "partner-renewed",
             Record::StudyChecked(..) => "study-checked",
             Record::StudyCommitted(_) => "study-committed",
+            Record::CancelMade(_) => "cancel-made",
+            Record::CancelReceived(_) => "cancel-received",
         }
     }
 }

@@ -10,6 +10,7 @@ use dokuei_keys::signed::{self, Document};
 use dokuei_keys::signing::PublicKey;
 
 use crate::case::CaseId;
+use crate::case::cancel::{Cancel, CancelRequest, Told};
 use crate::case::check::Check;
 use crate::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use crate::case::reading::Reading;
@@ -149,6 +150,7 @@ impl State {
                     keeping: Keeping::Kept,
                     threads: BTreeMap::new(),
                     given_back: false,
+                    cancel: None,
                 };
                 self.requests
                     .insert(*case, request)
@@ -178,6 +180,8 @@ impl State {
             Record::ReportSealed(case, sealed) => self
                 .reading(case)
                 .map(|reading| reading.sealed = Some(sealed.clone())),
+            Record::CancelMade(bytes) => self.cancel_made(bytes),
+            Record::CancelReceived(bytes) => self.cancel_received(bytes),
             Record::KeyRevoked(bytes) => self.key_revoked(bytes),
             Record::PartnerRenewed(bytes) => self.partner_renewed(bytes),
             Record::StudyKeyDestroyed(case) => {
@@ -277,7 +281,8 @@ impl State {
     /// their chains go on without a gap.
     fn partner_removed(&mut self, site: &SiteId) -> Result<(), Contradiction> {
         if let Some(queue) = self.outbox.get_mut(site) {
-            queue.retain(|outgoing| matches!(outgoing.matter, Matter::Case(_)));
+            let is_of_case = |matter| matches!(matter, Matter::Case(_) | Matter::Cancel(_));
+            queue.retain(|outgoing| is_of_case(outgoing.matter));
         }
         self.partners.remove(site).map(drop).ok_or(Contradiction)
     }
@@ -365,6 +370,9 @@ impl State {
                     .map_err(|_| Contradiction)?;
                 reading.heard = heard;
                 reading.refused = None;
+                if matches!(link.event, RequesterEvent::Offered(_)) {
+                    reading.cancel = None;
+                }
                 reading.drop_unfit();
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
@@ -427,6 +435,22 @@ impl State {
             self.holds(parcel, held);
         }
         self.post(requester, id, Matter::Case(case), bytes);
+        Ok(())
+    }
+
+    fn cancel_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, asked) = recorded::<CancelRequest>(bytes)?;
+        let request = self.requests.get_mut(&asked.case).ok_or(Contradiction)?;
+        request.cancel = Some(Cancel::new(id, &asked, Told::OnItsWay));
+        self.post(asked.reader, id, Matter::Cancel(asked.case), bytes);
+        Ok(())
+    }
+
+    fn cancel_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, asked) = recorded::<CancelRequest>(bytes)?;
+        let reading = self.reading(&asked.case)?;
+        reading.cancel = Some(Cancel::new(id, &asked, Told::Told));
+        reading.cancels.insert(id);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use dokuei_keys::id::{DocumentId, SiteId};
 use dokuei_keys::signed::{self, Document};
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::cancel::CancelRequest;
 use dokuei_protocol::case::event::{Link, Proposal};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted};
@@ -33,6 +34,10 @@ pub(crate) enum Fact {
     ProposalMade(DocumentId, Box<Proposal>),
     /// A proposal arrived.
     ProposalReceived(DocumentId, Box<Proposal>),
+    /// A reader was asked to stop.
+    CancelMade(DocumentId, CancelRequest),
+    /// The request to stop arrived.
+    CancelReceived(DocumentId, CancelRequest),
     /// A partner confirmed a document.
     Confirmed(SiteId, DocumentId),
     /// A partner refused a document.
@@ -76,6 +81,8 @@ impl Fact {
             Record::ProposalReceived(bytes) => {
                 Fact::ProposalReceived(id(bytes), Box::new(content(bytes)?))
             }
+            Record::CancelMade(bytes) => Fact::CancelMade(id(bytes), content(bytes)?),
+            Record::CancelReceived(bytes) => Fact::CancelReceived(id(bytes), content(bytes)?),
             Record::DocumentConfirmed(site, document) => Fact::Confirmed(*site, *document),
             Record::DocumentRefused(site, document) => Fact::Refused(*site, *document),
             Record::StudyArrived(case) => Fact::StudyArrived(*case),
@@ -99,12 +106,14 @@ impl Fact {
             Fact::Proposed(id, _)
             | Fact::Accepted(id, _)
             | Fact::LinkReceived(id, _)
-            | Fact::ProposalReceived(id, _) => Some(*id),
+            | Fact::ProposalReceived(id, _)
+            | Fact::CancelReceived(id, _) => Some(*id),
             Fact::Paired(_)
             | Fact::Removed(_)
             | Fact::Opened(_)
             | Fact::LinkMade(..)
             | Fact::ProposalMade(..)
+            | Fact::CancelMade(..)
             | Fact::Confirmed(..)
             | Fact::Refused(..)
             | Fact::StudyArrived(_)
@@ -122,6 +131,7 @@ impl Fact {
             Fact::ProposalMade(_, proposal) | Fact::ProposalReceived(_, proposal) => {
                 Some(proposal.case)
             }
+            Fact::CancelMade(_, cancel) | Fact::CancelReceived(_, cancel) => Some(cancel.case),
             Fact::Opened(case)
             | Fact::StudyArrived(case)
             | Fact::StudyStored(case)

@@ -170,6 +170,8 @@ impl Records {
             | Record::ProposalReceived(_)
             | Record::DocumentConfirmed(..)
             | Record::DocumentRefused(..)
+            | Record::CancelMade(_)
+            | Record::CancelReceived(_)
             | Record::StudyRemoved(_) => Vec::new(),
         };
         let events = kinds.into_iter().map(|kind| Event::at(entry.at.0, kind));

@@ -17,6 +17,7 @@ use crate::language::Failure;
 use crate::reports::bundle::Bundle;
 use crate::reports::compose::{Composed, Draft, Signers, compose};
 use crate::reports::kept::KeptReport;
+use crate::reports::listing::list_kept;
 use crate::reports::subject::Subject;
 use crate::reports::verify::verify;
 use crate::runtime::desk::now;
@@ -46,6 +47,12 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
     let change = kept.change(case, version, &node.ports.storage)?;
     node.ports.store.commit(change)?;
     command(node, Command::IssueReport(Box::new(issue))).await?;
+    let listed = tokio::task::block_in_place(|| list_kept(&node.ports, (case, version)));
+    if let Err(error) = listed {
+        // It is signed and on its way all the same; the next start lists it.
+        let why = error.message().en;
+        tracing::warn!(target: "dokuei::report", %case, version, "a report is not listed with its study: {why}");
+    }
     let view = find_case(node, &case.to_string()).await?;
     let shown = case_json(node, &view).await?;
     Ok(json!({ "case": shown, "version": version, "report": report }))

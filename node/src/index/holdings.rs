@@ -17,6 +17,7 @@ use crate::dicom::matching::Keys;
 use crate::entities::Scope;
 use crate::media::Imports;
 use crate::parcels::{OpenError, OpenedObject};
+use crate::reports::objects::ReportObjects;
 use crate::store::{Rows, Store};
 use crate::studies::attributes::Attributes;
 use crate::studies::granted::GrantedStudies;
@@ -84,6 +85,7 @@ pub struct Holdings(Arc<Shared>);
 struct Shared {
     register: Register,
     granted: GrantedStudies,
+    reports: ReportObjects,
     store: Store,
     storage: StorageKey,
     catalogue: Catalogue,
@@ -92,10 +94,10 @@ struct Shared {
 }
 
 impl Holdings {
-    /// Answers from the register and the granted studies, as `catalogue` lists them; `imports` says of which studies
+    /// Answers from the register, the granted studies and the reports, as `catalogue` lists them; `imports` says of which studies
     /// a person has yet to decide whose they are: those are not shown.
     pub fn new(
-        (register, granted): (Register, GrantedStudies),
+        (register, granted, reports): (Register, GrantedStudies, ReportObjects),
         (store, storage): (Store, StorageKey),
         catalogue: Catalogue,
         imports: Imports,
@@ -104,6 +106,7 @@ impl Holdings {
         Holdings(Arc::new(Shared {
             register,
             granted,
+            reports,
             store,
             storage,
             catalogue,
@@ -429,6 +432,7 @@ impl Holdings {
             .register
             .look(parcel, &look)
             .or_else(|| self.0.granted.look(parcel, &look))
+            .or_else(|| self.0.reports.look(parcel, &look))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::index::holdings::Holdings;
 use crate::language::Explain as _;
 use crate::media::Imports;
 use crate::network::{FetchError, Network};
+use crate::reports::objects::ReportObjects;
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::troubles::Troubles;
 use crate::store::Store;
@@ -93,6 +94,8 @@ pub struct Ports {
     pub register: Register,
     /// The studies that partners granted.
     pub granted: GrantedStudies,
+    /// The DICOM objects of reports, signed here or received.
+    pub reports: ReportObjects,
     /// Finding all of them.
     pub holdings: Holdings,
     /// The receipts of imports from media.

@@ -33,6 +33,8 @@ use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
+use crate::reports::listing::list_missing;
+use crate::reports::objects::ReportObjects;
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
@@ -146,6 +148,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
+    let unlisted = Arc::clone(&ports);
+    tokio::task::spawn_blocking(move || list_missing(&unlisted));
     let worklist = doors.worklist;
     let node = Arc::new(Node {
         dicom: doors.scp.local_addr(),
@@ -253,9 +257,12 @@ fn open_ports(
         .map_err(|error| failed(&error))?;
     let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
         .map_err(|error| failed(&error))?;
+    let kept = (store.clone(), storage());
+    let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())
+        .map_err(|error| failed(&error))?;
     let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let holdings = Holdings::new(
-        (register.clone(), granted.clone()),
+        (register.clone(), granted.clone(), reports.clone()),
         (store.clone(), storage()),
         catalogue,
         imports.clone(),
@@ -265,6 +272,7 @@ fn open_ports(
         site,
         register,
         granted,
+        reports,
         holdings,
         imports,
         store: store.clone(),

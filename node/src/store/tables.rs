@@ -21,6 +21,8 @@ pub enum Rows {
     Granted,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// The DICOM objects of report versions, sealed.
+    ReportObjects,
     /// Application entities that may call, sealed.
     Callers,
     /// Application entities to send to, sealed.
@@ -52,6 +54,7 @@ impl Rows {
         Rows::Studies,
         Rows::Granted,
         Rows::Reports,
+        Rows::ReportObjects,
         Rows::Callers,
         Rows::Destinations,
         Rows::Audit,
@@ -73,6 +76,7 @@ impl Rows {
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
             Rows::Reports => "reports-1",
+            Rows::ReportObjects => "report-objects-1",
             Rows::WebAccess => "web-access-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",

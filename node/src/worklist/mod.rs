@@ -206,10 +206,20 @@ impl Worklist {
         item: &Item,
     ) -> DataSet {
         let reader = || item.reader.and_then(|id| names.get(&id).cloned());
+        let case = item.view.case;
+        let kept = |version: &u32| match node.ports.reports.of((case, *version)) {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::warn!(target: "dokuei::worklist", %case, version, "a report is not referred to: {error}");
+                None
+            }
+        };
+        let reports: Vec<Study> = item.reports.iter().filter_map(kept).collect();
         let of = |study: Option<&Study>| {
             let around = Around {
                 study,
                 root: &who.root,
+                reports: &reports,
                 reader: reader(),
             };
             attributes::of(item, &around)

@@ -155,7 +155,10 @@ fn rules_of_the_information_model_are_kept() {
     };
     assert!(refused(&["QueryRetrieveLevel=PATIENT", "PatientID"]));
     // What is above the level may be left out, as many callers do.
-    assert!(!refused(&["QueryRetrieveLevel=SERIES", "SeriesInstanceUID"]));
+    assert!(!refused(&[
+        "QueryRetrieveLevel=SERIES",
+        "SeriesInstanceUID"
+    ]));
     assert!(refused(&["PatientID"]));
     assert!(!refused(&[
         "QueryRetrieveLevel=SERIES",

@@ -5,6 +5,7 @@ use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::signed::{self, Document, Signed};
 use dokuei_keys::signing::PublicKey;
 
+use crate::case::cancel::CancelRequest;
 use crate::case::event::{Link, Proposal};
 use crate::effect::DocumentAnswer;
 use crate::limits;
@@ -49,6 +50,7 @@ impl Service {
         };
         match header.kind.as_str() {
             Link::KIND => self.take_link(turn, site, &key, bytes),
+            CancelRequest::KIND => self.take_cancel(turn, site, &key, bytes),
             Proposal::KIND => self.take_proposal(turn, site, &key, bytes),
             Agreement::KIND => self.take_agreement(turn, site, &key, bytes),
             AgreementAccepted::KIND => self.take_acceptance(turn, site, &key, bytes),
@@ -165,6 +167,6 @@ impl Service {
 }
 
 /// Whether one of the two clocks is broken. That is not for ever either: it may be this one.
-fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
+pub(super) fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
     at > now.after(limits::CLOCK_AHEAD)
 }

@@ -102,6 +102,7 @@ impl Service {
         Ok(Answer::Done)
     }
 
+    /// Takes a case back; once somebody reads it, asks that reader to stop.
     pub(crate) fn withdraw(
         &mut self,
         turn: &mut Turn,
@@ -115,7 +116,7 @@ impl Service {
                 .iter()
                 .all(|site| request.threads[site].phase().may_withdraw())
         {
-            return Err(CannotDo::NotNow);
+            return self.ask_to_stop(turn, case, reason);
         }
         for site in open {
             self.link(turn, case, site, RequesterEvent::Withdrawn(reason));

@@ -3,6 +3,7 @@
 use dokuei_keys::id::SiteId;
 
 use crate::case::CaseId;
+use crate::case::cancel::Cancel;
 use crate::case::event::CaseOffer;
 use crate::case::phase::{Ending, Phase, Standing};
 use crate::case::report::Versions;
@@ -101,6 +102,8 @@ pub struct CaseView {
     pub due: Option<Timestamp>,
     /// Whether it was promised for later than it is needed, and is not there yet.
     pub late: bool,
+    /// The request to stop reading it, if there is one: made here, or come here.
+    pub cancel: Option<Cancel>,
     /// What happened.
     pub timeline: Vec<Happening>,
 }
@@ -145,6 +148,7 @@ impl Service {
                 terms: Some(request.terms.clone()),
                 due: thread.map(Thread::phase).and_then(promised),
                 late: thread.map(Thread::phase).is_some_and(is_late),
+                cancel: request.cancel.clone(),
                 timeline: thread
                     .map(|thread| thread.timeline().to_vec())
                     .unwrap_or_default(),
@@ -168,6 +172,7 @@ impl Service {
             terms: expected.offer().map(|offer| offer.terms.clone()),
             due: promised(&expected),
             late: is_late(&expected),
+            cancel: reading.cancel.clone(),
             timeline: thread.timeline().to_vec(),
         })
     }
@@ -201,7 +206,7 @@ impl Service {
                 }
             }
             Phase::Closed(_) => return Waiting::Nothing,
-            Phase::Ended(ending) => return after(ending, request.given_back),
+            Phase::Ended(ending) => return after(ending, request),
         };
         if self.is_connected(thread.reader()).is_some() {
             waits
@@ -283,11 +288,12 @@ impl Service {
 
 /// What a requester's case waits for when it has ended without a report. One that a reader gave back
 /// after it was booked has to go to somebody else, also when somebody has declined it since; an offer
-/// that came to nothing, or was taken back, is over.
-fn after(ending: &Ending, given_back: bool) -> Waiting {
+/// that came to nothing, was taken back, or was given back because the requester asked for that, is over.
+fn after(ending: &Ending, request: &Request) -> Waiting {
     match ending {
         Ending::Withdrawn(_) => Waiting::Nothing,
-        _ if given_back => Waiting::OfferHere,
+        _ if request.given_back => Waiting::OfferHere,
+        Ending::Released(_) if request.cancel.is_some() => Waiting::OfferAgain,
         Ending::Released(_) => Waiting::OfferHere,
         Ending::Declined(_) | Ending::Expired | Ending::NotChosen => Waiting::OfferAgain,
     }

@@ -119,6 +119,10 @@ fn chronicle() -> World {
     let withdraw = Command::Withdraw(withdrawn, WithdrawalReason::SentInError);
     assert_eq!(world.ask(CLINIC, withdraw), Ok(Answer::Done));
     world.mend(CLINIC, HOSPITAL);
+    let cancelled = world.bring_to_reader(HOSPITAL);
+    assert_eq!(world.claim(HOSPITAL, cancelled), Ok(Answer::Done));
+    let cancel = Command::Withdraw(cancelled, WithdrawalReason::ReadElsewhere);
+    assert_eq!(world.ask(CLINIC, cancel), Ok(Answer::Done));
     let sealed = world.bring_to_reader(HOSPITAL);
     world.cut(CLINIC, HOSPITAL);
     world.sleep(limits::PREKEY_USABLE);

@@ -89,6 +89,10 @@ impl World {
                 let delegation = self.sites[site].staff.reader.clone();
                 self.person(site, "claims", Command::Claim { case, delegation })
             }
+            (Waiting::ReadingHere, "claimed") if view.cancel.is_some() && self.does(50) => {
+                self.tally.count(Group::People, "stops as asked");
+                self.give_back(site, case)
+            }
             (Waiting::ReadingHere, "claimed") if self.fancies(4) => self.give_back(site, case),
             (Waiting::ReadingHere, "received" | "claimed" | "preliminary" | "report-rejected") => {
                 let status = match (self.fancies(40), view.phase) {
@@ -168,6 +172,10 @@ impl World {
 
     fn act_as_requester(&mut self, site: usize, view: &CaseView) -> Result<(), Violation> {
         let case = view.case;
+        if view.phase == "claimed" && view.cancel.is_none() && self.fancies(5) {
+            let reason = WithdrawalReason::ReadElsewhere;
+            return self.person(site, "asks to stop", Command::Withdraw(case, reason));
+        }
         if self.fancies(2) {
             let reason = WithdrawalReason::NotNeeded;
             self.person(site, "withdraws", Command::Withdraw(case, reason))?;

@@ -142,6 +142,7 @@ impl World {
             Waiting::Quote | Waiting::QuoteHere => reader_gone && by_hand,
             _ => reader_gone,
         };
+        let returns = &self.checks.returns;
         Some(Situation {
             side: view.side,
             waiting: view.waiting,
@@ -151,10 +152,8 @@ impl World {
             agreed,
             person_gone,
             parted,
-            given_back: self
-                .checks
-                .returns
-                .is_given_back(self.sites[requester].id, view.case),
+            given_back: returns.is_given_back(self.sites[requester].id, view.case),
+            cancelled: returns.is_cancelled(self.sites[requester].id, view.case),
         })
     }
 
