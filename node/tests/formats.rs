@@ -34,6 +34,8 @@ use dokuei_node::runtime::kept::KeptSecret;
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::studies::head::Head;
+use dokuei_node::studies::instances;
 use dokuei_node::studies::patient::Patient;
 use dokuei_node::studies::quarantine::Quarantined;
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
@@ -205,6 +207,11 @@ fn receipts_of_imports() {
 fn studies_of_this_site() {
     let mut closed = study();
     closed.manifest = Some(reference());
+    check("heads-1", Head::of(&closed, None));
+    check("granted-heads-1", Head::of(&closed, Some(clinic())));
+    let storage = StorageKey::from_secret(Secret32::from_bytes([10; 32]));
+    let (key, slot) = instances::rows(&storage, &closed).next().unwrap();
+    check_text("instances-1", &format!("{} {}", hex(&key), hex(&slot)));
     check("studies-1", closed);
 }
 
@@ -233,7 +240,7 @@ fn studies_of_partners() {
     let granted = GrantedStudies::open(store, storage, Catalogue::default())
         .ok()
         .unwrap();
-    assert!(granted.study(case) == Some(row.1));
+    assert!(granted.study(case).as_deref() == Some(&row.1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Answers from what lies here: queries, selections, metadata.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::parcels::{OpenError, OpenedObject};
 use crate::store::{Rows, Store};
 use crate::studies::attributes::Attributes;
 use crate::studies::granted::GrantedStudies;
-use crate::studies::register::Register;
+use crate::studies::register::{Register, RegisterError};
 use crate::studies::study::{Study, StudyObject};
 
 pub use crate::dicom::dimse::Level;
@@ -123,7 +123,7 @@ impl Holdings {
         let undecided = self.0.imports.undecided();
         let own = self.0.site;
         self.0.catalogue.select(scope, own, most, |entry| {
-            let is_shown = entry.key.institution != own || !undecided.contains(&entry.key.uid);
+            let is_shown = entry.key.institution != own || !undecided.contains(&*entry.key.uid);
             is_shown && wanted(entry)
         })
     }
@@ -209,7 +209,7 @@ impl Holdings {
     ) -> Result<ControlFlow<()>, FindError> {
         for series in entry.series() {
             let listed = keys.uids(tags::SERIES_INSTANCE_UID);
-            if listed.is_some_and(|uids| !uids.contains(&series.uid)) {
+            if listed.is_some_and(|uids| uids.iter().all(|uid| **uid != *series.uid)) {
                 continue;
             }
             let first = self.first_header(entry, &series.uid)?;
@@ -386,9 +386,6 @@ impl Holdings {
     /// # Errors
     /// When the store fails or the row is damaged.
     pub fn key(&self, parcel: &ParcelId) -> Result<Option<ContentKey>, OpenError> {
-        if let Some(key) = self.0.register.key(parcel) {
-            return Ok(Some(key));
-        }
         let wrapped = self.0.store.row(Rows::ContentKeys, parcel.as_bytes());
         let wrapped = wrapped.map_err(|error| OpenError::Disk(io::Error::other(error)))?;
         let unwrapped = wrapped.map(|wrapped| self.0.storage.unwrap_content_key(parcel, &wrapped));
@@ -401,27 +398,12 @@ impl Holdings {
         Some(entry.attributes.clone())
     }
 
-    /// The SOP classes of those of these instances that this site holds itself, by instance; the newest
-    /// studies are looked at first, since it is asked soon after they came.
-    pub fn classes_of(&self, mut wanted: BTreeSet<&str>) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        let entries = self
-            .0
-            .catalogue
-            .select(&Scope::Own, self.0.site, usize::MAX, |_| true);
-        for part in entries.iter().flat_map(|entry| &entry.parts) {
-            if wanted.is_empty() {
-                break;
-            }
-            self.0.register.look(&part.parcel, |study| {
-                for object in &study.objects {
-                    if wanted.remove(object.sop_instance.as_str()) {
-                        found.insert(object.sop_instance.clone(), object.sop_class.clone());
-                    }
-                }
-            });
-        }
-        found
+    /// The SOP class of an object that this site holds itself; none when it does not.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn class_of(&self, sop_instance: &str) -> Result<Option<String>, RegisterError> {
+        self.0.register.class_of(sop_instance)
     }
 
     fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {
@@ -436,7 +418,7 @@ impl Holdings {
 fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
     entry.parts.iter().flat_map(|part| {
         let numbered = (0..).zip(&part.series);
-        numbered.map(|(number, series)| ((part.parcel, number), series.uid.clone()))
+        numbered.map(|(number, series)| ((part.parcel, number), series.uid.to_string()))
     })
 }
 

@@ -19,6 +19,12 @@ pub enum Rows {
     Studies,
     /// Studies that were granted to this site, sealed.
     Granted,
+    /// What is listed of each row of [`Rows::Studies`], sealed; derived from it.
+    Heads,
+    /// The same of [`Rows::Granted`].
+    GrantedHeads,
+    /// Where each object of a closed study lies; derived, and nothing of it can be read.
+    Instances,
     /// Report versions as they were signed or received, sealed.
     Reports,
     /// Application entities that may call, sealed.
@@ -51,6 +57,9 @@ impl Rows {
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
+        Rows::Heads,
+        Rows::GrantedHeads,
+        Rows::Instances,
         Rows::Reports,
         Rows::Callers,
         Rows::Destinations,
@@ -72,6 +81,9 @@ impl Rows {
             Rows::ContentKeys => "content-keys-1",
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
+            Rows::Heads => "heads-1",
+            Rows::GrantedHeads => "granted-heads-1",
+            Rows::Instances => "instances-1",
             Rows::Reports => "reports-1",
             Rows::WebAccess => "web-access-1",
             Rows::Callers => "callers-1",
