@@ -8,6 +8,7 @@
 mod diagnostic;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use diagnostic::{hex, shown};
 use dokuei_keys::cbor;
@@ -212,6 +213,7 @@ fn studies_of_this_site() {
     let storage = StorageKey::from_secret(Secret32::from_bytes([10; 32]));
     let (key, slot) = instances::rows(&storage, &closed).next().unwrap();
     check_text("instances-1", &format!("{} {}", hex(&key), hex(&slot)));
+    check_text("headerless-1", &hex(parcel().as_bytes()));
     check("studies-1", closed);
 }
 
@@ -237,7 +239,7 @@ fn studies_of_partners() {
     let sealed = storage.seal_row(table.name(), case.as_bytes(), &plain, &mut chance());
     let change = Change::put(table, case.as_bytes(), sealed.unwrap());
     store.commit(change).unwrap();
-    let granted = GrantedStudies::open(store, storage, Catalogue::default())
+    let granted = GrantedStudies::open(store, storage, Catalogue::default(), Arc::default())
         .ok()
         .unwrap();
     assert!(granted.study(case).as_deref() == Some(&row.1));

@@ -5,6 +5,7 @@
 use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
@@ -18,9 +19,10 @@ use dokuei_node::disk::Room;
 use dokuei_node::entities::Scope;
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::index::holdings::{FindError, Holdings, Level, Selection};
+use dokuei_node::index::preparing::Preparing;
 use dokuei_node::media::{ImportedStudy, Imports, MediaImport, Standing};
 use dokuei_node::parcels::{ObjectHead, Parcels};
-use dokuei_node::store::Store;
+use dokuei_node::store::{Rows, Store};
 use dokuei_node::studies::granted::GrantedStudies;
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::StudyIntake;
@@ -33,6 +35,7 @@ const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 struct Site {
     folder: tempfile::TempDir,
+    store: Store,
     register: Register,
     holdings: Holdings,
     imports: Imports,
@@ -48,18 +51,20 @@ fn open(folder: tempfile::TempDir) -> Site {
     let catalogue = Catalogue::default();
     let register =
         Register::open(SITE, parcels, store.clone(), storage(), catalogue.clone()).unwrap();
-    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
-        .ok()
-        .unwrap();
+    let granted =
+        GrantedStudies::open(store.clone(), storage(), catalogue.clone(), register.bell())
+            .ok()
+            .unwrap();
     let imports = Imports::open(store.clone(), storage()).ok().unwrap();
     let holdings = Holdings::new(
         (register.clone(), granted),
-        (store, storage()),
+        (store.clone(), storage()),
         catalogue,
         imports.clone(),
     );
     Site {
         folder,
+        store,
         register,
         holdings,
         imports,
@@ -219,12 +224,58 @@ fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_rest
     }
     let Site {
         folder,
+        store,
         register,
         holdings,
         imports,
     } = site;
-    drop((register, holdings, imports));
+    drop((store, register, holdings, imports));
     assert_eq!(metadata(&open(folder)), arriving, "damaged, and read again");
+}
+
+#[test]
+fn headers_are_written_when_a_study_is_closed_and_after_a_restart() {
+    let site = site();
+    site.take(&FIRST);
+    let close = |study: &str| {
+        let parcel = site.register.parcels_of(study)[0];
+        site.register.close(&parcel).unwrap();
+        site.register
+            .parcels()
+            .folder_of(&parcel)
+            .join("headers-1-0")
+    };
+    let store = site.store.clone();
+    let waiting = || store.count(Rows::Headerless).unwrap();
+    let until_written = || {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while waiting() > 0 {
+            assert!(Instant::now() < deadline, "the headers are not written");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let first = close(FIRST.study);
+    assert!(
+        waiting() == 1 && !first.exists(),
+        "as when a node stops now"
+    );
+    let start = || {
+        let (holdings, store) = (site.holdings.clone(), site.store.clone());
+        Preparing::start(holdings, store, site.register.bell()).unwrap()
+    };
+    let preparing = start();
+    until_written();
+    assert!(first.is_file());
+    site.take(&Object {
+        study: "1.2.9",
+        series: "1.2.9.1",
+        instance: "1.2.9.1.1",
+        ..FIRST
+    });
+    let second = close("1.2.9");
+    until_written();
+    assert!(second.is_file(), "the bell rang");
+    drop(preparing);
 }
 
 #[test]

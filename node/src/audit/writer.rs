@@ -170,7 +170,8 @@ mod tests {
             runtime: runtime.handle().clone(),
             register: Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
                 .unwrap(),
-            granted: GrantedStudies::open(store.clone(), storage(), catalogue).unwrap(),
+            granted: GrantedStudies::open(store.clone(), storage(), catalogue, Arc::default())
+                .unwrap(),
             archive: None,
         };
         Writer {

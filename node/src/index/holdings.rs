@@ -233,7 +233,7 @@ impl Holdings {
             if listed.is_some_and(|uids| !uids.contains(&series)) {
                 continue;
             }
-            let pressed = self.pressed(entry, place, Kind::DataSets)?;
+            let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
             for record in Records::new(&pressed)? {
                 let known = data_set(&record?.1)?;
                 let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
@@ -247,7 +247,7 @@ impl Holdings {
 
     fn first_header(&self, entry: &Entry, series: &str) -> Result<Option<DataSet>, FindError> {
         for (place, _) in places(entry).filter(|(_, uid)| uid == series) {
-            let pressed = self.pressed(entry, place, Kind::DataSets)?;
+            let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
             if let Some(record) = Records::new(&pressed)?.next() {
                 return Ok(Some(data_set(&record?.1)?));
             }
@@ -305,7 +305,7 @@ impl Holdings {
             if wanted.is_empty() {
                 continue;
             }
-            let pressed = self.pressed(&entry, place, Kind::Metadata)?;
+            let pressed = self.pressed(entry.key.institution, place, Kind::Metadata)?;
             for record in Records::new(&pressed)? {
                 let (slot, text) = record?;
                 let Some(instance) = wanted.iter().find(|instance| instance.slot == slot) else {
@@ -328,7 +328,7 @@ impl Holdings {
     /// takes no more.
     fn pressed(
         &self,
-        entry: &Entry,
+        institution: SiteId,
         (parcel, series): (ParcelId, u16),
         kind: Kind,
     ) -> Result<Vec<u8>, FindError> {
@@ -338,7 +338,7 @@ impl Holdings {
         let place = SeriesPlace {
             parcels: self.0.register.parcels(),
             parcel,
-            site: entry.key.institution,
+            site: institution,
             key: &key,
             series,
         };
@@ -363,6 +363,21 @@ impl Holdings {
             tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
         }
         Ok(headers.of(kind))
+    }
+
+    /// Writes the headers of a closed study where they are not written; of one that is not here, nothing.
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub(super) fn prepare(&self, parcel: &ParcelId) -> Result<(), FindError> {
+        let granted = self.0.granted.case_of(parcel).map(|(_, from)| from);
+        let institution = granted.unwrap_or(self.0.site);
+        let series = self.look(parcel, |study| study.series.len());
+        let numbers = (0..u16::MAX).take(series.unwrap_or_default());
+        for number in numbers {
+            self.pressed(institution, (*parcel, number), Kind::DataSets)?;
+        }
+        Ok(())
     }
 
     /// Opens an object: what is read is its data set. None when its time here is over.

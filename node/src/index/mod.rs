@@ -12,4 +12,5 @@ pub mod answers;
 pub mod catalogue;
 pub mod headers;
 pub mod holdings;
+pub mod preparing;
 mod services;

@@ -29,6 +29,7 @@ use crate::disk::Room;
 use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
+use crate::index::preparing::Preparing;
 use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
@@ -98,6 +99,7 @@ pub struct Node {
     scp: Mutex<Option<Scp>>,
     web_server: Mutex<Option<WebServer>>,
     _delivering: Delivering,
+    _preparing: Preparing,
     _lock: File,
 }
 
@@ -147,6 +149,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     let worklist = doors.worklist;
+    let listed = (ports.holdings.clone(), ports.store.clone());
+    let preparing = Preparing::start(listed.0, listed.1, ports.register.bell());
+    let preparing = preparing.map_err(|error| failed(&error))?;
     let node = Arc::new(Node {
         dicom: doors.scp.local_addr(),
         web: doors.web_server.as_ref().map(WebServer::address),
@@ -168,6 +173,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         scp: Mutex::new(Some(doors.scp)),
         web_server: Mutex::new(doors.web_server),
         _delivering: doors.delivering,
+        _preparing: preparing,
         _lock: lock,
     });
     worklist.attach(&node);
@@ -251,7 +257,8 @@ fn open_ports(
     let catalogue = Catalogue::default();
     let register = Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
         .map_err(|error| failed(&error))?;
-    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
+    let listed = (catalogue.clone(), register.bell());
+    let granted = GrantedStudies::open(store.clone(), storage(), listed.0, listed.1)
         .map_err(|error| failed(&error))?;
     let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let holdings = Holdings::new(

@@ -25,6 +25,8 @@ pub enum Rows {
     GrantedHeads,
     /// Where each object of a closed study lies; derived, and nothing of it can be read.
     Instances,
+    /// Parcels of closed studies of which the headers are not written yet; a row is its parcel's name and nothing else.
+    Headerless,
     /// Report versions as they were signed or received, sealed.
     Reports,
     /// Application entities that may call, sealed.
@@ -60,6 +62,7 @@ impl Rows {
         Rows::Heads,
         Rows::GrantedHeads,
         Rows::Instances,
+        Rows::Headerless,
         Rows::Reports,
         Rows::Callers,
         Rows::Destinations,
@@ -84,6 +87,7 @@ impl Rows {
             Rows::Heads => "heads-1",
             Rows::GrantedHeads => "granted-heads-1",
             Rows::Instances => "instances-1",
+            Rows::Headerless => "headerless-1",
             Rows::Reports => "reports-1",
             Rows::WebAccess => "web-access-1",
             Rows::Callers => "callers-1",

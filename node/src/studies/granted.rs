@@ -12,6 +12,7 @@ use dokuei_protocol::case::CaseId;
 use crate::chance::chance;
 use crate::index::catalogue::Catalogue;
 use crate::store::{Change, Rows, Store, StoreError};
+use crate::studies::bell::Bell;
 use crate::studies::head::Head;
 use crate::studies::register::RegisterError;
 use crate::studies::shelf::Shelf;
@@ -27,6 +28,8 @@ struct Shared {
     storage: StorageKey,
     catalogue: Catalogue,
     shelf: Shelf,
+    /// Rings when a study is here whole.
+    bell: Arc<Bell>,
     held: Mutex<Held>,
 }
 
@@ -39,7 +42,7 @@ struct Held {
 }
 
 impl GrantedStudies {
-    /// Opens the granted studies, and lists them in the catalogue.
+    /// Opens the granted studies, and lists them in the catalogue. `bell` rings when one is here whole.
     ///
     /// # Errors
     /// [`RegisterError`] when a row cannot be opened.
@@ -47,6 +50,7 @@ impl GrantedStudies {
         store: Store,
         storage: StorageKey,
         catalogue: Catalogue,
+        bell: Arc<Bell>,
     ) -> Result<GrantedStudies, RegisterError> {
         let shelf = Shelf::new(store.clone(), Arc::new(storage.duplicate()), Rows::Granted);
         shelf.list()?;
@@ -64,6 +68,7 @@ impl GrantedStudies {
             storage,
             catalogue,
             shelf,
+            bell,
             held: Mutex::new(held),
         })))
     }
@@ -83,11 +88,14 @@ impl GrantedStudies {
         let head = head.seal(&shared.storage, Rows::GrantedHeads, key);
         let head = head.map_err(|error| ReceiveError::Disk(io::Error::other(error)))?;
         change.puts.push((Rows::GrantedHeads, key.to_vec(), head));
+        let name = study.parcel.as_bytes().to_vec();
+        change.puts.push((Rows::Headerless, name, Vec::new()));
         let committed = shared.store.commit(change);
         committed.map_err(|error| ReceiveError::Disk(io::Error::other(error)))?;
         shared.shelf.forget(key);
         shared.catalogue.note(from, &study);
         self.lock().put(case, from, &study);
+        self.0.bell.ring();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! words of each are in memory; what it holds is read from sealed rows when somebody asks, and the objects are parcels.
 
 pub mod attributes;
+pub mod bell;
 pub mod granted;
 pub mod head;
 pub mod import;

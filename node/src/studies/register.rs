@@ -23,6 +23,7 @@ use crate::dicom::uid::Uid;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::{Parcels, SealedObject};
 use crate::store::{Change, Rows, Store};
+use crate::studies::bell::Bell;
 use crate::studies::head::Head;
 use crate::studies::instances;
 use crate::studies::quarantine::Quarantine;
@@ -50,6 +51,8 @@ struct Shared {
     storage: Arc<StorageKey>,
     catalogue: Catalogue,
     quarantine: Quarantine,
+    /// Rings when a study is closed.
+    bell: Arc<Bell>,
     /// The closed studies.
     shelf: Shelf,
     held: Mutex<All>,
@@ -122,6 +125,7 @@ impl Register {
         Ok(Register {
             shared: Arc::new(Shared {
                 quarantine,
+                bell: Arc::default(),
                 shelf,
                 site,
                 parcels,
@@ -137,6 +141,11 @@ impl Register {
     /// The sealed objects.
     pub fn parcels(&self) -> &Parcels {
         &self.shared.parcels
+    }
+
+    /// The bell that rings when there are headers of a study to write.
+    pub fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.shared.bell)
     }
 
     /// The objects that are set aside.
@@ -341,6 +350,7 @@ impl Register {
         let (study, reference) = closed?;
         all.arriving.remove(parcel);
         all.closed.put(&study);
+        self.shared.bell.ring();
         Ok(reference)
     }
 
@@ -358,6 +368,8 @@ impl Register {
         study.manifest = Some(reference.clone());
         let mut change = self.row(&study)?;
         instances::put(&mut change, &shared.storage, &study);
+        let name = parcel.as_bytes().to_vec();
+        change.puts.push((Rows::Headerless, name, Vec::new()));
         shared.store.commit(change)?;
         Ok((study, reference))
     }
@@ -391,7 +403,12 @@ impl Register {
     fn erase(&self, parcel: &ParcelId, mut change: Change) -> Result<(), RegisterError> {
         self.shared.catalogue.forget(parcel);
         let key = parcel.as_bytes().to_vec();
-        for rows in [Rows::Studies, Rows::Heads, Rows::ContentKeys] {
+        for rows in [
+            Rows::Studies,
+            Rows::Heads,
+            Rows::ContentKeys,
+            Rows::Headerless,
+        ] {
             change.removals.push((rows, key.clone()));
         }
         self.shared.store.commit(change)?;

@@ -113,6 +113,11 @@ impl Shelf {
             };
             let head = Head::of(&study, from).seal(&self.storage, self.heads(), &key)?;
             change.puts.push((self.heads(), key, head));
+            let is_whole = from.is_some() || study.manifest.is_some();
+            if is_whole && study.removed.is_none() {
+                let name = study.parcel.as_bytes().to_vec();
+                change.puts.push((Rows::Headerless, name, Vec::new()));
+            }
             if from.is_none() && study.manifest.is_some() {
                 instances::put(&mut change, &self.storage, &study);
             }
