@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use dicom_core::Tag;
@@ -154,6 +155,10 @@ impl Entry {
         others.cloned().collect()
     }
 
+    fn order(&self) -> Order {
+        (Reverse(self.made_at()), self.key.clone())
+    }
+
     /// When the study was made, as a number that sorts: the digits of its date and time.
     fn made_at(&self) -> u64 {
         let digits = |tag, most: usize| {
@@ -239,23 +244,27 @@ impl Catalogue {
         let parts = entry.parts_without(parcel);
         if parts.is_empty() {
             held.studies.remove(&key);
-            held.order.remove(&(Reverse(entry.made_at()), key));
+            held.order.remove(&entry.order());
         } else {
             held.put(entry.with(parts));
         }
     }
 
-    /// The studies within a scope that `wanted` wants, newest first, `most` at the most.
+    /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
+    /// from the newest on.
     pub fn select(
         &self,
-        scope: &Scope,
-        own: SiteId,
+        (scope, own): (&Scope, SiteId),
+        after: Option<&Entry>,
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
         let held = self.read();
+        let after = after.map(Entry::order);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         held.order
-            .values()
+            .range((from, Bound::Unbounded))
+            .map(|(_, entry)| entry)
             .filter(|entry| entry.is_within(scope, own))
             .filter(|entry| wanted(entry))
             .take(most)
@@ -296,9 +305,8 @@ impl Catalogue {
 impl Held {
     /// Puts an entry where the same study's was.
     fn put(&mut self, entry: Entry) {
-        let (key, entry) = (entry.key.clone(), Arc::new(entry));
-        let order = (Reverse(entry.made_at()), key.clone());
-        self.order.insert(order, Arc::clone(&entry));
-        self.studies.insert(key, entry);
+        let entry = Arc::new(entry);
+        self.order.insert(entry.order(), Arc::clone(&entry));
+        self.studies.insert(entry.key.clone(), entry);
     }
 }

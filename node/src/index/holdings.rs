@@ -2,18 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use dicom_dictionary_std::tags;
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
-use super::answers;
 use super::catalogue::{Catalogue, Entry};
-use super::headers::{Kind, Records, SeriesPlace, data_set};
-use crate::dicom::dataset::{DataSet, json};
-use crate::dicom::matching::Keys;
+use super::headers::{Kind, Records, SeriesPlace};
+use crate::dicom::dataset::json;
 use crate::entities::Scope;
 use crate::media::Imports;
 use crate::parcels::{OpenError, OpenedObject};
@@ -120,11 +116,23 @@ impl Holdings {
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
+        self.studies_after(None, scope, most, wanted)
+    }
+
+    /// The same after one of them.
+    pub(super) fn studies_after(
+        &self,
+        after: Option<&Entry>,
+        scope: &Scope,
+        most: usize,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Vec<Arc<Entry>> {
         let undecided = self.0.imports.undecided();
         let own = self.0.site;
-        self.0.catalogue.select(scope, own, most, |entry| {
-            let is_shown = entry.key.institution != own || !undecided.contains(&*entry.key.uid);
-            is_shown && wanted(entry)
+        let is_shown =
+            |entry: &Entry| entry.key.institution != own || !undecided.contains(&*entry.key.uid);
+        self.0.catalogue.select((scope, own), after, most, |entry| {
+            is_shown(entry) && wanted(entry)
         })
     }
 
@@ -136,123 +144,6 @@ impl Holdings {
             entry.key.institution != own || !self.0.imports.is_undecided(&entry.key.uid)
         });
         found
-    }
-
-    /// Gives everything that is known of each match to `answer`, newest studies first, until that
-    /// breaks off.
-    ///
-    /// # Errors
-    /// [`FindError`].
-    pub fn find(
-        &self,
-        scope: &Scope,
-        level: Level,
-        keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
-    ) -> Result<(), FindError> {
-        let (of_study, below) = keys.clone().partition(answers::is_of_study);
-        let entries = self.entries(scope, &of_study)?;
-        if level == Level::Patient {
-            answers::patients(&entries, answer);
-            return Ok(());
-        }
-        for entry in entries {
-            let flow = match level {
-                Level::Patient | Level::Study => {
-                    let known = answers::study(&entry);
-                    match below.match_with(&known) || level == Level::Study {
-                        true => answer(known),
-                        false => ControlFlow::Continue(()),
-                    }
-                }
-                Level::Series => self.find_series(&entry, &below, answer)?,
-                Level::Instance => self.find_instances(&entry, &below, answer)?,
-            };
-            if flow.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The studies whose patient and study attributes match.
-    fn entries(&self, scope: &Scope, keys: &Keys) -> Result<Vec<Arc<Entry>>, FindError> {
-        let uids = keys.uids(tags::STUDY_INSTANCE_UID);
-        let found: Vec<Arc<Entry>> = match uids {
-            Some(uids) => uids
-                .iter()
-                .flat_map(|uid| self.with_uid(scope, uid))
-                .filter(|entry| keys.match_with(entry.as_ref()))
-                .collect(),
-            None => self.studies(scope, usize::MAX, |entry| keys.match_with(entry)),
-        };
-        let by_id_alone = keys.is_exact(tags::PATIENT_ID)
-            && !keys.constrain_by(tags::ISSUER_OF_PATIENT_ID)
-            && uids.is_none();
-        let domains = || {
-            found
-                .iter()
-                .map(|entry| entry.domain())
-                .collect::<BTreeSet<_>>()
-        };
-        if by_id_alone && domains().len() > 1 {
-            return Err(FindError::SeveralIssuers);
-        }
-        Ok(found)
-    }
-
-    fn find_series(
-        &self,
-        entry: &Entry,
-        keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, FindError> {
-        for series in entry.series() {
-            let listed = keys.uids(tags::SERIES_INSTANCE_UID);
-            if listed.is_some_and(|uids| uids.iter().all(|uid| **uid != *series.uid)) {
-                continue;
-            }
-            let first = self.first_header(entry, &series.uid)?;
-            let known = answers::series(entry, &series, first.unwrap_or_default());
-            if keys.match_with(&known) && answer(known).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn find_instances(
-        &self,
-        entry: &Entry,
-        keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, FindError> {
-        let listed = keys.uids(tags::SERIES_INSTANCE_UID);
-        let mut seen = BTreeSet::new();
-        for (place, series) in places(entry) {
-            if listed.is_some_and(|uids| !uids.contains(&series)) {
-                continue;
-            }
-            let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            for record in Records::new(&pressed)? {
-                let known = data_set(&record?.1)?;
-                let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
-                if is_new && keys.match_with(&known) && answer(known).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn first_header(&self, entry: &Entry, series: &str) -> Result<Option<DataSet>, FindError> {
-        for (place, _) in places(entry).filter(|(_, uid)| uid == series) {
-            let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            if let Some(record) = Records::new(&pressed)?.next() {
-                return Ok(Some(data_set(&record?.1)?));
-            }
-        }
-        Ok(None)
     }
 
     /// The objects of a selection within a scope, in the order in which they came; of an object that is
@@ -326,7 +217,7 @@ impl Holdings {
 
     /// The pressed headers of a series in one parcel: kept ones, or read now, and kept when the parcel
     /// takes no more.
-    fn pressed(
+    pub(super) fn pressed(
         &self,
         institution: SiteId,
         (parcel, series): (ParcelId, u16),
@@ -430,7 +321,7 @@ impl Holdings {
 }
 
 /// Where the series of a study lie: parcel and number in it, with their UIDs.
-fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
+pub(super) fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
     entry.parts.iter().flat_map(|part| {
         let numbered = (0..).zip(&part.series);
         numbered.map(|(number, series)| ((part.parcel, number), series.uid.to_string()))
