@@ -8,6 +8,7 @@
 mod diagnostic;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use diagnostic::{hex, shown};
 use dokuei_keys::cbor;
@@ -34,6 +35,8 @@ use dokuei_node::runtime::kept::KeptSecret;
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::studies::head::Head;
+use dokuei_node::studies::instances;
 use dokuei_node::studies::patient::Patient;
 use dokuei_node::studies::quarantine::Quarantined;
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
@@ -206,6 +209,12 @@ fn receipts_of_imports() {
 fn studies_of_this_site() {
     let mut closed = study();
     closed.manifest = Some(reference());
+    check("heads-1", Head::of(&closed, None));
+    check("granted-heads-1", Head::of(&closed, Some(clinic())));
+    let storage = StorageKey::from_secret(Secret32::from_bytes([10; 32]));
+    let (key, slot) = instances::rows(&storage, &closed).next().unwrap();
+    check_text("instances-1", &format!("{} {}", hex(&key), hex(&slot)));
+    check_text("headerless-1", &hex(parcel().as_bytes()));
     check("studies-1", closed);
 }
 
@@ -231,10 +240,10 @@ fn studies_of_partners() {
     let sealed = storage.seal_row(table.name(), case.as_bytes(), &plain, &mut chance());
     let change = Change::put(table, case.as_bytes(), sealed.unwrap());
     store.commit(change).unwrap();
-    let granted = GrantedStudies::open(store, storage, Catalogue::default())
+    let granted = GrantedStudies::open(store, storage, Catalogue::default(), Arc::default())
         .ok()
         .unwrap();
-    assert!(granted.study(case) == Some(row.1));
+    assert!(granted.study(case).as_deref() == Some(&row.1));
 }
 
 #[test]

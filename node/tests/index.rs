@@ -5,6 +5,7 @@
 use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
@@ -19,6 +20,7 @@ use dokuei_node::disk::Room;
 use dokuei_node::entities::{Domain, Scope};
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::index::holdings::{FindError, Holdings, Level, Selection};
+use dokuei_node::index::preparing::Preparing;
 use dokuei_node::media::{ImportedStudy, Imports, MediaImport, Standing};
 use dokuei_node::outputs::encapsulated::{
     self, EncapsulatedInput, EncapsulatedPdf, RawElement, encapsulate,
@@ -42,11 +44,11 @@ const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 struct Site {
     folder: tempfile::TempDir,
+    store: Store,
     register: Register,
     holdings: Holdings,
     imports: Imports,
     reports: ReportObjects,
-    store: Store,
 }
 
 fn storage() -> StorageKey {
@@ -59,9 +61,10 @@ fn open(folder: tempfile::TempDir) -> Site {
     let catalogue = Catalogue::default();
     let register =
         Register::open(SITE, parcels, store.clone(), storage(), catalogue.clone()).unwrap();
-    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
-        .ok()
-        .unwrap();
+    let granted =
+        GrantedStudies::open(store.clone(), storage(), catalogue.clone(), register.bell())
+            .ok()
+            .unwrap();
     let imports = Imports::open(store.clone(), storage()).ok().unwrap();
     let kept = (store.clone(), storage());
     let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())
@@ -75,11 +78,11 @@ fn open(folder: tempfile::TempDir) -> Site {
     );
     Site {
         folder,
+        store,
         register,
         holdings,
         imports,
         reports,
-        store,
     }
 }
 
@@ -236,14 +239,59 @@ fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_rest
     }
     let Site {
         folder,
+        store,
         register,
         holdings,
         imports,
         reports,
-        store,
     } = site;
     drop((register, holdings, imports, reports, store));
     assert_eq!(metadata(&open(folder)), arriving, "damaged, and read again");
+}
+
+#[test]
+fn headers_are_written_when_a_study_is_closed_and_after_a_restart() {
+    let site = site();
+    site.take(&FIRST);
+    let close = |study: &str| {
+        let parcel = site.register.parcels_of(study)[0];
+        site.register.close(&parcel).unwrap();
+        site.register
+            .parcels()
+            .folder_of(&parcel)
+            .join("headers-1-0")
+    };
+    let store = site.store.clone();
+    let waiting = || store.count(Rows::Headerless).unwrap();
+    let until_written = || {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while waiting() > 0 {
+            assert!(Instant::now() < deadline, "the headers are not written");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let first = close(FIRST.study);
+    assert!(
+        waiting() == 1 && !first.exists(),
+        "as when a node stops now"
+    );
+    let start = || {
+        let (holdings, store) = (site.holdings.clone(), site.store.clone());
+        Preparing::start(holdings, store, site.register.bell()).unwrap()
+    };
+    let preparing = start();
+    until_written();
+    assert!(first.is_file());
+    site.take(&Object {
+        study: "1.2.9",
+        series: "1.2.9.1",
+        instance: "1.2.9.1.1",
+        ..FIRST
+    });
+    let second = close("1.2.9");
+    until_written();
+    assert!(second.is_file(), "the bell rang");
+    drop(preparing);
 }
 
 #[test]
@@ -313,10 +361,9 @@ fn late_images_are_of_their_study_and_a_removed_one_is_gone() {
 fn report(attributes: &Attributes, version: u32, status: ReportStatus) -> EncapsulatedPdf {
     let originals: Vec<RawElement> = attributes
         .raw()
-        .iter()
-        .map(|raw| RawElement {
-            tag: encapsulated::Tag(raw.group, raw.element),
-            value: raw.value.to_vec(),
+        .map(|(tag, value)| RawElement {
+            tag: encapsulated::Tag(tag.group(), tag.element()),
+            value: value.to_vec(),
         })
         .chain([RawElement {
             tag: encapsulated::Tag(0x0020, 0x000D),

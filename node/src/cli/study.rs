@@ -9,7 +9,7 @@ use crate::cli::arguments::Study;
 use crate::cli::deidentify::{deidentify, reidentify};
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::cli::{case, check, priors, quarantine};
-use crate::control::request::{CheckStudy, Request, SendStudy, must_be_sent};
+use crate::control::request::{CheckStudy, LISTED, Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
 use crate::say;
 
@@ -198,6 +198,15 @@ fn list(answer: &Value) {
         &studies.iter().map(row).collect::<Vec<_>>(),
     );
     explain_marks(studies.iter());
+    if studies.len() >= LISTED {
+        outln!(
+            "{}",
+            say!(
+                "新しい順に {LISTED} 件だけを表示しています。それより前の検査は、ビューアか DICOM 検索（C-FIND、QIDO-RS）で探してください。",
+                "Only the newest {LISTED} are shown: look for older ones in the viewer, or with a DICOM query (C-FIND, QIDO-RS)."
+            )
+        );
+    }
 }
 
 fn show(study: &Value) {

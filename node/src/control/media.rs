@@ -1,5 +1,6 @@
 //! Requests about media: what came on them, and whose it is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use dokuei_keys::id::ParcelId;
@@ -11,6 +12,8 @@ use crate::control::carrying;
 use crate::control::request::DecideMedia;
 use crate::control::sending::import_failed;
 use crate::control::whose::whose;
+use crate::entities::Scope;
+use crate::index::catalogue::Entry;
 use crate::language::{Failure, Message};
 use crate::media::{
     self, Agreement, Decision, Identity, ImportedFile, ImportedStudy, MediaImport, Standing,
@@ -93,23 +96,20 @@ fn settle(
     expected: Option<&(String, Identity)>,
 ) -> Result<(), RegisterError> {
     let (imports, register) = (&node.ports.imports, &node.ports.register);
-    let mut known: Vec<(String, Identity)> = Vec::new();
-    match expected {
-        Some(expected) => known.push(expected.clone()),
-        None => register.look_at_all(|study| {
-            known.push((study.uid.clone(), Identity::of(&study.attributes)));
-        }),
-    }
-    known.retain(|(uid, _)| !imports.is_undecided(uid));
+    let identities = |uid: &str| {
+        let parts = register.parcels_of(uid).into_iter();
+        let of = |parcel| register.look(&parcel, |study| Identity::of(&study.attributes));
+        parts.filter_map(of).collect::<Vec<_>>()
+    };
+    let known = match expected {
+        Some((uid, _)) if imports.is_undecided(uid) => Vec::new(),
+        Some(expected) => vec![expected.clone()],
+        None => alike(node, name, identities),
+    };
     imports.change(name, |import| {
         let held = import.studies.iter_mut();
         for study in held.filter(|study| study.standing == Standing::Held) {
-            let parts = register.parcels_of(&study.uid).into_iter();
-            let identities: Vec<Identity> = parts
-                .filter_map(|parcel| {
-                    register.look(&parcel, |study| Identity::of(&study.attributes))
-                })
-                .collect();
+            let identities = identities(&study.uid);
             let agreements = || {
                 let pairs = identities.iter().flat_map(|own| {
                     let others = known.iter();
@@ -129,6 +129,31 @@ fn settle(
             }
         }
     })
+}
+
+/// Those studies of this site, not themselves in question, whose patients have the IDs of patients in this import.
+fn alike(
+    node: &Node,
+    name: &ParcelId,
+    identities: impl Fn(&str) -> Vec<Identity>,
+) -> Vec<(String, Identity)> {
+    let receipts = node.ports.imports.all();
+    let import = receipts.iter().find(|(one, _)| one == name);
+    let studies = import.into_iter().flat_map(|(_, import)| &import.studies);
+    let held = studies.filter(|study| study.standing == Standing::Held);
+    let patients: BTreeSet<Patient> = held
+        .flat_map(|study| identities(&study.uid))
+        .map(|identity| identity.patient)
+        .collect();
+    let is_alike = |entry: &Entry| patients.contains(&Patient::of(&entry.attributes));
+    let found = node
+        .ports
+        .holdings
+        .studies(&Scope::Own, usize::MAX, is_alike);
+    let known = found.iter();
+    known
+        .map(|entry| (entry.key.uid.to_string(), Identity::of(&entry.attributes)))
+        .collect()
 }
 
 /// The patient whose studies are expected: that of a case or of a study of this site.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::deidentify::Options;
 use crate::language::{Failure, Message};
 
+/// Studies that a list shows, the newest. Nobody reads more, and each costs a kilobyte of answer.
+pub const LISTED: usize = 1_000;
+
 /// What can be asked of a node.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -30,7 +33,7 @@ pub enum Request {
         /// Also when cases with it are not over.
         despite_open_cases: bool,
     },
-    /// Every study here.
+    /// The newest [`LISTED`] studies here.
     StudyList,
     /// One study.
     StudyShow {

@@ -55,8 +55,8 @@ pub(super) fn patients_of(node: &Node, uid: &str) -> Vec<Patient> {
     let register = &node.ports.register;
     let parts = register.parcels_of(uid).into_iter();
     let mut patients: Vec<Patient> = parts
-        .filter_map(|parcel| register.look(&parcel, Study::patients))
-        .flatten()
+        .filter_map(|parcel| register.head(&parcel).ok().flatten())
+        .flat_map(|head| head.study.patients())
         .collect();
     patients.sort();
     patients.dedup();

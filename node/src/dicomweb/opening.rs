@@ -31,7 +31,7 @@ const NO_IMAGES: [&str; 9] = [
 pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Option<Vec<String>> {
     let found = holdings.with_uid(scope, uid);
     let study = found.first()?;
-    let mut opened = vec![study.key.uid.clone()];
+    let mut opened = vec![study.key.uid.to_string()];
     let patient = patient(study);
     if !patient.is_empty() {
         let alone = Scope::Domain(study.domain());
@@ -47,7 +47,7 @@ pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Optio
             .iter()
             .find(|other| images(other).any(|one| images(study).any(|own| own == one)));
         let prior = alike.or_else(|| older.first());
-        opened.extend(prior.map(|prior| prior.key.uid.clone()));
+        opened.extend(prior.map(|prior| prior.key.uid.to_string()));
     }
     Some(opened)
 }

@@ -41,10 +41,10 @@ pub fn is_of_study(tag: Tag) -> bool {
 }
 
 fn put_raw(known: &mut DataSet, attributes: &Attributes, wanted: &[Tag]) {
-    for raw in attributes.raw() {
-        if wanted.contains(&raw.tag()) {
-            let vr = by_dictionary(raw.tag(), false);
-            known.put_bytes(raw.tag(), vr, raw.value.to_vec());
+    for (tag, value) in attributes.raw() {
+        if wanted.contains(&tag) {
+            let vr = by_dictionary(tag, false);
+            known.put_bytes(tag, vr, value.to_vec());
         }
     }
     if let Some(sets) = attributes.value(tags::SPECIFIC_CHARACTER_SET) {

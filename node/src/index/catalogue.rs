@@ -2,18 +2,17 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
-use minicbor::bytes::ByteVec;
 
 use crate::dicom::charset::CharacterSets;
 use crate::dicom::charset::matching::folded;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::matching::Subject;
-use crate::dicom::uid::trim_padding;
 use crate::entities::{Domain, Scope};
 use crate::studies::attributes::Attributes;
 use crate::studies::study::Study;
@@ -22,26 +21,26 @@ use crate::studies::study::Study;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StudyKey {
     /// Study Instance UID. First: studies are looked up by it.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// The institution that had it made.
     pub institution: SiteId,
 }
 
 /// A study with everything of it that lies here: its parcels, of which late images and further grants
-/// are some of their own.
+/// are some of their own. There is one for every study, so each word of it is held as small as it can be: some 900
+/// bytes for one with three series.
 #[derive(Clone)]
 pub struct Entry {
     /// Which.
     pub key: StudyKey,
     /// Issuer of Patient ID, as people read it.
-    pub issuer: String,
+    pub issuer: Box<str>,
     /// What its first object said.
     pub attributes: Attributes,
     /// Its parts, oldest first.
-    pub parts: Vec<Part>,
-    name: [String; 3],
-    date: String,
-    modalities: Vec<u8>,
+    pub parts: Box<[Part]>,
+    name: [Box<str>; 3],
+    modalities: Box<[u8]>,
 }
 
 /// One parcel of a study.
@@ -50,7 +49,9 @@ pub struct Part {
     /// Which.
     pub parcel: ParcelId,
     /// Its series.
-    pub series: Vec<SeriesPart>,
+    pub series: Box<[SeriesPart]>,
+    /// Objects of it that are not here yet.
+    pub awaited: u32,
     first_at: u64,
 }
 
@@ -58,13 +59,9 @@ pub struct Part {
 #[derive(Clone)]
 pub struct SeriesPart {
     /// Series Instance UID.
-    pub uid: String,
+    pub uid: Box<str>,
     /// Modality.
-    pub modality: String,
-    /// Series Number.
-    pub number: Option<i32>,
-    /// Series Description, as it came.
-    pub description: ByteVec,
+    pub modality: Box<str>,
     /// Number of its objects.
     pub objects: u32,
 }
@@ -73,11 +70,14 @@ pub struct SeriesPart {
 #[derive(Clone, Default)]
 pub struct Catalogue(Arc<RwLock<Held>>);
 
+/// Where a study stands in lists: newest first.
+type Order = (Reverse<u64>, StudyKey);
+
 #[derive(Default)]
 struct Held {
     studies: BTreeMap<StudyKey, Arc<Entry>>,
-    /// Newest first.
-    order: BTreeSet<(Reverse<String>, StudyKey)>,
+    /// The same entries.
+    order: BTreeMap<Order, Arc<Entry>>,
     parcels: BTreeMap<ParcelId, StudyKey>,
 }
 
@@ -86,7 +86,7 @@ impl Entry {
     pub fn domain(&self) -> Domain {
         Domain {
             institution: self.key.institution,
-            issuer: self.issuer.clone(),
+            issuer: self.issuer.clone().into(),
         }
     }
 
@@ -108,43 +108,68 @@ impl Entry {
         series.map(|series| series.objects).sum()
     }
 
+    /// Number of its objects that are on their way here.
+    pub fn awaited(&self) -> u32 {
+        self.parts.iter().map(|part| part.awaited).sum()
+    }
+
     /// Modalities in Study (0008,0061), as a value.
     pub fn modalities(&self) -> &[u8] {
         &self.modalities
     }
 
+    fn is_within(&self, scope: &Scope, own: SiteId) -> bool {
+        scope.holds(self.key.institution, &self.issuer, own)
+    }
+
     fn of(key: StudyKey, study: &Study) -> Entry {
         let attributes = study.attributes.clone();
-        let code = |tag| {
-            let value = attributes.value(tag).map(trim_padding).unwrap_or_default();
-            String::from_utf8_lossy(value).into_owned()
-        };
         Entry {
             key,
-            issuer: attributes.text(tags::ISSUER_OF_PATIENT_ID),
+            issuer: attributes.text(tags::ISSUER_OF_PATIENT_ID).into(),
             name: folded(&attributes.name(tags::PATIENT_NAME)),
-            date: code(tags::STUDY_DATE) + &code(tags::STUDY_TIME),
             attributes,
-            parts: Vec::new(),
-            modalities: Vec::new(),
+            parts: Box::default(),
+            modalities: Box::default(),
         }
     }
 
-    fn put(&mut self, part: Part) {
-        self.parts.retain(|known| known.parcel != part.parcel);
-        self.parts.push(part);
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        self.parts.sort_by_key(|part| (part.first_at, part.parcel));
-        let series = self.parts.iter().flat_map(|part| &part.series);
+    /// With these parts instead of its own.
+    fn with(&self, mut parts: Vec<Part>) -> Entry {
+        parts.sort_by_key(|part| (part.first_at, part.parcel));
+        let series = parts.iter().flat_map(|part| &part.series);
         let modalities: BTreeSet<&str> = series
-            .map(|series| series.modality.as_str())
+            .map(|series| &*series.modality)
             .filter(|modality| !modality.is_empty())
             .collect();
         let joined: Vec<&str> = modalities.into_iter().collect();
-        self.modalities = joined.join("\\").into_bytes();
+        Entry {
+            modalities: joined.join("\\").into_bytes().into(),
+            parts: parts.into(),
+            ..self.clone()
+        }
+    }
+
+    fn parts_without(&self, parcel: &ParcelId) -> Vec<Part> {
+        let others = self.parts.iter().filter(|part| part.parcel != *parcel);
+        others.cloned().collect()
+    }
+
+    fn order(&self) -> Order {
+        (Reverse(self.made_at()), self.key.clone())
+    }
+
+    /// When the study was made, as a number that sorts: the digits of its date and time.
+    fn made_at(&self) -> u64 {
+        let digits = |tag, most: usize| {
+            let value = self.attributes.value(tag).unwrap_or_default();
+            let digits = value.iter().filter(|byte| byte.is_ascii_digit()).take(most);
+            let number = digits
+                .clone()
+                .fold(0, |all, digit| all * 10 + u64::from(digit - b'0'));
+            (0..most - digits.count()).fold(number, |all, _| all * 10)
+        };
+        digits(tags::STUDY_DATE, 8) * 1_000_000 + digits(tags::STUDY_TIME, 6)
     }
 }
 
@@ -165,49 +190,45 @@ impl Subject for Entry {
         &[]
     }
 
-    fn folded_name(&self, tag: Tag) -> Option<&[String; 3]> {
+    fn folded_name(&self, tag: Tag) -> Option<&[Box<str>; 3]> {
         (tag == tags::PATIENT_NAME).then_some(&self.name)
     }
 }
 
 impl Catalogue {
-    /// Notes what is known of one parcel now. What holds no object, or holds none any more, is not
-    /// listed.
+    /// Notes what is known of one parcel now. What holds no object, or holds none any more, is not listed.
     pub fn note(&self, institution: SiteId, study: &Study) {
-        if study.objects.is_empty() {
+        self.note_part(institution, study, 0);
+    }
+
+    /// The same of a parcel of which so many objects are still on their way.
+    pub fn note_part(&self, institution: SiteId, study: &Study, awaited: u32) {
+        let is_bare = study.series.iter().all(|series| series.objects == 0);
+        if is_bare || study.removed.is_some() {
             return self.forget(&study.parcel);
         }
         let key = StudyKey {
             institution,
-            uid: study.uid.clone(),
+            uid: study.uid.as_str().into(),
         };
+        let series = study.series.iter().map(|series| SeriesPart {
+            uid: series.uid.as_str().into(),
+            modality: series.modality.as_str().into(),
+            objects: series.objects,
+        });
         let part = Part {
             parcel: study.parcel,
             first_at: study.first_at,
-            series: study
-                .series
-                .iter()
-                .map(|series| SeriesPart {
-                    uid: series.uid.clone(),
-                    modality: series.modality.clone(),
-                    number: series.number,
-                    description: series.description.clone(),
-                    objects: series.objects,
-                })
-                .collect(),
+            awaited,
+            series: series.collect(),
         };
         let mut held = self.write();
-        let known = held.studies.get_mut(&key);
-        match known {
-            Some(entry) => Arc::make_mut(entry).put(part),
-            None => {
-                let mut entry = Entry::of(key.clone(), study);
-                entry.put(part);
-                held.order
-                    .insert((Reverse(entry.date.clone()), key.clone()));
-                held.studies.insert(key.clone(), Arc::new(entry));
-            }
-        }
+        let known = held.studies.get(&key).cloned();
+        let entry = known.unwrap_or_else(|| Arc::new(Entry::of(key, study)));
+        let mut parts = entry.parts_without(&study.parcel);
+        parts.push(part);
+        let key = entry.key.clone();
+        held.put(entry.with(parts));
         held.parcels.insert(study.parcel, key);
     }
 
@@ -217,35 +238,34 @@ impl Catalogue {
         let Some(key) = held.parcels.remove(parcel) else {
             return;
         };
-        let Some(entry) = held.studies.get_mut(&key) else {
+        let Some(entry) = held.studies.get(&key).cloned() else {
             return;
         };
-        let entry = Arc::make_mut(entry);
-        entry.parts.retain(|part| part.parcel != *parcel);
-        if entry.parts.is_empty() {
-            let date = Reverse(std::mem::take(&mut entry.date));
+        let parts = entry.parts_without(parcel);
+        if parts.is_empty() {
             held.studies.remove(&key);
-            held.order.remove(&(date, key));
+            held.order.remove(&entry.order());
         } else {
-            entry.settle();
+            held.put(entry.with(parts));
         }
     }
 
-    /// The studies within a scope that `wanted` wants, newest first, `most` at the most.
+    /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
+    /// from the newest on.
     pub fn select(
         &self,
-        scope: &Scope,
-        own: SiteId,
+        (scope, own): (&Scope, SiteId),
+        after: Option<&Entry>,
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
         let held = self.read();
-        let newest_first = held
-            .order
-            .iter()
-            .filter_map(|(_, key)| held.studies.get(key));
-        newest_first
-            .filter(|entry| *scope == Scope::All || scope.contains(&entry.domain(), own))
+        let after = after.map(Entry::order);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        held.order
+            .range((from, Bound::Unbounded))
+            .map(|(_, entry)| entry)
+            .filter(|entry| entry.is_within(scope, own))
             .filter(|entry| wanted(entry))
             .take(most)
             .cloned()
@@ -256,15 +276,15 @@ impl Catalogue {
     pub fn with_uid(&self, scope: &Scope, own: SiteId, uid: &str) -> Vec<Arc<Entry>> {
         let held = self.read();
         let first = StudyKey {
-            uid: uid.to_owned(),
+            uid: uid.into(),
             institution: SiteId::from_bytes([0; 32]),
         };
         let mut found: Vec<Arc<Entry>> = held
             .studies
             .range(first..)
-            .take_while(|(key, _)| key.uid == uid)
+            .take_while(|(key, _)| *key.uid == *uid)
             .map(|(_, entry)| entry)
-            .filter(|entry| scope.contains(&entry.domain(), own))
+            .filter(|entry| entry.is_within(scope, own))
             .cloned()
             .collect();
         found.sort_by_key(|entry| entry.key.institution != own);
@@ -279,5 +299,14 @@ impl Catalogue {
 
     fn write(&self) -> RwLockWriteGuard<'_, Held> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Puts an entry where the same study's was.
+    fn put(&mut self, entry: Entry) {
+        let entry = Arc::new(entry);
+        self.order.insert(entry.order(), Arc::clone(&entry));
+        self.studies.insert(entry.key.clone(), entry);
     }
 }

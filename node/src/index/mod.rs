@@ -10,6 +10,8 @@
 
 pub mod answers;
 pub mod catalogue;
+mod find;
 pub mod headers;
 pub mod holdings;
+pub mod preparing;
 mod services;

@@ -29,6 +29,7 @@ use crate::disk::Room;
 use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
+use crate::index::preparing::Preparing;
 use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
@@ -100,6 +101,7 @@ pub struct Node {
     scp: Mutex<Option<Scp>>,
     web_server: Mutex<Option<WebServer>>,
     _delivering: Delivering,
+    _preparing: Preparing,
     _lock: File,
 }
 
@@ -151,6 +153,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let unlisted = Arc::clone(&ports);
     tokio::task::spawn_blocking(move || list_missing(&unlisted));
     let worklist = doors.worklist;
+    let listed = (ports.holdings.clone(), ports.store.clone());
+    let preparing = Preparing::start(listed.0, listed.1, ports.register.bell());
+    let preparing = preparing.map_err(|error| failed(&error))?;
     let node = Arc::new(Node {
         dicom: doors.scp.local_addr(),
         web: doors.web_server.as_ref().map(WebServer::address),
@@ -172,6 +177,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         scp: Mutex::new(Some(doors.scp)),
         web_server: Mutex::new(doors.web_server),
         _delivering: doors.delivering,
+        _preparing: preparing,
         _lock: lock,
     });
     worklist.attach(&node);
@@ -255,7 +261,8 @@ fn open_ports(
     let catalogue = Catalogue::default();
     let register = Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
         .map_err(|error| failed(&error))?;
-    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
+    let listed = (catalogue.clone(), register.bell());
+    let granted = GrantedStudies::open(store.clone(), storage(), listed.0, listed.1)
         .map_err(|error| failed(&error))?;
     let kept = (store.clone(), storage());
     let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())

@@ -19,6 +19,14 @@ pub enum Rows {
     Studies,
     /// Studies that were granted to this site, sealed.
     Granted,
+    /// What is listed of each row of [`Rows::Studies`], sealed; derived from it.
+    Heads,
+    /// The same of [`Rows::Granted`].
+    GrantedHeads,
+    /// Where each object of a closed study lies; derived, and nothing of it can be read.
+    Instances,
+    /// Parcels of closed studies of which the headers are not written yet; a row is its parcel's name and nothing else.
+    Headerless,
     /// Report versions as they were signed or received, sealed.
     Reports,
     /// The DICOM objects of report versions, sealed.
@@ -53,6 +61,10 @@ impl Rows {
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
+        Rows::Heads,
+        Rows::GrantedHeads,
+        Rows::Instances,
+        Rows::Headerless,
         Rows::Reports,
         Rows::ReportObjects,
         Rows::Callers,
@@ -75,6 +87,10 @@ impl Rows {
             Rows::ContentKeys => "content-keys-1",
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
+            Rows::Heads => "heads-1",
+            Rows::GrantedHeads => "granted-heads-1",
+            Rows::Instances => "instances-1",
+            Rows::Headerless => "headerless-1",
             Rows::Reports => "reports-1",
             Rows::ReportObjects => "report-objects-1",
             Rows::WebAccess => "web-access-1",

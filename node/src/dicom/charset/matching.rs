@@ -199,9 +199,9 @@ impl NamePattern {
 
     /// Whether a name matches whose groups were [`folded`] before.
     #[must_use]
-    pub fn matches_folded(&self, groups: &[String; 3]) -> bool {
+    pub fn matches_folded(&self, groups: &[Box<str>; 3]) -> bool {
         let group_matches =
-            |pattern: &Pattern, group: &String| pattern.0.is_empty() || pattern.matches_name(group);
+            |pattern: &Pattern, group: &str| pattern.0.is_empty() || pattern.matches_name(group);
         match &self.0 {
             None => false,
             Some(NameKey::Any(pattern)) => groups.iter().any(|group| group_matches(pattern, group)),
@@ -215,9 +215,9 @@ impl NamePattern {
 
 /// The three groups of a name in the form that [`fold`] gives them, for names that are matched often.
 #[must_use]
-pub fn folded(name: &PersonName) -> [String; 3] {
+pub fn folded(name: &PersonName) -> [Box<str>; 3] {
     let groups: [&NameGroup; 3] = [&name.alphabetic, &name.ideographic, &name.phonetic];
-    groups.map(|group| fold(&group.to_value()))
+    groups.map(|group| fold(&group.to_value()).into())
 }
 
 #[cfg(test)]
