@@ -30,12 +30,29 @@ pub trait Outgoing {
     fn sop_instance(&self) -> &str;
     /// The transfer syntax its data set is encoded in.
     fn transfer_syntax(&self) -> &str;
-    /// The data set's bytes, without preamble and meta group; they are read once, from begin to
-    /// end.
+    /// The data set's bytes, without preamble and meta group, from their begin; every call begins anew.
     ///
     /// # Errors
     /// The object cannot be read.
     fn open(&mut self) -> io::Result<Box<dyn Read + '_>>;
+}
+
+impl<T: Outgoing + ?Sized> Outgoing for &mut T {
+    fn sop_class(&self) -> &str {
+        (**self).sop_class()
+    }
+
+    fn sop_instance(&self) -> &str {
+        (**self).sop_instance()
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        (**self).transfer_syntax()
+    }
+
+    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        (**self).open()
+    }
 }
 
 /// Send `objects` to `destination`, one C-STORE at a time, and `report` what became of each.
