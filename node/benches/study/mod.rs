@@ -173,7 +173,7 @@ impl Outgoing for MadeObject {
         EXPLICIT
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(self.reader())
     }
 }

@@ -180,6 +180,7 @@ fn send<'a>(archive: &Archive, objects: impl Iterator<Item = Box<dyn Outgoing + 
         timeouts: Timeouts::default(),
         tls: None,
         breaker: None,
+        transcoding: None,
     };
     let mut refused = 0;
     let sent = scu::store(&destination, objects, &mut |outcome| {
@@ -272,7 +273,7 @@ impl Outgoing for Small {
         "1.2.840.10008.1.2.1"
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(Cursor::new(&self.bytes)))
     }
 }

@@ -145,6 +145,7 @@ impl Destination {
             timeouts: Timeouts::default(),
             tls,
             breaker: None,
+            transcoding: None,
         })
     }
 }

@@ -33,6 +33,7 @@ use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
+use crate::pixels::{Decoders, Plan};
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
@@ -49,6 +50,7 @@ use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
 use crate::studies::register::Register;
+use crate::transcoding::Transcoder;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
 
@@ -260,7 +262,11 @@ fn open_ports(
         catalogue,
         imports.clone(),
     );
-    let archive = config.archive.as_ref();
+    let transcoder = Transcoder::new(Decoders::new(Plan::this_program()), Handle::current());
+    let archiver = config.archive.as_ref().and_then(|archive| {
+        let archiver = Archiver::new(archive, &config.ae_title)?;
+        Some(archiver.transcoding(Arc::new(transcoder.clone())))
+    });
     Ok(Ports {
         site,
         register,
@@ -270,7 +276,8 @@ fn open_ports(
         store: store.clone(),
         storage: storage(),
         network,
-        archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        archiver,
+        transcoder,
         room,
         transfers: Transfers::default(),
         arriving: Arriving::default(),

@@ -25,4 +25,5 @@ mod receive;
 mod retrieve;
 mod send;
 mod send_to_dcmtk;
+mod transcoded;
 mod trouble;

@@ -43,6 +43,10 @@ pub(crate) fn move_request(message: u16, title: &str, identifier: &[u8]) -> Vec<
     pdus
 }
 
+pub(crate) fn getscu(to: SocketAddr, options: &[&str]) -> Ran {
+    retrieve("getscu", to, options)
+}
+
 pub(crate) fn movescu(to: SocketAddr, title: &str) -> Ran {
     retrieve("movescu", to, &["-aem", title])
 }
@@ -70,7 +74,7 @@ fn getscu_gets_every_byte() {
     let (scp, ..) = shelf::start(Shelf::of_objects(&objects));
     let folder = Folder::new();
     let into = folder.path().to_str().unwrap();
-    let ran = retrieve("getscu", scp.local_addr(), &["-od", into, "+B"]);
+    let ran = getscu(scp.local_addr(), &["-od", into, "+B"]);
     assert!(ran.success, "{}", ran.output);
     assert!(ran.output.contains("0x0000"), "{}", ran.output);
     assert_received(folder.path(), &objects);
@@ -83,7 +87,7 @@ fn what_the_requestor_does_not_take_as_it_is_stored_has_failed() {
     let (scp, _, memory) = shelf::start(Shelf::of_objects(&objects));
     let folder = Folder::new();
     let into = folder.path().to_str().unwrap();
-    let ran = retrieve("getscu", scp.local_addr(), &["-od", into, "+B"]);
+    let ran = getscu(scp.local_addr(), &["-od", into, "+B"]);
     assert_received(folder.path(), &objects[..2]);
     assert!(ran.output.contains("0xb000"), "{}", ran.output);
     memory.wait_for_notice("1 of 3 objects");

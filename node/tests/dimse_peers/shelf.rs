@@ -13,7 +13,7 @@ use dokuei_node::dicom::pdu::AeTitle;
 use dokuei_node::dicom::scp::{
     Caller, Commitments, Destinations, Holdings, Limits, Owed, Route, Scp, Selected, Services,
 };
-use dokuei_node::dicom::scu::Destination;
+use dokuei_node::dicom::scu::{Destination, Transcoding};
 
 use crate::memory::{self, Memory};
 use crate::object::Object;
@@ -59,7 +59,7 @@ impl Shelf {
 /// A receiving side that offers what is on the shelf.
 pub(crate) fn start(shelf: Shelf) -> (Scp, Arc<Shelf>, Arc<Memory>) {
     let shelf = Arc::new(shelf);
-    serve(Arc::clone(&shelf), shelf)
+    serve(Arc::clone(&shelf), shelf, None)
 }
 
 /// The same with other destinations.
@@ -67,16 +67,30 @@ pub(crate) fn start_towards(
     shelf: Shelf,
     destinations: Arc<dyn Destinations>,
 ) -> (Scp, Arc<Shelf>, Arc<Memory>) {
-    serve(Arc::new(shelf), destinations)
+    serve(Arc::new(shelf), destinations, None)
 }
 
-fn serve(shelf: Arc<Shelf>, destinations: Arc<dyn Destinations>) -> (Scp, Arc<Shelf>, Arc<Memory>) {
+/// The same, bringing objects into what a requestor of C-GET takes.
+pub(crate) fn start_transcoding(
+    shelf: Shelf,
+    by: Arc<dyn Transcoding>,
+) -> (Scp, Arc<Shelf>, Arc<Memory>) {
+    let shelf = Arc::new(shelf);
+    serve(Arc::clone(&shelf), shelf, Some(by))
+}
+
+fn serve(
+    shelf: Arc<Shelf>,
+    destinations: Arc<dyn Destinations>,
+    transcoding: Option<Arc<dyn Transcoding>>,
+) -> (Scp, Arc<Shelf>, Arc<Memory>) {
     let memory = Memory::new();
     let services = Services {
         holdings: Some(Arc::clone(&shelf) as _),
         destinations: Some(destinations),
         commitments: Some(Arc::clone(&shelf) as _),
         answers: None,
+        transcoding,
     };
     let config = memory::config(Limits::default());
     let scp = Scp::serve(config, Arc::clone(&memory) as _, services).unwrap();

@@ -215,7 +215,7 @@ impl Outgoing for Broken {
         &self.object.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         let good = self.good.ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(self.object.data_set[..good].chain(Failing)))
     }

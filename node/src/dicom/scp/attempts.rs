@@ -69,6 +69,7 @@ impl Load {
                     index: left.index,
                     sop_instance: left.object.sop_instance().to_owned(),
                     delivery,
+                    brought_into: None,
                 });
             }
         }

@@ -160,6 +160,9 @@ impl Association<'_> {
             match reports.recv_timeout(GLANCE) {
                 Ok(Report::Outcome(outcome)) => {
                     tally.note(outcome.index as usize, &outcome.delivery);
+                    if outcome.brought_into.is_some() {
+                        tally.note_transcoded();
+                    }
                 }
                 Ok(Report::Ended(Ended::GaveUp(fault))) => tally.give_up(fault.message()),
                 Ok(Report::Ended(Ended::Complete | Ended::Cancelled))
@@ -179,7 +182,8 @@ impl Association<'_> {
         }
     }
 
-    /// The last response of a retrieval, and a line for the operator about what failed.
+    /// The last response of a retrieval, and lines for the operator about what failed and what went otherwise than it
+    /// is kept.
     pub(super) fn conclude(
         &mut self,
         request: &Request<'_>,
@@ -194,6 +198,14 @@ impl Association<'_> {
                 failed,
                 of,
                 why,
+            });
+        }
+        if let Some((transcoded, of)) = tally.transcoded() {
+            self.shared.announce(&Notice::Transcoded {
+                caller: request.caller,
+                to,
+                transcoded,
+                of,
             });
         }
         let (answer, data_set) = tally.last(cancelled);

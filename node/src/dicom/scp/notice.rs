@@ -111,6 +111,17 @@ pub enum Notice<'a> {
         /// What kept the first.
         why: Message,
     },
+    /// Objects of a retrieval were sent in another transfer syntax than they are kept in.
+    Transcoded {
+        /// Who asked for them.
+        caller: &'a Caller,
+        /// Where they went.
+        to: &'a AeTitle,
+        /// How many of them arrived so.
+        transcoded: usize,
+        /// How many were asked for.
+        of: usize,
+    },
     /// A connection was turned away because too many are open.
     Crowded {
         /// The peer.
@@ -133,7 +144,13 @@ pub enum Notice<'a> {
 impl Notice<'_> {
     /// Writes it to the log.
     pub fn log(&self) {
-        tracing::warn!(target: "dokuei::dicom::scp", code = self.code(), "{self}");
+        match self {
+            // Nothing went wrong.
+            Notice::Transcoded { .. } => {
+                tracing::info!(target: "dokuei::dicom::scp", code = self.code(), "{self}");
+            }
+            _ => tracing::warn!(target: "dokuei::dicom::scp", code = self.code(), "{self}"),
+        }
     }
 
     /// A stable name for logs. Never changes once released.
@@ -148,6 +165,7 @@ impl Notice<'_> {
             Notice::ObjectRefused { .. } => "object-refused",
             Notice::QueryRefused { .. } => "query-refused",
             Notice::NotForwarded { .. } => "not-forwarded",
+            Notice::Transcoded { .. } => "transcoded",
             Notice::Crowded { .. } => "too-many-connections",
             Notice::Suppressed { .. } => "notices-suppressed",
             Notice::Exhausted { .. } => "system-exhausted",
@@ -203,6 +221,18 @@ impl Explain for Notice<'_> {
                 of,
                 why,
             } => not_forwarded(caller, to, (*failed, *of), why),
+            Notice::Transcoded {
+                caller,
+                to,
+                transcoded,
+                of,
+            } => {
+                let title = &caller.calling_ae;
+                say!(
+                    "{title} が求めた {of} 件のうち {transcoded} 件は、{to} が保存時の転送構文を受け取らないため、非圧縮に変換して送りました",
+                    "{transcoded} of {of} objects that {title} asked for were sent to {to} uncompressed, since it does not accept the transfer syntax in which they are kept"
+                )
+            }
             Notice::Crowded {
                 address,
                 per_address,
@@ -430,6 +460,12 @@ mod tests {
                 of: 2,
                 why: Message::new("切断", "cut"),
             },
+            Notice::Transcoded {
+                caller,
+                to: &caller.called_ae,
+                transcoded: 1,
+                of: 2,
+            },
             crowded(true),
             crowded(false),
             Notice::Suppressed { count: 7 },
@@ -437,6 +473,6 @@ mod tests {
         ];
         assert_explained(notices.iter().map(|notice| notice as &dyn Explain));
         let codes: std::collections::BTreeSet<_> = notices.iter().map(Notice::code).collect();
-        assert_eq!(codes.len(), 12);
+        assert_eq!(codes.len(), 13);
     }
 }
