@@ -189,6 +189,7 @@ fn send<'a>(archive: &Archive, objects: impl Iterator<Item = Box<dyn Outgoing + 
         timeouts: Timeouts::default(),
         tls: None,
         breaker: None,
+        transcoding: None,
     };
     let mut refused = 0;
     let sent = scu::store(&destination, objects, &mut |outcome| {

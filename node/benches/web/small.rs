@@ -18,6 +18,7 @@ use dokuei_node::index::holdings::Holdings;
 use dokuei_node::index::preparing::Preparing;
 use dokuei_node::media::Imports;
 use dokuei_node::parcels::{ObjectHead, Parcels};
+use dokuei_node::reports::objects::ReportObjects;
 use dokuei_node::site::{SiteFolder, keys::SiteKeys, passphrase};
 use dokuei_node::store::{Rows, Store};
 use dokuei_node::studies::granted::GrantedStudies;
@@ -47,7 +48,9 @@ pub(crate) fn fill(folder: &Path, studies: u64) {
     let bell = Arc::default();
     let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone(), bell);
     let imports = Imports::open(store.clone(), storage()).unwrap();
-    let studies_here = (register.clone(), granted.unwrap());
+    let kept = (store.clone(), storage());
+    let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone());
+    let studies_here = (register.clone(), granted.unwrap(), reports.unwrap());
     let holdings = Holdings::new(studies_here, (store.clone(), storage()), catalogue, imports);
     let preparing = Preparing::start(holdings, store.clone(), register.bell()).unwrap();
     let intake = StudyIntake::new(register.clone(), Room::under(memory.path()));
@@ -165,7 +168,7 @@ impl Outgoing for Small {
         "1.2.840.10008.1.2.1"
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(Cursor::new(&self.bytes)))
     }
 }

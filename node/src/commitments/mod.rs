@@ -152,9 +152,9 @@ impl Debts {
     /// Tries once.
     fn tell(&self, debt: &Debt, destinations: &dyn Destinations) {
         let title = debt.to.parse::<AeTitle>().ok();
-        let destination = title.and_then(|title| destinations.named(&title));
-        let told = match destination {
-            Some(destination) => match report_commitment(&destination, &debt.committed()) {
+        let route = title.and_then(|title| destinations.named(&title));
+        let told = match route {
+            Some(route) => match report_commitment(route.destination(), &debt.committed()) {
                 Ok(()) => true,
                 Err(why) => {
                     tracing::warn!(target: "dokuei::commitments", to = debt.to, "storage commitment not delivered: {why}");

@@ -209,9 +209,9 @@ impl Outgoing for Stored {
         })
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         self.opened()
-            .map(|(_, object)| Box::new(object) as Box<dyn Read>)
+            .map(|(_, object)| Box::new(object) as Box<dyn Read + Send>)
     }
 }
 

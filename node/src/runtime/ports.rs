@@ -25,6 +25,7 @@ use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::{Register, RegisterError};
+use crate::transcoding::Transcoder;
 use crate::transfer::Content;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Transfers;
@@ -108,6 +109,8 @@ pub struct Ports {
     pub network: Network,
     /// This site's archive, if it has one.
     pub archiver: Option<Archiver>,
+    /// Brings objects into transfer syntaxes that others take.
+    pub transcoder: Transcoder,
     /// Room on the disk.
     pub room: Room,
     /// What is on its way.

@@ -34,6 +34,7 @@ use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
+use crate::pixels::{Decoders, Plan};
 use crate::reports::listing::list_missing;
 use crate::reports::objects::ReportObjects;
 use crate::runtime::absences::Absences;
@@ -52,6 +53,7 @@ use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
 use crate::studies::register::Register;
+use crate::transcoding::Transcoder;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
 
@@ -150,12 +152,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
-    let unlisted = Arc::clone(&ports);
-    tokio::task::spawn_blocking(move || list_missing(&unlisted));
+    let preparing = list(&ports)?;
     let worklist = doors.worklist;
-    let listed = (ports.holdings.clone(), ports.store.clone());
-    let preparing = Preparing::start(listed.0, listed.1, ports.register.bell());
-    let preparing = preparing.map_err(|error| failed(&error))?;
     let node = Arc::new(Node {
         dicom: doors.scp.local_addr(),
         web: doors.web_server.as_ref().map(WebServer::address),
@@ -182,6 +180,14 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     });
     worklist.attach(&node);
     Ok(node)
+}
+
+/// Lists what is not listed yet, beside everything else.
+fn list(ports: &Arc<Ports>) -> Result<Preparing, Failure> {
+    let unlisted = Arc::clone(ports);
+    tokio::task::spawn_blocking(move || list_missing(&unlisted));
+    let (holdings, store) = (ports.holdings.clone(), ports.store.clone());
+    Preparing::start(holdings, store, ports.register.bell()).map_err(|error| failed(&error))
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
@@ -274,7 +280,11 @@ fn open_ports(
         catalogue,
         imports.clone(),
     );
-    let archive = config.archive.as_ref();
+    let transcoder = Transcoder::new(Decoders::new(Plan::this_program()), Handle::current());
+    let archiver = config.archive.as_ref().and_then(|archive| {
+        let archiver = Archiver::new(archive, &config.ae_title)?;
+        Some(archiver.transcoding(Arc::new(transcoder.clone())))
+    });
     Ok(Ports {
         site,
         register,
@@ -285,7 +295,8 @@ fn open_ports(
         store: store.clone(),
         storage: storage(),
         network,
-        archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        archiver,
+        transcoder,
         room,
         transfers: Transfers::default(),
         arriving: Arriving::default(),

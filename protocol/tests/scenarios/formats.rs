@@ -84,13 +84,10 @@ fn payload(document: &[u8]) -> Vec<u8> {
 
 /// Three sites that live through everything a version of the protocol can say.
 fn chronicle() -> World {
+    use ReportStatus::{Addendum, Final, Preliminary};
     let mut world = World::trio();
     let read = world.open_for(&[HOSPITAL, UNIVERSITY]);
-    for status in [
-        ReportStatus::Preliminary,
-        ReportStatus::Final,
-        ReportStatus::Addendum,
-    ] {
+    for status in [Preliminary, Final, Addendum] {
         assert_eq!(world.report(HOSPITAL, read, status), Ok(Answer::Done));
     }
     assert_eq!(world.acknowledge(read, 3), Ok(Answer::Done));
