@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use dokuei_node::dicom::pdu::stream::{Arrival, acceptance_again, header, listen, request_again};
-use dokuei_node::dicom::pdu::{AeTitle, PduKind};
+use dokuei_node::dicom::pdu::{AeTitle, PduFault, PduKind};
 
 /// The same is heard in whatever pieces the bytes come, no more than came, and an association PDU that was written again is
 /// written the same ever after.
@@ -67,15 +67,15 @@ fn heard(data: &[u8], piece: usize) -> (Vec<Heard>, String) {
     (all, format!("{fault:?}"))
 }
 
-fn acceptance(body: &[u8]) -> Result<Vec<u8>, dokuei_node::dicom::pdu::PduFault> {
+/// Reads the body of an association PDU and writes the PDU.
+type Again = dyn Fn(&[u8]) -> Result<Vec<u8>, PduFault>;
+
+fn acceptance(body: &[u8]) -> Result<Vec<u8>, PduFault> {
     let title: AeTitle = "ANY".parse().unwrap();
     acceptance_again(body, &title, &title)
 }
 
-fn restated(
-    body: &[u8],
-    again: &dyn Fn(&[u8]) -> Result<Vec<u8>, dokuei_node::dicom::pdu::PduFault>,
-) {
+fn restated(body: &[u8], again: &Again) {
     let Ok(once) = again(body) else {
         return;
     };

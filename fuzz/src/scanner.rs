@@ -3,7 +3,7 @@
 use dicom_dictionary_std::tags;
 use dokuei_node::dicom::dataset::{self, Bounds};
 use dokuei_node::dicom::part10::{FileScanner, ScannedFile};
-use dokuei_node::dicom::scanner::{Encoding, FINDINGS_MAX, Limits, Malformed};
+use dokuei_node::dicom::scanner::{Encoding, FINDINGS_MAX, Limits, Malformed, MalformedKind};
 
 /// What may be inflated here, so that one input costs milliseconds.
 const INFLATED: u64 = 4 << 20;
@@ -20,7 +20,11 @@ pub fn check(data: &[u8]) {
     let smallest = if data.len() <= 2048 { 1 } else { 61 };
     for piece in [smallest, 1000] {
         let pieces = scan(data, piece, limits);
-        assert_eq!(outcome(&whole), outcome(&pieces), "pieces of {piece}");
+        let is_broken = [&whole, &pieces].into_iter().any(breaks_off);
+        // What comes out of a stream before it breaks may be refused first, if it comes out before.
+        if !(is_broken && whole.is_err() && pieces.is_err()) {
+            assert_eq!(outcome(&whole), outcome(&pieces), "pieces of {piece}");
+        }
     }
     let unknown = scan(
         data,
@@ -46,6 +50,10 @@ fn scan(data: &[u8], piece: usize, limits: Limits) -> Result<ScannedFile, Malfor
         scanner.push(bytes)?;
     }
     scanner.finish()
+}
+
+fn breaks_off(scanned: &Result<ScannedFile, Malformed>) -> bool {
+    matches!(scanned, Err(malformed) if malformed.kind == MalformedKind::InflateBroken)
 }
 
 /// What an answer says, without where: an inflated data set is handed on in the pieces in which it came.

@@ -4,8 +4,8 @@ use dicom_core::VR;
 use dokuei_node::dicom::charset::matching::{NamePattern, PATTERN_CHARS, TextPattern, fold};
 use dokuei_node::dicom::charset::{CharacterSets, encode};
 
-/// Bytes of text that one byte may become: a raw byte in a value is `＼xHH`.
-const GROWTH: usize = 6;
+/// Bytes of text that one byte may become: a control character in a value is `＼u{1F}`.
+const GROWTH: usize = 8;
 
 /// Whatever the bytes, they can be shown, in proportion to their number; a text matches itself.
 ///

@@ -11,8 +11,11 @@ use dokuei_fuzz::{TARGETS, Target};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// Damaged copies for each target: some seconds altogether without optimisation. Fuzzing makes millions.
+/// Damaged copies for each target: some seconds altogether without optimisation. Fuzzing makes millions; where there is
+/// no fuzzer, [`MORE`] names another number.
 const DAMAGED: usize = 400;
+/// The variable of the environment that does.
+const MORE: &str = "DOKUEI_DAMAGED";
 /// Times that one copy is damaged, at most.
 const TIMES: usize = 6;
 /// Longest file of a corpus, and how many there may be: they are part of the repository.
@@ -57,7 +60,9 @@ fn replay(name: &str) {
         (target.check)(input);
     }
     let mut chance = ChaCha8Rng::seed_from_u64(1);
-    for number in 0..DAMAGED {
+    let more = std::env::var(MORE).ok();
+    let count = more.map_or(DAMAGED, |more| more.parse().unwrap());
+    for number in 0..count {
         let (name, input) = &inputs[number % inputs.len()];
         let damaged = damaged(&mut chance, input);
         let _named = Named(format!("{name}, damaged in copy {number}"));
