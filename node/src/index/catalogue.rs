@@ -79,6 +79,8 @@ struct Held {
     /// The same entries.
     order: BTreeMap<Order, Arc<Entry>>,
     parcels: BTreeMap<ParcelId, StudyKey>,
+    /// Studies of this site that are not shown.
+    hidden: BTreeSet<Box<str>>,
 }
 
 impl Entry {
@@ -250,6 +252,11 @@ impl Catalogue {
         }
     }
 
+    /// Leaves a study of this site out of every answer from now on.
+    pub fn hide(&self, uid: &str) {
+        self.write().hidden.insert(uid.into());
+    }
+
     /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
     /// from the newest on.
     pub fn select(
@@ -266,7 +273,7 @@ impl Catalogue {
             .range((from, Bound::Unbounded))
             .map(|(_, entry)| entry)
             .filter(|entry| entry.is_within(scope, own))
-            .filter(|entry| wanted(entry))
+            .filter(|entry| wanted(entry) && !held.hides(entry, own))
             .take(most)
             .cloned()
             .collect()
@@ -284,7 +291,7 @@ impl Catalogue {
             .range(first..)
             .take_while(|(key, _)| *key.uid == *uid)
             .map(|(_, entry)| entry)
-            .filter(|entry| entry.is_within(scope, own))
+            .filter(|entry| entry.is_within(scope, own) && !held.hides(entry, own))
             .cloned()
             .collect();
         found.sort_by_key(|entry| entry.key.institution != own);
@@ -303,6 +310,10 @@ impl Catalogue {
 }
 
 impl Held {
+    fn hides(&self, entry: &Entry, own: SiteId) -> bool {
+        entry.key.institution == own && self.hidden.contains(&*entry.key.uid)
+    }
+
     /// Puts an entry where the same study's was.
     fn put(&mut self, entry: Entry) {
         let entry = Arc::new(entry);
