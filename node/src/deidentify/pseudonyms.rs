@@ -272,7 +272,7 @@ mod tests {
         let study = text(&secret, b"1.2.3");
         pseudonyms.keep(&study, &original).unwrap();
         let found = pseudonyms.studies_of("P1").unwrap();
-        assert_eq!(pseudonyms.studies().unwrap(), [study.clone()]);
+        assert_eq!(pseudonyms.studies().unwrap(), std::slice::from_ref(&study));
         assert!(found.len() == 1 && found[0].0 == study && found[0].1 == original);
         assert!(pseudonyms.studies_of("P2").unwrap().is_empty());
 

@@ -321,3 +321,84 @@ impl Held {
         self.studies.insert(entry.key.clone(), entry);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::attributes::RawAttribute;
+    use crate::studies::study::Series;
+    use dokuei_keys::cbor;
+
+    const OWN: SiteId = SiteId::from_bytes([7; 32]);
+
+    fn study(number: u8, date: &str, parcel: u8) -> Study {
+        let parcel = ParcelId::from_bytes([parcel; 32]);
+        let mut study = Study::begun(parcel, &format!("1.2.{number}"), 0);
+        let raw = [RawAttribute {
+            group: tags::STUDY_DATE.group(),
+            element: tags::STUDY_DATE.element(),
+            value: date.as_bytes().to_vec().into(),
+        }];
+        study.attributes = minicbor::decode(&cbor::encode(&raw)).unwrap();
+        study.series.push(Series {
+            uid: format!("1.2.{number}.{}", study.parcel),
+            modality: "CT".to_owned(),
+            number: None,
+            description: Vec::new().into(),
+            objects: 2,
+        });
+        study
+    }
+
+    fn uids(found: &[Arc<Entry>]) -> Vec<String> {
+        found
+            .iter()
+            .map(|entry| entry.key.uid.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn portions_one_after_another_are_everything_newest_first() {
+        let catalogue = Catalogue::default();
+        // Two of one day, one without a date, one with the punctuation of old devices.
+        let dates = ["20250101", "2025.03.01", "", "20250201", "20250201 "];
+        for (number, date) in (1..).zip(dates) {
+            catalogue.note(OWN, &study(number, date, number));
+        }
+        let select = |after: Option<&Entry>, most| {
+            catalogue.select((&Scope::All, OWN), after, most, |_| true)
+        };
+        let all = uids(&select(None, 9));
+        assert_eq!(all, ["1.2.2", "1.2.4", "1.2.5", "1.2.1", "1.2.3"]);
+        let first = select(None, 2);
+        let second = select(first.last().map(|entry| &**entry), 2);
+        let third = select(second.last().map(|entry| &**entry), 2);
+        let portions = [first, second, third].concat();
+        assert_eq!(uids(&portions), all);
+        catalogue.hide("1.2.4");
+        assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
+        assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_a_study_are_one_entry_that_goes_with_the_last() {
+        let catalogue = Catalogue::default();
+        catalogue.note(OWN, &study(1, "20250101", 1));
+        catalogue.note_part(OWN, &study(1, "20250101", 2), 3);
+        let entry = |catalogue: &Catalogue| catalogue.with_uid(&Scope::Own, OWN, "1.2.1").pop();
+        let known = entry(&catalogue).unwrap();
+        assert_eq!(
+            (known.objects(), known.awaited(), known.parts.len()),
+            (4, 3, 2)
+        );
+        catalogue.note(OWN, &study(1, "20250101", 2));
+        assert_eq!(entry(&catalogue).unwrap().awaited(), 0);
+        catalogue.forget(&ParcelId::from_bytes([1; 32]));
+        assert_eq!(entry(&catalogue).unwrap().objects(), 2);
+        let mut removed = study(1, "20250101", 2);
+        removed.put_away();
+        catalogue.note(OWN, &removed);
+        assert!(entry(&catalogue).is_none());
+        assert!(catalogue.read().order.is_empty() && catalogue.read().parcels.is_empty());
+    }
+}
