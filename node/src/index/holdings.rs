@@ -128,7 +128,7 @@ impl Holdings {
     /// The same after one of them.
     pub(super) fn studies_after(
         &self,
-        after: Option<&Entry>,
+        after: Option<&Arc<Entry>>,
         scope: &Scope,
         most: usize,
         wanted: impl Fn(&Entry) -> bool,

@@ -51,15 +51,15 @@ impl Part {
 }
 
 impl Arrived {
-    /// Adds an object, and gives what has come of its study; nothing when it was counted before. Also the parcel that is not shown
-    /// any more, if one had to go.
+    /// Adds an object, and gives what has come of its study; nothing when it was counted before. Also what is not shown any
+    /// more, if one had to go.
     pub(super) fn add(
         &mut self,
         case: CaseId,
         from: SiteId,
         object: &Verified<'_>,
         at: u64,
-    ) -> (Option<&Part>, Option<ParcelId>) {
+    ) -> (Option<&Part>, Option<Part>) {
         let mut gone = None;
         if self.0.len() >= SHOWN && !self.0.contains_key(&case) {
             let oldest = self.0.iter().min_by_key(|(_, part)| part.study.last_at);
@@ -99,8 +99,8 @@ impl Arrived {
         self.0.iter()
     }
 
-    /// Removes one; the parcel that it lies in.
-    pub(super) fn remove(&mut self, case: &CaseId) -> Option<ParcelId> {
-        self.0.remove(case).map(|part| part.study.parcel)
+    /// Removes one.
+    pub(super) fn remove(&mut self, case: &CaseId) -> Option<Part> {
+        self.0.remove(case)
     }
 }

@@ -115,16 +115,26 @@ impl GrantedStudies {
     pub fn forget(&self, case: CaseId) -> Result<(), StoreError> {
         let key = case.as_bytes();
         let rows = [Rows::Granted, Rows::GrantedHeads];
+        let listed = self.head(case).unwrap_or_else(|error| {
+            tracing::warn!(target: "dokuei::studies", %case, "a study is listed until the next start: {error}");
+            None
+        });
         self.0.store.commit(Change {
             removals: rows.map(|rows| (rows, key.to_vec())).into(),
             ..Change::default()
         })?;
         self.0.shelf.forget(key);
         let mut held = self.lock();
-        let arrived = held.arrived.remove(&case);
-        let gone = held.remove(&case).or(arrived);
-        if let Some(parcel) = gone.filter(|parcel| held.case_of(parcel).is_none()) {
-            self.0.catalogue.forget(&parcel);
+        held.arrived.remove(&case);
+        held.remove(&case);
+        if let Some(Head {
+            study,
+            from: Some(from),
+            ..
+        }) = listed
+            && held.case_of(&study.parcel).is_none()
+        {
+            self.0.catalogue.forget(from, &study.uid, &study.parcel);
         }
         Ok(())
     }
@@ -137,8 +147,8 @@ impl GrantedStudies {
             return;
         }
         let (part, gone) = held.arrived.add(case, from, object, now());
-        if let Some(parcel) = gone {
-            catalogue.forget(&parcel);
+        if let Some(gone) = gone {
+            catalogue.forget(gone.from, &gone.study.uid, &gone.study.parcel);
         }
         if let Some(part) = part {
             catalogue.note_part(from, &part.study, part.awaited());
@@ -148,8 +158,9 @@ impl GrantedStudies {
     /// Lists what has come of a study no more: it is not what was granted.
     pub fn abandon(&self, case: CaseId) {
         let mut held = self.lock();
-        if let Some(parcel) = held.arrived.remove(&case) {
-            self.0.catalogue.forget(&parcel);
+        if let Some(gone) = held.arrived.remove(&case) {
+            let catalogue = &self.0.catalogue;
+            catalogue.forget(gone.from, &gone.study.uid, &gone.study.parcel);
         }
     }
 
@@ -249,9 +260,9 @@ impl Held {
         whole.map(|(_, case)| *case).or_else(part)
     }
 
-    fn remove(&mut self, case: &CaseId) -> Option<ParcelId> {
-        let (_, parcel, _) = self.cases.remove(case)?;
-        self.parcels.remove(&(parcel, *case));
-        Some(parcel)
+    fn remove(&mut self, case: &CaseId) {
+        if let Some((_, parcel, _)) = self.cases.remove(case) {
+            self.parcels.remove(&(parcel, *case));
+        }
     }
 }
