@@ -7,6 +7,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+import test_query_retrieve as equipment
 from modality import send
 from studies import NAMES, Study, wire
 from world import ENVIRONMENT, READER, ROOT, dokuei, one_sentence, until
@@ -195,6 +196,11 @@ def test_a_study_is_read_under_a_pseudonym_and_its_report_comes_back_to_the_pati
     assert (known["patient_id"], known["uid"], known["pseudonym"]) == ("ID-4711", study.uid, pseudonym)
     for told in (["study", "list"], ["case", "show", case]):
         assert "4711" not in dokuei(*told, "--dir", hospital.data).stdout
+    # The clinic has the originals: its equipment sees one study, and the reader's the other.
+    for site, uid in ((clinic, study.uid), (hospital, hospital.case(case)["study"]["uid"])):
+        equipment.caller(site, "READER", "query")
+        found = equipment.found(site, equipment.query("STUDY", StudyInstanceUID=""))
+        assert [one.StudyInstanceUID for one in found] == [uid]
     assert "sent already" in one_sentence(dokuei(*words, "--dir", clinic.data, ok=False))
 
     hospital.ask("case", "claim", case, "--reader", READER)

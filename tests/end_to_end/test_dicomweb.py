@@ -65,7 +65,11 @@ def drain(connection):
 
 def with_web(place, name="架空診療所", title="CLINIC", **web):
     """A site whose web server listens on a free port."""
-    site = Site(place, name, title)
+    return add_web(Site(place, name, title), **web)
+
+
+def add_web(site, **web):
+    """The same for a site that was made, before it starts."""
     lines = ["", "[web]", 'listen = "127.0.0.1:0"', *(f"{key} = {json.dumps(value)}" for key, value in web.items()), ""]
     config = site.data / "dokuei.toml"
     config.write_text(config.read_text() + "\n".join(lines))

@@ -29,6 +29,22 @@ pub(crate) struct Archive {
     process: Child,
 }
 
+impl Archive {
+    /// Where it takes C-STORE and C-FIND.
+    pub(crate) fn destination(&self) -> Destination {
+        Destination {
+            host: self.dimse.ip().to_string(),
+            port: self.dimse.port(),
+            called_ae: "ANY".parse().unwrap(),
+            calling_ae: "BENCH".parse().unwrap(),
+            timeouts: Timeouts::default(),
+            tls: None,
+            breaker: None,
+            transcoding: None,
+        }
+    }
+}
+
 impl Drop for Archive {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
@@ -106,6 +122,8 @@ pub(crate) fn dokuei(place: &Path, studies: u64) -> Archive {
         begun.elapsed().as_secs_f64()
     );
     let token = ask(&["dicom", "token", "add", "bench", "--scope", "all"]).unwrap();
+    let caller = ["dicom", "caller", "add", "BENCH", "--address", "127.0.0.1"];
+    ask(&[&caller[..], &["--may", "store,query"]].concat()).unwrap();
     Archive {
         name: "dokuei",
         web,
@@ -133,7 +151,7 @@ pub(crate) fn orthanc(place: &Path) -> Option<Archive> {
         "StorageDirectory": place.join("storage"), "IndexDirectory": place.join("index"),
         "DicomPort": dimse.port(), "HttpPort": web.port(), "Plugins": [PLUGIN],
         "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
-        "StableAge": 5, "AuthenticationEnabled": false,
+        "DicomAlwaysAllowFind": true, "StableAge": 5, "AuthenticationEnabled": false,
     });
     std::fs::write(&config, text.to_string()).unwrap();
     let process = Command::new("Orthanc")
@@ -181,18 +199,8 @@ pub(crate) fn send_small(archive: &Archive, studies: u64) {
 }
 
 fn send<'a>(archive: &Archive, objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>) {
-    let destination = Destination {
-        host: archive.dimse.ip().to_string(),
-        port: archive.dimse.port(),
-        called_ae: "ANY".parse().unwrap(),
-        calling_ae: "BENCH".parse().unwrap(),
-        timeouts: Timeouts::default(),
-        tls: None,
-        breaker: None,
-        transcoding: None,
-    };
     let mut refused = 0;
-    let sent = scu::store(&destination, objects, &mut |outcome| {
+    let sent = scu::store(&archive.destination(), objects, &mut |outcome| {
         refused += usize::from(!outcome.delivery.is_stored());
         ControlFlow::Continue(())
     });

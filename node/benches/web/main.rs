@@ -13,6 +13,7 @@
 )]
 
 mod archives;
+mod cancel;
 mod client;
 mod small;
 #[path = "../study/mod.rs"]
@@ -81,6 +82,9 @@ fn main() {
     println!("|---|---|--:|--:|--:|--:|--:|");
     for asked in rows(&large) {
         row(&archives, &asked);
+    }
+    if studies > 1_000 {
+        cancel::table(&archives);
     }
     for archive in &archives {
         println!(

@@ -182,7 +182,7 @@ fn list(answer: &Value) {
             marked(study, "patient_id"),
             text(study, "modality").to_owned(),
             day(study, "date"),
-            study["objects"].to_string(),
+            objects(study),
             bytes(&study["bytes"]),
             cases(&study["cases"]),
             message(study, "waiting").to_owned(),
@@ -206,6 +206,15 @@ fn list(answer: &Value) {
                 "Only the newest {LISTED} are shown: look for older ones in the viewer, or with a DICOM query (C-FIND, QIDO-RS)."
             )
         );
+    }
+}
+
+/// How many objects are here, and of how many when others are on their way.
+fn objects(study: &Value) -> String {
+    let number = |name: &str| study[name].as_u64().unwrap_or_default();
+    match (number("objects"), number("awaited")) {
+        (here, 0) => here.to_string(),
+        (here, awaited) => format!("{here}/{}", here + awaited),
     }
 }
 
@@ -244,7 +253,7 @@ fn show_part(study: &Value) {
         (say!("検査 UID", "study UID"), plain("uid")),
         (
             say!("枚数", "objects"),
-            format!("{} ({})", study["objects"], bytes(&study["bytes"])),
+            format!("{} ({})", objects(study), bytes(&study["bytes"])),
         ),
         (
             say!("受信", "arrived"),

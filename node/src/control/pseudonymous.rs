@@ -46,6 +46,8 @@ pub(super) fn copies(
         let mut made = Vec::new();
         for (uid, parcel) in parts {
             let register = &node.ports.register;
+            // Before its first object is here: the originals are what this site looks at.
+            node.ports.holdings.hide(&method.study(uid));
             let original = copy(&node.intake, register, parcel, &purpose, method)
                 .map_err(|error| not_copied(&error))?;
             let Some(mut original) = original else {

@@ -159,6 +159,10 @@ async fn study_json(node: &Node, origin: Origin, head: &Head) -> Result<Value, F
         Origin::Own(_) => Value::Null,
         Origin::Granted(_, site) => Value::String(partner_name(node, site).await),
     };
+    let awaited = match origin {
+        Origin::Own(_) => 0,
+        Origin::Granted(case, _) => node.ports.granted.awaited(case),
+    };
     let mut shown = whose(study);
     let more = json!({
         "from": from,
@@ -166,10 +170,11 @@ async fn study_json(node: &Node, origin: Origin, head: &Head) -> Result<Value, F
         "mixes_patients": mixed,
         "series": study.series.len(),
         "objects": head.objects,
+        "awaited": awaited,
         "bytes": head.bytes,
         "first_at": study.first_at,
         "last_at": study.last_at,
-        "complete": closed || matches!(origin, Origin::Granted(..)),
+        "complete": closed || matches!(origin, Origin::Granted(..)) && awaited == 0,
         "removed": study.removed.is_some(),
         "waiting": both(&why),
         "cases": views.iter().map(|view| json!({ "case": view.case.to_string(), "short": short(view.case), "phase": view.phase, "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" } })).collect::<Vec<_>>(),

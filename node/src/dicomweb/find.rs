@@ -237,7 +237,10 @@ impl Finding {
             })
             .collect();
         shown.put_text(tags::RETRIEVE_URL, VR::UR, &address);
-        shown.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, "ONLINE");
+        let known = known.code(tags::INSTANCE_AVAILABILITY);
+        // An instance that is listed is here.
+        let availability = if known.is_empty() { "ONLINE" } else { known };
+        shown.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, availability);
         shown
     }
 

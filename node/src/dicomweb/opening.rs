@@ -163,7 +163,7 @@ impl Studies<'_> {
             day(&attributes.text(tags::STUDY_DATE)),
             modalities,
             attributes.text(tags::STUDY_DESCRIPTION),
-            entry.objects().to_string(),
+            objects(entry.objects(), entry.awaited()),
         ];
         let cells: String = cells
             .iter()
@@ -182,6 +182,14 @@ impl Studies<'_> {
             "<a href=\"{}{ROOT}/licence.txt\">{about} {version} ({licence})</a> ",
             self.prefix
         )
+    }
+}
+
+/// How many objects are here, and of how many when others are on their way.
+fn objects(here: u32, awaited: u32) -> String {
+    match awaited {
+        0 => here.to_string(),
+        awaited => format!("{here} / {}", here + awaited),
     }
 }
 

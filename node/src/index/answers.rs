@@ -73,7 +73,10 @@ fn put_study(known: &mut DataSet, entry: &Entry) {
         VR::CS,
         entry.modalities().to_vec(),
     );
-    known.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, "ONLINE");
+    // Of a study that is on its way, what is not here must be waited for.
+    let is_here = entry.awaited() == 0;
+    let availability = if is_here { "ONLINE" } else { "NEARLINE" };
+    known.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, availability);
     let (series, objects) = (entry.series().len(), entry.objects() as usize);
     put_count(known, tags::NUMBER_OF_STUDY_RELATED_SERIES, series);
     put_count(known, tags::NUMBER_OF_STUDY_RELATED_INSTANCES, objects);

@@ -1,8 +1,9 @@
 //! Every study that lies here, by what its first object said. Holds patient data: no `Debug`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::borrow::Borrow;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use dicom_core::Tag;
@@ -27,7 +28,7 @@ pub struct StudyKey {
 }
 
 /// A study with everything of it that lies here: its parcels, of which late images and further grants
-/// are some of their own. There is one for every study, so each word of it is held as small as it can be: some 900
+/// are some of their own. There is one for every study, so each word of it is held as small as it can be: some 700
 /// bytes for one with three series.
 #[derive(Clone)]
 pub struct Entry {
@@ -39,8 +40,11 @@ pub struct Entry {
     pub attributes: Attributes,
     /// Its parts, oldest first.
     pub parts: Box<[Part]>,
-    name: [Box<str>; 3],
+    /// The groups of the name as they are compared, one after another, and where the second and the third begin.
+    name: (Box<str>, [u16; 2]),
     modalities: Box<[u8]>,
+    /// When the study was made, as a number that sorts: the digits of its date and time.
+    made_at: u64,
 }
 
 /// One parcel of a study.
@@ -70,15 +74,58 @@ pub struct SeriesPart {
 #[derive(Clone, Default)]
 pub struct Catalogue(Arc<RwLock<Held>>);
 
-/// Where a study stands in lists: newest first.
-type Order = (Reverse<u64>, StudyKey);
+/// An entry where it is found by its study.
+struct ByKey(Arc<Entry>);
+
+/// An entry where it stands in lists: newest first.
+struct ByDate(Arc<Entry>);
+
+impl ByDate {
+    fn place(&self) -> (Reverse<u64>, &StudyKey) {
+        (Reverse(self.0.made_at), &self.0.key)
+    }
+}
+
+impl Borrow<StudyKey> for ByKey {
+    fn borrow(&self) -> &StudyKey {
+        &self.0.key
+    }
+}
+
+macro_rules! ordered {
+    ($name:ident, $by:expr) => {
+        impl Ord for $name {
+            fn cmp(&self, other: &$name) -> Ordering {
+                $by(self).cmp(&$by(other))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &$name) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &$name) -> bool {
+                self.cmp(other) == Ordering::Equal
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+
+ordered!(ByKey, <ByKey as Borrow<StudyKey>>::borrow);
+ordered!(ByDate, ByDate::place);
 
 #[derive(Default)]
 struct Held {
-    studies: BTreeMap<StudyKey, Arc<Entry>>,
+    studies: BTreeSet<ByKey>,
     /// The same entries.
-    order: BTreeMap<Order, Arc<Entry>>,
-    parcels: BTreeMap<ParcelId, StudyKey>,
+    order: BTreeSet<ByDate>,
+    /// Studies of this site that are not shown.
+    hidden: BTreeSet<Box<str>>,
 }
 
 impl Entry {
@@ -124,10 +171,15 @@ impl Entry {
 
     fn of(key: StudyKey, study: &Study) -> Entry {
         let attributes = study.attributes.clone();
+        let groups = folded(&attributes.name(tags::PATIENT_NAME));
+        let end = |last: usize| groups[..=last].iter().map(String::len).sum::<usize>();
+        // A name is far shorter; one of which this would not hold has but one group.
+        let ends = [end(0), end(1)].map(|end| u16::try_from(end).unwrap_or(u16::MAX));
         Entry {
             key,
             issuer: attributes.text(tags::ISSUER_OF_PATIENT_ID).into(),
-            name: folded(&attributes.name(tags::PATIENT_NAME)),
+            name: (groups.concat().into(), ends),
+            made_at: made_at(&attributes),
             attributes,
             parts: Box::default(),
             modalities: Box::default(),
@@ -154,23 +206,18 @@ impl Entry {
         let others = self.parts.iter().filter(|part| part.parcel != *parcel);
         others.cloned().collect()
     }
+}
 
-    fn order(&self) -> Order {
-        (Reverse(self.made_at()), self.key.clone())
-    }
-
-    /// When the study was made, as a number that sorts: the digits of its date and time.
-    fn made_at(&self) -> u64 {
-        let digits = |tag, most: usize| {
-            let value = self.attributes.value(tag).unwrap_or_default();
-            let digits = value.iter().filter(|byte| byte.is_ascii_digit()).take(most);
-            let number = digits
-                .clone()
-                .fold(0, |all, digit| all * 10 + u64::from(digit - b'0'));
-            (0..most - digits.count()).fold(number, |all, _| all * 10)
-        };
-        digits(tags::STUDY_DATE, 8) * 1_000_000 + digits(tags::STUDY_TIME, 6)
-    }
+fn made_at(attributes: &Attributes) -> u64 {
+    let digits = |tag, most: usize| {
+        let value = attributes.value(tag).unwrap_or_default();
+        let digits = value.iter().filter(|byte| byte.is_ascii_digit()).take(most);
+        let number = digits
+            .clone()
+            .fold(0, |all, digit| all * 10 + u64::from(digit - b'0'));
+        (digits.count()..most).fold(number, |all, _| all * 10)
+    };
+    digits(tags::STUDY_DATE, 8) * 1_000_000 + digits(tags::STUDY_TIME, 6)
 }
 
 impl Subject for Entry {
@@ -190,8 +237,13 @@ impl Subject for Entry {
         &[]
     }
 
-    fn folded_name(&self, tag: Tag) -> Option<&[Box<str>; 3]> {
-        (tag == tags::PATIENT_NAME).then_some(&self.name)
+    fn folded_name(&self, tag: Tag) -> Option<[&str; 3]> {
+        let (name, ends) = (&self.name.0, self.name.1.map(usize::from));
+        // Where it cannot be cut it is one group.
+        let group = |range: Range<usize>| name.get(range).unwrap_or_default();
+        let first = name.get(..ends[0]).unwrap_or(name);
+        let groups = [first, group(ends[0]..ends[1]), group(ends[1]..name.len())];
+        (tag == tags::PATIENT_NAME).then_some(groups)
     }
 }
 
@@ -205,7 +257,7 @@ impl Catalogue {
     pub fn note_part(&self, institution: SiteId, study: &Study, awaited: u32) {
         let is_bare = study.series.iter().all(|series| series.objects == 0);
         if is_bare || study.removed.is_some() {
-            return self.forget(&study.parcel);
+            return self.forget(institution, &study.uid, &study.parcel);
         }
         let key = StudyKey {
             institution,
@@ -223,31 +275,35 @@ impl Catalogue {
             series: series.collect(),
         };
         let mut held = self.write();
-        let known = held.studies.get(&key).cloned();
+        let known = held.studies.get(&key).map(|known| Arc::clone(&known.0));
         let entry = known.unwrap_or_else(|| Arc::new(Entry::of(key, study)));
         let mut parts = entry.parts_without(&study.parcel);
         parts.push(part);
-        let key = entry.key.clone();
         held.put(entry.with(parts));
-        held.parcels.insert(study.parcel, key);
     }
 
-    /// Forgets a parcel; what is not here is no error.
-    pub fn forget(&self, parcel: &ParcelId) {
-        let mut held = self.write();
-        let Some(key) = held.parcels.remove(parcel) else {
-            return;
+    /// Forgets a parcel of a study; what is not here is no error.
+    pub fn forget(&self, institution: SiteId, uid: &str, parcel: &ParcelId) {
+        let key = StudyKey {
+            institution,
+            uid: uid.into(),
         };
-        let Some(entry) = held.studies.get(&key).cloned() else {
+        let mut held = self.write();
+        let Some(entry) = held.studies.get(&key).map(|known| Arc::clone(&known.0)) else {
             return;
         };
         let parts = entry.parts_without(parcel);
         if parts.is_empty() {
             held.studies.remove(&key);
-            held.order.remove(&entry.order());
+            held.order.remove(&ByDate(entry));
         } else {
             held.put(entry.with(parts));
         }
+    }
+
+    /// Leaves a study of this site out of every answer from now on.
+    pub fn hide(&self, uid: &str) {
+        self.write().hidden.insert(uid.into());
     }
 
     /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
@@ -255,18 +311,18 @@ impl Catalogue {
     pub fn select(
         &self,
         (scope, own): (&Scope, SiteId),
-        after: Option<&Entry>,
+        after: Option<&Arc<Entry>>,
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
         let held = self.read();
-        let after = after.map(Entry::order);
+        let after = after.map(|entry| ByDate(Arc::clone(entry)));
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         held.order
             .range((from, Bound::Unbounded))
-            .map(|(_, entry)| entry)
+            .map(|ByDate(entry)| entry)
             .filter(|entry| entry.is_within(scope, own))
-            .filter(|entry| wanted(entry))
+            .filter(|entry| wanted(entry) && !held.hides(entry, own))
             .take(most)
             .cloned()
             .collect()
@@ -282,9 +338,9 @@ impl Catalogue {
         let mut found: Vec<Arc<Entry>> = held
             .studies
             .range(first..)
-            .take_while(|(key, _)| *key.uid == *uid)
-            .map(|(_, entry)| entry)
-            .filter(|entry| entry.is_within(scope, own))
+            .map(|ByKey(entry)| entry)
+            .take_while(|entry| *entry.key.uid == *uid)
+            .filter(|entry| entry.is_within(scope, own) && !held.hides(entry, own))
             .cloned()
             .collect();
         found.sort_by_key(|entry| entry.key.institution != own);
@@ -303,10 +359,96 @@ impl Catalogue {
 }
 
 impl Held {
+    fn hides(&self, entry: &Entry, own: SiteId) -> bool {
+        entry.key.institution == own && self.hidden.contains(&*entry.key.uid)
+    }
+
     /// Puts an entry where the same study's was.
     fn put(&mut self, entry: Entry) {
         let entry = Arc::new(entry);
-        self.order.insert(entry.order(), Arc::clone(&entry));
-        self.studies.insert(entry.key.clone(), entry);
+        // An equal one, of the same study, gives way.
+        self.order.replace(ByDate(Arc::clone(&entry)));
+        self.studies.replace(ByKey(entry));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::attributes::RawAttribute;
+    use crate::studies::study::Series;
+    use dokuei_keys::cbor;
+
+    const OWN: SiteId = SiteId::from_bytes([7; 32]);
+
+    fn study(number: u8, date: &str, parcel: u8) -> Study {
+        let parcel = ParcelId::from_bytes([parcel; 32]);
+        let mut study = Study::begun(parcel, &format!("1.2.{number}"), 0);
+        let raw = [RawAttribute {
+            group: tags::STUDY_DATE.group(),
+            element: tags::STUDY_DATE.element(),
+            value: date.as_bytes().to_vec().into(),
+        }];
+        study.attributes = minicbor::decode(&cbor::encode(&raw)).unwrap();
+        study.series.push(Series {
+            uid: format!("1.2.{number}.{}", study.parcel),
+            modality: "CT".to_owned(),
+            number: None,
+            description: Vec::new().into(),
+            objects: 2,
+        });
+        study
+    }
+
+    fn uids(found: &[Arc<Entry>]) -> Vec<String> {
+        found
+            .iter()
+            .map(|entry| entry.key.uid.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn portions_one_after_another_are_everything_newest_first() {
+        let catalogue = Catalogue::default();
+        // Two of one day, one without a date, one with the punctuation of old devices.
+        let dates = ["20250101", "2025.03.01", "", "20250201", "20250201 "];
+        for (number, date) in (1..).zip(dates) {
+            catalogue.note(OWN, &study(number, date, number));
+        }
+        let select = |after: Option<&Arc<Entry>>, most| {
+            catalogue.select((&Scope::All, OWN), after, most, |_| true)
+        };
+        let all = uids(&select(None, 9));
+        assert_eq!(all, ["1.2.2", "1.2.4", "1.2.5", "1.2.1", "1.2.3"]);
+        let first = select(None, 2);
+        let second = select(first.last(), 2);
+        let third = select(second.last(), 2);
+        let portions = [first, second, third].concat();
+        assert_eq!(uids(&portions), all);
+        catalogue.hide("1.2.4");
+        assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
+        assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_a_study_are_one_entry_that_goes_with_the_last() {
+        let catalogue = Catalogue::default();
+        catalogue.note(OWN, &study(1, "20250101", 1));
+        catalogue.note_part(OWN, &study(1, "20250101", 2), 3);
+        let entry = |catalogue: &Catalogue| catalogue.with_uid(&Scope::Own, OWN, "1.2.1").pop();
+        let known = entry(&catalogue).unwrap();
+        assert_eq!(
+            (known.objects(), known.awaited(), known.parts.len()),
+            (4, 3, 2)
+        );
+        catalogue.note(OWN, &study(1, "20250101", 2));
+        assert_eq!(entry(&catalogue).unwrap().awaited(), 0);
+        catalogue.forget(OWN, "1.2.1", &ParcelId::from_bytes([1; 32]));
+        assert_eq!(entry(&catalogue).unwrap().objects(), 2);
+        let mut removed = study(1, "20250101", 2);
+        removed.put_away();
+        catalogue.note(OWN, &removed);
+        assert!(entry(&catalogue).is_none());
+        assert!(catalogue.read().order.is_empty());
     }
 }

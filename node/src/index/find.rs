@@ -45,7 +45,7 @@ impl Holdings {
         let mut after: Option<Arc<Entry>> = None;
         loop {
             let wanted = |entry: &Entry| of_study.match_with(entry);
-            let entries = self.studies_after(after.as_deref(), scope, PORTION, wanted);
+            let entries = self.studies_after(after.as_ref(), scope, PORTION, wanted);
             let flow = self.answer_for(&entries, level, &below, answer)?;
             let is_last = entries.len() < PORTION;
             after = entries.into_iter().next_back();

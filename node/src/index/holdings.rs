@@ -111,6 +111,12 @@ impl Holdings {
         }))
     }
 
+    /// Leaves a study of this site out of every answer: a copy that is read elsewhere under a pseudonym, of which the
+    /// original is here.
+    pub fn hide(&self, uid: &str) {
+        self.0.catalogue.hide(uid);
+    }
+
     /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those of which it is undecided
     /// whose they are left out.
     pub fn studies(
@@ -125,7 +131,7 @@ impl Holdings {
     /// The same after one of them.
     pub(super) fn studies_after(
         &self,
-        after: Option<&Entry>,
+        after: Option<&Arc<Entry>>,
         scope: &Scope,
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
@@ -253,7 +259,9 @@ impl Holdings {
             return Ok(Vec::new());
         };
         let headers = place.read(&slots)?;
-        if is_closed && let Err(error) = place.keep(&headers) {
+        // Of a study that still arrives there will be more.
+        let is_whole = is_closed || self.0.granted.is_whole(&parcel);
+        if is_whole && let Err(error) = place.keep(&headers) {
             tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
         }
         Ok(headers.of(kind))

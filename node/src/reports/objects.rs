@@ -116,7 +116,8 @@ impl ReportObjects {
             .store
             .commit(Change::put(Rows::ReportObjects, &row_key, row))?;
         if let Some(before) = before {
-            self.0.catalogue.forget(&before.parcel);
+            let (catalogue, site) = (&self.0.catalogue, made.institution);
+            catalogue.forget(site, &before.uid, &before.parcel);
             self.lock().remove(&before.parcel);
         }
         self.lock().insert(made.parcel, version);

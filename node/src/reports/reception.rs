@@ -115,6 +115,7 @@ pub async fn receive(
         key: key.duplicate(),
         progress: Default::default(),
         onward: None,
+        listed: None,
         room: None,
     };
     let received = receiving.run().await?;

@@ -26,10 +26,10 @@ use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::register::{Register, RegisterError};
 use crate::transcoding::Transcoder;
-use crate::transfer::Content;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
+use crate::transfer::{Content, Listed};
 
 /// Studies that are received at once; others wait for their turn. Each holds up to 20 MiB (four streams
 /// of five blocks, their windows, and what waits for the archive), and two of four streams are what a
@@ -141,6 +141,7 @@ impl Ports {
                 let outcome = outcome_of(&error);
                 if outcome == Outcome::Impossible {
                     drop(self.arriving.take(case));
+                    self.granted.abandon(case);
                 }
                 let stored = self
                     .transfers
@@ -183,6 +184,10 @@ impl Ports {
             progress: self.transfers.begin(case),
             onward: onward.clone(),
             room: Some(self.room.clone()),
+            listed: Some(Listed {
+                granted: self.granted.clone(),
+                case,
+            }),
         };
         let received = receiving.run().await;
         if let Some(onward) = onward {

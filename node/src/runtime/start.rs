@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dokuei_keys::secret::Secret32;
+use dokuei_keys::id::SiteId;
+use dokuei_keys::secret::{ContentKey, Secret32};
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
@@ -22,6 +25,7 @@ use crate::config::Config;
 
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
+use crate::deidentify::pseudonyms::Pseudonyms;
 use crate::dicom::scp::Scp;
 use crate::dicomweb::WebServer;
 use crate::dicomweb::access::Access;
@@ -56,6 +60,7 @@ use crate::studies::register::Register;
 use crate::transcoding::Transcoder;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
+use crate::transfer::{Listed, earlier};
 
 /// How often the quiet period of arriving studies is looked at.
 const QUIET_LOOK: Duration = Duration::from_millis(500);
@@ -117,7 +122,10 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let (service, prekeys) = open_service(&folder, &config, &keys, &store)?;
 
     let permits = Permits::default();
+    let incomplete = service.incomplete();
     let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
+    let shown = Arc::clone(&ports);
+    tokio::task::spawn_blocking(move || list_earlier(&shown, &incomplete));
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let room = ports.room.clone();
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
@@ -188,6 +196,20 @@ fn list(ports: &Arc<Ports>) -> Result<Preparing, Failure> {
     tokio::task::spawn_blocking(move || list_missing(&unlisted));
     let (holdings, store) = (ports.holdings.clone(), ports.store.clone());
     Preparing::start(holdings, store, ports.register.bell()).map_err(|error| failed(&error))
+}
+
+/// Lists what has come of studies that are not here whole.
+fn list_earlier(ports: &Ports, incomplete: &[(CaseId, SiteId, Grant, ContentKey)]) {
+    for (case, from, grant, key) in incomplete {
+        let listed = Listed {
+            granted: ports.granted.clone(),
+            case: *case,
+        };
+        let study = (*from, &grant.manifest, key);
+        if let Err(error) = earlier::list(ports.register.parcels(), study, &listed) {
+            tracing::warn!(target: "dokuei::transfer", %case, "what has arrived is listed when the transfer goes on: {error}");
+        }
+    }
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
@@ -285,6 +307,13 @@ fn open_ports(
         let archiver = Archiver::new(archive, &config.ae_title)?;
         Some(archiver.transcoding(Arc::new(transcoder.clone())))
     });
+    let storage_key = storage();
+    let pseudonyms = Pseudonyms {
+        store,
+        storage: &storage_key,
+    };
+    let copies = pseudonyms.studies().map_err(|error| failed(&error))?;
+    copies.iter().for_each(|uid| holdings.hide(uid));
     Ok(Ports {
         site,
         register,
@@ -293,7 +322,7 @@ fn open_ports(
         holdings,
         imports,
         store: store.clone(),
-        storage: storage(),
+        storage: storage_key,
         network,
         archiver,
         transcoder,

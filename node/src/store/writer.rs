@@ -17,7 +17,7 @@ const QUEUE: usize = 256;
 
 /// Pages of the database that redb keeps in memory: the inner pages of every table, and what was asked for lately. Its
 /// own bound would be a GiB; what falls out is in the kernel's cache, which gives way to others.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How the database is opened.
 pub(crate) fn builder() -> Builder {

@@ -47,12 +47,13 @@ pub struct RawAttribute {
 }
 
 /// The kept attributes of a study: one piece of memory, since those of every study that lies here are held. For each
-/// the group and element (u16), the length (u32), the value with its padding; numbers in little endian.
+/// the group and element (u16), the length, the value with its padding; numbers in little endian. The length is a byte,
+/// or 255 and four bytes.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Attributes(Box<[u8]>);
 
-/// Bytes before each value.
-const HEAD: usize = 8;
+/// Stands for a length that has more than a byte.
+const LONG: u8 = u8::MAX;
 
 impl<C> Encode<C> for Attributes {
     fn encode<W: Write>(
@@ -98,9 +99,15 @@ impl Attributes {
         for (tag, value) in all {
             bytes.extend_from_slice(&tag.group().to_le_bytes());
             bytes.extend_from_slice(&tag.element().to_le_bytes());
-            // The scanner keeps no value that is longer.
-            let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&length.to_le_bytes());
+            match u8::try_from(value.len()) {
+                Ok(length) if length != LONG => bytes.push(length),
+                _ => {
+                    // The scanner keeps no value that is longer.
+                    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+                    bytes.push(LONG);
+                    bytes.extend_from_slice(&length.to_le_bytes());
+                }
+            }
             bytes.extend_from_slice(value);
         }
         Attributes(bytes.into())
@@ -110,10 +117,17 @@ impl Attributes {
     pub fn raw(&self) -> impl Iterator<Item = (Tag, &[u8])> {
         let mut rest: &[u8] = &self.0;
         std::iter::from_fn(move || {
-            let (head, after) = rest.split_first_chunk::<HEAD>()?;
-            let [g0, g1, e0, e1, l0, l1, l2, l3] = *head;
-            let tag = Tag(u16::from_le_bytes([g0, g1]), u16::from_le_bytes([e0, e1]));
-            let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+            let ([g0, g1, e0, e1, length], mut after) = rest.split_first_chunk()?;
+            let tag = Tag(
+                u16::from_le_bytes([*g0, *g1]),
+                u16::from_le_bytes([*e0, *e1]),
+            );
+            let mut length = usize::from(*length);
+            if length == usize::from(LONG) {
+                let (long, further) = after.split_first_chunk()?;
+                length = u32::from_le_bytes(*long) as usize;
+                after = further;
+            }
             let (value, after) = after.split_at_checked(length)?;
             rest = after;
             Some((tag, value))
@@ -159,5 +173,23 @@ impl Attributes {
     /// The character sets of their text.
     pub fn character_sets(&self) -> CharacterSets {
         CharacterSets::read(self.value(tags::SPECIFIC_CHARACTER_SET).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_any_length_come_out_as_they_went_in() {
+        let lengths = [0, 1, 254, 255, 256, 70_000];
+        let values: Vec<Vec<u8>> = lengths.iter().map(|length| vec![7; *length]).collect();
+        let pairs = KEPT.iter().copied().zip(values.iter().map(Vec::as_slice));
+        let packed = Attributes::packed(pairs.clone());
+        assert!(packed.raw().eq(pairs));
+        let row = dokuei_keys::cbor::encode(&packed);
+        assert!(minicbor::decode::<Attributes>(&row).unwrap() == packed);
+        assert_eq!(packed.value(KEPT[5]).map(<[u8]>::len), Some(70_000));
+        assert!(packed.value(KEPT[9]).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! The studies that lie here: those that modalities sent, and those that partners granted. A few
 //! words of each are in memory; what it holds is read from sealed rows when somebody asks, and the objects are parcels.
 
+pub mod arrived;
 pub mod attributes;
 pub mod bell;
 pub mod granted;

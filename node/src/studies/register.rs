@@ -304,16 +304,16 @@ impl Register {
     }
 
     fn remove_bare(&self, since: u64) -> Result<(), RegisterError> {
-        let bare: Vec<ParcelId> = self
+        let bare: Vec<(String, ParcelId)> = self
             .lock()
             .arriving
             .extract_if(.., |_, held| {
                 held.is_bare() && held.is_open() && held.writing == 0 && held.study.last_at <= since
             })
-            .map(|(parcel, _)| parcel)
+            .map(|(parcel, held)| (held.study.uid, parcel))
             .collect();
-        for parcel in bare {
-            self.erase(&parcel, Change::default())?;
+        for (uid, parcel) in bare {
+            self.erase((&uid, &parcel), Change::default())?;
         }
         Ok(())
     }
@@ -384,24 +384,28 @@ impl Register {
         let removed = {
             let mut all = self.lock();
             let is_still = |held: &Held| held.writing == 0 && !held.closing;
-            let arriving = all
-                .arriving
-                .extract_if(*parcel..=*parcel, |_, held| is_still(held));
-            arriving.count() > 0 || all.closed.remove(parcel)
+            let arriving = &mut all.arriving;
+            let mut arriving = arriving.extract_if(*parcel..=*parcel, |_, held| is_still(held));
+            let arriving = arriving.next().map(|(_, held)| held.study.uid.into());
+            arriving.or_else(|| all.closed.remove(parcel))
         };
-        if !removed {
+        let Some(uid) = removed else {
             return Ok(false);
-        }
+        };
         let mut change = Change::default();
         if let Some(study) = listed {
             instances::remove(&mut change, &self.shared.storage, &study);
         }
-        self.erase(parcel, change)?;
+        self.erase((&uid, parcel), change)?;
         Ok(true)
     }
 
-    fn erase(&self, parcel: &ParcelId, mut change: Change) -> Result<(), RegisterError> {
-        self.shared.catalogue.forget(parcel);
+    fn erase(
+        &self,
+        (uid, parcel): (&str, &ParcelId),
+        mut change: Change,
+    ) -> Result<(), RegisterError> {
+        self.shared.catalogue.forget(self.shared.site, uid, parcel);
         let key = parcel.as_bytes().to_vec();
         for rows in [
             Rows::Studies,
@@ -428,7 +432,8 @@ impl Register {
         };
         let mut study = Study::clone(&known);
         study.put_away();
-        self.shared.catalogue.forget(parcel);
+        let shared = &self.shared;
+        shared.catalogue.forget(shared.site, &study.uid, parcel);
         self.shared.quarantine.discard_study(&study.uid)?;
         let mut change = self.row(&study)?;
         instances::remove(&mut change, &self.shared.storage, &known);

@@ -351,22 +351,34 @@ fn late_images_are_of_their_study_and_a_removed_one_is_gone() {
     assert_eq!(counted(&site), (1, "1".to_owned()));
 }
 
+/// In how many answers of each kind the first object's study is.
+fn shown(site: &Site) -> [usize; 4] {
+    let selection = Selection {
+        study: FIRST.study.to_owned(),
+        ..Selection::default()
+    };
+    [
+        site.find(Level::Study, &[]).unwrap().len(),
+        site.holdings.studies(&Scope::All, 10, |_| true).len(),
+        site.holdings.with_uid(&Scope::All, FIRST.study).len(),
+        site.holdings.instances(&Scope::All, &selection).len(),
+    ]
+}
+
+#[test]
+fn a_pseudonymous_copy_is_nowhere() {
+    let site = site();
+    site.take(&FIRST);
+    assert_eq!(shown(&site), [1; 4]);
+    site.holdings.hide(FIRST.study);
+    assert_eq!(shown(&site), [0; 4]);
+    assert!(!site.register.parcels_of(FIRST.study).is_empty());
+}
+
 #[test]
 fn a_study_of_which_it_is_undecided_whose_it_is_is_nowhere() {
     let site = site();
     site.take(&FIRST);
-    let shown = |site: &Site| {
-        let selection = Selection {
-            study: FIRST.study.to_owned(),
-            ..Selection::default()
-        };
-        [
-            site.find(Level::Study, &[]).unwrap().len(),
-            site.holdings.studies(&Scope::All, 10, |_| true).len(),
-            site.holdings.with_uid(&Scope::All, FIRST.study).len(),
-            site.holdings.instances(&Scope::All, &selection).len(),
-        ]
-    };
     assert_eq!(shown(&site), [1; 4]);
     let mut import = MediaImport::begun(0, "disc".to_owned());
     import.studies.push(ImportedStudy {

@@ -23,12 +23,11 @@ impl Closed {
         self.known.insert(study.parcel, (uid, study.first_at));
     }
 
-    /// Whether it was there.
-    pub(super) fn remove(&mut self, parcel: &ParcelId) -> bool {
-        let Some((uid, first_at)) = self.known.remove(parcel) else {
-            return false;
-        };
-        self.order.remove(&(uid, first_at, *parcel))
+    /// Its UID, if it was there.
+    pub(super) fn remove(&mut self, parcel: &ParcelId) -> Option<Arc<str>> {
+        let (uid, first_at) = self.known.remove(parcel)?;
+        self.order.remove(&(Arc::clone(&uid), first_at, *parcel));
+        Some(uid)
     }
 
     pub(super) fn holds(&self, parcel: &ParcelId) -> bool {
