@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::control::answers::{
     both, command, find_case, find_partner, partner_name, short, stopping, waiting,
 };
-use crate::control::endings::ending;
+use crate::control::endings::{asked_to_stop, ending};
 use crate::control::people::find_person;
 use crate::control::whose::study_of;
 use crate::language::{Failure, Message};
@@ -88,6 +88,12 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
             json!({ "site": site.to_string(), "name": name, "how": code, "why": both(&why) }),
         );
     }
+    // Once a final report is signed there is nothing left to stop.
+    let is_read = ["claimed", "preliminary"].contains(&view.phase);
+    let cancel = view.cancel.as_ref().filter(|_| is_read).map(|cancel| {
+        let why = both(&asked_to_stop(cancel, view.side));
+        json!({ "at": cancel.at.0, "told": cancel.told.code(), "why": why })
+    });
     let newest = versions.as_ref().and_then(|versions| versions.newest());
     Ok(json!({
         "case": case.to_string(),
@@ -104,6 +110,7 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "promised_late": promised_late(view),
         "retracted": newest.is_some_and(|newest| newest.issued.status == ReportStatus::Retracted),
         "ended": ended,
+        "cancel": cancel,
         "sealed_study": match view.keeping { Keeping::Kept => "kept", Keeping::KeyDestroyed => "key-destroyed", Keeping::Removed => "removed" },
         "kept_until": view.kept_until.map(|until| until.0),
         "terms": view.terms.as_ref().map(terms_json),

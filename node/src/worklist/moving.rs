@@ -2,6 +2,7 @@
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_protocol::case::cancel::Told;
 use dokuei_protocol::service::views::Side;
 use serde_json::Value as Json;
 
@@ -267,13 +268,18 @@ impl Worklist {
                 };
                 Ok(Moved::Done)
             }
-            (State::InProgress, Side::Requester) => Err(Refused::Conflict(
+            (State::InProgress, Side::Requester) if was_refused(&item) => Err(Refused::Conflict(
                 "The performer cannot be contacted",
                 say!(
-                    "相手施設で読影が始まっているため、ここからは取り消せません。相手施設に電話で連絡してください。",
-                    "The partner has begun to read it, and nothing sent from here takes that back. Call the partner."
+                    "相手施設のノードが中止の依頼を受け取りません。相手施設に電話で連絡してください。",
+                    "The partner's node does not take a request to stop. Call the partner."
                 ),
             )),
+            // The reader is asked to stop, by a document that goes to its site.
+            (State::InProgress, Side::Requester) => {
+                cases::withdraw(&node, &case, codes::withdrawal(&code)).await?;
+                Ok(Moved::Done)
+            }
             (State::InProgress, Side::Reader) => match self.tell_cancel_requested(&item, asked) {
                 true => Ok(Moved::Done),
                 false => Err(Refused::Conflict(
@@ -365,6 +371,12 @@ fn written(set: &DataSet) -> Result<Vec<u8>, Refused> {
             "What is said of a workitem has at most {SAID_BYTES} bytes together."
         ))),
     }
+}
+
+/// Whether the reader's node has refused a request to stop.
+fn was_refused(item: &Item) -> bool {
+    let cancel = item.view.cancel.as_ref();
+    cancel.is_some_and(|cancel| cancel.told == Told::Refused)
 }
 
 fn over(stands: State) -> Refused {
