@@ -21,7 +21,7 @@ use crate::control::endings::{asked_to_stop, ending};
 use crate::control::people::find_person;
 use crate::control::whose::study_of;
 use crate::language::{Failure, Message};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people;
 
@@ -29,7 +29,7 @@ use crate::site::people;
 /// moment on: for the same number of hours it is always a little later.
 const LATENESS: Span = Span::HOUR;
 
-pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
+pub(super) async fn list(node: &Hands) -> Result<Value, Failure> {
     let views = node
         .desk
         .ask(|service| service.cases())
@@ -42,7 +42,7 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     Ok(Value::Array(listed))
 }
 
-pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(super) async fn show(node: &Hands, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let mut shown = case_json(node, &view).await?;
     let earlier = view.case;
@@ -63,7 +63,7 @@ pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
 }
 
 /// One case, with what only its own site knows of the study.
-pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Failure> {
+pub(super) async fn case_json(node: &Hands, view: &CaseView) -> Result<Value, Failure> {
     let case = view.case;
     let facts = node.desk.ask(move |service| Facts::of(service, case));
     let Facts {
@@ -196,7 +196,7 @@ fn terms_json(terms: &CaseTerms) -> Value {
     })
 }
 
-pub(crate) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+pub(crate) async fn withdraw(node: &Hands, case: &str, reason: &str) -> Result<Value, Failure> {
     let reason = match reason {
         "not-needed" => WithdrawalReason::NotNeeded,
         "sent-in-error" => WithdrawalReason::SentInError,
@@ -213,7 +213,7 @@ pub(crate) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Va
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Value, Failure> {
+pub(super) async fn offer(node: &Hands, case: &str, to: &[String]) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let to = sites(node, to).await?;
     command(
@@ -227,7 +227,7 @@ pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Valu
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn quote(node: &Node, case: &str, hours: Option<u16>) -> Result<Value, Failure> {
+pub(super) async fn quote(node: &Hands, case: &str, hours: Option<u16>) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let quote = Command::Quote {
         case: view.case,
@@ -237,13 +237,13 @@ pub(super) async fn quote(node: &Node, case: &str, hours: Option<u16>) -> Result
     show(node, &view.case.to_string()).await
 }
 
-pub(crate) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(crate) async fn decline(node: &Hands, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     command(node, Command::Decline(view.case)).await?;
     show(node, &view.case.to_string()).await
 }
 
-pub(crate) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value, Failure> {
+pub(crate) async fn claim(node: &Hands, case: &str, reader: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let person = find_person(node, reader)?;
     people::must_read(&person.name, person.role)?;
@@ -255,7 +255,7 @@ pub(crate) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value
     show(node, &view.case.to_string()).await
 }
 
-pub(crate) async fn release(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+pub(crate) async fn release(node: &Hands, case: &str, reason: &str) -> Result<Value, Failure> {
     let reason = match reason {
         "shift-ended" => ReleaseReason::ShiftEnded,
         "outside-competence" => ReleaseReason::OutsideCompetence,
@@ -272,7 +272,7 @@ pub(crate) async fn release(node: &Node, case: &str, reason: &str) -> Result<Val
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(super) async fn acknowledge(node: &Hands, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let id = view.case;
     let newest = node.desk.ask(move |service| {
@@ -300,7 +300,7 @@ pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failur
 }
 
 /// The partners with these names or ids.
-pub(super) async fn sites(node: &Node, names: &[String]) -> Result<Vec<SiteId>, Failure> {
+pub(super) async fn sites(node: &Hands, names: &[String]) -> Result<Vec<SiteId>, Failure> {
     let mut sites = Vec::with_capacity(names.len());
     for name in names {
         sites.push(find_partner(node, name).await?);

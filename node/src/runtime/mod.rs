@@ -4,6 +4,7 @@ pub mod absences;
 pub mod desk;
 pub mod dispatch;
 mod door;
+pub mod hands;
 pub mod kept;
 pub mod ports;
 pub mod start;

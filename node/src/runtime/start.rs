@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::{Archiver, Fetching};
-use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
 use crate::config::Config;
@@ -39,6 +39,7 @@ use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::Doors;
+use crate::runtime::hands::Hands;
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::trail::{self, Strangers};
@@ -63,16 +64,8 @@ const GOODBYES: Duration = Duration::from_millis(500);
 
 /// A running node.
 pub struct Node {
-    /// Its folder.
-    pub folder: SiteFolder,
-    /// Its configuration.
-    pub config: Config,
-    /// Its keys.
-    pub keys: SiteKeys,
-    /// The loop.
-    pub desk: Desk,
-    /// What jobs work with.
-    pub ports: Arc<Ports>,
+    /// What requests are worked with.
+    hands: Arc<Hands>,
     /// Where partners connect.
     pub listening: Vec<SocketAddr>,
     /// Where modalities connect.
@@ -87,12 +80,8 @@ pub struct Node {
     pub entities: Entities,
     /// Studies that the archive is asked to send here.
     pub fetching: Fetching,
-    /// Takes studies in.
-    pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
-    /// The audit trail.
-    pub audit: Audit,
     /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
     pub ended: CancellationToken,
     /// When this node started.
@@ -101,6 +90,15 @@ pub struct Node {
     web_server: Mutex<Option<WebServer>>,
     _delivering: Delivering,
     _lock: File,
+}
+
+/// A node is worked with like the parts of it that are shared.
+impl Deref for Node {
+    type Target = Hands;
+
+    fn deref(&self) -> &Hands {
+        &self.hands
+    }
 }
 
 /// Starts the node of a data folder. Needs a tokio runtime.
@@ -151,31 +149,33 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let unlisted = Arc::clone(&ports);
     tokio::task::spawn_blocking(move || list_missing(&unlisted));
     let worklist = doors.worklist;
-    let node = Arc::new(Node {
-        dicom: doors.scp.local_addr(),
-        web: doors.web_server.as_ref().map(WebServer::address),
-        access: doors.access,
-        dicom_tls: doors.scp.tls_addr(),
-        entities: doors.entities,
+    let hands = Arc::new(Hands {
         folder,
         config,
         keys,
         desk,
         ports,
+        intake,
+        audit,
+    });
+    worklist.attach(&hands, ended.clone());
+    Ok(Arc::new(Node {
+        dicom: doors.scp.local_addr(),
+        web: doors.web_server.as_ref().map(WebServer::address),
+        access: doors.access,
+        dicom_tls: doors.scp.tls_addr(),
+        entities: doors.entities,
         listening: started.listening,
         fetching: Fetching::default(),
-        intake,
         absences,
-        audit,
         ended,
+        hands,
         started: Timestamp(now()),
         scp: Mutex::new(Some(doors.scp)),
         web_server: Mutex::new(doors.web_server),
         _delivering: doors.delivering,
         _lock: lock,
-    });
-    worklist.attach(&node);
-    Ok(node)
+    }))
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.

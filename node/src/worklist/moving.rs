@@ -15,7 +15,7 @@ use crate::dicom::charset::WRITTEN_CHARACTER_SET;
 use crate::dicom::dataset::{DataSet, json};
 use crate::language::Message;
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people::must_read;
 
@@ -106,7 +106,7 @@ impl Worklist {
     }
 
     /// Only studies of one's own scope are sent anywhere.
-    fn must_own(&self, node: &Node, who: &Who, uid: &str) -> Result<(), Refused> {
+    fn must_own(&self, node: &Hands, who: &Who, uid: &str) -> Result<(), Refused> {
         let register = &node.ports.register;
         let mut parcels = register.parcels_of(uid).into_iter();
         let may = parcels.all(|parcel| {
@@ -423,7 +423,7 @@ fn discontinuation(said: &DataSet) -> String {
 }
 
 /// Who claims it: whom the request names as performer, else whom the workitem is scheduled for, else who asks.
-fn reader(node: &Node, who: &Who, item: &Item, asked: &DataSet) -> Result<String, Refused> {
+fn reader(node: &Hands, who: &Who, item: &Item, asked: &DataSet) -> Result<String, Refused> {
     let said = item.said_set();
     let named = performer(asked, tags::ACTUAL_HUMAN_PERFORMERS_SEQUENCE)
         .or_else(|| performer(&said, tags::SCHEDULED_HUMAN_PERFORMERS_SEQUENCE));
