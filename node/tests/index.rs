@@ -337,84 +337,96 @@ fn report(attributes: &Attributes, version: u32, status: ReportStatus) -> Encaps
     .unwrap()
 }
 
-#[test]
-fn reports_are_objects_of_their_study_for_whoever_may_see_it() {
-    let site = site();
-    site.take(&FIRST);
-    let case = CaseId::from_bytes([4; 32]);
-    let parcel = site.register.parcels_of(FIRST.study)[0];
-    let attributes = site
-        .register
-        .look(&parcel, |study| study.attributes.clone())
-        .unwrap();
-    let keep = |site: &Site, parcel: u8, version: u32, status| {
+impl Site {
+    /// Keeps a version in a parcel of its own; answers the UID of its object.
+    fn report(
+        &self,
+        attributes: &Attributes,
+        parcel: u8,
+        version: u32,
+        status: ReportStatus,
+    ) -> String {
+        let case = CaseId::from_bytes([4; 32]);
         let parcel = ParcelId::from_bytes([parcel; 32]);
         let key = ContentKey::from_rng(&mut chance());
-        site.register.parcels().create(&parcel).unwrap();
+        self.register.parcels().create(&parcel).unwrap();
         let wrapped = storage().wrap_content_key(&parcel, &key, &mut chance());
         let row = Change::put(Rows::ContentKeys, parcel.as_bytes(), wrapped.unwrap());
-        site.store.commit(row).unwrap();
-        let object = report(&attributes, version, status);
+        self.store.commit(row).unwrap();
+        let object = report(attributes, version, status);
         let made = Made {
             parcel,
             institution: SITE,
-            attributes: &attributes,
+            attributes,
             at: Timestamp(1_800_000_000_000 + u64::from(version)),
             object: &object,
         };
-        let kept = |_| site.reports.keep((case, version), &made, &key).is_ok();
+        let kept = |_| self.reports.keep((case, version), &made, &key).is_ok();
         // What is done twice is done once.
         assert!([1, 2].into_iter().all(kept));
         object.sop_instance_uid
-    };
-    keep(&site, 21, 1, ReportStatus::Preliminary);
-    let instance = keep(&site, 22, 2, ReportStatus::Final);
-    // Another object of the same version takes its place.
-    let replaced = keep(&site, 23, 3, ReportStatus::Addendum);
-    let newest = keep(&site, 24, 3, ReportStatus::Corrected);
-    assert_ne!(replaced, newest);
+    }
 
-    let look = |site: &Site| {
-        let study = site.find(Level::Study, &[]).unwrap().remove(0);
+    /// Looks at three versions beside the image, and at one of them closely.
+    fn look_at_reports(&self, instance: &str) {
+        let study = self.find(Level::Study, &[]).unwrap().remove(0);
         assert_eq!(study.code(tags::MODALITIES_IN_STUDY), "CT\\DOC");
         assert_eq!(study.code(tags::NUMBER_OF_STUDY_RELATED_INSTANCES), "4");
         let modality = (tags::MODALITY, VR::CS, "DOC");
-        let series = site.find(Level::Series, &[modality]).unwrap();
+        let series = self.find(Level::Series, &[modality]).unwrap();
         let said: Vec<String> = series
             .iter()
             .map(|one| one.text(tags::SERIES_DESCRIPTION))
             .collect();
         assert_eq!(said.len(), 3);
         assert!(said[0].contains("速報 第1版") && said[2].contains("訂正 第3版"));
-        let one = (tags::SOP_INSTANCE_UID, VR::UI, instance.as_str());
-        let found = site.find(Level::Instance, &[one]).unwrap();
+        let one = (tags::SOP_INSTANCE_UID, VR::UI, instance);
+        let found = self.find(Level::Instance, &[one]).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].code(tags::PATIENT_ID), FIRST.id);
         let selection = Selection {
             study: FIRST.study.to_owned(),
-            instance: Some(instance.clone()),
+            instance: Some(instance.to_owned()),
             ..Selection::default()
         };
-        let here = site.holdings.instances(&Scope::All, &selection);
-        let mut opened = site.holdings.open(&here[0]).unwrap().unwrap();
+        let here = self.holdings.instances(&Scope::All, &selection);
+        let mut opened = self.holdings.open(&here[0]).unwrap().unwrap();
         let head = ObjectHead::read(&mut opened).unwrap().unwrap();
         assert!(head.sop_instance == instance && head.sop_class == here[0].sop_class);
         let mut bytes = Vec::new();
         opened.read_to_end(&mut bytes).unwrap();
         assert_eq!(blake3::hash(&bytes).as_bytes(), here[0].content.as_bytes());
         let mut metadata = Vec::new();
-        let count = site
+        let count = self
             .holdings
             .metadata(&Scope::All, &selection, "", &mut metadata)
             .unwrap();
-        assert!(count == 1 && String::from_utf8(metadata).unwrap().contains(&instance));
+        assert!(count == 1 && String::from_utf8(metadata).unwrap().contains(instance));
         let elsewhere = Scope::Domain(Domain {
             institution: SITE,
             issuer: "B".to_owned(),
         });
-        assert!(site.holdings.instances(&elsewhere, &selection).is_empty());
-    };
-    look(&site);
+        assert!(self.holdings.instances(&elsewhere, &selection).is_empty());
+    }
+}
+
+#[test]
+fn reports_are_objects_of_their_study_for_whoever_may_see_it() {
+    let site = site();
+    site.take(&FIRST);
+    let parcel = site.register.parcels_of(FIRST.study)[0];
+    let attributes = site
+        .register
+        .look(&parcel, |study| study.attributes.clone())
+        .unwrap();
+    site.report(&attributes, 21, 1, ReportStatus::Preliminary);
+    let instance = site.report(&attributes, 22, 2, ReportStatus::Final);
+    // Another object of the same version takes its place.
+    let replaced = site.report(&attributes, 23, 3, ReportStatus::Addendum);
+    let newest = site.report(&attributes, 24, 3, ReportStatus::Corrected);
+    assert_ne!(replaced, newest);
+
+    site.look_at_reports(&instance);
     // The images go when their time is over; the reports stay, of the same patient.
     site.register.close(&parcel).unwrap();
     let Site {
@@ -427,7 +439,7 @@ fn reports_are_objects_of_their_study_for_whoever_may_see_it() {
     } = site;
     drop((register, holdings, imports, reports, store));
     let site = open(folder);
-    look(&site);
+    site.look_at_reports(&instance);
     site.register.put_away(&parcel).unwrap();
     let study = site.find(Level::Study, &[]).unwrap().remove(0);
     assert_eq!(study.code(tags::NUMBER_OF_STUDY_RELATED_INSTANCES), "3");

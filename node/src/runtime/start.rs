@@ -12,6 +12,7 @@ use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -141,14 +142,6 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     };
     let ended = work.start().map_err(|error| failed(&error))?;
     trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
-    let absences = Absences::default();
-    let told = (absences.clone(), Strangers::new(audit.clone()));
-    tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
-    let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
-    tokio::spawn(watch_intake(watched, config.quiet_seconds));
-    let unlisted = Arc::clone(&ports);
-    tokio::task::spawn_blocking(move || list_missing(&unlisted));
-    let worklist = doors.worklist;
     let hands = Arc::new(Hands {
         folder,
         config,
@@ -158,7 +151,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         intake,
         audit,
     });
-    worklist.attach(&hands, ended.clone());
+    let absences = follow(&hands, started.events, tickets);
+    doors.worklist.attach(&hands, ended.clone());
     Ok(Arc::new(Node {
         dicom: doors.scp.local_addr(),
         web: doors.web_server.as_ref().map(WebServer::address),
@@ -176,6 +170,19 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         _delivering: doors.delivering,
         _lock: lock,
     }))
+}
+
+/// Goes along with what happens while the node runs: on the network, in the intake, and with what an earlier run left.
+fn follow(hands: &Hands, events: Receiver<NetworkEvent>, tickets: Tickets) -> Absences {
+    let (ports, desk) = (&hands.ports, &hands.desk);
+    let absences = Absences::default();
+    let told = (absences.clone(), Strangers::new(hands.audit.clone()));
+    tokio::spawn(network_events(events, desk.clone(), tickets, told));
+    let watched = (Arc::clone(ports), Arc::clone(&hands.intake), desk.clone());
+    tokio::spawn(watch_intake(watched, hands.config.quiet_seconds));
+    let unlisted = Arc::clone(ports);
+    tokio::task::spawn_blocking(move || list_missing(&unlisted));
+    absences
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
@@ -358,7 +365,7 @@ impl Node {
 }
 
 async fn network_events(
-    mut events: tokio::sync::mpsc::Receiver<NetworkEvent>,
+    mut events: Receiver<NetworkEvent>,
     desk: Desk,
     tickets: Tickets,
     (absences, mut strangers): (Absences, Strangers),
