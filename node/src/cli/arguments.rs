@@ -172,7 +172,7 @@ pub(super) enum Case {
         #[command(flatten)]
         at: At,
     },
-    /// 依頼を取り下げる / take one back
+    /// 依頼を取り下げる（読影中は中止を依頼） / take one back; once it is read, ask its reader to stop
     Withdraw {
         /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,

@@ -8,12 +8,12 @@ use dokuei_protocol::service::views::{CaseView, Waiting};
 use serde_json::{Value, json};
 
 use crate::language::{Explain as _, Failure, Message};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::register::RegisterError;
 
 /// Gives a command to the loop.
-pub(super) async fn command(node: &Node, command: Command) -> Result<Answer, Failure> {
+pub(super) async fn command(node: &Hands, command: Command) -> Result<Answer, Failure> {
     node.desk
         .command(command)
         .await
@@ -153,7 +153,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// The case whose id begins with this text.
-pub(super) async fn find_case(node: &Node, text: &str) -> Result<CaseView, Failure> {
+pub(super) async fn find_case(node: &Hands, text: &str) -> Result<CaseView, Failure> {
     let wanted = text.trim().to_ascii_lowercase();
     let found = node.desk.ask(move |service| {
         let cases = service.cases();
@@ -182,7 +182,7 @@ pub(super) async fn find_case(node: &Node, text: &str) -> Result<CaseView, Failu
 }
 
 /// The partner with this name or id.
-pub(super) async fn find_partner(node: &Node, text: &str) -> Result<SiteId, Failure> {
+pub(super) async fn find_partner(node: &Hands, text: &str) -> Result<SiteId, Failure> {
     let wanted = text.trim().to_owned();
     let found = node.desk.ask(move |service| {
         let partners = service.state().partners.iter();
@@ -215,7 +215,7 @@ pub(super) async fn find_partner(node: &Node, text: &str) -> Result<SiteId, Fail
 }
 
 /// The names of all partners.
-pub(super) async fn partner_name(node: &Node, site: SiteId) -> String {
+pub(super) async fn partner_name(node: &Hands, site: SiteId) -> String {
     let name = node.desk.ask(move |service| {
         service
             .state()

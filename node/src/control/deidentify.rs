@@ -11,14 +11,14 @@ use crate::deidentify::export::{ExportError, Exported, export};
 use crate::deidentify::pseudonyms::Pseudonyms;
 use crate::deidentify::{Dates, Method};
 use crate::language::{Explain as _, Failure};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 
 /// Longest purpose: a sentence.
 const PURPOSE_CHARACTERS: usize = 200;
 
 /// Writes a study of this site into a folder, without whom it is of.
-pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, Failure> {
+pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value, Failure> {
     let purpose = purpose(asked)?;
     let pseudonyms = pseudonyms(node);
     let folder = Path::new(&asked.folder);
@@ -61,7 +61,7 @@ pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, 
 }
 
 /// Whom a pseudonym stands for: each of its studies with its patient.
-pub(super) fn reidentify(node: &Node, pseudonym: &str) -> Result<Value, Failure> {
+pub(super) fn reidentify(node: &Hands, pseudonym: &str) -> Result<Value, Failure> {
     let found = tokio::task::block_in_place(|| pseudonyms(node).studies_of(pseudonym.trim()))?;
     if found.is_empty() {
         return Err(Failure::new(
@@ -88,7 +88,7 @@ pub(super) fn reidentify(node: &Node, pseudonym: &str) -> Result<Value, Failure>
     Ok(shown.collect())
 }
 
-pub(super) fn pseudonyms(node: &Node) -> Pseudonyms<'_> {
+pub(super) fn pseudonyms(node: &Hands) -> Pseudonyms<'_> {
     Pseudonyms {
         store: &node.ports.store,
         storage: &node.ports.storage,

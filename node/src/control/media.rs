@@ -19,7 +19,7 @@ use crate::media::{
     self, Agreement, Decision, Identity, ImportedFile, ImportedStudy, MediaImport, Standing,
 };
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::import::{Imported, import_expecting};
 use crate::studies::patient::Patient;
@@ -30,7 +30,7 @@ const SHORTEST: usize = 4;
 
 /// Takes in what lies at a path. A study that was not here before is held from before its first image on until two
 /// identifiers agree, or a person decides: a crash in between lets nothing slip.
-pub(super) async fn import(node: &Node, path: &str, of: Option<&str>) -> Result<Value, Failure> {
+pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result<Value, Failure> {
     if let Some(taken) = carrying::take(node, Path::new(path)).await? {
         return Ok(taken);
     }
@@ -91,7 +91,7 @@ fn note(import: &mut MediaImport, imported: &Imported, missing: (Vec<String>, u3
 /// Lets go of the studies whose patient is certain: two identifiers agree with those expected, or with those of a study
 /// that is here and not itself in question, and nothing contradicts.
 fn settle(
-    node: &Node,
+    node: &Hands,
     name: &ParcelId,
     expected: Option<&(String, Identity)>,
 ) -> Result<(), RegisterError> {
@@ -133,7 +133,7 @@ fn settle(
 
 /// Those studies of this site, not themselves in question, whose patients have the IDs of patients in this import.
 fn alike(
-    node: &Node,
+    node: &Hands,
     name: &ParcelId,
     identities: impl Fn(&str) -> Vec<Identity>,
 ) -> Vec<(String, Identity)> {
@@ -157,7 +157,7 @@ fn alike(
 }
 
 /// The patient whose studies are expected: that of a case or of a study of this site.
-async fn expected(node: &Node, of: &str) -> Result<(String, Identity), Failure> {
+async fn expected(node: &Hands, of: &str) -> Result<(String, Identity), Failure> {
     let uid = match of.contains('.') {
         true => of.trim().to_owned(),
         false => {
@@ -180,19 +180,19 @@ async fn expected(node: &Node, of: &str) -> Result<(String, Identity), Failure> 
     Ok((uid, identity))
 }
 
-pub(super) fn list(node: &Node) -> Value {
+pub(super) fn list(node: &Hands) -> Value {
     let all = node.ports.imports.all().into_iter();
     all.map(|(name, import)| import_json(node, &name, &import))
         .collect()
 }
 
-pub(super) fn show(node: &Node, name: &str) -> Result<Value, Failure> {
+pub(super) fn show(node: &Hands, name: &str) -> Result<Value, Failure> {
     let (name, import) = find(node, name)?;
     Ok(import_json(node, &name, &import))
 }
 
 /// Notes whose the studies of an import are that are still in question, or removes them.
-pub(super) fn decide(node: &Node, decide: &DecideMedia) -> Result<Value, Failure> {
+pub(super) fn decide(node: &Hands, decide: &DecideMedia) -> Result<Value, Failure> {
     let (name, import) = find(node, &decide.import)?;
     let wanted = |study: &&ImportedStudy| {
         let of = decide.study.as_deref();
@@ -239,7 +239,7 @@ pub(super) fn decide(node: &Node, decide: &DecideMedia) -> Result<Value, Failure
     show(node, &name.to_string())
 }
 
-fn find(node: &Node, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
+fn find(node: &Hands, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
     let given = name.trim().to_ascii_lowercase();
     let mut found = node.ports.imports.all();
     found.retain(|(name, _)| given.len() >= SHORTEST && name.to_string().starts_with(&given));
@@ -255,7 +255,7 @@ fn find(node: &Node, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
     }
 }
 
-fn import_json(node: &Node, name: &ParcelId, import: &MediaImport) -> Value {
+fn import_json(node: &Hands, name: &ParcelId, import: &MediaImport) -> Value {
     let register = &node.ports.register;
     let study_json = |study: &ImportedStudy| {
         let parcel = register.parcels_of(&study.uid).pop();

@@ -6,7 +6,7 @@ use crate::control::deidentify::pseudonyms;
 use crate::deidentify::sealed::{CopyError, copy};
 use crate::deidentify::{Dates, Method, Options};
 use crate::language::{Explain as _, Failure};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 
 /// What a reader needs: when, who it could be by sex and age, with which device, and what was asked.
@@ -24,7 +24,7 @@ const READING: Options = Options {
 /// Makes copies of parts of studies for these readers, and gives the Study Instance UIDs of the copies. The same
 /// readers get the same pseudonyms, so that they find earlier studies of a patient again.
 pub(super) fn copies(
-    node: &Node,
+    node: &Hands,
     parts: &[(&str, ParcelId)],
     to: &[SiteId],
     pixels_seen: bool,

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::control::answers::register_failure;
 use crate::control::whose::whose;
 use crate::language::Failure;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 
 /// Characters of a name that people must give at least, as for cases.
 const SHORTEST: usize = 4;
 
-pub(super) fn list(node: &Node) -> Value {
+pub(super) fn list(node: &Hands) -> Value {
     let register = &node.ports.register;
     let all = register.quarantine().all().into_iter();
     all.map(|(name, kept)| {
@@ -30,7 +30,7 @@ pub(super) fn list(node: &Node) -> Value {
     .collect()
 }
 
-pub(super) fn discard(node: &Node, name: &str) -> Result<Value, Failure> {
+pub(super) fn discard(node: &Hands, name: &str) -> Result<Value, Failure> {
     let quarantine = node.ports.register.quarantine();
     let given = name.trim().to_ascii_lowercase();
     let all = quarantine.all();

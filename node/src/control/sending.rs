@@ -24,13 +24,13 @@ use crate::control::request::SendStudy;
 use crate::control::whose::{patients_of, whose};
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::import::{self, ImportError, Imported};
 use crate::studies::patient::{Patient, are_several};
 use crate::studies::study::Study;
 
-pub(super) async fn import(node: &Node, path: String) -> Result<Value, Failure> {
+pub(super) async fn import(node: &Hands, path: String) -> Result<Value, Failure> {
     Ok(imported_json(&take_in(node, Path::new(&path))?))
 }
 
@@ -87,7 +87,7 @@ impl Wanted {
 
 impl Wanted {
     /// Looks through a study, and adds the word of whoever sends it where it is needed.
-    fn check(&self, node: &Node, uid: &str) -> Observed {
+    fn check(&self, node: &Hands, uid: &str) -> Observed {
         let mut observed = checking::observe(node, uid, &self.of_body);
         if observed.check.verdict() >= Verdict::Hold {
             observed.check.despite = self.despite;
@@ -98,7 +98,7 @@ impl Wanted {
 
 /// Why the check before sending holds everything back; written down for each part that it holds.
 async fn held_by_check(
-    node: &Node,
+    node: &Hands,
     parts: &[(&str, ParcelId)],
     checks: &[(&str, Observed)],
 ) -> Result<Option<Value>, Failure> {
@@ -115,7 +115,7 @@ async fn held_by_check(
     Ok(held)
 }
 
-pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
+pub(crate) async fn send(node: &Hands, send: SendStudy) -> Result<Value, Failure> {
     let to = cases::sites(node, &send.to).await?;
     let wanted = Wanted::of(&send)?;
     // A Study Instance UID has no such character, and the command line gives whole paths.
@@ -177,7 +177,7 @@ pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
 
 /// The parts of pseudonymous copies that are in no case yet.
 async fn pseudonymous_parts(
-    node: &Node,
+    node: &Hands,
     parts: &[(&str, ParcelId)],
     to: &[SiteId],
     pixels_seen: bool,
@@ -196,7 +196,7 @@ async fn pseudonymous_parts(
 /// Why nothing is sent, with the files, studies or patients that it is about. These may name patients, and so they are
 /// part of an answer, which people see, and not of a failure, which programs write down.
 fn held_back(
-    node: &Node,
+    node: &Hands,
     uids: &[String],
     imported: Option<&Imported>,
     send: &SendStudy,
@@ -235,7 +235,7 @@ fn held_back(
 }
 
 /// Why a study is never sent: its images, in whichever part of it, are of different patients.
-fn mixed(node: &Node, uid: &str, imported: Option<&Imported>) -> Option<Value> {
+fn mixed(node: &Hands, uid: &str, imported: Option<&Imported>) -> Option<Value> {
     let patients = patients_of(node, uid);
     if !are_several(&patients) {
         return None;
@@ -266,7 +266,7 @@ fn held(code: &str, why: &Message) -> Value {
 }
 
 /// What still arrives is not sent as if it were whole.
-fn must_be_quiet(node: &Node, parcels: impl Iterator<Item = ParcelId>) -> Result<(), Failure> {
+fn must_be_quiet(node: &Hands, parcels: impl Iterator<Item = ParcelId>) -> Result<(), Failure> {
     let quiet = node.config.quiet_seconds;
     for parcel in parcels {
         let arriving = node.ports.register.look(&parcel, |study| {
@@ -298,7 +298,7 @@ fn already_sent() -> Failure {
 }
 
 /// The parcels of a study that are in no case yet.
-async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
+async fn unsent(node: &Hands, uid: &str) -> Result<Vec<ParcelId>, Failure> {
     let parcels = node.ports.register.parcels_of(uid);
     if parcels.is_empty() {
         return Err(no_study(uid));
@@ -321,7 +321,7 @@ async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
 
 /// The newest case of other images of this study: what came after those were sent is an addition to it.
 pub(super) async fn earlier_case(
-    node: &Node,
+    node: &Hands,
     uid: &str,
     parcel: ParcelId,
 ) -> Result<Option<CaseId>, Failure> {
@@ -337,7 +337,7 @@ pub(super) async fn earlier_case(
 }
 
 async fn open(
-    node: &Node,
+    node: &Hands,
     (uid, parcel): (&str, ParcelId),
     to: &[SiteId],
     wanted: &Wanted,
@@ -378,7 +378,7 @@ async fn open(
     }
 }
 
-fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
+fn take_in(node: &Hands, path: &Path) -> Result<Imported, Failure> {
     let imported = tokio::task::block_in_place(|| import::import(&node.intake, path));
     if let Ok(imported) = &imported {
         note_import(node, path, imported);
@@ -399,7 +399,7 @@ pub(super) fn import_failed(path: &Path, error: &ImportError) -> Failure {
 }
 
 /// Tells auditors which studies came from files: one message for each, as each is one patient's.
-fn note_import(node: &Node, path: &Path, imported: &Imported) {
+fn note_import(node: &Hands, path: &Path, imported: &Imported) {
     if !node.audit.is_kept() {
         return;
     }

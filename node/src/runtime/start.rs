@@ -2,23 +2,21 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dokuei_keys::id::SiteId;
-use dokuei_keys::secret::{ContentKey, Secret32};
-use dokuei_protocol::case::CaseId;
-use dokuei_protocol::case::event::Grant;
+use dokuei_keys::secret::Secret32;
 use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::{Archiver, Fetching};
-use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
 use crate::config::Config;
@@ -45,6 +43,7 @@ use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::Doors;
+use crate::runtime::hands::Hands;
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::trail::{self, Strangers};
@@ -58,9 +57,9 @@ use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
 use crate::studies::register::Register;
 use crate::transcoding::Transcoder;
+use crate::transfer::earlier;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
-use crate::transfer::{Listed, earlier};
 
 /// How often the quiet period of arriving studies is looked at.
 const QUIET_LOOK: Duration = Duration::from_millis(500);
@@ -71,16 +70,8 @@ const GOODBYES: Duration = Duration::from_millis(500);
 
 /// A running node.
 pub struct Node {
-    /// Its folder.
-    pub folder: SiteFolder,
-    /// Its configuration.
-    pub config: Config,
-    /// Its keys.
-    pub keys: SiteKeys,
-    /// The loop.
-    pub desk: Desk,
-    /// What jobs work with.
-    pub ports: Arc<Ports>,
+    /// What requests are worked with.
+    hands: Arc<Hands>,
     /// Where partners connect.
     pub listening: Vec<SocketAddr>,
     /// Where modalities connect.
@@ -95,12 +86,8 @@ pub struct Node {
     pub entities: Entities,
     /// Studies that the archive is asked to send here.
     pub fetching: Fetching,
-    /// Takes studies in.
-    pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
-    /// The audit trail.
-    pub audit: Audit,
     /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
     pub ended: CancellationToken,
     /// When this node started.
@@ -110,6 +97,15 @@ pub struct Node {
     _delivering: Delivering,
     _preparing: Preparing,
     _lock: File,
+}
+
+/// A node is worked with like the parts of it that are shared.
+impl Deref for Node {
+    type Target = Hands;
+
+    fn deref(&self) -> &Hands {
+        &self.hands
+    }
 }
 
 /// Starts the node of a data folder. Needs a tokio runtime.
@@ -124,8 +120,8 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let permits = Permits::default();
     let incomplete = service.incomplete();
     let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
-    let shown = Arc::clone(&ports);
-    tokio::task::spawn_blocking(move || list_earlier(&shown, &incomplete));
+    let (parcels, granted) = (ports.register.parcels().clone(), ports.granted.clone());
+    tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let room = ports.room.clone();
     let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
@@ -155,39 +151,47 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     };
     let ended = work.start().map_err(|error| failed(&error))?;
     trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
-    let absences = Absences::default();
-    let told = (absences.clone(), Strangers::new(audit.clone()));
-    tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
-    let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
-    tokio::spawn(watch_intake(watched, config.quiet_seconds));
     let preparing = list(&ports)?;
-    let worklist = doors.worklist;
-    let node = Arc::new(Node {
-        dicom: doors.scp.local_addr(),
-        web: doors.web_server.as_ref().map(WebServer::address),
-        access: doors.access,
-        dicom_tls: doors.scp.tls_addr(),
-        entities: doors.entities,
+    let hands = Arc::new(Hands {
         folder,
         config,
         keys,
         desk,
         ports,
+        intake,
+        audit,
+    });
+    let absences = follow(&hands, started.events, tickets);
+    doors.worklist.attach(&hands, ended.clone());
+    Ok(Arc::new(Node {
+        dicom: doors.scp.local_addr(),
+        web: doors.web_server.as_ref().map(WebServer::address),
+        access: doors.access,
+        dicom_tls: doors.scp.tls_addr(),
+        entities: doors.entities,
         listening: started.listening,
         fetching: Fetching::default(),
-        intake,
         absences,
-        audit,
         ended,
+        hands,
         started: Timestamp(now()),
         scp: Mutex::new(Some(doors.scp)),
         web_server: Mutex::new(doors.web_server),
         _delivering: doors.delivering,
         _preparing: preparing,
         _lock: lock,
-    });
-    worklist.attach(&node);
-    Ok(node)
+    }))
+}
+
+/// Goes along with what happens while the node runs: on the network, in the intake, and with what an earlier run left.
+fn follow(hands: &Hands, events: Receiver<NetworkEvent>, tickets: Tickets) -> Absences {
+    let (ports, desk) = (&hands.ports, &hands.desk);
+    let absences = Absences::default();
+    let told = (absences.clone(), Strangers::new(hands.audit.clone()));
+    tokio::spawn(network_events(events, desk.clone(), tickets, told));
+    let watched = (Arc::clone(ports), Arc::clone(&hands.intake), desk.clone());
+    tokio::spawn(watch_intake(watched, hands.config.quiet_seconds));
+    absences
 }
 
 /// Lists what is not listed yet, beside everything else.
@@ -196,20 +200,6 @@ fn list(ports: &Arc<Ports>) -> Result<Preparing, Failure> {
     tokio::task::spawn_blocking(move || list_missing(&unlisted));
     let (holdings, store) = (ports.holdings.clone(), ports.store.clone());
     Preparing::start(holdings, store, ports.register.bell()).map_err(|error| failed(&error))
-}
-
-/// Lists what has come of studies that are not here whole.
-fn list_earlier(ports: &Ports, incomplete: &[(CaseId, SiteId, Grant, ContentKey)]) {
-    for (case, from, grant, key) in incomplete {
-        let listed = Listed {
-            granted: ports.granted.clone(),
-            case: *case,
-        };
-        let study = (*from, &grant.manifest, key);
-        if let Err(error) = earlier::list(ports.register.parcels(), study, &listed) {
-            tracing::warn!(target: "dokuei::transfer", %case, "what has arrived is listed when the transfer goes on: {error}");
-        }
-    }
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
@@ -405,7 +395,7 @@ impl Node {
 }
 
 async fn network_events(
-    mut events: tokio::sync::mpsc::Receiver<NetworkEvent>,
+    mut events: Receiver<NetworkEvent>,
     desk: Desk,
     tickets: Tickets,
     (absences, mut strangers): (Absences, Strangers),

@@ -5,19 +5,38 @@ use std::io;
 
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::ContentKey;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::study::manifest::ManifestReference;
 use dokuei_protocol::study::plan::TransferPlan;
 
 use crate::parcels::{OpenError, OpenedObject, Parcels, scan};
 use crate::studies::arrived::Verified;
+use crate::studies::granted::GrantedStudies;
 use crate::transfer::Listed;
 use crate::transfer::marks::{Claim, Marks};
+
+/// A granted study that is not here whole: its case, who granted it, and its key.
+pub type Incomplete = (CaseId, SiteId, Grant, ContentKey);
+
+/// Lists what has come of granted studies that are not here whole. Blocks.
+pub fn list_all(parcels: &Parcels, granted: &GrantedStudies, incomplete: Vec<Incomplete>) {
+    for (case, from, grant, key) in incomplete {
+        let listed = Listed {
+            granted: granted.clone(),
+            case,
+        };
+        if let Err(error) = list(parcels, (from, &grant.manifest, &key), &listed) {
+            tracing::warn!(target: "dokuei::transfer", %case, "what has arrived is listed when the transfer goes on: {error}");
+        }
+    }
+}
 
 /// Verifies the objects of a granted study that lie here whole, and lists those that are what was granted.
 ///
 /// # Errors
 /// When the disk fails.
-pub fn list(
+fn list(
     parcels: &Parcels,
     (from, granted, key): (SiteId, &ManifestReference, &ContentKey),
     listed: &Listed,

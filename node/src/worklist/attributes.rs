@@ -240,11 +240,12 @@ fn progress(set: &mut DataSet, item: &Item) {
         let why = item.happened.ended.unwrap_or(item.view.phase);
         progress.put_text(tags::REASON_FOR_CANCELLATION, VR::LT, why);
     } else {
-        progress.put_text(
-            tags::PROCEDURE_STEP_PROGRESS_DESCRIPTION,
-            VR::ST,
-            item.view.phase,
-        );
+        let asked = item.view.cancel.is_some() && item.state == State::InProgress;
+        let stands = match asked {
+            true => format!("{}; cancellation requested", item.view.phase),
+            false => item.view.phase.to_owned(),
+        };
+        progress.put_text(tags::PROCEDURE_STEP_PROGRESS_DESCRIPTION, VR::ST, &stands);
     }
     set.put_items(
         tags::PROCEDURE_STEP_PROGRESS_INFORMATION_SEQUENCE,

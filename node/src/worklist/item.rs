@@ -3,7 +3,7 @@
 use dokuei_keys::id::{ParcelId, PersonId, SiteId};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::phase::Phase;
-use dokuei_protocol::case::report::{ReportStatus, Versions};
+use dokuei_protocol::case::report::{Reception, ReportStatus, Versions};
 use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::service::Service;
 use dokuei_protocol::service::views::{CaseView, Side};
@@ -149,12 +149,13 @@ impl Facts {
         items
     }
 
-    /// The versions that a reading comes to: what follows them is work of its own.
+    /// The versions that a reading comes to and that stand: what follows them is work of its own.
     fn reports(&self) -> impl Iterator<Item = u32> + '_ {
         let all = self.versions.all().iter();
         let of_reading = all.filter(|version| {
             let status = version.issued.status;
-            matches!(status, ReportStatus::Preliminary | ReportStatus::Final)
+            version.reception != Reception::Rejected
+                && matches!(status, ReportStatus::Preliminary | ReportStatus::Final)
         });
         of_reading.map(|version| version.issued.version)
     }

@@ -41,13 +41,13 @@ impl World {
         Ok(())
     }
 
-    /// Whether the partner's certificates hold, by the clock of the site that looks. Otherwise its node is
-    /// connected to bring others, and nothing goes over the line.
+    /// Whether there is a partner, and its certificates hold by the clock of the site that looks. Otherwise its node is
+    /// connected to bring others, or still connected because it was a partner a moment ago, and nothing goes over the line.
     fn hears(&self, site: usize, view: &CaseView) -> bool {
         let service = self.sites[site].service();
         let partners = service.map(|service| &service.state().partners);
         let partner = partners.and_then(|all| all.get(&view.partner?));
-        partner.is_none_or(|partner| partner.in_force(self.clock(site)))
+        partner.is_some_and(|partner| partner.in_force(self.clock(site)))
     }
 
     fn person(
