@@ -118,14 +118,11 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let (service, prekeys) = open_service(&folder, &config, &keys, &store)?;
 
     let permits = Permits::default();
-    let incomplete = service.incomplete();
     let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
-    let shown = Arc::clone(&ports);
-    tokio::task::spawn_blocking(move || list_earlier(&shown, &incomplete));
+    list_earlier(Arc::clone(&ports), service.incomplete());
     let audit = trail::open(&config, &folder, &ports, &service)?;
-    let room = ports.room.clone();
-    let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
-    let intake = Arc::new(intake);
+    let intake = StudyIntake::new(ports.register.clone(), ports.room.clone());
+    let intake = Arc::new(intake.audited(audit.clone()));
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 
@@ -157,9 +154,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
     tokio::spawn(watch_intake(watched, config.quiet_seconds));
     let worklist = doors.worklist;
-    let listed = (ports.holdings.clone(), ports.store.clone());
-    let preparing = Preparing::start(listed.0, listed.1, ports.register.bell());
-    let preparing = preparing.map_err(|error| failed(&error))?;
+    let preparing = prepare(&ports)?;
     let node = Arc::new(Node {
         dicom: doors.scp.local_addr(),
         web: doors.web_server.as_ref().map(WebServer::address),
@@ -188,18 +183,25 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     Ok(node)
 }
 
-/// Lists what has come of studies that are not here whole.
-fn list_earlier(ports: &Ports, incomplete: &[(CaseId, SiteId, Grant, ContentKey)]) {
-    for (case, from, grant, key) in incomplete {
-        let listed = Listed {
-            granted: ports.granted.clone(),
-            case: *case,
-        };
-        let study = (*from, &grant.manifest, key);
-        if let Err(error) = earlier::list(ports.register.parcels(), study, &listed) {
-            tracing::warn!(target: "dokuei::transfer", %case, "what has arrived is listed when the transfer goes on: {error}");
+/// Lists what has come of studies that are not here whole, beside everything else: it reads them.
+fn list_earlier(ports: Arc<Ports>, incomplete: Vec<(CaseId, SiteId, Grant, ContentKey)>) {
+    tokio::task::spawn_blocking(move || {
+        for (case, from, grant, key) in incomplete {
+            let granted = ports.granted.clone();
+            let study = (from, &grant.manifest, &key);
+            let parcels = ports.register.parcels();
+            if let Err(error) = earlier::list(parcels, study, &Listed { granted, case }) {
+                tracing::warn!(target: "dokuei::transfer", %case, "what has arrived is listed when the transfer goes on: {error}");
+            }
         }
-    }
+    });
+}
+
+/// Begins to write the headers of closed studies.
+fn prepare(ports: &Ports) -> Result<Preparing, Failure> {
+    let (holdings, store) = (ports.holdings.clone(), ports.store.clone());
+    let preparing = Preparing::start(holdings, store, ports.register.bell());
+    preparing.map_err(|error| failed(&error))
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
