@@ -193,7 +193,9 @@ def test_names_that_lead_elsewhere_name_nothing(clinic, tmp_path):
     )
     (disc / "image.dcm").write_bytes((inner / "0.dcm").read_bytes())
     receipt = take(clinic, disc)
-    # Links are not followed, and only what leads downwards is said to be missing.
+    # Links are not followed, which is said, and only what leads downwards is said to be missing.
     assert receipt["taken"] == 1 and receipt["missing"] == ["REAL"]
+    why = {one["file"]: one["why"]["en"] for one in receipt["skipped"]}
+    assert "link" in why["out.dcm"] and "link" in why["up"], why
     assert clinic.study(study.uid)["objects"] == 4
     assert not list(tmp_path.rglob("evil*"))
