@@ -10,6 +10,8 @@ from pydicom.uid import generate_uid
 import test_query_retrieve as equipment
 from modality import send
 from studies import NAMES, Study, wire
+from test_query_retrieve import caller, query
+from test_query_retrieve import found as answers
 from world import ENVIRONMENT, READER, ROOT, dokuei, one_sentence, until
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -23,7 +25,8 @@ VISIT = {
     "StudyDescription": "Chest CT for SECRETNAME",
     "PatientSex": "F",
 }
-SECRETS = [b"4711", b"4712", b"4713", b"19411208", b"REFERRER", b"SECRET", b"Yamada", b"20260301"]
+# Long enough to be in no derived UID by chance.
+SECRETS = [b"ID-4711", b"OTHER-4712", b"ACC-4713", b"19411208", b"REFERRER", b"SECRET", b"Yamada", b"20260301"]
 
 
 def arrived(clinic, **attributes):
@@ -213,3 +216,12 @@ def test_a_study_is_read_under_a_pseudonym_and_its_report_comes_back_to_the_pati
     assert {one.ReferencedSOPInstanceUID for one in report.SourceInstanceSequence} == set(study.uids)
     known = clinic.ask("study", "reidentify", pseudonym)
     assert [one["uid"] for one in known] == [study.uid]
+
+    # Each site finds the report in the study as it knows it: the clinic under its patient, the hospital under the pseudonym.
+    for site, patient, uid in ((clinic, "ID-4711", study.uid), (hospital, pseudonym, hospital.case(case)["study"]["uid"])):
+        caller(site, "READER", "query")
+        of_series = query("SERIES", StudyInstanceUID=uid, Modality="DOC", SeriesInstanceUID="")
+        (series,) = answers(site, of_series)
+        of_study = query("STUDY", StudyInstanceUID=uid, PatientID="", ModalitiesInStudy="")
+        (whole,) = answers(site, of_study)
+        assert series.SeriesInstanceUID and whole.PatientID == patient and "DOC" in whole.ModalitiesInStudy

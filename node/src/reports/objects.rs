@@ -35,6 +35,8 @@ struct Shared {
     catalogue: Catalogue,
     /// Which version lies in a parcel. What is known of it is read from its row: it is asked for seldom.
     held: Mutex<BTreeMap<ParcelId, Version>>,
+    /// One object at a time: two makers of one version would write into one file.
+    making: Mutex<()>,
 }
 
 /// A version of a case's report.
@@ -78,6 +80,7 @@ impl ReportObjects {
             parcels,
             catalogue,
             held: Mutex::new(held),
+            making: Mutex::new(()),
         })))
     }
 
@@ -92,6 +95,7 @@ impl ReportObjects {
         made: &Made<'_>,
         key: &ContentKey,
     ) -> Result<(), RegisterError> {
+        let _alone = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.of(version)?;
         let instance = &made.object.sop_instance_uid;
         if let Some(study) = &before
