@@ -21,6 +21,7 @@ use dicom::RawDicom;
 pub use dicom::{CERTIFICATE, DicomTls, KEY};
 
 use crate::config::audit::{AuditConfig, RawAudit};
+use crate::dicom::scp::PrivateClasses;
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub open_intake: bool,
     /// The port for TLS, if there is one.
     pub dicom_tls: Option<DicomTls>,
+    /// Which private SOP classes are taken.
+    pub private_classes: PrivateClasses,
     /// A study is complete when nothing has arrived for this many seconds.
     pub quiet_seconds: u64,
     /// This site's archive.
@@ -298,6 +301,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         ae_title: raw.dicom.ae_title,
         open_intake: raw.dicom.open_intake,
         dicom_tls: raw.dicom.tls,
+        private_classes: dicom::private_classes(raw.dicom.private_classes)?,
         quiet_seconds: raw.dicom.quiet_seconds,
         archive: raw.archive.map(Archive::from),
         capacity,

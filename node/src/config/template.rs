@@ -33,6 +33,9 @@ called_ae_check = false
 open_intake = true
 # この秒数何も届かなければ検査は揃ったとみなす / a study is complete after this many quiet seconds
 quiet_seconds = 60
+# 受け取るメーカー独自の SOP クラス（UID）。"*" はすべて。相手施設の PACS も保管できるものだけにしてください
+# private SOP classes to take, by UID; "*": all. Only those that the partners' archives keep
+private_classes = []
 
 # TLS（暗号化通信）のポート。証明書は「dokuei dicom certificate」で作れます / the port for TLS; "dokuei dicom certificate" makes a certificate
 # [dicom.tls]

@@ -1,12 +1,16 @@
 //! Taking in files: each goes through the same gate as an object from a modality, and what is not
 //! taken is named with its reason.
 
+mod dicomdir;
 mod zipped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+
+use dicomdir::Directories;
+pub use dicomdir::Missing;
 
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::part10::{FileError, ScannedFile, scan_file};
@@ -44,8 +48,8 @@ pub struct Imported {
     pub skipped: Vec<Skipped>,
     /// Files that were not taken although an object may be in them: without it a study is not whole.
     pub refused: usize,
-    /// Every file that was looked at, by its path below the imported folder; not what archives hold.
-    pub seen: Vec<String>,
+    /// What DICOMDIRs list and that is not there.
+    pub missing: Missing,
 }
 
 /// The files of one patient in one study.
@@ -115,7 +119,7 @@ pub fn import_expecting(
         intake,
         expect,
         expected: BTreeSet::new(),
-        seen: Vec::new(),
+        directories: Directories::default(),
         count: 0,
         taken: 0,
         patients: BTreeMap::new(),
@@ -126,11 +130,16 @@ pub fn import_expecting(
         let below = file.strip_prefix(path).ok();
         let name = below.filter(|name| !name.as_os_str().is_empty());
         let name = name.unwrap_or(&file).display().to_string();
-        // What archives hold is not among these: names in them never become paths.
-        to.seen.push(legible(&name));
         if zipped::is_zip(&file) {
             zipped::take_in(&file, &name, &mut to);
         } else {
+            let here = legible(&name);
+            if dicomdir::is_directory(&here)
+                && let Ok(directory) = File::open(&file)
+            {
+                to.directories.read(&here, directory);
+            }
+            to.directories.saw(&here);
             let taken = to.take(&file);
             to.note(name, taken);
         }
@@ -144,7 +153,7 @@ struct Gathering<'a> {
     expect: &'a mut dyn FnMut(&str) -> Result<(), Message>,
     /// The studies of which `expect` has heard.
     expected: BTreeSet<String>,
-    seen: Vec<String>,
+    directories: Directories,
     count: usize,
     taken: usize,
     patients: BTreeMap<String, Vec<FilesOfPatient>>,
@@ -236,7 +245,7 @@ impl Gathering<'_> {
             patients: self.patients,
             skipped: self.skipped,
             refused: self.refused,
-            seen: self.seen,
+            missing: self.directories.missing(),
         }
     }
 }

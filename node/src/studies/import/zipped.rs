@@ -7,7 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{FILES, Gathering, NotTaken};
+use super::{FILES, Gathering, NotTaken, dicomdir, legible};
 use crate::dicom::part10::PREAMBLE_BYTES;
 use crate::dicom::scanner::{INFLATE_RATIO_FROM, INFLATE_RATIO_MAX};
 use crate::language::{Explain, Message};
@@ -73,6 +73,7 @@ fn take_entry(
         Err(error) => return to.refuse(outer.to_owned(), NotTaken::because(said(&error))),
     };
     *left -= size;
+    note_listed(archive, index, &name, size, to);
     let scanned = match archive.by_index(index) {
         Ok(entry) => super::scan(entry.take(size), size),
         Err(error) => Err(NotTaken::because(said(&error))),
@@ -84,6 +85,23 @@ fn take_entry(
         to.fill(&scanned, entry.take(size))
     });
     to.note(name, taken);
+}
+
+/// Notes an entry and, when it is a DICOMDIR, what that lists. Names are compared, and lead nowhere.
+fn note_listed(
+    archive: &mut ZipArchive<BufReader<File>>,
+    index: usize,
+    name: &str,
+    size: u64,
+    to: &mut Gathering<'_>,
+) {
+    let here = legible(name);
+    to.directories.saw(&here);
+    if dicomdir::is_directory(&here)
+        && let Ok(entry) = archive.by_index(index)
+    {
+        to.directories.read(&here, entry.take(size));
+    }
 }
 
 fn open(path: &Path) -> Result<ZipArchive<BufReader<File>>, NotTaken> {
