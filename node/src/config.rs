@@ -9,7 +9,7 @@ mod template;
 pub mod web;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dokuei_protocol::case::terms::{Modality, Priority, Specialty};
 use dokuei_protocol::limits;
@@ -66,6 +66,8 @@ pub struct Config {
     pub quoting: Quoting,
     /// Days for which a reading side may keep a study after its case is closed.
     pub retention_days: u16,
+    /// Where devices write into their pictures: a file in TOML, by its path from the data folder.
+    pub regions: Option<PathBuf>,
     /// Where audit messages go.
     pub audit: Option<AuditConfig>,
     /// Where browsers and DICOMweb clients connect.
@@ -97,6 +99,8 @@ struct Raw {
     archive: Option<RawArchive>,
     #[serde(default)]
     reading: RawReading,
+    #[serde(default)]
+    deidentify: RawDeidentify,
     audit: Option<RawAudit>,
     #[serde(default)]
     web: web::RawWeb,
@@ -161,6 +165,12 @@ impl Default for RawReading {
             capacity: Vec::new(),
         }
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawDeidentify {
+    regions: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -307,6 +317,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         capacity,
         quoting: quoting(&raw.reading.quoting)?,
         retention_days: raw.reading.retention_days,
+        regions: raw.deidentify.regions,
         audit: raw.audit.map(audit::checked).transpose()?,
         web: web::checked(raw.web)?,
     })

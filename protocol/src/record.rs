@@ -80,6 +80,9 @@ pub enum Record {
     /// A study was looked through before sending: what was found, and whether it was to go nevertheless.
     #[n(21)]
     StudyChecked(#[n(0)] ParcelId, #[n(1)] Check),
+    /// The sealed study of a case is a copy under a pseudonym.
+    #[n(22)]
+    CasePseudonymous(#[n(0)] CaseId),
 }
 
 impl Record {
@@ -108,6 +111,7 @@ impl Record {
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",
             Record::StudyChecked(..) => "study-checked",
+            Record::CasePseudonymous(_) => "case-pseudonymous",
         }
     }
 }

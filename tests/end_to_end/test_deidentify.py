@@ -178,6 +178,32 @@ def wrong(files):
     return found
 
 
+def test_an_agreement_may_want_pseudonyms(sites):
+    clinic, hospital = sites
+    assert clinic.ask("partner", "list")[0]["agreement"]["pseudonyms"] is False
+    assert "proposes no agreement" in one_sentence(dokuei("partner", "agree", hospital.name, "--dir", clinic.data, ok=False))
+    hospital.ask("partner", "propose", clinic.name, "--pseudonyms")
+    until("the proposal has arrived", lambda: clinic.ask("partner", "list")[0]["proposed"])
+    assert any("partner agree" in said["en"] for said in clinic.ask("status")["attention"])
+    assert "under a pseudonym" in dokuei("partner", "agree", hospital.name, "--dir", clinic.data).stdout
+    until("both have signed", lambda: hospital.ask("partner", "list")[0]["agreement"]["pseudonyms"])
+    assert clinic.ask("partner", "list")[0]["agreement"]["pseudonyms"] and clinic.ask("partner", "list")[0]["proposed"] is None
+    study = arrived(clinic, Modality="CT")
+    case = clinic.ask("study", "send", study.uid, "--to", hospital.name, "--now")["cases"][0]["case"]
+    clinic.reach(case, "received")
+    until("the hospital's archive has it", lambda: len(hospital.archive.objects) == 3)
+    for _, data in hospital.archive.objects.values():
+        assert not [secret for secret in SECRETS if secret in data and secret != b"20260301"]
+    # What cannot be made pseudonymous does not go at all.
+    burned = arrived(clinic, Modality="CT", BurnedInAnnotation="YES")
+    refused = dokuei("study", "send", burned.uid, "--to", hospital.name, "--now", "--dir", clinic.data, ok=False)
+    assert "Burned In Annotation" in one_sentence(refused)
+    assert len(clinic.ask("case", "list")) == 1
+    # Pairing again does not let go of it.
+    code = hospital.ask("partner", "invite")["code"]
+    assert clinic.ask("partner", "accept", code)["pseudonyms"] is True
+
+
 def test_a_study_is_read_under_a_pseudonym_and_its_report_comes_back_to_the_patient(sites):
     clinic, hospital = sites
     study = arrived(clinic, Modality="CT")

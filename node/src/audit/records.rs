@@ -153,6 +153,7 @@ impl Records {
             | Record::AnnouncementReceived(_)
             | Record::CaseOpened(..)
             | Record::CaseChecked(_)
+            | Record::CasePseudonymous(_)
             | Record::StudyChecked(..)
             | Record::LinkReceived(_)
             // A report that waits for the requester's key is told when it is issued.

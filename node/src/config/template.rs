@@ -64,6 +64,10 @@ retention_days = 90
 # per_day = 10
 # hours = 24
 
+# 匿名化で黒く塗る場所（装置と画像の大きさごと）のファイル。書き方は docs/OPERATING.md / where devices write into their pictures, see docs/OPERATING.md
+# [deidentify]
+# regions = "regions.toml"
+
 # 自施設の監査ログ収集サーバー（syslog over TLS）。患者 ID と氏名を含むため、院内から出さないこと
 # this site's audit record repository (syslog over TLS); the messages name patients and must stay inside
 # [audit]

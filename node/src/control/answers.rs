@@ -35,6 +35,9 @@ pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NoCase => "その症例はこの施設にありません。",
         CannotDo::NoPartner => "その施設は登録されていません。",
         CannotDo::NoAgreement => "その施設との有効な契約がありません。",
+        CannotDo::Identified => {
+            "その施設との契約では検査を仮名で送りますが、この検査は仮名ではありません。"
+        }
         CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
         CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
         CannotDo::HeldBack => "送信前の確認（検像）で保留になっています。",
@@ -96,6 +99,10 @@ fn next_step(cannot: &CannotDo) -> Message {
         CannotDo::NoAgreement => say!(
             "「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
             "See 'dokuei partner list'; pair again to renew it."
+        ),
+        CannotDo::Identified => say!(
+            "「dokuei study send」で送り直すと、仮名の写しが作られます。",
+            "'dokuei study send' makes a copy under a pseudonym and sends that."
         ),
         CannotDo::NotNow => say!(
             "「dokuei case show」で状態を確認してください。",
@@ -254,6 +261,10 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits for the partner's key to seal for"
         ),
         Waiting::Agreement => say!("契約の成立待ち", "waits for an agreement with the partner"),
+        Waiting::Identified => say!(
+            "契約が仮名での送付に変わったため送れません（この施設: case withdraw で取り下げ、study send で送り直し）",
+            "cannot go as the agreement now wants a pseudonym: case withdraw, then study send (this site)"
+        ),
         Waiting::Grant => say!("検査の鍵の付与待ち", "waits for the key of the study"),
         Waiting::Transfer => say!("検査を転送中", "the study is on its way"),
         Waiting::Receipt => say!("受領証待ち", "waits for the custody receipt"),
@@ -350,6 +361,7 @@ mod tests {
             CannotDo::NoCase,
             CannotDo::NoPartner,
             CannotDo::NoAgreement,
+            CannotDo::Identified,
             CannotDo::NotNow,
             CannotDo::Candidates,
             CannotDo::HeldBack,
@@ -387,6 +399,7 @@ mod tests {
             Waiting::QuoteHere,
             Waiting::Booking,
             Waiting::Agreement,
+            Waiting::Identified,
             Waiting::Prekey,
             Waiting::Grant,
             Waiting::Transfer,

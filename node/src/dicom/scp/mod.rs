@@ -27,9 +27,7 @@ mod shared;
 mod store;
 mod tally;
 
-pub use config::{
-    Accept, Called, Calling, Limits, PrivateClasses, ScpConfig, ScpError, TlsDoor,
-};
+pub use config::{Accept, Called, Calling, Limits, PrivateClasses, ScpConfig, ScpError, TlsDoor};
 pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Selected};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;

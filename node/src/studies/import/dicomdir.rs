@@ -69,7 +69,10 @@ impl Directories {
 /// Whether a file is a DICOMDIR by its name.
 pub(super) fn is_directory(name: &str) -> bool {
     let file = name.rsplit(['/', ':']).next().unwrap_or(name);
-    file.split(';').next().unwrap_or(file).eq_ignore_ascii_case("DICOMDIR")
+    file.split(';')
+        .next()
+        .unwrap_or(file)
+        .eq_ignore_ascii_case("DICOMDIR")
 }
 
 /// Discs are written in capitals and read in small letters, with or without `;1` and a dot (ISO 9660).
