@@ -20,7 +20,7 @@ mod tests;
 mod values;
 mod words;
 
-pub use object::{Cleaned, Method};
+pub use object::{Cleaned, Method, is_looked_through};
 pub use options::{Dates, Options};
 pub use refusal::Refusal;
 pub use regions::Regions;

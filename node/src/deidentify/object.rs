@@ -1,7 +1,7 @@
 //! One object made anew: its header as a tree that the rules have gone through, its pixels as a stream. The file meta
 //! information, the preamble, and whatever follows the pixel data are never carried.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
@@ -193,16 +193,7 @@ fn plain<'a>(
         EXPLICIT_VR_BIG_ENDIAN,
         RLE_LOSSLESS,
     ];
-    // JPEG, JPEG-LS, JPEG 2000 and HTJ2K: pictures whose comments are known. Films and what refers elsewhere are not.
-    let coded = uid
-        .as_str()
-        .strip_prefix(ENCAPSULATED)
-        .and_then(|number| number.parse::<u16>().ok());
-    let is_known = matches!(
-        coded,
-        Some(50 | 51 | 57 | 70 | 80 | 81 | 90..=93 | 201..=203)
-    );
-    if native.contains(uid) || is_known {
+    if native.contains(uid) || is_known_coding(uid) {
         return Ok((source, syntax.encoding(), uid.clone()));
     }
     if *uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
@@ -214,6 +205,23 @@ fn plain<'a>(
         ));
     }
     Err(Refusal::Encoding(uid.as_str().to_owned()))
+}
+
+/// JPEG, JPEG-LS, JPEG 2000 and HTJ2K: pictures whose comments are known. Films and what refers elsewhere are not.
+fn is_known_coding(uid: &Uid) -> bool {
+    let coded = uid
+        .as_str()
+        .strip_prefix(ENCAPSULATED)
+        .and_then(|number| number.parse::<u16>().ok());
+    matches!(
+        coded,
+        Some(50 | 51 | 57 | 70 | 80 | 81 | 90..=93 | 201..=203)
+    )
+}
+
+/// Whether objects in a transfer syntax can be looked through.
+pub fn is_looked_through(syntax: &Uid) -> bool {
+    plain(Box::new(io::empty()), &TransferSyntax::from(syntax.clone())).is_ok()
 }
 
 /// Takes the pixel data out of the header: what is not picture is refused.

@@ -31,5 +31,6 @@ pub use config::{Accept, Called, Calling, Limits, PrivateClasses, ScpConfig, Scp
 pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Selected};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;
+pub use negotiation::PLAIN_TRANSFER_SYNTAXES;
 pub use notice::{Notice, Operation};
 pub use services::Services;

@@ -21,7 +21,7 @@ use crate::entities::{Permission, Refusal};
 const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
 
 /// The transfer syntaxes that identifiers and other small data sets are read and written in.
-const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
+pub const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
     ("1.2.840.10008.1.2", Encoding::ImplicitLittle),
     ("1.2.840.10008.1.2.1", Encoding::ExplicitLittle),
     ("1.2.840.10008.1.2.2", Encoding::ExplicitBig),
