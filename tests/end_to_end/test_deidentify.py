@@ -1,6 +1,5 @@
-"""Studies written without whom they are of: what pydicom reads of them, and what dciodvfy says."""
+"""Studies written without whom they are of, as pydicom reads them."""
 
-import subprocess
 from io import BytesIO
 
 from pydicom import dcmread
@@ -9,7 +8,7 @@ from pydicom.uid import generate_uid
 
 from modality import send
 from studies import NAMES, Study, wire
-from world import ENVIRONMENT, READER, ROOT, dokuei, one_sentence, until
+from world import READER, ROOT, dokuei, one_sentence, until
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 PATIENT = {"PatientID": "ID-4711", "PatientBirthDate": "19411208", "OtherPatientIDs": "OTHER-4712"}
@@ -135,17 +134,6 @@ def test_what_cannot_be_made_safe_is_refused_with_its_reason(clinic, tmp_path):
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
-def test_no_new_errors_against_the_standard(clinic, tmp_path):
-    """What dciodvfy finds wrong with the objects made, it finds wrong with the originals."""
-    study = arrived(clinic)
-    originals = study.write(tmp_path / "originals")
-    for options in ([], ["--shift-dates", "--keep-characteristics", "--keep-device"]):
-        out = tmp_path / f"out{len(options)}"
-        written(clinic, study, out, *options)
-        before, after = (wrong(sorted(folder.iterdir())) for folder in (originals, out))
-        assert after <= before, after - before
-
-
 def test_what_others_wrote_goes_through_in_every_syntax(clinic, tmp_path):
     """Published objects, native, big endian, deflated, RLE and JPEG of several kinds."""
     folder = ROOT / "node" / "tests" / "data" / "dicom" / "objects"
@@ -153,13 +141,13 @@ def test_what_others_wrote_goes_through_in_every_syntax(clinic, tmp_path):
     clinic.ask("study", "import", folder)
     pixels = {image.get("PixelData") for image in originals.values()}
     names = {str(image.get(word, "")) for image in originals.values() for word in ("PatientID", "PatientName", "AccessionNumber")}
-    before, made = wrong(originals), {}
+    made = {}
     for number, study in enumerate(clinic.ask("study", "list")):
         out = tmp_path / str(number)
         words = ["study", "deidentify", study["uid"], out, "--purpose", "x", "--pixels-seen", "--json", "--dir", clinic.data]
         dokuei(*words, ok=False)
         made |= {file: dcmread(file) for file in out.iterdir()}
-    assert len(made) >= 10 and not wrong(made) - before, wrong(made) - before
+    assert len(made) >= 10
     for file, image in made.items():
         assert not [name for name in names if len(name) > 4 and name.encode() in file.read_bytes()]
         # Comments within a picture are zeros now; nothing else of it has changed.
@@ -167,15 +155,6 @@ def test_what_others_wrote_goes_through_in_every_syntax(clinic, tmp_path):
         assert any(all(new in (0, old) for new, old in zip(image.PixelData, one)) for one in same)
     syntaxes = {image.file_meta.TransferSyntaxUID for image in made.values()}
     assert len(syntaxes) >= 5 and DEFLATED not in syntaxes, syntaxes
-
-
-def wrong(files):
-    """The errors in these files, without the values that they name."""
-    found = set()
-    for file in files:
-        said = subprocess.run(["dciodvfy", file], capture_output=True, text=True, errors="replace", env=ENVIRONMENT).stderr
-        found |= {line.split("=")[0] for line in said.splitlines() if line.startswith("Error")}
-    return found
 
 
 def test_an_agreement_may_want_pseudonyms(sites):

@@ -5,6 +5,7 @@ cases are sealed and no DICOM, no DICOMDIR is written, and of workitems dciodvfy
 
 import json
 import os
+import re
 import signal
 import subprocess
 from io import BytesIO
@@ -12,12 +13,12 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from modality import send
 from studies import NAMES, Study
 from test_clean_pixels import rules
-from test_dicomweb import Web
+from test_dicomweb import Web, with_web
 from world import DEADLINE, ENVIRONMENT, PROGRAM, READER, ROOT, hand_over, until
 
 OBJECTS = ROOT / "node" / "tests" / "data" / "dicom" / "objects"
@@ -25,7 +26,23 @@ FIXTURE = ROOT / "tests" / "fixtures" / "ct-3slice"
 
 # Warnings that objects made here may bring, by their beginning, and why.
 ACCEPTED = {
+    # A pseudonym is one word, as name and as ID, so that a reader finds it by either.
+    "Warning - Value dubious for this VR - (0x0010,0x0010) PN Patient's Name",
+    # The Basic Profile empties it (PS3.15 table E.1-1).
+    "Warning - Missing attribute or value that would be needed to build DICOMDIR - Study ID",
 }
+
+
+UID = re.compile(r"[0-9]+([.][0-9]+)+|(?<=UID )0")
+
+
+def readable(file):
+    """The file as dciodvfy reads it, which inflates none."""
+    one = dcmread(file)
+    if one.file_meta.TransferSyntaxUID.is_deflated:
+        one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dcmwrite(file, one)
+    return file
 
 
 def said(files):
@@ -36,7 +53,7 @@ def said(files):
         for line in ran.stderr.splitlines():
             kind = line.split(" ", 1)[0]
             if kind in found:
-                found[kind].add(line.split("=")[0] if "Value" in line else line)
+                found[kind].add(UID.sub("#", line.split("=")[0] if "Value" in line else line))
     return found
 
 
@@ -139,12 +156,10 @@ def test_de_identified_objects(clinic, tmp_path, options):
         subprocess.run([PROGRAM, *map(str, words)], capture_output=True, timeout=DEADLINE, env=ENVIRONMENT)
         made += sorted(out.iterdir())
     assert len(made) >= (14 if options == "basic" else 16)
-    must_be_sound(made, originals)
+    must_be_sound(made, [readable(file) for file in originals])
 
 
 def test_instances_in_another_transfer_syntax(tmp_path):
-    from test_dicomweb import with_web
-
     site = with_web(tmp_path / "clinic")
     try:
         web = Web(site.start())
@@ -160,7 +175,7 @@ def test_instances_in_another_transfer_syntax(tmp_path):
             made = tmp_path / f"{number}-explicit.dcm"
             made.write_bytes(got.content)
             assert dcmread(made).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
-            must_be_sound([made], [original])
+            must_be_sound([made], [readable(original)])
     finally:
         site.close()
 

@@ -2,7 +2,7 @@
 //! geometry; of what people have written stays what is made of known words wholly, as a text of which words are missing
 //! may say the opposite.
 
-use dicom_core::VR;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 use super::words;
@@ -32,6 +32,11 @@ const TYPES: [&str; 15] = [
     "COMPOSITE",
     "IMAGE",
     "WAVEFORM",
+];
+/// What modules of these reports want, be it empty (type 2; PS3.3 sections C.17.1 and C.17.2).
+const EMPTY: [Tag; 2] = [
+    tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE,
+    tags::PERFORMED_PROCEDURE_CODE_SEQUENCE,
 ];
 /// Stands where a text must stand.
 const REMOVED: &str = "REMOVED";
@@ -64,6 +69,11 @@ pub(super) fn clean(report: &mut DataSet, original: &DataSet) {
         report.put_text(tags::VERIFICATION_FLAG, VR::CS, "UNVERIFIED");
     }
     report.take(tags::VERIFYING_OBSERVER_SEQUENCE);
+    for tag in EMPTY {
+        if report.element(tag).is_none() {
+            report.put_items(tag, Vec::new());
+        }
+    }
 }
 
 /// The elements of a level, their texts cleaned. The rules leave items where they were.
