@@ -196,7 +196,7 @@ pub enum CannotDo {
     NoAgreement,
     /// The agreement wants a pseudonym, and the sealed study has none.
     #[error(
-        "by the agreement with this partner studies travel under a pseudonym, and this one does not"
+        "by the agreement with this partner studies travel under a pseudonym, and this one does not; 'dokuei study send' makes a copy under one"
     )]
     Identified,
     /// The case is not at a point where this is possible.

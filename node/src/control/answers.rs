@@ -36,7 +36,7 @@ pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NoPartner => "その施設は登録されていません。",
         CannotDo::NoAgreement => "その施設との有効な契約がありません。",
         CannotDo::Identified => {
-            "その施設との契約では検査を仮名で送りますが、この検査は仮名ではありません。"
+            "その施設との契約では検査を仮名で送りますが、この検査は仮名ではありません。「dokuei study send」で送り直すと、仮名の写しが作られます。"
         }
         CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
         CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
@@ -100,10 +100,6 @@ fn next_step(cannot: &CannotDo) -> Message {
             "「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
             "See 'dokuei partner list'; pair again to renew it."
         ),
-        CannotDo::Identified => say!(
-            "「dokuei study send」で送り直すと、仮名の写しが作られます。",
-            "'dokuei study send' makes a copy under a pseudonym and sends that."
-        ),
         CannotDo::NotNow => say!(
             "「dokuei case show」で状態を確認してください。",
             "See 'dokuei case show'."
@@ -141,6 +137,7 @@ fn next_step(cannot: &CannotDo) -> Message {
         ),
         // The reason itself says what to do.
         CannotDo::Candidates
+        | CannotDo::Identified
         | CannotDo::OwnKeyRevoked
         | CannotDo::FolderOlder
         | CannotDo::PersonRevoked

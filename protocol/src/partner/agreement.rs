@@ -79,7 +79,7 @@ pub(crate) struct IdentifiedAgreement {
 }
 
 impl Document for IdentifiedAgreement {
-    const KIND: &'static str = Agreement::KIND;
+    const KIND: &'static str = "agreement";
     const VERSION: u16 = 1;
     const LABEL: Label = Agreement::LABEL;
     const MAX_BYTES: usize = Agreement::MAX_BYTES;
