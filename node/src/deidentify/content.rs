@@ -33,6 +33,11 @@ const TYPES: [&str; 15] = [
     "IMAGE",
     "WAVEFORM",
 ];
+/// Coding schemes that everybody has (PS3.16 section 8): what their codes mean is written by nobody of a house.
+const SCHEMES: [&str; 16] = [
+    "DCM", "SCT", "SRT", "SNM3", "99SDM", "LN", "UCUM", "RADLEX", "NCIt", "FMA", "UMLS", "I10",
+    "I10P", "ISO639_1", "ISO639_2", "RFC5646",
+];
 /// What modules of these reports want, be it empty (type 2; PS3.3 sections C.17.1 and C.17.2).
 const EMPTY: [Tag; 2] = [
     tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE,
@@ -78,7 +83,8 @@ pub(super) fn clean(report: &mut DataSet, original: &DataSet) {
 
 /// The elements of a level, their texts cleaned. The rules leave items where they were.
 fn level(kept: &DataSet, original: &DataSet, sets: CharacterSets) -> DataSet {
-    let is_of_maker = kept.code(tags::CODING_SCHEME_DESIGNATOR).starts_with("99");
+    let scheme = kept.code(tags::CODING_SCHEME_DESIGNATOR);
+    let is_of_house = !SCHEMES.contains(&scheme);
     let nothing = DataSet::default();
     let elements = kept.elements().iter().map(|element| {
         let before = original.items(element.tag);
@@ -90,7 +96,7 @@ fn level(kept: &DataSet, original: &DataSet, sets: CharacterSets) -> DataSet {
                     items.map(|(at, item)| level(item, before.get(at).unwrap_or(&nothing), sets));
                 Value::Items(items.collect())
             }
-            Value::Bytes(_) if is_text || is_of_maker && element.tag == tags::CODE_MEANING => {
+            Value::Bytes(_) if is_text || is_of_house && element.tag == tags::CODE_MEANING => {
                 written(original.bytes(element.tag), sets)
             }
             value => value.clone(),

@@ -42,7 +42,7 @@ fn report(charset: &str, name: &[u8]) -> DataSet {
     measured.put_text(tags::NUMERIC_VALUE, VR::DS, "12.5");
     number.put_items(tags::MEASURED_VALUE_SEQUENCE, vec![measured]);
     let mut coded = item("CODE");
-    let codes = vec![code("99ACME", "SECRET"), code("DCM", "Chest")];
+    let codes = vec![code("LOCAL", "SECRET"), code("DCM", "Chest")];
     coded.put_items(tags::CONCEPT_CODE_SEQUENCE, codes);
     let mut reference = DataSet::default();
     reference.put_bytes(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.392.777.5");

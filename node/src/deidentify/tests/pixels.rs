@@ -233,3 +233,25 @@ fn what_no_rule_is_for_stays_here() {
         Some(Refusal::Undecodable(_))
     ));
 }
+
+#[test]
+fn a_tile_of_a_slide_names_nobody_and_its_label_stays_here() {
+    const SLIDE: &str = "1.2.840.10008.5.1.4.1.1.77.1.6";
+    let slide = |flavour: &str| {
+        let mut set = planted(SLIDE, NAMES[2]);
+        let image_type = format!("ORIGINAL\\PRIMARY\\{flavour}\\NONE");
+        set.put_text(tags::IMAGE_TYPE, VR::CS, &image_type);
+        set.put_text(tags::SPECIMEN_LABEL_IN_IMAGE, VR::CS, "NO");
+        let input = bytes(&set, Encoding::ExplicitLittle);
+        made(&input, &EXPLICIT_VR_LITTLE_ENDIAN, &Options::default())
+    };
+    let (out, _) = slide("VOLUME").ok().unwrap();
+    for mark in MARKS.iter().chain([&NAMES[2].1]) {
+        assert!(!found(&out, mark), "{}", String::from_utf8_lossy(mark));
+    }
+    let set = tree(&out, Encoding::ExplicitLittle);
+    assert_eq!(set.bytes(tags::PIXEL_DATA), Some(&super::PIXELS[..]));
+    for flavour in ["LABEL", "OVERVIEW", "THUMBNAIL"] {
+        assert!(matches!(slide(flavour), Err(Refusal::SlideLabel)));
+    }
+}
