@@ -1,6 +1,6 @@
 //! The files that a DICOMDIR lists (`media`).
 
-use dokuei_node::media::listed;
+use dokuei_node::studies::import::listed;
 
 /// What is listed leads downwards, and there is no more of it than bytes.
 pub fn check(data: &[u8]) {

@@ -50,19 +50,17 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Fragments of these lengths belong to one frame at most, and those of a frame follow those of the one before.
+/// All fragments of these lengths belong to a frame, and those of a frame follow those of the one before.
 fn ranges(value: &[u8], offsets: &Offsets, frames: u32) {
     let lengths: Vec<u32> = value.iter().map(|byte| u32::from(*byte)).collect();
     let begins = |at: usize| value[at] & 1 == 1;
-    let mut end = 0;
-    for number in 0..frames {
-        if let Ok(range) = fragments(&lengths, offsets, number, frames, begins) {
-            assert!(range.start < range.end && range.end <= lengths.len());
-            // An offset table may contradict itself from frame to frame, but not go back.
-            let goes_on = matches!(offsets, Offsets::None);
-            assert!(!goes_on || range.start >= end);
-            end = range.end;
+    if let Ok(found) = fragments(&lengths, offsets, frames, begins) {
+        assert_eq!(found.len(), frames as usize);
+        let mut next = 0;
+        for range in found {
+            assert!(range.start == next && range.end > next);
+            next = range.end;
         }
+        assert_eq!(next, lengths.len());
     }
-    assert!(fragments(&lengths, offsets, frames, frames, begins).is_err());
 }

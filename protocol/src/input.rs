@@ -10,6 +10,7 @@ use crate::case::check::Check;
 use crate::case::event::{ReleaseReason, WithdrawalReason};
 use crate::case::report::ReportStatus;
 use crate::case::terms::CaseTerms;
+use crate::partner::agreement::Naming;
 use crate::partner::announcement::OfferSlot;
 use crate::partner::notice::Notice;
 use crate::study::manifest::ManifestReference;
@@ -132,6 +133,8 @@ pub enum Command {
         addresses: Vec<String>,
         /// Days for which a reading side may keep a study after its case is closed.
         retention_days: u16,
+        /// Under which name studies travel.
+        naming: Naming,
     },
     /// Accept an invitation.
     Accept {
@@ -139,6 +142,15 @@ pub enum Command {
         addresses: Vec<String>,
         /// The secret part of the code.
         secret: String,
+    },
+    /// Propose another agreement to a partner. The one before holds until it accepts.
+    ProposeAgreement {
+        /// The partner.
+        site: SiteId,
+        /// Days for which a reading side may keep a study after its case is closed.
+        retention_days: u16,
+        /// Under which name studies travel.
+        naming: Naming,
     },
     /// Accept the agreement that a partner proposed.
     AcceptAgreement(SiteId),
@@ -208,6 +220,8 @@ pub struct OpenCase {
     pub manifest: ManifestReference,
     /// Its content key.
     pub key: ContentKey,
+    /// Under which name it is sealed.
+    pub naming: Naming,
     /// What the check before sending found in it.
     pub check: Check,
     /// What is asked for.

@@ -89,6 +89,9 @@ pub enum Record {
     /// A requester asked this site to stop.
     #[n(23)]
     CancelReceived(#[n(0)] ByteVec),
+    /// The sealed study of a case is a copy under a pseudonym.
+    #[n(25)]
+    CasePseudonymous(#[n(0)] CaseId),
 }
 
 impl Record {
@@ -120,6 +123,7 @@ impl Record {
             Record::StudyCommitted(_) => "study-committed",
             Record::CancelMade(_) => "cancel-made",
             Record::CancelReceived(_) => "cancel-received",
+            Record::CasePseudonymous(_) => "case-pseudonymous",
         }
     }
 }

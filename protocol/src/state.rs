@@ -19,7 +19,7 @@ use crate::case::thread::Thread;
 use crate::limits;
 use crate::log::entry::{BrokenLog, Entry, Head};
 use crate::outbox::{Matter, Outgoing};
-use crate::partner::agreement::{Agreement, AgreementAccepted};
+use crate::partner::agreement::{Agreement, AgreementAccepted, Naming};
 use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Introduction;
 use crate::partner::notice::Renewal;
@@ -146,6 +146,7 @@ impl State {
                     manifest: manifest.clone(),
                     terms: terms.clone(),
                     opened: entry.at,
+                    naming: Naming::Identified,
                     checked: false,
                     keeping: Keeping::Kept,
                     threads: BTreeMap::new(),
@@ -164,6 +165,11 @@ impl State {
                 self.committed.insert(*parcel);
                 Ok(())
             }
+            Record::CasePseudonymous(case) => self
+                .requests
+                .get_mut(case)
+                .map(|request| request.naming = Naming::Pseudonymous)
+                .ok_or(Contradiction),
             Record::CaseChecked(case) => self
                 .requests
                 .get_mut(case)
@@ -288,7 +294,8 @@ impl State {
     }
 
     fn agreement_proposed(&mut self, bytes: &[u8], noted: u64) -> Result<(), Contradiction> {
-        let (id, agreement) = recorded::<Agreement>(bytes)?;
+        let id = DocumentId::of(bytes);
+        let agreement = Agreement::recorded(bytes).map_err(|_| Contradiction)?;
         let own = agreement.proposer == self.site;
         let other = if own {
             agreement.accepter

@@ -26,6 +26,8 @@ pub(crate) enum Fact {
     Accepted(DocumentId, AgreementAccepted),
     /// A case was opened.
     Opened(CaseId),
+    /// Its study is under a pseudonym.
+    Pseudonymous(CaseId),
     /// A link was made.
     LinkMade(DocumentId, Box<Link>),
     /// A link arrived.
@@ -72,9 +74,14 @@ impl Fact {
                 Fact::Paired(acquaintance.site)
             }
             Record::PartnerRemoved(site) => Fact::Removed(*site),
-            Record::AgreementProposed(bytes) => Fact::Proposed(id(bytes), content(bytes)?),
+            Record::AgreementProposed(bytes) => {
+                let agreement = Agreement::recorded(bytes)
+                    .map_err(|error| Violation::new("log", format!("agreement: {error}")))?;
+                Fact::Proposed(id(bytes), agreement)
+            }
             Record::AgreementAccepted(bytes) => Fact::Accepted(id(bytes), content(bytes)?),
             Record::CaseOpened(case, ..) => Fact::Opened(*case),
+            Record::CasePseudonymous(case) => Fact::Pseudonymous(*case),
             Record::LinkMade(bytes) => Fact::LinkMade(id(bytes), Box::new(content(bytes)?)),
             Record::LinkReceived(bytes) => Fact::LinkReceived(id(bytes), Box::new(content(bytes)?)),
             Record::ProposalMade(bytes) => Fact::ProposalMade(id(bytes), Box::new(content(bytes)?)),
@@ -111,6 +118,7 @@ impl Fact {
             Fact::Paired(_)
             | Fact::Removed(_)
             | Fact::Opened(_)
+            | Fact::Pseudonymous(_)
             | Fact::LinkMade(..)
             | Fact::ProposalMade(..)
             | Fact::CancelMade(..)
@@ -133,6 +141,7 @@ impl Fact {
             }
             Fact::CancelMade(_, cancel) | Fact::CancelReceived(_, cancel) => Some(cancel.case),
             Fact::Opened(case)
+            | Fact::Pseudonymous(case)
             | Fact::StudyArrived(case)
             | Fact::StudyStored(case)
             | Fact::StudyKeyDestroyed(case)

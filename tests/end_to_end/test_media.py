@@ -112,6 +112,22 @@ def test_a_dicomdir_is_only_held_against_what_is_there(clinic, tmp_path):
     assert take(clinic, disc)["taken"] == 2
 
 
+def test_a_dicomdir_in_a_zip_is_held_against_the_zip(clinic, tmp_path):
+    study = Study(count=2, PatientID="P-10", StudyID="1", StudyDate="20240229", StudyTime="120000")
+    files = FileSet()
+    for dataset in study.datasets:
+        files.add(dataset)
+    disc = tmp_path / "disc"
+    files.write(disc)
+    images = sorted(path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR")
+    with zipfile.ZipFile(tmp_path / "disc.zip", "w") as archive:
+        archive.write(disc / "DICOMDIR", "cd/DICOMDIR")
+        archive.write(images[0], f"cd/{images[0].relative_to(disc)}".lower())
+    receipt = take(clinic, tmp_path / "disc.zip")
+    gone = images[1].relative_to(disc).as_posix()
+    assert receipt["taken"] == 1 and receipt["missing"] == [f"{tmp_path / 'disc.zip'}:cd/{gone}"]
+
+
 def hostile(path):
     """A zip archive with every trick, and one image."""
     image = Study(count=1)
@@ -133,7 +149,7 @@ def test_a_hostile_zip_costs_nothing_and_goes_nowhere(clinic, tmp_path):
     (tmp_path / "listed").mkdir()
     (tmp_path / "listed" / "DICOMDIR").write_bytes(b"\x04\0\0\x15CS\x04\0AWAY")
     receipt = take(clinic, path)
-    assert receipt["missing"] == []
+    assert receipt["missing"] == [f"{path}:../listed/GONE"]
     assert receipt["taken"] == 1 and standings(receipt) == {image.uid: "held"}
     why = {one["file"].split("/")[-1].split(":")[-1]: one["why"]["en"] for one in receipt["skipped"]}
     assert "inside another" in why["inside.zip"] and "more than is taken" in why["bomb.dcm"]

@@ -162,6 +162,7 @@ impl Records {
             | Record::AnnouncementReceived(_)
             | Record::CaseOpened(..)
             | Record::CaseChecked(_)
+            | Record::CasePseudonymous(_)
             | Record::StudyChecked(..)
             | Record::StudyCommitted(_)
             | Record::LinkReceived(_)

@@ -9,8 +9,9 @@ use crate::control::answers::both;
 use crate::control::request::DeidentifyStudy;
 use crate::deidentify::export::{ExportError, Exported, export};
 use crate::deidentify::pseudonyms::Pseudonyms;
-use crate::deidentify::{Dates, Method};
+use crate::deidentify::{Dates, Method, Regions};
 use crate::language::{Explain as _, Failure};
+use crate::pixels::{Decoders, Plan};
 use crate::runtime::hands::Hands;
 use crate::say;
 
@@ -24,9 +25,12 @@ pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value,
     let folder = Path::new(&asked.folder);
     let exported = tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(purpose)?;
+        let (regions, decoders) = (regions(node)?, Decoders::new(Plan::this_program()));
         let method = Method {
             options: &asked.options,
             secret: &secret,
+            regions: &regions,
+            decoders: &decoders,
         };
         let exported = export(
             &node.ports.register,
@@ -86,6 +90,14 @@ pub(super) fn reidentify(node: &Hands, pseudonym: &str) -> Result<Value, Failure
         })
     });
     Ok(shown.collect())
+}
+
+/// Where devices write into their pictures, as the file says now.
+pub(super) fn regions(node: &Hands) -> Result<Regions, Failure> {
+    let file = node.config.regions.as_ref();
+    file.map_or(Ok(Regions::default()), |file| {
+        Regions::read(&node.folder.path().join(file))
+    })
 }
 
 pub(super) fn pseudonyms(node: &Hands) -> Pseudonyms<'_> {

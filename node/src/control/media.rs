@@ -16,7 +16,7 @@ use crate::entities::Scope;
 use crate::index::catalogue::Entry;
 use crate::language::{Failure, Message};
 use crate::media::{
-    self, Agreement, Decision, Identity, ImportedFile, ImportedStudy, MediaImport, Standing,
+    Agreement, Decision, Identity, ImportedFile, ImportedStudy, MediaImport, Standing,
 };
 use crate::runtime::desk::now;
 use crate::runtime::hands::Hands;
@@ -59,8 +59,7 @@ pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result
     let imported = tokio::task::block_in_place(|| {
         let imported = import_expecting(&node.intake, root, &mut expect);
         let imported = imported.map_err(|error| import_failed(root, &error))?;
-        let missing = media::missing(root, &imported.seen).unwrap_or_default();
-        let noted = imports.change(&name, |import| note(import, &imported, missing));
+        let noted = imports.change(&name, |import| note(import, &imported));
         noted.map_err(failed)?;
         settle(node, &name, expected.as_ref()).map_err(failed)
     });
@@ -68,10 +67,11 @@ pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result
     show(node, &name.to_string())
 }
 
-fn note(import: &mut MediaImport, imported: &Imported, missing: (Vec<String>, u32)) {
+fn note(import: &mut MediaImport, imported: &Imported) {
     import.taken = imported.taken as u32;
     import.refused = imported.refused as u32;
-    (import.missing, import.missing_count) = missing;
+    import.missing.clone_from(&imported.missing.named);
+    import.missing_count = imported.missing.count;
     let skipped = imported.skipped.iter();
     import.skipped = skipped
         .map(|skipped| ImportedFile {

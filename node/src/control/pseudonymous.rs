@@ -2,10 +2,11 @@
 
 use dokuei_keys::id::{ParcelId, SiteId};
 
-use crate::control::deidentify::pseudonyms;
+use crate::control::deidentify::{pseudonyms, regions};
 use crate::deidentify::sealed::{CopyError, copy};
 use crate::deidentify::{Dates, Method, Options};
 use crate::language::{Explain as _, Failure};
+use crate::pixels::{Decoders, Plan};
 use crate::runtime::hands::Hands;
 use crate::say;
 
@@ -18,6 +19,8 @@ const READING: Options = Options {
     keep_institution: false,
     keep_safe_private: true,
     clean_descriptors: true,
+    clean_structured: true,
+    clean_pixels: true,
     pixels_seen: false,
 };
 
@@ -39,9 +42,12 @@ pub(super) fn copies(
     };
     tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(&purpose)?;
+        let (regions, decoders) = (regions(node)?, Decoders::new(Plan::this_program()));
         let method = Method {
             options: &options,
             secret: &secret,
+            regions: &regions,
+            decoders: &decoders,
         };
         let mut made = Vec::new();
         for (uid, parcel) in parts {

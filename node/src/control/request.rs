@@ -18,6 +18,9 @@ pub enum Request {
     PartnerInvite {
         /// Where the accepter calls, for this invitation only; empty: as announced.
         addresses: Vec<String>,
+        /// Whether studies are to travel under a pseudonym.
+        #[serde(default)]
+        pseudonyms: bool,
     },
     /// Accept an invitation.
     PartnerAccept {
@@ -26,6 +29,20 @@ pub enum Request {
     },
     /// Every partner.
     PartnerList,
+    /// Propose another agreement.
+    PartnerPropose {
+        /// Name or id.
+        partner: String,
+        /// Whether studies are to travel under a pseudonym.
+        pseudonyms: bool,
+        /// Days for which studies are kept; as agreed before when absent.
+        retention_days: Option<u16>,
+    },
+    /// Accept the agreement that a partner proposes.
+    PartnerAgree {
+        /// Name or id.
+        partner: String,
+    },
     /// Remove a partner.
     PartnerRemove {
         /// Name or id.

@@ -9,6 +9,7 @@ use dokuei_protocol::case::terms::{CaseTerms, Priority, Specialty};
 use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::{Command, OpenCase};
 use dokuei_protocol::limits::QUOTE_HOURS;
+use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::time::Span;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use crate::control::answers::{
 };
 use crate::control::cases::{self, case_json};
 use crate::control::checking;
+use crate::control::partners::want_pseudonyms;
 use crate::control::pseudonymous;
 use crate::control::request::SendStudy;
 use crate::control::whose::{patients_of, whose};
@@ -148,7 +150,12 @@ pub(crate) async fn send(node: &Hands, send: SendStudy) -> Result<Value, Failure
     }
     let mut opened = Vec::new();
     if held_back.is_none() {
-        let parts = match send.pseudonymous {
+        let pseudonymous = send.pseudonymous || want_pseudonyms(node, &to).await?;
+        let naming = match pseudonymous {
+            true => Naming::Pseudonymous,
+            false => Naming::Identified,
+        };
+        let parts = match pseudonymous {
             true => pseudonymous_parts(node, &parts, &to, send.pixels_seen).await?,
             false => parts
                 .into_iter()
@@ -157,7 +164,7 @@ pub(crate) async fn send(node: &Hands, send: SendStudy) -> Result<Value, Failure
         };
         for (uid, parcel) in parts {
             let earlier = earlier_case(node, &uid, parcel).await?;
-            let case = open(node, (&uid, parcel), &to, &wanted, earlier).await?;
+            let case = open(node, (&uid, parcel, naming), &to, &wanted, earlier).await?;
             let view = find_case(node, &case.to_string()).await?;
             opened.push(case_json(node, &view).await?);
         }
@@ -338,7 +345,7 @@ pub(super) async fn earlier_case(
 
 async fn open(
     node: &Hands,
-    (uid, parcel): (&str, ParcelId),
+    (uid, parcel, naming): (&str, ParcelId, Naming),
     to: &[SiteId],
     wanted: &Wanted,
     addition_to: Option<CaseId>,
@@ -366,6 +373,7 @@ async fn open(
         Command::OpenCase(Box::new(OpenCase {
             manifest,
             key,
+            naming,
             check,
             terms,
             to: to.to_vec(),

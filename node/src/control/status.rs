@@ -156,6 +156,7 @@ fn studies_json(node: &Node, asked: &BTreeSet<ParcelId>) -> Value {
 fn needs_somebody_here(waiting: Waiting) -> bool {
     match waiting {
         Waiting::OfferHere
+        | Waiting::Identified
         | Waiting::QuoteHere
         | Waiting::ReadingHere
         | Waiting::AcknowledgementHere
@@ -327,6 +328,12 @@ fn about(partner: &Value, at: u64) -> Option<Message> {
     if let (Some(ja), Some(en)) = (standing["ja"].as_str(), standing["en"].as_str()) {
         let why = Message::new(ja, en);
         return Some(say!("「{name}」: {why}", "'{name}': {why}"; why = why));
+    }
+    if !partner["proposed"].is_null() {
+        return Some(say!(
+            "「{name}」が新しい契約を提案しています（dokuei partner list で内容を確認し、dokuei partner agree で署名）",
+            "'{name}' proposes another agreement: see 'dokuei partner list', then 'dokuei partner agree'"
+        ));
     }
     if partner["connected"] == false {
         return Some(say!(

@@ -30,7 +30,7 @@ pub(super) fn begin<'a>(
     register: &Register,
     parcel: &ParcelId,
     object: &StudyObject,
-    method: Method<'_>,
+    method: Method<'a>,
 ) -> Result<Cleaned<'a>, Refusal> {
     let unreadable = |error: OpenError| match error {
         OpenError::Disk(error) => error,
@@ -82,7 +82,7 @@ impl Explain for CopyError {
 displayed_in_english!(CopyError);
 
 /// Copies one part of a study, object by object, into a study of its own, sealed like any that arrives. Nothing is
-/// begun when one of its objects must stay. Gives the way back.
+/// begun when one of its objects must stay, as far as its header tells. Gives the way back.
 ///
 /// # Errors
 /// [`CopyError`].

@@ -143,7 +143,7 @@ fn start_scp(
             Called::Any
         },
         calling: Calling::Registered(entities.clone()),
-        ..Accept::default()
+        private_classes: config.private_classes.clone(),
     };
     let scp = ScpConfig {
         address: config.dicom_listen,

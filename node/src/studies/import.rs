@@ -1,8 +1,10 @@
 //! Taking in files: each goes through the same gate as an object from a modality, and what is not
 //! taken is named with its reason.
 
+mod dicomdir;
 mod zipped;
 
+pub use self::dicomdir::{Missing, listed};
 pub use self::zipped::{Entries, walk};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use self::dicomdir::Directories;
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::part10::{FileError, ScannedFile, scan_file};
 use crate::dicom::scanner::MalformedKind;
@@ -46,8 +49,8 @@ pub struct Imported {
     pub skipped: Vec<Skipped>,
     /// Files that were not taken although an object may be in them: without it a study is not whole.
     pub refused: usize,
-    /// Every file that was looked at, by its path below the imported folder; not what archives hold.
-    pub seen: Vec<String>,
+    /// What DICOMDIRs list and that is not there.
+    pub missing: Missing,
 }
 
 /// The files of one patient in one study.
@@ -122,7 +125,7 @@ pub fn import_expecting(
         intake,
         expect,
         expected: BTreeSet::new(),
-        seen: Vec::new(),
+        directories: Directories::default(),
         count: 0,
         taken: 0,
         patients: BTreeMap::new(),
@@ -134,11 +137,15 @@ pub fn import_expecting(
     }
     for file in files {
         let name = name_below(path, &file);
-        // What archives hold is not among these: names in them never become paths.
-        to.seen.push(legible(&name));
         if zipped::is_zip(&file) {
             zipped::take_in(&file, &name, &mut to);
         } else {
+            to.saw(&name);
+            if dicomdir::is_directory(&name)
+                && let Ok(mut directory) = File::open(&file)
+            {
+                to.list(&name, &mut directory);
+            }
             let taken = to.take(&file);
             to.note(name, taken);
         }
@@ -152,7 +159,7 @@ struct Gathering<'a> {
     expect: &'a mut dyn FnMut(&str) -> Result<(), Message>,
     /// The studies of which `expect` has heard.
     expected: BTreeSet<String>,
-    seen: Vec<String>,
+    directories: Directories,
     count: usize,
     taken: usize,
     patients: BTreeMap<String, Vec<FilesOfPatient>>,
@@ -177,7 +184,7 @@ impl Gathering<'_> {
             patients: self.patients,
             skipped: self.skipped,
             refused: self.refused,
-            seen: self.seen,
+            missing: self.directories.missing(),
         }
     }
 }
@@ -218,6 +225,14 @@ impl Entries for Gathering<'_> {
         object.commit().map_err(refused)?;
         let patient = Patient::of(&Attributes::of(&scanned.header));
         Ok((study.to_owned(), patient))
+    }
+
+    fn saw(&mut self, name: &str) {
+        self.directories.saw(&legible(name));
+    }
+
+    fn list(&mut self, name: &str, directory: &mut dyn Read) {
+        self.directories.read(&legible(name), directory);
     }
 
     fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>) {

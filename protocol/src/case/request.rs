@@ -11,6 +11,7 @@ use crate::case::event::{CaseOffer, Link, RequesterEvent};
 use crate::case::phase::{Ending, OutOfPlace, Phase};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Thread;
+use crate::partner::agreement::Naming;
 use crate::study::manifest::ManifestReference;
 use crate::time::Timestamp;
 
@@ -37,6 +38,8 @@ pub struct Request {
     pub terms: CaseTerms,
     /// When it was opened.
     pub opened: Timestamp,
+    /// Under which name it is sealed.
+    pub naming: Naming,
     /// Whether the check before sending was passed.
     pub checked: bool,
     /// What has become of the sealed study here.

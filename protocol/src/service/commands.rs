@@ -13,13 +13,19 @@ impl Service {
             Command::Invite {
                 addresses,
                 retention_days,
-            } => self.invite(turn, addresses, retention_days),
+                naming,
+            } => self.invite(turn, addresses, retention_days, naming),
             Command::Accept { addresses, secret } => {
                 match self.accept_invitation(turn, ticket, addresses, &secret) {
                     Ok(()) => return,
                     Err(cannot) => Err(cannot),
                 }
             }
+            Command::ProposeAgreement {
+                site,
+                retention_days,
+                naming,
+            } => self.propose_agreement(turn, site, retention_days, naming),
             Command::AcceptAgreement(site) => self.accept_agreement(turn, site),
             Command::RemovePartner(site) => self.remove_partner(turn, site),
             Command::RevokePerson(person) => self.revoke_person(turn, person),

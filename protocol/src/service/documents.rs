@@ -1,7 +1,7 @@
 //! Documents from partners: who may say this, and is it so.
 
 use dokuei_keys::delegation::Revocation;
-use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::id::{DocumentId, NodeId, SiteId};
 use dokuei_keys::signed::{self, Document, Signed};
 use dokuei_keys::signing::PublicKey;
 
@@ -111,10 +111,9 @@ impl Service {
         key: &PublicKey,
         bytes: &[u8],
     ) -> DocumentAnswer {
-        let Ok(document) = Signed::<Agreement>::verify(bytes, key) else {
+        let Ok(agreement) = Agreement::verify(bytes, key) else {
             return DocumentAnswer::Refused;
         };
-        let agreement = document.content();
         // It has no date: one by a revoked key may have been signed at any time.
         if self.is_revoked(site, key.as_bytes(), turn.now.seconds())
             || agreement.proposer != site
@@ -125,7 +124,7 @@ impl Service {
         let Some(partner) = self.state.partners.get(&site) else {
             return DocumentAnswer::Refused;
         };
-        if !partner.agreements.contains_key(&document.id()) {
+        if !partner.agreements.contains_key(&DocumentId::of(bytes)) {
             if partner.agreements.len() >= limits::AGREEMENTS {
                 return DocumentAnswer::Refused;
             }

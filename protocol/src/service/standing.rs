@@ -55,6 +55,7 @@ impl Service {
             Command::AnnounceAddresses(_) | Command::AnnounceCapacity(_) => Some(Ok(Answer::Done)),
             Command::Invite { .. }
             | Command::Accept { .. }
+            | Command::ProposeAgreement { .. }
             | Command::AcceptAgreement(_)
             | Command::RevokePerson(_)
             | Command::NoteCheck(..)

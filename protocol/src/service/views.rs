@@ -11,6 +11,7 @@ use crate::case::request::{Keeping, Request};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
+use crate::partner::agreement::Agreement;
 use crate::service::Service;
 use crate::time::Timestamp;
 
@@ -40,6 +41,8 @@ pub enum Waiting {
     Booking,
     /// An agreement in force between the two sites.
     Agreement,
+    /// A person here, as the agreement in force wants a pseudonym and the sealed study has none.
+    Identified,
     /// The partner's key to seal for.
     Prekey,
     /// The requester's grant of the study.
@@ -183,10 +186,13 @@ impl Service {
             phase if thread.is_torn() && !phase.is_over() => return Waiting::Refused,
             Phase::Offered(_) => Waiting::Quote,
             Phase::Quoted(_) => Waiting::Booking,
-            Phase::Booked(_) if !self.agrees_with(thread.reader()) => {
-                return Waiting::Agreement;
-            }
-            Phase::Booked(_) => Waiting::Prekey,
+            Phase::Booked(_) => match self.agreement_with(thread.reader()) {
+                None => return Waiting::Agreement,
+                Some(agreement) if !agreement.allows(request.naming) => {
+                    return Waiting::Identified;
+                }
+                Some(_) => Waiting::Prekey,
+            },
             Phase::HandingOver(_) => Waiting::Transfer,
             Phase::Received(_) | Phase::Claimed(_) => Waiting::Reading,
             Phase::Reported(reported) => {
@@ -255,10 +261,10 @@ impl Service {
         }
     }
 
-    /// Whether an agreement with a partner is in force.
-    fn agrees_with(&self, site: SiteId) -> bool {
-        let partner = self.state.partners.get(&site);
-        partner.is_some_and(|partner| partner.agreement(self.now).is_some())
+    /// The agreement in force with a partner.
+    fn agreement_with(&self, site: SiteId) -> Option<&Agreement> {
+        let partner = self.state.partners.get(&site)?;
+        partner.agreement(self.now).map(|(_, agreement)| agreement)
     }
 
     /// Whether an offer falls under an agreement that the requester has not answered yet.

@@ -21,6 +21,7 @@ mod pairing;
 mod partners;
 mod phases;
 mod prekeys;
+mod pseudonyms;
 mod quoting;
 mod readers;
 mod reading;

@@ -8,8 +8,9 @@ use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::report::{Reception, ReportStatus};
 use dokuei_protocol::case::terms::{CaseTerms, Modality, Priority, Specialty};
 use dokuei_protocol::input::{Command, IssueReport, OpenCase};
-use dokuei_protocol::service::Quoting;
+use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::service::views::{CaseView, Side, Waiting};
+use dokuei_protocol::service::{Quoting, Service};
 use dokuei_protocol::time::Span;
 
 use super::World;
@@ -282,6 +283,21 @@ impl World {
         candidates
     }
 
+    /// Under which name a person sends to these: as the agreements want it, now and then not.
+    fn naming_for(&mut self, site: usize, to: &[SiteId]) -> Naming {
+        let now = self.clock(site);
+        let wants = |service: &Service| {
+            let partners = to.iter().filter_map(|to| service.state().partners.get(to));
+            let agreements = partners.filter_map(|partner| partner.agreement(now));
+            agreements.map(|(_, agreement)| agreement.naming).max()
+        };
+        let wanted = self.sites[site].service().and_then(wants);
+        match self.chance.percent(5) {
+            true => Naming::Identified,
+            false => wanted.unwrap_or_default(),
+        }
+    }
+
     /// A study is ready to be read.
     pub(super) fn open(&mut self, site: usize) -> Result<(), Violation> {
         let to = self.candidates(site);
@@ -292,6 +308,7 @@ impl World {
             return Ok(());
         }
         let id = self.sites[site].id;
+        let naming = self.naming_for(site, &to);
         let (manifest, reference, key) = parcel::study(&mut self.chance, id);
         let asked = self.sites[site].service();
         let earlier = asked.and_then(|service| service.state().requests.keys().next().copied());
@@ -315,6 +332,7 @@ impl World {
         let open = OpenCase {
             manifest: reference,
             key,
+            naming,
             check: Check::default(),
             terms,
             to,

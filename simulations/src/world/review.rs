@@ -94,6 +94,7 @@ impl World {
         let name = match fact {
             Fact::Paired(_) => "pairings",
             Fact::Opened(_) => "cases opened",
+            Fact::Pseudonymous(_) => "cases under a pseudonym",
             Fact::LinkMade(_, link) => match &link.event {
                 RequesterEvent::Offered(_) => "offers",
                 RequesterEvent::Booked(_) => "bookings",

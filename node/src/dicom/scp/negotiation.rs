@@ -21,7 +21,7 @@ use crate::entities::{Permission, Refusal};
 const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
 
 /// The transfer syntaxes that identifiers and other small data sets are read and written in.
-const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
+pub const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
     ("1.2.840.10008.1.2", Encoding::ImplicitLittle),
     ("1.2.840.10008.1.2.1", Encoding::ExplicitLittle),
     ("1.2.840.10008.1.2.2", Encoding::ExplicitBig),
@@ -250,7 +250,7 @@ fn judge_request(request: &AssociateRequest, config: &ScpConfig) -> Result<(), R
 fn judge_context(proposed: &ProposedContext, accept: &Accept, offers: Offers) -> ContextResult {
     let is_offered = match Service::of(&proposed.abstract_syntax) {
         Service::Verification | Service::Storage => true,
-        Service::Private => accept.private_classes,
+        Service::Private => accept.private_classes.takes(&proposed.abstract_syntax),
         Service::Find(_) | Service::Get(_) => offers.query,
         Service::Move(_) => offers.forwarding,
         Service::Commitment => offers.commitment || offers.hearing,
@@ -288,7 +288,8 @@ fn choose_transfer_syntax(proposed: &ProposedContext) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dicom::scp::Limits;
+    use crate::dicom::scp::{Limits, PrivateClasses};
+    use std::collections::BTreeSet;
 
     const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
     const IMPLICIT: &str = "1.2.840.10008.1.2";
@@ -377,14 +378,21 @@ mod tests {
 
     #[test]
     fn private_classes_are_taken_where_the_site_says_so() {
-        let mut config = config();
-        config.accept.private_classes = true;
-        let agreement = negotiate(
-            request(&[(1, "1.3.12.2.1107.5.9.1", &[IMPLICIT])]),
-            &config,
-            Offers::default(),
-        );
-        assert!(agreement.contexts.contains_key(&1));
+        let taken = |classes: PrivateClasses| {
+            let mut config = config();
+            config.accept.private_classes = classes;
+            let offered = [
+                (1, "1.3.12.2.1107.5.9.1", &[IMPLICIT][..]),
+                (3, "1.2.392.200036.9125.1.1.2", &[IMPLICIT]),
+                (5, "1.2.840.10008.1.40", &[IMPLICIT]),
+            ];
+            let agreement = negotiate(request(&offered), &config, Offers::default());
+            agreement.contexts.into_keys().collect::<BTreeSet<u8>>()
+        };
+        let these = PrivateClasses::These(vec!["1.3.12.2.1107.5.9.1".to_owned()]);
+        assert_eq!(taken(PrivateClasses::None), BTreeSet::new());
+        assert_eq!(taken(these), BTreeSet::from([1]));
+        assert_eq!(taken(PrivateClasses::All), BTreeSet::from([1, 3]));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod transcoding;
 use association::{Answer, Association, Pair};
 pub use commitment::{report_commitment, request_commitment};
 pub use destination::{Destination, Timeouts};
+pub use exchange::SYNTAXES;
 pub use find::{Found, find};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
 pub use probe::{Step, Taken, advice, probe};

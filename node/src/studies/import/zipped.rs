@@ -7,7 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{FILES, NotTaken};
+use super::{FILES, NotTaken, dicomdir};
 use crate::dicom::part10::{FileError, PREAMBLE_BYTES, ScannedFile};
 use crate::dicom::scanner::{INFLATE_RATIO_FROM, INFLATE_RATIO_MAX};
 use crate::language::{Explain, Message};
@@ -45,6 +45,12 @@ pub trait Entries {
         scanned: &ScannedFile,
         content: &mut dyn Read,
     ) -> Result<(String, Patient), NotTaken>;
+
+    /// Hears of a file that is there, by the name of the archive and its own.
+    fn saw(&mut self, name: &str);
+
+    /// Hears what a DICOMDIR of this name lists. Names are compared, and lead nowhere.
+    fn list(&mut self, name: &str, directory: &mut dyn Read);
 
     /// Hears what became of a file, by the name of the archive and its own.
     fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>);
@@ -114,6 +120,12 @@ fn take_entry(
         Err(error) => return to.note(outer.to_owned(), Err(NotTaken::because(said(&error)))),
     };
     *left -= size;
+    to.saw(&name);
+    if dicomdir::is_directory(&name)
+        && let Ok(entry) = archive.by_index(index)
+    {
+        to.list(&name, &mut entry.take(size));
+    }
     let scanned = match archive.by_index(index) {
         Ok(entry) => super::scan(entry.take(size), size),
         Err(error) => Err(NotTaken::because(said(&error))),
