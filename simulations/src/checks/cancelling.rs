@@ -49,10 +49,10 @@ impl Cancelling {
                 }
                 other => return wrong(format!("{site:?} asks to stop: {other:?}")),
             },
-            Fact::CancelReceived(id, cancel) => {
-                if !self.made.contains(id) || cancel.reader != site {
-                    return wrong(format!("{site:?} was not asked to stop"));
-                }
+            Fact::CancelReceived(id, cancel)
+                if !self.made.contains(id) || cancel.reader != site =>
+            {
+                return wrong(format!("{site:?} was not asked to stop"));
             }
             _ => {}
         }
