@@ -114,7 +114,8 @@ def ready(houses, **attributes):
     study = Study(count=1, **attributes)
     assert send(clinic.site, study.objects) == [0]
     case = hand_over(clinic.site, hospital.site, study.uid)
-    hospital.site.reach(case, "received")
+    # The hospital may not have heard of it yet.
+    clinic.site.reach(case, "received")
     return case, until("the workitem is ready", lambda: is_ready(hospital, case))
 
 
@@ -209,7 +210,7 @@ def test_a_created_workitem_is_a_case(houses):
     assert case["partner"]["name"] == "架空大学病院" and case["terms"]["priority"] == "stat"
     made = clinic.get(chosen)
     assert made.ProcedureStepLabel == "CT chest" and made.ReferencedRequestSequence[0].RequestedProcedureID == case["short"]
-    hospital.site.reach(case["case"], "received")
+    clinic.site.reach(case["case"], "received")
     again = clinic.call("POST", "/workitems", order(study.uid), AffectedSOPInstanceUID=chosen)
     assert reason(again)[0] == 409
     less = order(study.uid)
