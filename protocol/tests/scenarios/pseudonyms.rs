@@ -92,6 +92,23 @@ fn agreements_between_partners_are_changed_by_both() {
 }
 
 #[test]
+fn what_was_proposed_before_the_last_agreement_is_proposed_no_more() {
+    let mut world = World::pair();
+    let proposed = propose(&mut world, HOSPITAL, CLINIC, Naming::Pseudonymous);
+    assert_eq!(proposed, Ok(Answer::Done));
+    let is_proposed = |world: &World| {
+        let (clinic, hospital) = (world.id(CLINIC), world.id(HOSPITAL));
+        let partner = &world.sites[CLINIC].service.state().partners[&hospital];
+        partner.proposed_to(clinic).is_some()
+    };
+    assert!(is_proposed(&world));
+    world.pair_up(HOSPITAL, CLINIC);
+    assert!(!is_proposed(&world));
+    let agreed = agree(&mut world, CLINIC, HOSPITAL);
+    assert_eq!(agreed, Err(CannotDo::NoAgreement));
+}
+
+#[test]
 fn pairing_again_does_not_let_go_of_pseudonyms() {
     let mut world = World::pair();
     pair_pseudonymously(&mut world, HOSPITAL, CLINIC);
