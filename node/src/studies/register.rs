@@ -90,7 +90,7 @@ pub enum Added {
 }
 
 impl Register {
-    /// Opens the register: reads every study, lists it in the catalogue, and finishes what a crash interrupted.
+    /// Opens the register: lists every study in the catalogue by its head, and finishes what a crash interrupted.
     ///
     /// # Errors
     /// [`RegisterError`] when a row cannot be opened or the disk fails.
