@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::association::Association;
 use super::dispatch::Request;
 use super::find::NOT_OFFERED;
-use super::holdings::Selected;
+use super::handing::Handing;
+use super::holdings::{Recipient, Selected};
 use super::identifier::Purpose;
 use super::negotiation::Agreement;
 use super::notice::Operation;
@@ -32,6 +33,12 @@ impl Association<'_> {
             Err(failure) => return self.refuse(request, Operation::Get, failure),
         };
         let mut tally = Tally::new(selected.iter().map(|one| one.sop_instance().to_owned()));
+        let holdings = self.shared.services.holdings.as_deref();
+        let to = Recipient {
+            title: request.caller.calling_ae.clone(),
+            host: request.caller.address.ip().to_canonical().to_string(),
+        };
+        let mut handing = Handing::begin(holdings, request.caller, to, &selected);
         let mut buffer = Vec::new();
         let mut told = Instant::now();
         let mut cancelled = false;
@@ -58,6 +65,9 @@ impl Association<'_> {
                 },
             };
             tally.note(index, &delivery);
+            if delivery.is_stored() {
+                handing.arrived(index);
+            }
             if matches!(fitting, Some((_, Some(_)))) && delivery.is_stored() {
                 tally.note_transcoded();
             }

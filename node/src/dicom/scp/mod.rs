@@ -16,6 +16,7 @@ mod dispatch;
 mod find;
 mod forward;
 mod get;
+mod handing;
 mod holdings;
 mod identifier;
 mod intake;
@@ -29,7 +30,9 @@ mod store;
 mod tally;
 
 pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError, TlsDoor};
-pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Route, Selected};
+pub use holdings::{
+    Answers, Commitments, Counted, Destinations, Holdings, Owed, Recipient, Route, Selected,
+};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;
 pub use notice::{Notice, Operation};

@@ -60,6 +60,10 @@ impl Outgoing for Brought<'_> {
         self.into
     }
 
+    fn study(&self) -> Option<&str> {
+        self.object.study()
+    }
+
     fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         self.by.open(&mut *self.object, self.into)
     }
