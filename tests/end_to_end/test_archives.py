@@ -62,8 +62,9 @@ def elements(data_set):
 
 
 def test_what_an_archive_does_not_take_is_sent_uncompressed(sites):
-    _, hospital = sites
-    reopened(hospital.archive, [IMPLICIT_LITTLE])
+    clinic, hospital = sites
+    for site in sites:
+        reopened(site.archive, [IMPLICIT_LITTLE])
     plain, packed = Study(name="EXPLICIT^STUDY"), Study(name="PACKED^STUDY")
     for image in packed.datasets:
         image.compress(RLELossless, generate_instance_uid=False)
@@ -85,7 +86,9 @@ def test_what_an_archive_does_not_take_is_sent_uncompressed(sites):
         until("it is told", lambda: f"case={case} transcoded=3 objects=3" in hospital.said())
     # A report is made in Explicit VR, and goes in the same way.
     hospital.sign(case, "final", "No abnormality.")
-    sites[0].reach(case, "delivered")
+    clinic.reach(case, "delivered")
+    ((syntax, report),) = clinic.archive.objects.values()
+    assert syntax == IMPLICIT_LITTLE and dcmread(BytesIO(report), force=True).EncapsulatedDocument.startswith(b"%PDF-")
 
 
 def test_what_must_stay_as_it_is_waits(sites):

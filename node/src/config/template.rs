@@ -62,8 +62,7 @@ retention_days = 90
 # per_day = 10
 # hours = 24
 
-# 自施設の監査ログ収集サーバー（syslog over TLS）。患者 ID と氏名を含むため、院内から出さないこと
-# this site's audit record repository (syslog over TLS); the messages name patients and must stay inside
+# 自施設の監査ログ収集サーバー（syslog over TLS）。患者 ID と氏名を含むため、院内から出さないこと / this site's audit record repository (syslog over TLS); the messages name patients and must stay inside
 # [audit]
 # syslog = "192.0.2.20:6514"
 # ca = "audit-ca.pem"                # または / or: fingerprint = "AB:CD:…" (SHA-256)

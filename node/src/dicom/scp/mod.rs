@@ -2,8 +2,9 @@
 //! C-GET for whoever may ask.
 //!
 //! Every Storage SOP Class of the standard is accepted (see [`crate::dicom::dimse::Service`]), in
-//! the first transfer syntax the requestor offers: nothing is re-encoded, the data set's bytes are
-//! handed to the [`Intake`] as they came, and go out again as they are stored. Other services are refused per presentation context.
+//! the first transfer syntax the requestor offers: the data set's bytes are handed to the [`Intake`] as they came, and go
+//! out again as they are stored wherever they are taken so ([`crate::dicom::scu::Transcoding`]). Other services are refused
+//! per presentation context.
 //! One thread serves one association; their number is bounded, in all and per address. One operation is
 //! under way in an association at a time.
 
