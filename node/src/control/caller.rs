@@ -13,10 +13,12 @@ const NO_LOGIN: u32 = u32::MAX;
 const USERS_BYTES: u64 = 1024 * 1024;
 
 /// Who commands.
-pub(super) fn named(caller: &UCred) -> Who {
-    let logged_in = caller.pid().and_then(logged_in);
-    let user = logged_in.unwrap_or(caller.uid());
-    let name = users().and_then(|users| name_of(&users, user));
+pub(super) fn named(caller: UCred) -> Who {
+    let (user, name) = tokio::task::block_in_place(|| {
+        let logged_in = caller.pid().and_then(logged_in);
+        let user = logged_in.unwrap_or(caller.uid());
+        (user, users().and_then(|users| name_of(&users, user)))
+    });
     Who::Person {
         id: format!("uid:{user}"),
         name: name.unwrap_or_default(),

@@ -11,11 +11,11 @@ use serde_json::Value;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
-use crate::audit::event::Who;
 use crate::control::caller::named;
 use crate::control::request::{Reply, Request};
 use crate::control::{
@@ -82,7 +82,7 @@ async fn answer(stream: UnixStream, node: &Node, heavy: &Semaphore) -> std::io::
     let caller = stream.peer_cred()?;
     let (mut read, mut write) = stream.into_split();
     let (reply, _place) = if socket::may_command(caller.uid()) {
-        reply(&mut read, (node, named(&caller)), heavy).await
+        reply(&mut read, (node, caller), heavy).await
     } else {
         let caller = caller.uid();
         tracing::warn!(target: "dokuei::control", caller, "a program of another user was refused");
@@ -101,7 +101,7 @@ async fn answer(stream: UnixStream, node: &Node, heavy: &Semaphore) -> std::io::
 /// What to answer, and the heavy place when the answer may be long.
 async fn reply<'h>(
     read: &mut (impl AsyncRead + Unpin),
-    (node, by): (&Node, Who),
+    (node, caller): (&Node, UCred),
     heavy: &'h Semaphore,
 ) -> (Reply, Option<SemaphorePermit<'h>>) {
     let arrived = tokio::time::timeout(PATIENCE, request(read, heavy)).await;
@@ -112,7 +112,7 @@ async fn reply<'h>(
     if request.has_long_answer() && place.is_none() {
         place = heavy.acquire().await.ok();
     }
-    let reply = match perform(node, request, by).await {
+    let reply = match perform(node, request, caller).await {
         Ok(value) => Reply::Done(value),
         Err(failure) => failed(&failure),
     };
@@ -194,7 +194,7 @@ fn too_slow() -> Failure {
     )
 }
 
-async fn perform(node: &Node, request: Request, by: Who) -> Result<Value, Failure> {
+async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, Failure> {
     match request {
         Request::Status => status::status(node).await,
         Request::PartnerInvite { addresses } => partners::invite(node, addresses).await,
@@ -208,9 +208,9 @@ async fn perform(node: &Node, request: Request, by: Who) -> Result<Value, Failur
         Request::StudyShow { uid } => studies::show(node, &uid).await,
         Request::StudyDeidentify(asked) => deidentify::deidentify(node, &asked),
         Request::StudyReidentify { pseudonym } => deidentify::reidentify(node, &pseudonym),
-        Request::StudyImport { path } => sending::import(node, path, Some(by)).await,
+        Request::StudyImport { path } => sending::import(node, path, Some(named(caller))).await,
         Request::MediaImport { path, of } => {
-            media::import(node, &path, of.as_deref(), Some(by)).await
+            media::import(node, &path, of.as_deref(), Some(named(caller))).await
         }
         Request::MediaList => Ok(media::list(node)),
         Request::MediaShow { import } => media::show(node, &import),
@@ -220,7 +220,7 @@ async fn perform(node: &Node, request: Request, by: Who) -> Result<Value, Failur
         Request::StudyCheck(check) => checking::check(node, &check),
         Request::StudyPriors { uid, fetch } => priors::ask(node, &uid, &fetch).await,
         Request::StudyFetching { uid } => priors::fetching(node, &uid),
-        Request::StudySend(send) => sending::send_for(node, send, Some(by)).await,
+        Request::StudySend(send) => sending::send_for(node, send, Some(named(caller))).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
         Request::CaseWithdraw { case, reason } => cases::withdraw(node, &case, &reason).await,

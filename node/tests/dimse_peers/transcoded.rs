@@ -330,6 +330,24 @@ fn a_damaged_image_fails_alone_and_is_named() {
 }
 
 #[test]
+fn a_damaged_image_of_a_c_get_fails_alone_and_is_named() {
+    let transcodes = transcodes();
+    let objects = [
+        Object::new(MR, JPEG_2000, 3, 64),
+        object(&file("MR_small_RLE.dcm")),
+    ];
+    let by = Arc::clone(&transcodes.transcoder);
+    let (scp, _, memory) = shelf::start_transcoding(Shelf::of_objects(&objects), by);
+    let folder = Folder::new();
+    let into = folder.path().to_str().unwrap();
+    let ran = getscu(scp.local_addr(), &["-od", into, "+B", "+xi"]);
+    assert!(ran.output.contains("0xb000"), "{}", ran.output);
+    memory.wait_for_notice("1 of 2 objects that GETSCU asked for could not be sent");
+    memory.wait_for_notice(&format!("does not accept {JPEG_2000}, and it could not be"));
+    assert!(received(folder.path()).contains_key(&objects[1].sop_instance));
+}
+
+#[test]
 fn without_decoders_it_is_for_now_and_uncompressed_objects_go_on() {
     let transcodes = by("/nonexistent");
     let objects = [

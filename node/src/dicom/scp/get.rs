@@ -48,18 +48,18 @@ impl Association<'_> {
                 break;
             }
             let transcoding = self.shared.services.transcoding.as_deref();
-            let fitting = context_for(request.agreement, &*object, transcoding);
-            let way = (fitting, transcoding);
-            let delivery = match way {
-                (Some((context, None)), _) => {
+            let fit = fit(request.agreement, &*object, transcoding);
+            let is_brought = matches!(fit, Some((_, Some(_))));
+            let delivery = match fit {
+                Some((context, None)) => {
                     self.give_back(request, context, &mut *object, &mut buffer, &mut cancelled)?
                 }
-                (Some((context, Some(into))), Some(by)) => {
+                Some((context, Some((into, by)))) => {
                     let object = &mut *object;
                     let mut brought = Brought { object, into, by };
                     self.give_back(request, context, &mut brought, &mut buffer, &mut cancelled)?
                 }
-                (Some((_, Some(_))), None) | (None, _) => Delivery::NotAccepted {
+                None => Delivery::NotAccepted {
                     sop_class: object.sop_class().to_owned(),
                     transfer_syntax: object.transfer_syntax().to_owned(),
                 },
@@ -68,7 +68,7 @@ impl Association<'_> {
             if delivery.is_stored() {
                 handing.arrived(index);
             }
-            if matches!(fitting, Some((_, Some(_)))) && delivery.is_stored() {
+            if is_brought && delivery.is_stored() {
                 tally.note_transcoded();
             }
             if told.elapsed() >= TOLD_EVERY {
@@ -110,7 +110,7 @@ impl Association<'_> {
         match stream(self.reader.source_mut(), &way, None, object, buffer) {
             Ok(()) => {}
             Err(SendFault::Unreadable(why)) => {
-                return Ok(Delivery::unread(object.transfer_syntax(), why));
+                return Ok(Delivery::unread(object.kept_in(), why));
             }
             Err(SendFault::CutShort(_)) => {
                 return Err(LinkFault::Message(
@@ -138,14 +138,17 @@ impl Association<'_> {
     }
 }
 
-/// The context on which the requestor takes `object`, as it is kept if it may be, and else the transfer syntax into
-/// which it must be brought for it.
-fn context_for(
+/// A transfer syntax into which an object is brought, and who does that.
+type Bringing<'t> = (&'static str, &'t dyn Transcoding);
+
+/// The context on which the requestor takes `object`: as it is kept if it may be, and else brought into another transfer
+/// syntax.
+fn fit<'t>(
     agreement: &Agreement,
     object: &dyn Outgoing,
-    transcoding: Option<&dyn Transcoding>,
-) -> Option<(u8, Option<&'static str>)> {
-    let fitting = |transfer_syntax: &str| {
+    transcoding: Option<&'t dyn Transcoding>,
+) -> Option<(u8, Option<Bringing<'t>>)> {
+    let open_for = |transfer_syntax: &str| {
         let mut contexts = agreement.contexts.iter();
         let fitting = contexts.find(|(_, open)| {
             open.requestor_is_scp
@@ -155,9 +158,10 @@ fn context_for(
         fitting.map(|(context, _)| *context)
     };
     let kept = object.transfer_syntax();
-    if let Some(context) = fitting(kept) {
+    if let Some(context) = open_for(kept) {
         return Some((context, None));
     }
-    let mut ways = transcoding?.ways(kept).iter();
-    ways.find_map(|into| Some((fitting(into)?, Some(*into))))
+    let by = transcoding?;
+    let mut ways = by.ways(kept).iter();
+    ways.find_map(|into| Some((open_for(into)?, Some((*into, by)))))
 }

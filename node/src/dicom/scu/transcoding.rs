@@ -60,6 +60,10 @@ impl Outgoing for Brought<'_> {
         self.into
     }
 
+    fn kept_in(&self) -> &str {
+        self.object.kept_in()
+    }
+
     fn study(&self) -> Option<&str> {
         self.object.study()
     }
