@@ -6,11 +6,12 @@ use std::path::Path;
 use dokuei_keys::id::ParcelId;
 use serde_json::{Value, json};
 
+use crate::audit::event::Who;
 use crate::control::answers::{both, find_case};
 use crate::control::answers::{no_study, register_failure};
 use crate::control::carrying;
 use crate::control::request::DecideMedia;
-use crate::control::sending::import_failed;
+use crate::control::sending::{import_failed, note_import};
 use crate::control::whose::whose;
 use crate::entities::Scope;
 use crate::index::catalogue::Entry;
@@ -30,7 +31,12 @@ const SHORTEST: usize = 4;
 
 /// Takes in what lies at a path. A study that was not here before is held from before its first image on until two
 /// identifiers agree, or a person decides: a crash in between lets nothing slip.
-pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result<Value, Failure> {
+pub(super) async fn import(
+    node: &Hands,
+    path: &str,
+    of: Option<&str>,
+    by: Option<Who>,
+) -> Result<Value, Failure> {
     if let Some(taken) = carrying::take(node, Path::new(path)).await? {
         return Ok(taken);
     }
@@ -59,6 +65,7 @@ pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result
     let imported = tokio::task::block_in_place(|| {
         let imported = import_expecting(&node.intake, root, &mut expect);
         let imported = imported.map_err(|error| import_failed(root, &error))?;
+        note_import(node, root, &imported.studies, by);
         let noted = imports.change(&name, |import| note(import, &imported));
         noted.map_err(failed)?;
         settle(node, &name, expected.as_ref()).map_err(failed)

@@ -233,6 +233,7 @@ impl Arrivals {
             .note(Event::now(Kind::Transferred(Transfer {
                 from: self.by.clone(),
                 to: Who::ThisNode,
+                asked: None,
                 subject,
             })));
     }
