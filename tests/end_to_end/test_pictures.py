@@ -386,14 +386,21 @@ def test_auditors_hear_who_saw_what(tmp_path):
         until("both log-ins and the log-out", lambda: len(told("110114")) == 3)
         (asked,) = told("110112")
         assert b64decode(asked.xml.find(".//ParticipantObjectQuery").text) == b"PatientName=Nobody"
-        assert asked.participants("110153") == ["viewer"]
+        assert asked.participants("110153") == ["token:viewer"]
         (came,), (seen,) = told("110104"), told("110103")
         for message in (came, seen):
             assert message.objects("110180") == [data.StudyInstanceUID] and message.instances() == 1
-            assert "viewer" in message.xml.xpath("//@UserID") and "127.0.0.1" in message.xml.xpath("//@NetworkAccessPointID")
+            assert "token:viewer" in message.xml.xpath("//@UserID") and "127.0.0.1" in message.xml.xpath("//@NetworkAccessPointID")
         assert [one.get("EventOutcomeIndicator") for one in (message.xml.find("EventIdentification") for message in told("110114"))] == ["0", "0", "4"]
         assert [message.kind for message in told("110114")] == ["110122", "110123", "110122"]
         assert told("110113"), "the unknown token"
+        assert "account:Hanako" in told("110114")[0].xml.xpath("//@UserID")
+        # The page that lists studies, and a search for workitems.
+        assert requests.get(f"{web.url}/viewer/", headers=web.headers, timeout=DEADLINE).status_code == 200
+        assert web.get("/workitems?ProcedureStepState=SCHEDULED").status_code == 204
+        until("both searches", lambda: len(told("110112")) == 3)
+        asked = [b64decode(one.xml.find(".//ParticipantObjectQuery").text or "") for one in told("110112")]
+        assert sorted(asked) == [b"", b"PatientName=Nobody", b"ProcedureStepState=SCHEDULED"]
     finally:
         site.close()
         collector.close()

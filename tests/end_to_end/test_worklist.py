@@ -10,7 +10,7 @@ from modality import send
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from studies import Study
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from world import DEADLINE, READER, Site, dokuei, hand_over, pair, until
 
@@ -362,6 +362,28 @@ def test_events_are_told_and_subscriptions_outlive_a_restart(houses):
             hospital.listen("RIS")
     finally:
         hospital.token = token
+
+
+def test_a_channel_ends_with_what_opened_it(houses):
+    _, hospital = houses
+    fleeting = Client(hospital.site, "fleeting")
+    assert fleeting.call("POST", f"/workitems/{GLOBAL}/subscribers/RIS", b"")[0] == 201
+    channels = [fleeting.listen("RIS") for _ in range(4)]
+    try:
+        with pytest.raises(InvalidStatus) as refused:
+            fleeting.listen("OTHER")
+        assert refused.value.response.status_code == 503
+        hospital.site.ask("dicom", "token", "remove", "fleeting", "--yes")
+        # A new workitem would be told.
+        ready(houses)
+        for channel in channels:
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    assert "00001002" not in channel.recv(timeout=DEADLINE)
+            assert closed.value.rcvd.code == 1008
+    finally:
+        for channel in channels:
+            channel.close()
 
 
 def test_hostile_data_sets_are_refused(houses):

@@ -3,25 +3,27 @@
 
 use std::io::{self, Write as _};
 
-use http::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use dicom_dictionary_std::tags;
 
-use super::answer::{Answer, Refusal, set};
-use super::body::{Body, Pipe};
+use super::answer::{Answer, Refusal};
+use super::body::Pipe;
+use super::bulk::{self, LongValue};
 use super::decoding::{Decoding, Made, undecodable};
 use super::find::selection;
 use super::headed::Headed;
 use super::image::Frames;
-use super::media::MediaType;
+use super::media::{MediaType, shown_as};
+use super::piped::piped;
 use super::ranges::{self, Plain, RangeError, Ranges};
-use super::retrieve::{boundary, content_tag, entity_tag, is_known, open, unchanged};
+use super::retrieve::{boundary, content_tag, is_known, made_tag, open, unchanged};
 use super::route::What;
-use super::turns::{Turn, blocking};
+use super::turns::with_turn;
 use super::{Asked, Web};
-use crate::dicom::dataset::Bounds;
+use crate::dicom::dataset::{Bounds, width};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::index::holdings::{Holdings, Instance};
+use crate::pixels::Document;
 use crate::say;
 
 const OCTETS: &str = "application/octet-stream";
@@ -61,6 +63,15 @@ struct Label {
     syntax: Option<String>,
     /// They are decoded: the client takes them uncompressed and not as they are kept.
     decoded: bool,
+}
+
+impl Label {
+    /// What distinguishes answers of this form from others at the same address.
+    fn form(&self) -> String {
+        let (kind, syntax) = (&self.kind, self.syntax.as_deref().unwrap_or_default());
+        let multipart = if self.multipart { 'm' } else { 's' };
+        format!("{multipart}-{kind}-{syntax}")
+    }
 }
 
 /// The label of what is kept as `kept` (a media type and transfer syntax) for a client that takes these ranges; none
@@ -127,15 +138,21 @@ enum Found {
 impl Web {
     /// Answers with frames, or with a long value.
     pub(super) async fn parts(&self, asked: Asked) -> Result<Answer, Refusal> {
-        let turn = self.turns.to_read().await?;
-        let holdings = self.holdings.clone();
-        match blocking(move || prepare(holdings, &asked)).await? {
+        let turn = self.turns.to_read(&asked.visitor).await?;
+        let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
+        let (found, turn) = with_turn(turn, move || prepare(holdings, &asked)).await?;
+        match found {
             Found::Unchanged(tag) => Ok(unchanged(&tag)),
-            Found::Parts(prepared, tag) => Ok(prepared.streamed(&tag, turn)),
+            Found::Parts(prepared, tag) => {
+                let kind = prepared.kind();
+                Ok(piped(&kind, Some(&tag), turn, move |out| {
+                    prepared.stream(out)
+                }))
+            }
             Found::Decoded(decoding) => {
                 // Others may read while this waits for a decoder.
                 drop(turn);
-                self.decoded(*decoding).await
+                self.decoded(&visitor, *decoding).await
             }
         }
     }
@@ -153,7 +170,12 @@ struct Kept {
 fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let found = holdings.instances(&asked.scope, &selection(&asked.resource.place));
     let instance = found.into_iter().next().ok_or_else(Refusal::not_found)?;
-    let mut headed = Headed::read(&holdings, &instance, &Bounds::IMAGE)?;
+    let bounds = match asked.resource.what {
+        // Those of metadata, which named the value.
+        What::Bulk(_) => &Bounds::HEADER,
+        _ => &Bounds::IMAGE,
+    };
+    let mut headed = Headed::read(&holdings, &instance, bounds)?;
     let at = address(asked, &instance);
     let kept = match &asked.resource.what {
         What::Frames(numbers) => {
@@ -190,7 +212,7 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let label = label(&asked.accepts(), (&kind, syntax.as_deref()), form);
     let label =
         label.ok_or_else(|| Refusal::not_acceptable(wrong_form(&kind, syntax.as_deref())))?;
-    let tag = entity_tag(&instance, label.multipart);
+    let tag = content_tag(&instance, &label.form());
     if is_known(asked, &tag) {
         return Ok(Found::Unchanged(tag));
     }
@@ -213,7 +235,7 @@ fn decoded(
     headed: Headed,
     (numbers, label): (&[u32], Label),
 ) -> Result<Found, Refusal> {
-    let tag = content_tag(instance, if label.multipart { "dm" } else { "ds" });
+    let tag = made_tag(instance, if label.multipart { "dm" } else { "ds" });
     if is_known(asked, &tag) {
         return Ok(Found::Unchanged(tag));
     }
@@ -247,27 +269,42 @@ fn kept_frames(
 /// A long value, by its place.
 fn kept_value(headed: &mut Headed, place: &str, at: &str) -> Result<Kept, Refusal> {
     let here = format!("{at}/bulkdata/{place}");
-    match ranges::named(place).ok_or_else(Refusal::not_found)? {
-        (offset, Some(length)) => {
-            let kind = ranges::document_type(&headed.header);
-            Ok(Kept {
-                parts: vec![(vec![ranges::Range { offset, length }], here)],
-                kind: kind.unwrap_or_else(|| OCTETS.to_owned()),
-                syntax: None,
-                swap: 1,
-            })
+    let value = bulk::find(&headed.header, place).ok_or_else(Refusal::not_found)?;
+    let LongValue { tag, vr, place } = value;
+    let is_pixels = ranges::pixels(&headed.header) == Some(place);
+    let Some(length) = place.length else {
+        if !is_pixels {
+            return Err(Refusal::not_found());
         }
-        (_, None) => {
-            let found = ranges::frames(&mut headed.plain, &headed.header, None);
-            let found = found.map_err(|error| unfit(&error))?.into_iter();
-            Ok(Kept {
-                parts: found.map(|ranges| (ranges, here.clone())).collect(),
-                kind: kind_of(&headed.syntax).to_owned(),
-                syntax: Some(kept_syntax(&headed.syntax)),
-                swap: 1,
-            })
-        }
-    }
+        let found = ranges::frames(&mut headed.plain, &headed.header, None);
+        let found = found.map_err(|error| unfit(&error))?.into_iter();
+        return Ok(Kept {
+            parts: found.map(|ranges| (ranges, here.clone())).collect(),
+            kind: kind_of(&headed.syntax).to_owned(),
+            syntax: Some(kept_syntax(&headed.syntax)),
+            swap: 1,
+        });
+    };
+    let document = || Document::of(&headed.header, length);
+    let kind = match tag == tags::ENCAPSULATED_DOCUMENT {
+        true => document().map_or(OCTETS, |document| shown_as(&document.media_type)),
+        false => OCTETS,
+    };
+    let range = ranges::Range {
+        offset: place.offset,
+        length,
+    };
+    Ok(Kept {
+        parts: vec![(vec![range], here)],
+        kind: kind.to_owned(),
+        syntax: None,
+        // Values are given in little endian (PS3.18 section 8.7.3.3.2).
+        swap: match (headed.encoding(), is_pixels) {
+            (encoding, true) => ranges::swap_width(&headed.header, encoding),
+            (Encoding::ExplicitBig, false) => width(vr),
+            (_, false) => 1,
+        },
+    })
 }
 
 /// The transfer syntax in which frames are given as they are kept: native pixels in little endian, whatever they are
@@ -299,29 +336,17 @@ fn kind_of(syntax: &TransferSyntax) -> &'static str {
 }
 
 impl Prepared {
-    fn streamed(self: Box<Self>, tag: &str, turn: Turn) -> Answer {
-        let (body, pipe) = Body::piped();
-        let mut answer = Response::new(body);
+    fn kind(&self) -> String {
         let Label {
             multipart, kind, ..
         } = &self.label;
-        let whole = match multipart {
+        match multipart {
             true => format!(
                 "multipart/related; type=\"{kind}\"; boundary={}",
                 self.boundary
             ),
             false => self.part_type(),
-        };
-        set(&mut answer, CONTENT_TYPE, &whole);
-        set(&mut answer, CACHE_CONTROL, "private, no-cache");
-        set(&mut answer, ETAG, tag);
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            if let Err(error) = self.stream(pipe) {
-                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-            }
-        });
-        answer
+        }
     }
 
     fn part_type(&self) -> String {
@@ -332,7 +357,7 @@ impl Prepared {
         }
     }
 
-    fn stream(&self, mut pipe: Pipe) -> io::Result<()> {
+    fn stream(&self, pipe: &mut Pipe) -> io::Result<()> {
         let mut plain = self.plain()?;
         for (ranges, place) in &self.parts {
             if self.label.multipart {
@@ -348,20 +373,20 @@ impl Prepared {
                 if range.offset < plain.position() {
                     plain = self.plain()?;
                 }
-                plain.copy(*range, self.swap, &mut pipe)?;
+                plain.copy(*range, self.swap, pipe)?;
             }
         }
         if self.label.multipart {
             write!(pipe, "\r\n--{}--\r\n", self.boundary)?;
         }
-        pipe.finish()
+        Ok(())
     }
 
     fn plain(&self) -> io::Result<Plain<'static>> {
         let opened = open(&self.holdings, &self.instance);
         let opened = opened.map_err(io::Error::other)?;
         let opened = opened.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Plain::new(opened.data_set, self.encoding))
+        Ok(Plain::of(opened.data_set, self.encoding))
     }
 }
 

@@ -32,7 +32,7 @@ impl Headed {
         let OpenObject { head, data_set } = opened.ok_or_else(Refusal::not_found)?;
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| Refusal::failed())?);
-        let mut plain = Plain::new(data_set, syntax.encoding());
+        let mut plain = Plain::of(data_set, syntax.encoding());
         let header = plain.header(syntax.encoding(), bounds);
         let header = header.map_err(|error| {
             tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");

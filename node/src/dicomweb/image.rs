@@ -172,7 +172,7 @@ impl Frames {
         let opened = open(&self.holdings, &self.instance);
         let opened = opened.map_err(|error| NoFrame::Refused(lost(&error)))?;
         let opened = opened.ok_or_else(|| NoFrame::Refused(Refusal::not_found()))?;
-        Ok(Plain::new(opened.data_set, self.encoding))
+        Ok(Plain::of(opened.data_set, self.encoding))
     }
 }
 

@@ -8,7 +8,7 @@ use super::answer::Refusal;
 use super::media::MediaType;
 use super::query::Query;
 use super::ranges;
-use super::retrieve::content_tag;
+use super::retrieve::made_tag;
 use super::route::What;
 use crate::dicom::dataset::DataSet;
 use crate::index::holdings::Instance;
@@ -133,7 +133,7 @@ impl Wanted {
                 form += &format!("_{}_{}_{wide}_{high}", region.x, region.y);
             }
         }
-        content_tag(object, &form)
+        made_tag(object, &form)
     }
 }
 

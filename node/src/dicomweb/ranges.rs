@@ -7,7 +7,8 @@ use flate2::read::DeflateDecoder;
 
 use crate::dicom::dataset::{Bounds, Bulk, DataSet, ReadError, Value, read};
 use crate::dicom::scanner::{Encoding, INFLATED_BYTES_MAX};
-use crate::dicom::uid::trim_padding;
+use crate::parcels::OpenedObject;
+use crate::pixels::DecodeError;
 use crate::pixels::frames::{FRAGMENTS_MAX, Offsets, begins_a_frame, fragments};
 
 /// Item head of a fragment (PS3.5 section A.4).
@@ -53,8 +54,15 @@ impl From<io::Error> for RangeError {
 
 /// A data set as it is read: inflated, when it is deflated, and with its position.
 pub(super) struct Plain<'a> {
-    source: Box<dyn Read + Send + 'a>,
+    source: Source<'a>,
     position: u64,
+}
+
+enum Source<'a> {
+    /// A sealed object, of which parts are passed over without being opened.
+    Sealed(Box<OpenedObject>),
+    /// What is read from its beginning to its end.
+    Stream(Box<dyn Read + Send + 'a>),
 }
 
 impl<'a> Plain<'a> {
@@ -69,8 +77,19 @@ impl<'a> Plain<'a> {
             }
         };
         Plain {
-            source,
+            source: Source::Stream(source),
             position: 0,
+        }
+    }
+
+    /// Reads the data set of a sealed object, whose head was read.
+    pub(super) fn of(object: OpenedObject, encoding: Encoding) -> Plain<'a> {
+        match encoding {
+            Encoding::DeflatedExplicitLittle => Plain::new(object, encoding),
+            Encoding::ImplicitLittle | Encoding::ExplicitLittle | Encoding::ExplicitBig => Plain {
+                source: Source::Sealed(Box::new(object)),
+                position: 0,
+            },
         }
     }
 
@@ -117,6 +136,11 @@ impl<'a> Plain<'a> {
     }
 
     fn skip(&mut self, count: u64) -> io::Result<()> {
+        if let Source::Sealed(object) = &mut self.source {
+            object.skip(count)?;
+            self.position += count;
+            return Ok(());
+        }
         let skipped = io::copy(&mut self.by_ref().take(count), &mut io::sink())?;
         match skipped == count {
             true => Ok(()),
@@ -127,7 +151,10 @@ impl<'a> Plain<'a> {
 
 impl Read for Plain<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(out)?;
+        let count = match &mut self.source {
+            Source::Sealed(object) => object.read(out)?,
+            Source::Stream(stream) => stream.read(out)?,
+        };
         self.position += count as u64;
         Ok(count)
     }
@@ -153,6 +180,18 @@ pub(super) fn frame_count(header: &DataSet) -> u32 {
     said.ok().filter(|count| *count > 0).unwrap_or(1)
 }
 
+/// The numbers of all frames, from 1 on.
+///
+/// # Errors
+/// [`DecodeError::TooLarge`] when the header tells of more than there can be fragments.
+pub(super) fn all_frames(header: &DataSet) -> Result<Vec<u32>, DecodeError> {
+    let count = frame_count(header);
+    match count as usize <= FRAGMENTS_MAX {
+        true => Ok((1..=count).collect()),
+        false => Err(DecodeError::TooLarge),
+    }
+}
+
 /// Where the wanted frames lie, each counted from 1; `plain` stands at the first byte of the pixel data. No number: all.
 ///
 /// # Errors
@@ -168,7 +207,7 @@ pub(super) fn frames(
     let wanted = match wanted {
         Some(wanted) => wanted,
         None => {
-            all = (1..=count.min(FRAGMENTS_MAX as u32)).collect();
+            all = all_frames(header).map_err(|_| RangeError::Contradiction)?;
             &all
         }
     };
@@ -194,6 +233,7 @@ fn native(header: &DataSet, begin: u64, length: u64, number: u32) -> Result<Rang
     // Half samples: colour may be kept for every second pixel (PS3.3 section C.7.6.3.1.2).
     let half_samples = match header.code(tags::PHOTOMETRIC_INTERPRETATION) {
         "YBR_FULL_422" | "YBR_PARTIAL_422" => 4,
+        "YBR_PARTIAL_420" => 3,
         _ => 2 * short(tags::SAMPLES_PER_PIXEL).unwrap_or(1),
     };
     let (rows, columns) = (needed(tags::ROWS)?, needed(tags::COLUMNS)?);
@@ -206,12 +246,10 @@ fn native(header: &DataSet, begin: u64, length: u64, number: u32) -> Result<Rang
         return Err(RangeError::InsideByte);
     }
     let bytes = bits / 8;
-    let offset = bytes
-        .checked_mul(u64::from(number - 1))
-        .ok_or(RangeError::Contradiction)?;
-    if bytes == 0 || offset + bytes > length {
-        return Err(RangeError::Contradiction);
-    }
+    let offset = bytes.checked_mul(u64::from(number - 1));
+    let fits = |offset: &u64| offset.checked_add(bytes).is_some_and(|end| end <= length);
+    let offset = offset.filter(|offset| bytes > 0 && fits(offset));
+    let offset = offset.ok_or(RangeError::Contradiction)?;
     Ok(vec![Range {
         offset: begin + offset,
         length: bytes,
@@ -245,6 +283,10 @@ impl Fragments {
                 _ => return Err(RangeError::Contradiction),
             }
             if std::mem::take(&mut is_table) {
+                // Four bytes for each frame, of which there are no more than fragments.
+                if length as usize > 4 * FRAGMENTS_MAX {
+                    return Err(RangeError::Contradiction);
+                }
                 let mut value = plain.by_ref().take(u64::from(length));
                 value.read_to_end(&mut fragments.table)?;
                 continue;
@@ -306,13 +348,6 @@ pub(super) fn swap_width(header: &DataSet, encoding: Encoding) -> usize {
         (Encoding::ExplicitBig, _) if words => 2,
         _ => 1,
     }
-}
-
-/// The media type of an object's encapsulated document (0042,0012), when it has one.
-pub(super) fn document_type(header: &DataSet) -> Option<String> {
-    let kind = header.bytes(tags::MIME_TYPE_OF_ENCAPSULATED_DOCUMENT)?;
-    let kind = std::str::from_utf8(trim_padding(kind)).ok()?.trim();
-    super::media::MediaType::parse(kind).map(|kind| kind.essence)
 }
 
 #[cfg(test)]
@@ -435,6 +470,19 @@ mod tests {
             contents(&bytes, &header, &[1]),
             Err(RangeError::Contradiction)
         ));
+    }
+
+    #[test]
+    fn what_headers_and_tables_claim_costs_nothing() {
+        let mut header = header("4294967295", None);
+        assert_eq!(all_frames(&header), Err(DecodeError::TooLarge));
+        header.put_text(tags::NUMBER_OF_FRAMES, dicom_core::VR::IS, "3");
+        assert_eq!(all_frames(&header), Ok(vec![1, 2, 3]));
+        // A table of a gigabyte, of which not even the first bytes are read.
+        let mut bytes = ITEM.to_vec();
+        bytes.extend_from_slice(&0x4000_0000_u32.to_le_bytes());
+        let told = contents(&bytes, &header, &[1]);
+        assert!(matches!(told, Err(RangeError::Contradiction)));
     }
 
     #[test]

@@ -5,16 +5,15 @@ use std::io::{self, Write as _};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use http::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 
-use super::answer::{Answer, Refusal, set};
-use super::body::{Body, Pipe};
+use super::answer::{Answer, Refusal};
+use super::body::Pipe;
 use super::decoding::{Decoding, Made, undecodable};
 use super::headed::Headed;
 use super::image::{Frames, NoFrame};
+use super::piped::piped;
 use super::ranges::{self, Plain, Range};
-use super::retrieve::{boundary, content_tag, open};
+use super::retrieve::{boundary, made_tag, open};
 use super::turns::Turn;
 use crate::dicom::dataset::{Bounds, DataSet, Value, write};
 use crate::dicom::part10::file_head;
@@ -70,7 +69,7 @@ pub(super) fn transcoded(
     let headed = Headed::read(holdings, instance, &Bounds::WHOLE_HEADER)?;
     let codec = Codec::of(headed.syntax.uid());
     let codec = codec.ok_or_else(|| undecodable(DecodeError::Unsupported.into()))?;
-    let tag = content_tag(instance, if multipart { "tm" } else { "ts" });
+    let tag = made_tag(instance, if multipart { "tm" } else { "ts" });
     let encoding = headed.encoding();
     match ranges::pixels(&headed.header) {
         Some(place) if codec.is_encapsulated() && place.length.is_none() => {
@@ -116,7 +115,7 @@ fn decoded(
         "1.2.840.10008.1.2.4.50" | "1.2.840.10008.1.2.4.51"
     );
     let mut header = headed.header.clone();
-    let numbers: Vec<u32> = (1..=count).collect();
+    let numbers = ranges::all_frames(&headed.header)?;
     let frames = Frames::find((holdings, instance), headed, &numbers)?;
     let image = frames.image(0)?;
     let bits = image.pixels() * u64::from(image.bits_allocated);
@@ -203,8 +202,6 @@ fn file(
 impl Copying {
     /// Answers with it.
     pub(super) fn streamed(self: Box<Self>, turn: Turn) -> Answer {
-        let (body, pipe) = Body::piped();
-        let mut answer = Response::new(body);
         let boundary = self.multipart.then(boundary);
         let kind = match &boundary {
             Some(boundary) => {
@@ -212,19 +209,13 @@ impl Copying {
             }
             None => KIND.to_owned(),
         };
-        set(&mut answer, CONTENT_TYPE, &kind);
-        set(&mut answer, CACHE_CONTROL, "private, no-cache");
-        set(&mut answer, ETAG, &self.tag);
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            if let Err(error) = self.stream(boundary.as_deref(), pipe) {
-                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-            }
-        });
-        answer
+        let tag = self.tag.clone();
+        piped(&kind, Some(&tag), turn, move |out| {
+            self.stream(boundary.as_deref(), out)
+        })
     }
 
-    fn stream(&self, boundary: Option<&str>, mut pipe: Pipe) -> io::Result<()> {
+    fn stream(&self, boundary: Option<&str>, pipe: &mut Pipe) -> io::Result<()> {
         if let Some(boundary) = boundary {
             let place = &self.at;
             write!(
@@ -236,8 +227,8 @@ impl Copying {
         if let Some(pixels) = self.pixels {
             let opened = open(&self.holdings, &self.instance).map_err(io::Error::other)?;
             let opened = opened.ok_or(io::ErrorKind::NotFound)?;
-            let mut plain = Plain::new(opened.data_set, self.encoding);
-            plain.copy(pixels, self.swap, &mut pipe)?;
+            let mut plain = Plain::of(opened.data_set, self.encoding);
+            plain.copy(pixels, self.swap, pipe)?;
             if pixels.length % 2 == 1 {
                 pipe.write_all(&[0])?;
             }
@@ -245,6 +236,6 @@ impl Copying {
         if let Some(boundary) = boundary {
             write!(pipe, "\r\n--{boundary}--\r\n")?;
         }
-        pipe.finish()
+        Ok(())
     }
 }

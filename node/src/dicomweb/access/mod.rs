@@ -48,7 +48,7 @@ pub(super) enum Way {
 }
 
 /// Somebody who was let in.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Visitor {
     /// The name of the account (the person's), the token or the certificate.
     pub name: String,
@@ -58,6 +58,31 @@ pub(super) struct Visitor {
     pub scope: Scope,
     /// Whether they may change workitems.
     pub works: bool,
+    /// Whether they may store objects.
+    pub stores: bool,
+    /// The hash of what they showed.
+    shown: [u8; 32],
+}
+
+impl Visitor {
+    /// A name that nobody else has: a token, a certificate and an account may be called the same.
+    pub(super) fn id(&self) -> String {
+        let kind = match self.way {
+            Way::Token => Kind::Token,
+            Way::Certificate => Kind::Certificate,
+            Way::Session => Kind::Account,
+        };
+        format!("{}:{}", kind.code(), self.name)
+    }
+}
+
+/// What else than looking somebody is let do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Change workitems.
+    pub works: bool,
+    /// Store objects.
+    pub stores: bool,
 }
 
 /// Who is let in. Clones share it.
@@ -194,15 +219,15 @@ impl Access {
         Ok(code)
     }
 
-    /// Lets whoever comes in by this change workitems, too. Blocks.
+    /// Lets whoever comes in by this do more than look. Blocks.
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn let_work(&self, kind: Kind, name: &str) -> Result<(), AccessError> {
+    pub fn let_do(&self, kind: Kind, name: &str, rights: Rights) -> Result<(), AccessError> {
         let known = self.named(kind, name).ok_or(AccessError::Unknown)?;
-        let working = known.working(true);
-        self.shared.store.commit(self.row(&working)?)?;
-        self.lock().insert(working.key(), working);
+        let let_do = known.working(rights.works).storing(rights.stores);
+        self.shared.store.commit(self.row(&let_do)?)?;
+        self.lock().insert(let_do.key(), let_do);
         Ok(())
     }
 
@@ -250,23 +275,28 @@ impl Access {
         let known = held
             .values()
             .find(|known| known.kind == kind && known.is_proof(proof))?;
-        Some(Visitor {
-            name: known.name.clone(),
-            way,
-            scope: known.scope.clone(),
-            works: known.works(),
-        })
+        Some(known.visitor(way, *proof))
     }
 
     fn by_session(&self, cookie: &str) -> Option<Visitor> {
-        let name = self.sessions().used(&hash(cookie))?;
+        let shown = hash(cookie);
+        let name = self.sessions().used(&shown)?;
         let account = self.named(Kind::Account, &name)?;
-        Some(Visitor {
-            name,
-            way: Way::Session,
-            works: account.works(),
-            scope: account.scope,
-        })
+        Some(account.visitor(Way::Session, shown))
+    }
+
+    /// Whether somebody who was let in would be let in again, and for the same.
+    pub(super) fn stands(&self, visitor: &Visitor) -> bool {
+        let now = match visitor.way {
+            Way::Token => self.by_proof(Kind::Token, Way::Token, &visitor.shown),
+            Way::Certificate => self.by_proof(Kind::Certificate, Way::Certificate, &visitor.shown),
+            Way::Session => {
+                let name = self.sessions().whose(&visitor.shown);
+                let account = name.and_then(|name| self.named(Kind::Account, &name));
+                account.map(|account| account.visitor(Way::Session, visitor.shown))
+            }
+        };
+        now.as_ref() == Some(visitor)
     }
 
     /// Who this is: by the token, else by the session, else by the certificate of the connection.
@@ -301,16 +331,32 @@ impl Access {
     }
 
     /// Makes the account of an invitation, in one transaction with its end. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError::Unknown`] when the invitation has served meanwhile; [`AccessError`].
     fn accept(&self, invitation: &Credential, account: Credential) -> Result<(), AccessError> {
-        let account = account.working(invitation.works());
-        let mut change = self.row(&account)?;
+        let account = account
+            .working(invitation.works())
+            .storing(invitation.stores());
         let used = invitation.key();
+        let mut change = self.row(&account)?;
         change.removals.push((Rows::WebAccess, used.to_vec()));
-        self.shared.store.commit(change)?;
-        let mut held = self.lock();
-        held.remove(&used);
+        {
+            let mut held = self.lock();
+            // One of several who come with the code at once takes it; so does a newer invitation.
+            if held.get(&used) != Some(invitation) {
+                return Err(AccessError::Unknown);
+            }
+            held.remove(&used);
+        }
+        if let Err(error) = self.shared.store.commit(change) {
+            self.lock()
+                .entry(used)
+                .or_insert_with(|| invitation.clone());
+            return Err(error.into());
+        }
         self.sessions().end_all_of(&account.name);
-        held.insert(account.key(), account);
+        self.lock().insert(account.key(), account);
         Ok(())
     }
 
@@ -418,15 +464,23 @@ mod tests {
         assert!(!holds(token.as_bytes()) && !holds(&hash(&token)) && !holds(b"viewer"));
         let access = access(place.path());
         let visitor = access.visitor(Some(&token), None, None).unwrap();
-        assert_eq!((visitor.way, visitor.scope), (Way::Token, Scope::Own));
-        assert!(!visitor.works);
-        access.let_work(Kind::Token, "viewer").unwrap();
-        assert!(access.visitor(Some(&token), None, None).unwrap().works);
+        assert_eq!((visitor.way, &visitor.scope), (Way::Token, &Scope::Own));
+        assert!(!visitor.works && !visitor.stores && access.stands(&visitor));
+        let rights = Rights {
+            works: true,
+            stores: false,
+        };
+        access.let_do(Kind::Token, "viewer", rights).unwrap();
+        assert!(!access.stands(&visitor), "it is let do something else now");
+        let visitor = access.visitor(Some(&token), None, None).unwrap();
+        assert!(visitor.works && !visitor.stores);
         for wrong in ["", "dkw_", &token[..token.len() - 1]] {
             assert!(access.visitor(Some(wrong), None, None).is_none());
         }
+        assert!(access.stands(&visitor));
         access.remove(Kind::Token, "viewer").unwrap();
         assert!(access.visitor(Some(&token), None, None).is_none());
+        assert!(!access.stands(&visitor));
         let again = access.remove(Kind::Token, "viewer");
         assert!(matches!(again, Err(AccessError::Unknown)));
     }
@@ -443,6 +497,39 @@ mod tests {
         assert!(access.visitor(Some("x"), None, Some(&[0xAB; 32])).is_none());
         let short = access.add_certificate("other", "AB", Scope::All);
         assert!(matches!(short, Err(AccessError::Fingerprint)));
+    }
+
+    #[test]
+    fn an_invitation_serves_once_however_many_come_with_it() {
+        let place = tempfile::tempdir().unwrap();
+        let access = access(place.path());
+        let code = access.invite("Hanako", Scope::Own).unwrap();
+        let rights = Rights {
+            works: false,
+            stores: true,
+        };
+        access.let_do(Kind::Invitation, "Hanako", rights).unwrap();
+        // Both have looked at it before either has used it.
+        let invitation = access.invitation(&code).unwrap();
+        let account = |salt| Credential::account("Hanako", Scope::Own, &[salt; 16], [salt; 32]);
+        let accepted: Vec<bool> = std::thread::scope(|scope| {
+            let accept = |salt| {
+                let (access, invitation) = (&access, &invitation);
+                scope.spawn(move || access.accept(invitation, account(salt)).is_ok())
+            };
+            let all: Vec<_> = (1..=8).map(accept).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(accepted.iter().filter(|accepted| **accepted).count(), 1);
+        let kept = access.named(Kind::Account, "Hanako").unwrap();
+        let first = accepted.iter().position(|accepted| *accepted).unwrap() + 1;
+        assert!(kept.is_proof(&[first as u8; 32]) && kept.stores());
+        // A code that was replaced by another one does not serve, either.
+        let code = access.invite("Hanako", Scope::Own).unwrap();
+        let old = access.invitation(&code).unwrap();
+        access.invite("Hanako", Scope::All).unwrap();
+        let late = access.accept(&old, account(9));
+        assert!(matches!(late, Err(AccessError::Unknown)));
     }
 
     #[test]
