@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 from modality import send
@@ -368,10 +369,10 @@ def test_a_channel_ends_with_what_opened_it(houses):
     _, hospital = houses
     fleeting = Client(hospital.site, "fleeting")
     assert fleeting.call("POST", f"/workitems/{GLOBAL}/subscribers/RIS", b"")[0] == 201
-    channels = [fleeting.listen("RIS") for _ in range(4)]
-    try:
+    with ExitStack() as open_ones:
+        channels = [open_ones.enter_context(fleeting.listen("RIS")) for _ in range(4)]
         with pytest.raises(InvalidStatus) as refused:
-            fleeting.listen("OTHER")
+            fleeting.listen("OTHER").__enter__()
         assert refused.value.response.status_code == 503
         hospital.site.ask("dicom", "token", "remove", "fleeting", "--yes")
         # A new workitem would be told.
@@ -381,9 +382,6 @@ def test_a_channel_ends_with_what_opened_it(houses):
                 while True:
                     assert "00001002" not in channel.recv(timeout=DEADLINE)
             assert closed.value.rcvd.code == 1008
-    finally:
-        for channel in channels:
-            channel.close()
 
 
 def test_hostile_data_sets_are_refused(houses):

@@ -13,6 +13,8 @@ mod frames;
 mod headed;
 mod image;
 mod incoming;
+mod kept;
+mod layout;
 mod limits;
 pub mod media;
 pub mod multipart;
@@ -52,6 +54,7 @@ use self::access::{Access, Visitor, Way};
 use self::answer::{Answer, Refusal, set};
 use self::domains::Domains;
 use self::incoming::{is_read, whole};
+use self::layout::Layouts;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
 use self::query::Query;
@@ -81,6 +84,7 @@ pub struct Web {
     access: Access,
     hosts: Hosts,
     holdings: Holdings,
+    layouts: Arc<Layouts>,
     site: SiteId,
     domains: Domains,
     intake: Arc<StudyIntake>,
@@ -142,6 +146,7 @@ impl Web {
             access,
             hosts,
             holdings: ports.holdings.clone(),
+            layouts: Arc::default(),
             site: ports.site,
             domains: Domains::default(),
             intake,

@@ -55,6 +55,7 @@ impl From<io::Error> for RangeError {
 /// A data set as it is read: inflated, when it is deflated, and with its position.
 pub(super) struct Plain<'a> {
     source: Source<'a>,
+    encoding: Encoding,
     position: u64,
 }
 
@@ -78,6 +79,7 @@ impl<'a> Plain<'a> {
         };
         Plain {
             source: Source::Stream(source),
+            encoding,
             position: 0,
         }
     }
@@ -88,6 +90,7 @@ impl<'a> Plain<'a> {
             Encoding::DeflatedExplicitLittle => Plain::new(object, encoding),
             Encoding::ImplicitLittle | Encoding::ExplicitLittle | Encoding::ExplicitBig => Plain {
                 source: Source::Sealed(Box::new(object)),
+                encoding,
                 position: 0,
             },
         }
@@ -128,6 +131,11 @@ impl<'a> Plain<'a> {
             left -= count as u64;
         }
         Ok(())
+    }
+
+    /// How it is written.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Where the next byte stands.

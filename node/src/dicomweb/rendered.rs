@@ -82,11 +82,12 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
                 continue;
             }
         };
-        if asked.resource.what == What::Rendered && one {
-            if let Some(document) = document(&headed.header) {
-                let encoding = headed.encoding();
-                return document_of(asked, (holdings, instance), encoding, document);
-            }
+        if asked.resource.what == What::Rendered
+            && one
+            && let Some(document) = document(&headed.header)
+        {
+            let encoding = headed.encoding();
+            return document_of(asked, (holdings, instance), encoding, document);
         }
         let numbers = numbers(&asked.resource.what, &headed.header);
         match Frames::find((&holdings, &instance), headed, &numbers) {
