@@ -265,6 +265,25 @@ def test_what_has_no_image_is_refused_in_words(web):
     assert web.get("/studies/1.2.3/rendered").status_code == 404
 
 
+def test_a_damaged_image_hides_no_other(web):
+    def sealed():
+        return {file for file in web.site.data.rglob("[0-9]*") if file.is_file() and file.stat().st_size > 1000}
+
+    before, study = sealed(), generate_uid()
+    for uid in (study, study):
+        data = pydicom.dcmread(OBJECTS / "CT_small.dcm")
+        data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID = uid, generate_uid(), generate_uid()
+        data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+        assert web.post(body(part(encoded(data)))).status_code == 200
+        if len(new := sealed() - before) == 1:
+            (first,) = new
+    damaged = bytearray(first.read_bytes())
+    damaged[100] ^= 1
+    first.write_bytes(damaged)
+    answers = [web.get(f"/studies/{study}/rendered"), web.get(f"/studies/{study}/series/{data.SeriesInstanceUID}/rendered")]
+    assert picture(answers[0]).std() > 0 and answers[0].content == answers[1].content
+
+
 def heavy():
     """A small file whose image is large: it keeps a decoder busy."""
     data = pydicom.dcmread(OBJECTS / "SC_rgb_small_odd.dcm")

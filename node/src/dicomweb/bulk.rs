@@ -2,7 +2,6 @@
 
 use dicom_core::{Tag, VR};
 
-use super::ranges::named;
 use crate::dicom::dataset::{Bulk, DataSet, Value};
 
 /// A long value of an object.
@@ -34,6 +33,15 @@ pub(super) fn find(header: &DataSet, place: &str) -> Option<LongValue> {
         }
     }
     None
+}
+
+/// The range that a metadata answer named: `offset-length`, or the offset alone of a run of fragments.
+fn named(text: &str) -> Option<(u64, Option<u64>)> {
+    let (offset, length) = match text.split_once('-') {
+        Some((offset, length)) => (offset, Some(length.parse().ok()?)),
+        None => (text, None),
+    };
+    Some((offset.parse().ok()?, length))
 }
 
 #[cfg(test)]
@@ -69,6 +77,15 @@ mod tests {
         assert_eq!(tag("5000"), Some(tags::PIXEL_DATA));
         for other in ["100", "101-1999", "0", "0-100", "5000-8", "x"] {
             assert_eq!(tag(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_read_as_it_was_named() {
+        assert_eq!(named("12-34"), Some((12, Some(34))));
+        assert_eq!(named("12"), Some((12, None)));
+        for wrong in ["", "a", "1-", "-1", "1-2-3"] {
+            assert_eq!(named(wrong), None, "{wrong}");
         }
     }
 }

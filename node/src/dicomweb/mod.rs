@@ -244,6 +244,19 @@ impl Web {
             let page = access::pages(&self.access, &visit).await;
             return page.ok_or_else(Refusal::not_found);
         }
+        self.resource((head, base, method), query, peer, incoming)
+            .await
+    }
+
+    /// Answers what is asked below the root of DICOMweb.
+    async fn resource(
+        &self,
+        (head, base, method): (Parts, Base, Method),
+        query: Query,
+        peer: Peer,
+        incoming: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
+        let (path, changes) = (head.uri.path(), method != Method::GET);
         let visitor = self.admitted(&head.headers, &base, peer, changes)?;
         if let Some(path) = ups::Path::parse(path) {
             let asking = ups::Asking::new((head, base, peer.address), (query, path, visitor));

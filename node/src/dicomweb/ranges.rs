@@ -337,15 +337,6 @@ impl Fragments {
     }
 }
 
-/// The range that a metadata answer named: `offset-length`, or the offset alone of a run of fragments.
-pub(super) fn named(text: &str) -> Option<(u64, Option<u64>)> {
-    let (offset, length) = match text.split_once('-') {
-        Some((offset, length)) => (offset, Some(length.parse().ok()?)),
-        None => (text, None),
-    };
-    Some((offset.parse().ok()?, length))
-}
-
 /// In which groups the bytes of native pixels are turned around to be little endian; 1: not at all.
 pub(super) fn swap_width(header: &DataSet, encoding: Encoding) -> usize {
     let words = header
@@ -481,6 +472,20 @@ mod tests {
     }
 
     #[test]
+    fn colour_for_every_fourth_pixel_takes_half_as_much_again() {
+        let mut header = header("2", Some(48));
+        header.put_short(tags::ROWS, 4);
+        header.put_short(tags::COLUMNS, 4);
+        header.put_short(tags::BITS_ALLOCATED, 8);
+        header.put_short(tags::SAMPLES_PER_PIXEL, 3);
+        let photometric = tags::PHOTOMETRIC_INTERPRETATION;
+        header.put_text(photometric, dicom_core::VR::CS, "YBR_PARTIAL_420");
+        let bytes: Vec<u8> = (0..48).collect();
+        let content = contents(&bytes, &header, &[2]).unwrap();
+        assert_eq!(content, [(24..48).collect::<Vec<u8>>()]);
+    }
+
+    #[test]
     fn what_headers_and_tables_claim_costs_nothing() {
         let mut header = header("4294967295", None);
         assert_eq!(all_frames(&header), Err(DecodeError::TooLarge));
@@ -491,14 +496,5 @@ mod tests {
         bytes.extend_from_slice(&0x4000_0000_u32.to_le_bytes());
         let told = contents(&bytes, &header, &[1]);
         assert!(matches!(told, Err(RangeError::Contradiction)));
-    }
-
-    #[test]
-    fn a_place_is_read_as_it_was_named() {
-        assert_eq!(named("12-34"), Some((12, Some(34))));
-        assert_eq!(named("12"), Some((12, None)));
-        for wrong in ["", "a", "1-", "-1", "1-2-3"] {
-            assert_eq!(named(wrong), None, "{wrong}");
-        }
     }
 }

@@ -2,9 +2,11 @@
 
 mod attempts;
 mod credential;
+mod error;
 mod pages;
 mod password;
 mod sessions;
+mod visitor;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,14 +22,15 @@ use zeroize::Zeroizing;
 
 use self::attempts::Attempts;
 pub use self::credential::{Credential, Kind};
+pub use self::error::AccessError;
 pub(super) use self::pages::{LOG_IN, Visit, cookie, pages};
 use self::sessions::Sessions;
+pub use self::visitor::Rights;
+pub(super) use self::visitor::{Visitor, Way};
 use super::limits::{CREDENTIALS, INVITATION};
 use crate::chance::chance;
 use crate::entities::scope::Scope;
-use crate::language::{Explain, Message, displayed_in_english};
-use crate::say;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Change, Rows, Store};
 use crate::studies::intake::now;
 use crate::tls::read_fingerprint;
 
@@ -35,55 +38,6 @@ use crate::tls::read_fingerprint;
 const TOKEN_PREFIX: &str = "dkw_";
 /// Longest name of a token, a certificate or an account, in characters.
 const NAME: usize = 64;
-
-/// How somebody got in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// With a token, which a program sends on purpose.
-    Token,
-    /// With the certificate of the connection.
-    Certificate,
-    /// With the cookie of a session, which the browser adds to whatever it sends.
-    Session,
-}
-
-/// Somebody who was let in.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Visitor {
-    /// The name of the account (the person's), the token or the certificate.
-    pub name: String,
-    /// How.
-    pub way: Way,
-    /// What they may see.
-    pub scope: Scope,
-    /// Whether they may change workitems.
-    pub works: bool,
-    /// Whether they may store objects.
-    pub stores: bool,
-    /// The hash of what they showed.
-    shown: [u8; 32],
-}
-
-impl Visitor {
-    /// A name that nobody else has: a token, a certificate and an account may be called the same.
-    pub(super) fn id(&self) -> String {
-        let kind = match self.way {
-            Way::Token => Kind::Token,
-            Way::Certificate => Kind::Certificate,
-            Way::Session => Kind::Account,
-        };
-        format!("{}:{}", kind.code(), self.name)
-    }
-}
-
-/// What else than looking somebody is let do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// Change workitems.
-    pub works: bool,
-    /// Store objects.
-    pub stores: bool,
-}
 
 /// Who is let in. Clones share it.
 #[derive(Clone)]
@@ -100,55 +54,6 @@ struct Shared {
     /// One password is hashed at a time: each costs tens of MiB and a tenth of a second of a core.
     hashing: Semaphore,
 }
-
-/// Something cannot be done with a credential.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// The name is empty, too long, or holds what no name may.
-    Name,
-    /// There is one of this name.
-    Taken,
-    /// There is none of this name.
-    Unknown,
-    /// There are as many as there may be.
-    Full,
-    /// A fingerprint is not 64 hexadecimal digits.
-    Fingerprint,
-    /// A row is damaged.
-    Damaged,
-    /// The store failed.
-    Store(#[from] StoreError),
-}
-
-impl Explain for AccessError {
-    fn message(&self) -> Message {
-        match self {
-            AccessError::Name => say!(
-                "名前は制御文字を含まない 1～{NAME} 文字にしてください",
-                "a name has 1 to {NAME} characters, none of them a control character"
-            ),
-            AccessError::Taken => say!("その名前は既にあります", "that name is taken"),
-            AccessError::Unknown => {
-                say!("その名前のものはありません", "there is none of that name")
-            }
-            AccessError::Full => say!(
-                "トークン・証明書・アカウントは合わせて {CREDENTIALS} 個までです",
-                "there are at most {CREDENTIALS} tokens, certificates and accounts together"
-            ),
-            AccessError::Fingerprint => say!(
-                "指紋は証明書の SHA-256（16 進 64 桁）で指定してください",
-                "a fingerprint is the SHA-256 of the certificate, 64 hexadecimal digits"
-            ),
-            AccessError::Damaged => say!(
-                "アクセス権の記録が壊れています",
-                "the record of who is let in is damaged"
-            ),
-            AccessError::Store(error) => error.message(),
-        }
-    }
-}
-
-displayed_in_english!(AccessError);
 
 impl Access {
     /// Opens what is kept.
@@ -439,7 +344,6 @@ mod tests {
     use dokuei_keys::secret::Secret32;
 
     use super::*;
-    use crate::language::assert_explained;
 
     fn access(place: &std::path::Path) -> Access {
         let store = Store::open(&place.join("store.redb")).unwrap();
@@ -542,18 +446,5 @@ mod tests {
                 Err(AccessError::Name)
             ));
         }
-    }
-
-    #[test]
-    fn what_cannot_be_done_is_told_in_both_languages() {
-        let errors = [
-            AccessError::Name,
-            AccessError::Taken,
-            AccessError::Unknown,
-            AccessError::Full,
-            AccessError::Fingerprint,
-            AccessError::Damaged,
-        ];
-        assert_explained(errors.iter().map(|error| error as &dyn Explain));
     }
 }

@@ -89,9 +89,7 @@ impl Web {
         let answered = match (method, target) {
             (_, Target::Workitems) if is_get => {
                 let answered = self.search_workitems(&who, &asking.query).await;
-                let text = asking.head.uri.query().unwrap_or_default();
-                let by = person(&asking.visitor, asking.from);
-                self.trail.searched_workitems(by, text, answered.is_ok());
+                self.searched(&asking, answered.is_ok());
                 answered
             }
             (Method::POST, Target::Workitems) => {
@@ -135,20 +133,36 @@ impl Web {
                 suspended.map(|()| plain(StatusCode::OK, JSON, Vec::new()))
             }
             (_, Target::Channel(subscriber)) if is_get => {
-                let ambient = asking.visitor.way == Way::Session;
-                // A page of another site could open a channel with the browser's cookie.
-                if !may_change(&asking.head.headers, &asking.base, ambient) {
-                    return Err(Refusal::forbidden(foreign_page()));
-                }
-                let subscriber = title(&subscriber)?;
-                let (access, visitor) = (self.access.clone(), asking.visitor.clone());
-                let stands = move || access.stands(&visitor);
-                let to = (who, subscriber);
-                return channel::open(&self.worklist, to, &mut asking.head, stands).await;
+                return self.channel(who, &subscriber, asking).await;
             }
             (_, target) => return Err(Refusal::method(methods(&target))),
         };
         Ok(answered.unwrap_or_else(refused))
+    }
+
+    async fn channel(
+        &self,
+        who: Who,
+        subscriber: &str,
+        mut asking: Asking,
+    ) -> Result<Answer, Refusal> {
+        let ambient = asking.visitor.way == Way::Session;
+        // A page of another site could open a channel with the browser's cookie.
+        if !may_change(&asking.head.headers, &asking.base, ambient) {
+            return Err(Refusal::forbidden(foreign_page()));
+        }
+        let subscriber = title(subscriber)?;
+        let (access, visitor) = (self.access.clone(), asking.visitor);
+        let stands = move || access.stands(&visitor);
+        let to = (who, subscriber);
+        channel::open(&self.worklist, to, &mut asking.head, stands).await
+    }
+
+    /// Tells auditors who searched for workitems.
+    fn searched(&self, asking: &Asking, is_given: bool) {
+        let text = asking.head.uri.query().unwrap_or_default();
+        let by = person(&asking.visitor, asking.from);
+        self.trail.searched_workitems(by, text, is_given);
     }
 
     /// Tells auditors who saw a workitem.
