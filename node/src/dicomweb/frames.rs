@@ -156,7 +156,7 @@ fn prepare(holdings: Holdings, layouts: &Layouts, asked: &Asked) -> Result<Found
                 let label = label(&headed.syntax);
                 let layout = match &label {
                     Some(label) if label.decoded => None,
-                    Some(_) | None => layout_of(&mut headed, &instance, layouts)?,
+                    Some(_) | None => layout_of(&mut headed, (&instance, numbers), layouts)?,
                 };
                 match (layout, label) {
                     (Some(layout), _) => (Kept::frames(&layout, numbers, &at)?, headed.plain),

@@ -74,14 +74,14 @@ impl Kept {
     }
 }
 
-/// Where the frames of an object lie as they are kept, read now and remembered; none when they begin inside of bytes, as decoded
+/// Where frames of an object lie as they are kept, read now and remembered; none when they begin inside of bytes, as decoded
 /// ones do not.
 pub(super) fn layout_of(
     headed: &mut Headed,
-    instance: &Instance,
+    (instance, numbers): (&Instance, &[u32]),
     layouts: &Layouts,
 ) -> Result<Option<Arc<Layout>>, Refusal> {
-    match Layout::read(headed) {
+    match Layout::read(headed, numbers) {
         Err(RangeError::InsideByte) => Ok(None),
         Err(error) => Err(unfit(&error)),
         Ok(layout) => {

@@ -16,6 +16,9 @@ use crate::index::holdings::Instance;
 const BYTES: usize = 8 * 1024 * 1024;
 /// Layouts that are remembered. The one that was not used for longest makes room, and all are looked through for it.
 const LAYOUTS: usize = 2_048;
+/// Frames of an object whose layout is made whole: what an image of a whole slide has more is found anew each time, lest an
+/// object of empty fragments makes this node hold some hundred bytes for each.
+const FRAMES: u32 = 65_536;
 /// Bytes of one without its ranges, and of its place in the map.
 const EMPTY_BYTES: usize = 512;
 
@@ -32,14 +35,16 @@ enum Frames {
     Native { first: Range, count: u32, end: u64 },
     /// Each in its fragments.
     Encapsulated(Vec<Ranges>),
+    /// Likewise, of too many those that were asked for.
+    Asked(BTreeMap<u32, Ranges>),
 }
 
 impl Layout {
-    /// Reads where the frames of an object lie whose header was read.
+    /// Reads where the frames of an object lie whose header was read, at least those of these numbers.
     ///
     /// # Errors
     /// [`RangeError`].
-    pub(super) fn read(headed: &mut Headed) -> Result<Layout, RangeError> {
+    pub(super) fn read(headed: &mut Headed, numbers: &[u32]) -> Result<Layout, RangeError> {
         let swap = ranges::swap_width(&headed.header, headed.encoding());
         let place = ranges::pixels(&headed.header).ok_or(RangeError::None)?;
         let (plain, header) = (&mut headed.plain, &headed.header);
@@ -52,6 +57,10 @@ impl Layout {
                     count: ranges::frame_count(header),
                     end: place.offset.saturating_add(length),
                 }
+            }
+            None if ranges::frame_count(header) > FRAMES => {
+                let found = ranges::frames(plain, header, Some(numbers))?;
+                Frames::Asked(numbers.iter().copied().zip(found).collect())
             }
             None => Frames::Encapsulated(ranges::frames(plain, header, None)?),
         };
@@ -73,6 +82,7 @@ impl Layout {
                 let ranges = all.get(before as usize).ok_or(RangeError::None)?;
                 Ok(ranges.clone())
             }
+            Frames::Asked(some) => some.get(&number).cloned().ok_or(RangeError::None),
             Frames::Native { count, .. } if number > *count => Err(RangeError::None),
             Frames::Native { first, end, .. } => {
                 let offset = first.length.checked_mul(u64::from(before));
@@ -87,8 +97,10 @@ impl Layout {
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// Bytes that it takes; none when it is of no use to the next request.
+    fn bytes(&self) -> Option<usize> {
         let ranges = match &self.frames {
+            Frames::Asked(_) => return None,
             Frames::Native { .. } => 0,
             Frames::Encapsulated(all) => {
                 let of_one =
@@ -96,7 +108,7 @@ impl Layout {
                 all.iter().map(of_one).sum()
             }
         };
-        EMPTY_BYTES + ranges
+        Some(EMPTY_BYTES + ranges)
     }
 }
 
@@ -106,8 +118,8 @@ pub(super) struct Layouts(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    /// By parcel and slot, whose content never changes; each with when it was used.
-    all: BTreeMap<(ParcelId, u32), (Arc<Layout>, u64)>,
+    /// By parcel and slot, whose content never changes; each with when it was used, and its bytes.
+    all: BTreeMap<(ParcelId, u32), (Arc<Layout>, u64, usize)>,
     bytes: usize,
     uses: u64,
 }
@@ -118,33 +130,33 @@ impl Layouts {
         let mut held = self.lock();
         held.uses += 1;
         let now = held.uses;
-        let (layout, used) = held.all.get_mut(&(instance.parcel, instance.slot))?;
+        let (layout, used, _) = held.all.get_mut(&(instance.parcel, instance.slot))?;
         *used = now;
         Some(Arc::clone(layout))
     }
 
     /// Remembers one, unless it alone would take a quarter of the room.
     pub(super) fn remember(&self, instance: &Instance, layout: &Arc<Layout>) {
-        let bytes = layout.bytes();
-        if bytes > BYTES / 4 {
+        let bytes = layout.bytes().filter(|bytes| *bytes <= BYTES / 4);
+        let Some(bytes) = bytes else {
             return;
-        }
+        };
         let mut held = self.lock();
         while held.bytes + bytes > BYTES || held.all.len() >= LAYOUTS {
-            let oldest = held.all.iter().min_by_key(|(_, (_, used))| *used);
+            let oldest = held.all.iter().min_by_key(|(_, (_, used, _))| *used);
             let Some(key) = oldest.map(|(key, _)| *key) else {
                 break;
             };
-            if let Some((old, _)) = held.all.remove(&key) {
-                held.bytes -= old.bytes();
+            if let Some((_, _, old)) = held.all.remove(&key) {
+                held.bytes -= old;
             }
         }
         held.uses += 1;
-        let entry = (Arc::clone(layout), held.uses);
+        let entry = (Arc::clone(layout), held.uses, bytes);
         held.bytes += bytes;
         let before = held.all.insert((instance.parcel, instance.slot), entry);
-        if let Some((before, _)) = before {
-            held.bytes -= before.bytes();
+        if let Some((_, _, before)) = before {
+            held.bytes -= before;
         }
     }
 
@@ -207,6 +219,10 @@ mod tests {
         for none in [0, 5] {
             assert!(matches!(native.ranges(none), Err(RangeError::None)));
         }
+        let all = layout(fragments(3));
+        let asked = layout(Frames::Asked([(7, all.ranges(1).ok().unwrap())].into()));
+        assert!(asked.ranges(7).is_ok() && asked.ranges(1).is_err());
+        assert_eq!(asked.bytes(), None, "it is not remembered");
         let kept = layout(fragments(2));
         assert_eq!(kept.ranges(2).ok().unwrap()[0].offset, 100);
         assert!(matches!(kept.ranges(3), Err(RangeError::None)));
@@ -229,7 +245,7 @@ mod tests {
         }
         let held = layouts.lock();
         assert!(held.all.len() <= LAYOUTS);
-        let sum: usize = held.all.values().map(|(layout, _)| layout.bytes()).sum();
+        let sum: usize = held.all.values().map(|(_, _, bytes)| bytes).sum();
         assert_eq!(held.bytes, sum);
     }
 }
