@@ -34,7 +34,10 @@ use dokuei_node::runtime::kept::KeptSecret;
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::studies::identity::Identity;
 use dokuei_node::studies::patient::Patient;
+use dokuei_node::studies::person::Person;
+use dokuei_node::studies::persons::{ATTRIBUTION_VERSION, Attribution};
 use dokuei_node::studies::quarantine::Quarantined;
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
@@ -174,9 +177,8 @@ fn objects_that_are_set_aside() {
 #[test]
 fn receipts_of_imports() {
     let study = |standing| ImportedStudy {
-        uid: "1.2.3".to_owned(),
         objects: 3,
-        standing,
+        ..ImportedStudy::begun("1.2.3", standing, Vec::new())
     };
     let patient = Patient {
         id: "ID".to_owned(),
@@ -200,6 +202,41 @@ fn receipts_of_imports() {
         study(decided(Decision::Discarded)),
     ];
     check("imports-1", import);
+}
+
+#[test]
+fn a_study_that_is_removed_and_one_that_was_here_before() {
+    let mut import = MediaImport::begun(AT.0, "somewhere".to_owned());
+    let before = vec![ParcelId::from_bytes([1; 32])];
+    let mut sent = ImportedStudy::begun("1.2.4", Standing::Held, before);
+    sent.also_sent = true;
+    let discarding = ImportedStudy::begun("1.2.3", Standing::Discarding, Vec::new());
+    import.studies = vec![discarding, sent];
+    check("imports-1-open", import);
+}
+
+#[test]
+fn whose_studies_are() {
+    let patient = |issuer: &str| Patient {
+        id: "ID".to_owned(),
+        issuer: issuer.to_owned(),
+    };
+    let names = ["name".to_owned(), String::new(), String::new()];
+    let named = Identity::named(patient(""), names, "19700101");
+    let site = clinic();
+    let persons = [
+        ("persons-1", Person::said(site, &patient("ISSUER"), &named)),
+        ("persons-1-named", Person::said(site, &patient(""), &named)),
+        ("persons-1-alone", Person::of_study(site, "1.2.3")),
+    ];
+    for (name, person) in persons {
+        let kept = Attribution {
+            version: ATTRIBUTION_VERSION,
+            study: "1.2.3".to_owned(),
+            person,
+        };
+        check(name, kept);
+    }
 }
 
 #[test]

@@ -21,20 +21,17 @@ const PURPOSE_CHARACTERS: usize = 200;
 pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, Failure> {
     let purpose = purpose(asked)?;
     let pseudonyms = pseudonyms(node);
-    let folder = Path::new(&asked.folder);
+    let (folder, study) = (Path::new(&asked.folder), asked.study.trim());
+    let said = node.ports.persons.said_of(study);
     let exported = tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(purpose)?;
         let method = Method {
             options: &asked.options,
             secret: &secret,
+            site: node.ports.site,
+            said: said.as_ref(),
         };
-        let exported = export(
-            &node.ports.register,
-            asked.study.trim(),
-            folder,
-            purpose,
-            method,
-        );
+        let exported = export(&node.ports.register, study, folder, purpose, method);
         let exported = exported.map_err(|error| not_exported(&error))?;
         if asked.reversible {
             for (pseudonymous, original) in &exported.originals {

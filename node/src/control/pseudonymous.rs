@@ -39,12 +39,15 @@ pub(super) fn copies(
     };
     tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(&purpose)?;
-        let method = Method {
-            options: &options,
-            secret: &secret,
-        };
         let mut made = Vec::new();
         for (uid, parcel) in parts {
+            let said = node.ports.persons.said_of(uid);
+            let method = Method {
+                options: &options,
+                secret: &secret,
+                site: node.ports.site,
+                said: said.as_ref(),
+            };
             let register = &node.ports.register;
             let original = copy(&node.intake, register, parcel, &purpose, method)
                 .map_err(|error| not_copied(&error))?;

@@ -399,7 +399,7 @@ pub(super) fn import_failed(path: &Path, error: &ImportError) -> Failure {
 }
 
 /// Tells auditors which studies came from files: one message for each, as each is one patient's.
-fn note_import(node: &Node, path: &Path, imported: &Imported) {
+pub(super) fn note_import(node: &Node, path: &Path, imported: &Imported) {
     if !node.audit.is_kept() {
         return;
     }

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
 use flate2::read::DeflateDecoder;
 
 use super::fragments::{copy, copy_fragments};
@@ -21,7 +22,9 @@ use crate::dicom::uid::{
     IMPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS, Uid,
 };
 use crate::parcels::ObjectHead;
-use crate::studies::patient::Patient;
+use crate::studies::attributes::Attributes;
+use crate::studies::identity::Identity;
+use crate::studies::person::Person;
 
 /// The whole header is kept, long values included, so that nothing goes through that was not looked at.
 const BOUNDS: Bounds = Bounds {
@@ -38,9 +41,25 @@ pub struct Method<'a> {
     pub options: &'a Options,
     /// What UIDs, pseudonyms and dates are derived from.
     pub secret: &'a Secret,
+    /// The site whose objects they are.
+    pub site: SiteId,
+    /// Of whom it was said that the study is; none: whom each object names.
+    pub said: Option<&'a Person>,
 }
 
 impl Method<'_> {
+    /// Whom a study with these attributes is of.
+    pub fn person(&self, study: &str, attributes: &Attributes) -> Person {
+        self.put_to(study, || Identity::of(attributes))
+    }
+
+    fn put_to(&self, study: &str, named: impl FnOnce() -> Identity) -> Person {
+        match self.said {
+            Some(said) => said.clone(),
+            None => Person::of(self.site, study, &named()),
+        }
+    }
+
     /// The Study Instance UID that a study has now.
     pub fn study(&self, uid: &str) -> String {
         match self.options.keep_uids {
@@ -57,7 +76,7 @@ pub struct Cleaned<'a> {
     /// Its Study Instance UID now.
     pub study: String,
     /// Whom it was of.
-    pub patient: Patient,
+    pub person: Person,
     source: Box<dyn Read + 'a>,
     header: DataSet,
     encoding: Encoding,
@@ -84,18 +103,16 @@ impl<'a> Cleaned<'a> {
         let mut header = read(&mut source, encoding, &BOUNDS)?;
         let pixels = take_pixels(&mut header)?;
         let passed = gate::pass(&header, method.options)?;
-        let patient = Patient {
-            id: header.text(tags::PATIENT_ID),
-            issuer: header.text(tags::ISSUER_OF_PATIENT_ID),
-        };
+        let study = header.code(tags::STUDY_INSTANCE_UID);
+        let person = method.put_to(study, || Identity::of_data_set(&header));
         let rules = Rules {
             options: method.options,
             secret: method.secret,
             strict: passed.strict,
-            patient: &patient,
+            person: &person,
         };
         let mut cleaned = rules.apply(&header);
-        mark(&mut cleaned, method, &patient, passed.seen);
+        mark(&mut cleaned, method, &person, passed.seen);
         if has_long_value(&cleaned) {
             return Err(Refusal::LongValue);
         }
@@ -117,7 +134,7 @@ impl<'a> Cleaned<'a> {
                 transfer_syntax: written.as_str().to_owned(),
             },
             study,
-            patient,
+            person,
             source,
             header: cleaned,
             encoding,
@@ -232,9 +249,9 @@ fn picture_bytes(header: &DataSet) -> u64 {
 }
 
 /// Says whom the object stands for, and what was done (PS3.15 section E.1.1).
-fn mark(header: &mut DataSet, method: Method<'_>, patient: &Patient, seen: bool) {
+fn mark(header: &mut DataSet, method: Method<'_>, person: &Person, seen: bool) {
     let options = method.options;
-    let pseudonym = method.secret.pseudonym(patient);
+    let pseudonym = method.secret.pseudonym(person);
     header.put_text(tags::PATIENT_ID, VR::LO, &pseudonym);
     header.put_text(tags::PATIENT_NAME, VR::PN, &pseudonym);
     header.put_text(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES");

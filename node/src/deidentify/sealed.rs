@@ -15,7 +15,6 @@ use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::say;
 use crate::studies::intake::{ArrivingObject, StudyIntake};
-use crate::studies::patient::Patient;
 use crate::studies::register::Register;
 use crate::studies::study::StudyObject;
 
@@ -110,7 +109,7 @@ pub fn copy(
     if let Some(first) = (!refused.is_empty()).then(|| refused.swap_remove(0)) {
         return Err(CopyError::Refused(refused.len() + 1, first));
     }
-    let pseudonym = method.secret.pseudonym(&Patient::of(&attributes));
+    let pseudonym = method.secret.pseudonym(&method.person(&uid, &attributes));
     let mut original = Original::new(purpose, pseudonym, &uid, attributes);
     for object in &objects {
         let cleaned =

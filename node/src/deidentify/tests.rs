@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use proptest::prelude::*;
@@ -94,7 +95,12 @@ fn bytes(set: &DataSet, encoding: Encoding) -> Vec<u8> {
 }
 
 fn method<'a>(options: &'a Options, secret: &'a Secret) -> Method<'a> {
-    Method { options, secret }
+    Method {
+        options,
+        secret,
+        site: SiteId::from_bytes([1; 32]),
+        said: None,
+    }
 }
 
 fn made(bytes: &[u8], syntax: &Uid, options: &Options) -> Result<(Vec<u8>, String), Refusal> {

@@ -16,6 +16,9 @@ use crate::dicom::matching::Subject;
 use crate::dicom::uid::trim_padding;
 use crate::entities::{Domain, Scope};
 use crate::studies::attributes::Attributes;
+use crate::studies::identity::Identity;
+use crate::studies::patient::Patient;
+use crate::studies::person::Person;
 use crate::studies::study::Study;
 
 /// A study: whose patient it is about, and its UID.
@@ -35,6 +38,8 @@ pub struct Entry {
     pub key: StudyKey,
     /// Issuer of Patient ID, as people read it.
     pub issuer: String,
+    /// Of whom it was said that it is, where that is somebody else than its images name.
+    pub said: Option<Person>,
     /// What its first object said.
     pub attributes: Attributes,
     /// Its parts, oldest first.
@@ -79,6 +84,8 @@ struct Held {
     /// Newest first.
     order: BTreeSet<(Reverse<String>, StudyKey)>,
     parcels: BTreeMap<ParcelId, StudyKey>,
+    /// Of whom it was said that a study is, whether it is here or not: what [`Persons`](crate::studies::persons::Persons) holds.
+    said: BTreeMap<StudyKey, Person>,
 }
 
 impl Entry {
@@ -88,6 +95,42 @@ impl Entry {
             institution: self.key.institution,
             issuer: self.issuer.clone(),
         }
+    }
+
+    /// Who its patient is.
+    pub fn person(&self) -> Person {
+        if let Some(said) = &self.said {
+            return said.clone();
+        }
+        let identity = Identity::named(
+            Patient::of(&self.attributes),
+            self.name.clone(),
+            &self.attributes.text(tags::PATIENT_BIRTH_DATE),
+        );
+        Person::of(self.key.institution, &self.key.uid, &identity)
+    }
+
+    /// Whether it is of this person.
+    pub fn is_of(&self, person: &Person) -> bool {
+        // Most studies are of others, which the ID shows without looking at the name.
+        let may_be = self.said.is_some()
+            || person
+                .patient()
+                .is_some_and(|(id, _)| self.attributes.text(tags::PATIENT_ID) == id);
+        may_be && self.person() == *person
+    }
+
+    /// ID and issuer of whom it was said to be. What is no ASCII cannot be put among its attributes, whose character sets
+    /// are others, and is not shown.
+    pub fn said_patient(&self) -> Option<(&str, &str)> {
+        let patient = self.said.as_ref().and_then(Person::patient);
+        patient.filter(|(id, issuer)| id.is_ascii() && issuer.is_ascii())
+    }
+
+    fn attribute(&mut self, said: Option<Person>) {
+        self.said = said;
+        let issuer = self.said_patient().map(|(_, issuer)| issuer.to_owned());
+        self.issuer = issuer.unwrap_or_else(|| self.attributes.text(tags::ISSUER_OF_PATIENT_ID));
     }
 
     /// Its series, each once, with the number of its objects here.
@@ -122,6 +165,7 @@ impl Entry {
         Entry {
             key,
             issuer: attributes.text(tags::ISSUER_OF_PATIENT_ID),
+            said: None,
             name: folded(&attributes.name(tags::PATIENT_NAME)),
             date: code(tags::STUDY_DATE) + &code(tags::STUDY_TIME),
             attributes,
@@ -150,9 +194,11 @@ impl Entry {
 
 impl Subject for Entry {
     fn bytes(&self, tag: Tag) -> Option<&[u8]> {
-        match tag {
-            tags::MODALITIES_IN_STUDY => Some(&self.modalities),
-            tags::STUDY_INSTANCE_UID => Some(self.key.uid.as_bytes()),
+        match (tag, self.said_patient()) {
+            (tags::MODALITIES_IN_STUDY, _) => Some(&self.modalities),
+            (tags::STUDY_INSTANCE_UID, _) => Some(self.key.uid.as_bytes()),
+            (tags::PATIENT_ID, Some((id, _))) => Some(id.as_bytes()),
+            (tags::ISSUER_OF_PATIENT_ID, Some((_, issuer))) => Some(issuer.as_bytes()),
             _ => self.attributes.value(tag),
         }
     }
@@ -202,6 +248,7 @@ impl Catalogue {
             Some(entry) => Arc::make_mut(entry).put(part),
             None => {
                 let mut entry = Entry::of(key.clone(), study);
+                entry.attribute(held.said.get(&key).cloned());
                 entry.put(part);
                 held.order
                     .insert((Reverse(entry.date.clone()), key.clone()));
@@ -209,6 +256,22 @@ impl Catalogue {
             }
         }
         held.parcels.insert(study.parcel, key);
+    }
+
+    /// Notes of whom it was said that a study is, whether it is here or not; none: whom its images name.
+    pub fn attribute(&self, institution: SiteId, uid: &str, said: Option<Person>) {
+        let key = StudyKey {
+            uid: uid.to_owned(),
+            institution,
+        };
+        let mut held = self.write();
+        if let Some(entry) = held.studies.get_mut(&key) {
+            Arc::make_mut(entry).attribute(said.clone());
+        }
+        match said {
+            Some(person) => held.said.insert(key, person),
+            None => held.said.remove(&key),
+        };
     }
 
     /// Forgets a parcel; what is not here is no error.

@@ -30,7 +30,7 @@ use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
-use crate::media::Imports;
+use crate::media::{Imports, Sent};
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -48,6 +48,7 @@ use crate::site::{SiteFolder, notices, passphrase, prekeys};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
+use crate::studies::persons::Persons;
 use crate::studies::register::Register;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
@@ -114,7 +115,12 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let room = ports.room.clone();
-    let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
+    let imports = ports.imports.clone();
+    let intake = StudyIntake::new(ports.register.clone(), room)
+        .audited(audit.clone())
+        .witnessed(Box::new(move |uid| {
+            Ok(imports.note_sent(uid)? == Sent::Kept)
+        }));
     let intake = Arc::new(intake);
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
@@ -253,6 +259,8 @@ fn open_ports(
         .map_err(|error| failed(&error))?;
     let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
         .map_err(|error| failed(&error))?;
+    let persons = Persons::open(site, (store.clone(), storage()), catalogue.clone())
+        .map_err(|error| failed(&error))?;
     let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let holdings = Holdings::new(
         (register.clone(), granted.clone()),
@@ -267,6 +275,7 @@ fn open_ports(
         granted,
         holdings,
         imports,
+        persons,
         store: store.clone(),
         storage: storage(),
         network,

@@ -3,9 +3,12 @@
 
 pub mod attributes;
 pub mod granted;
+pub mod identity;
 pub mod import;
 pub mod intake;
 pub mod patient;
+pub mod person;
+pub mod persons;
 pub mod quarantine;
 pub mod register;
 pub mod seen;
