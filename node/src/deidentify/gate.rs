@@ -70,7 +70,10 @@ pub(super) fn pass(header: &DataSet, options: &Options) -> Result<Passed, Refusa
         Kind::Text => return Err(Refusal::Text),
         Kind::Classic | Kind::Strict | Kind::Written => {}
     }
-    if header.code(tags::BURNED_IN_ANNOTATION) == "YES" {
+    let declared = header.code(tags::BURNED_IN_ANNOTATION);
+    // As devices write it: one has lower case, another a value too many.
+    let first = declared.split('\\').next().unwrap_or_default();
+    if first.trim().eq_ignore_ascii_case("YES") {
         return Err(Refusal::BurnedIn);
     }
     if header.element(tags::ENCAPSULATED_DOCUMENT).is_some() {
@@ -189,6 +192,13 @@ mod tests {
         burned.put_text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES");
         assert!(matches!(pass(&burned, &seen), Err(Refusal::BurnedIn)));
         assert!(why(&burned).is_some_and(|why| why.contains("Burned In")));
+        for written in ["yes", " Yes ", "YES\\NO"] {
+            burned.put_text(tags::BURNED_IN_ANNOTATION, VR::CS, written);
+            assert!(
+                matches!(pass(&burned, &seen), Err(Refusal::BurnedIn)),
+                "{written}"
+            );
+        }
     }
 
     #[test]
