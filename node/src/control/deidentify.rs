@@ -5,6 +5,7 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use serde_json::{Value, json};
 
+use crate::audit::event::{Event, Kind, Place, Subject};
 use crate::control::answers::both;
 use crate::control::request::DeidentifyStudy;
 use crate::deidentify::export::{ExportError, Exported, export};
@@ -40,6 +41,7 @@ pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, 
         }
         Ok::<Exported, Failure>(exported)
     })?;
+    note(node, study, &exported, folder);
     let (written, refused) = (exported.written, exported.refused);
     tracing::info!(target: "dokuei::deidentify", written, refused, "a study was written without whom it is of");
     let reasons = exported.reasons.iter();
@@ -55,6 +57,20 @@ pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, 
         "reversible": asked.reversible,
         "dates": asked.options.dates,
     }))
+}
+
+/// Tells auditors that images of a study left, even if without whom they are of.
+fn note(node: &Node, uid: &str, exported: &Exported, folder: &Path) {
+    let register = &node.ports.register;
+    let parcel = register.parcels_of(uid).pop();
+    let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
+    if exported.written > 0 {
+        node.audit.note(Event::now(Kind::Exported {
+            to: Place::Media(format!("file://{}", folder.display())),
+            by: None,
+            subject: subject.unwrap_or_default(),
+        }));
+    }
 }
 
 /// Whom a pseudonym stands for: each of its studies with its patient.

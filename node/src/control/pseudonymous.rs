@@ -3,7 +3,7 @@
 use dokuei_keys::id::{ParcelId, SiteId};
 
 use crate::control::deidentify::pseudonyms;
-use crate::deidentify::sealed::{CopyError, copy};
+use crate::deidentify::sealed::{CopyError, Copying};
 use crate::deidentify::{Dates, Method, Options};
 use crate::language::{Explain as _, Failure};
 use crate::runtime::start::Node;
@@ -49,11 +49,12 @@ pub(super) fn copies(
                 said: said.as_ref(),
             };
             let register = &node.ports.register;
-            let original = copy(&node.intake, register, parcel, &purpose, method)
+            let copying = Copying::begin(register, parcel, &purpose, method)
                 .map_err(|error| not_copied(&error))?;
-            let Some(mut original) = original else {
+            let Some(copying) = copying else {
                 continue;
             };
+            let mut original = copying.original.clone();
             let pseudonymous = method.study(uid);
             let earlier = pseudonyms.original(&pseudonymous)?;
             let known = earlier.map_or_else(Vec::new, |earlier| earlier.instances);
@@ -64,6 +65,9 @@ pub(super) fn copies(
                 .collect::<Vec<_>>();
             new.iter().for_each(|instance| original.note(instance));
             pseudonyms.keep(&pseudonymous, &original)?;
+            copying
+                .seal(&node.intake)
+                .map_err(|error| not_copied(&error))?;
             if !made.contains(&pseudonymous) {
                 made.push(pseudonymous);
             }
