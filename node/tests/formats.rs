@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod diagnostic;
+mod media_forms;
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ use dokuei_node::dicomweb::access::{Credential, Kind};
 use dokuei_node::entities::scope::{Domain, Scope};
 use dokuei_node::entities::{Caller, Destination, Retry};
 use dokuei_node::index::catalogue::Catalogue;
-use dokuei_node::media::{CaseFile, Decision, ImportedFile, ImportedStudy, MediaImport, Standing};
+use dokuei_node::media::CaseFile;
 use dokuei_node::parcels::{ObjectHead, SealedObject};
 use dokuei_node::reports::bundle::{Bundle, MAGIC, Predecessor};
 use dokuei_node::reports::kept::KeptReport;
@@ -34,10 +35,7 @@ use dokuei_node::runtime::kept::KeptSecret;
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::attributes::RawAttribute;
 use dokuei_node::studies::granted::GrantedStudies;
-use dokuei_node::studies::identity::Identity;
 use dokuei_node::studies::patient::Patient;
-use dokuei_node::studies::person::Person;
-use dokuei_node::studies::persons::{ATTRIBUTION_VERSION, Attribution};
 use dokuei_node::studies::quarantine::Quarantined;
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
@@ -172,71 +170,6 @@ fn objects_that_are_set_aside() {
         at: AT.0,
     };
     check("quarantine-1", kept);
-}
-
-#[test]
-fn receipts_of_imports() {
-    let study = |standing| ImportedStudy {
-        objects: 3,
-        ..ImportedStudy::begun("1.2.3", standing, Vec::new())
-    };
-    let patient = Patient {
-        id: "ID".to_owned(),
-        issuer: "ISSUER".to_owned(),
-    };
-    let decided = |decision| Standing::Decided(decision, AT.0);
-    let mut import = MediaImport::begun(AT.0, "somewhere".to_owned());
-    (import.taken, import.refused, import.missing_count) = (3, 1, 1);
-    import.missing = vec!["IMAGES/ONE".to_owned()];
-    import.skipped = vec![ImportedFile {
-        file: "README".to_owned(),
-        ja: "理由".to_owned(),
-        en: "why".to_owned(),
-    }];
-    import.studies = vec![
-        study(Standing::Known),
-        study(Standing::Matched("1.2.4".to_owned())),
-        study(Standing::Held),
-        study(decided(Decision::OfPatient(patient))),
-        study(decided(Decision::AsItIs)),
-        study(decided(Decision::Discarded)),
-    ];
-    check("imports-1", import);
-}
-
-#[test]
-fn a_study_that_is_removed_and_one_that_was_here_before() {
-    let mut import = MediaImport::begun(AT.0, "somewhere".to_owned());
-    let before = vec![ParcelId::from_bytes([1; 32])];
-    let mut sent = ImportedStudy::begun("1.2.4", Standing::Held, before);
-    sent.also_sent = true;
-    let discarding = ImportedStudy::begun("1.2.3", Standing::Discarding, Vec::new());
-    import.studies = vec![discarding, sent];
-    check("imports-1-open", import);
-}
-
-#[test]
-fn whose_studies_are() {
-    let patient = |issuer: &str| Patient {
-        id: "ID".to_owned(),
-        issuer: issuer.to_owned(),
-    };
-    let names = ["name".to_owned(), String::new(), String::new()];
-    let named = Identity::named(patient(""), names, "19700101");
-    let site = clinic();
-    let persons = [
-        ("persons-1", Person::said(site, &patient("ISSUER"), &named)),
-        ("persons-1-named", Person::said(site, &patient(""), &named)),
-        ("persons-1-alone", Person::of_study(site, "1.2.3")),
-    ];
-    for (name, person) in persons {
-        let kept = Attribution {
-            version: ATTRIBUTION_VERSION,
-            study: "1.2.3".to_owned(),
-            person,
-        };
-        check(name, kept);
-    }
 }
 
 #[test]

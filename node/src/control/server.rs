@@ -234,7 +234,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::DicomCallerAdd(caller) => dicom::add_caller(node, caller).await,
         Request::DicomCallerList => dicom::list_callers(node),
         Request::DicomCallerTest(test) => dicom::test_caller(node, &test),
-        Request::DicomCallerRemove { name } => dicom::remove_caller(node, name).await,
+        Request::DicomCallerRemove { name, opens } => dicom::remove_caller(node, name, opens).await,
         Request::DicomDestinationAdd(one) => dicom::add_destination(node, one).await,
         Request::DicomDestinationList => dicom::list_destinations(node),
         Request::DicomDestinationTest { name } => dicom::test_destination(node, &name).await,

@@ -11,6 +11,7 @@ use minicbor::{Decode, Encode};
 
 use crate::chance::chance;
 use crate::store::{Change, Rows, Store};
+use crate::studies::intake::Witness;
 use crate::studies::patient::Patient;
 use crate::studies::register::RegisterError;
 
@@ -168,15 +169,6 @@ impl MediaImport {
     }
 }
 
-/// What becomes of an object that somebody sends of a study.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is kept: its sender may be told so.
-    Kept,
-    /// The study is being removed: its sender is to try again.
-    Refused,
-}
-
 /// The receipts, by names of their own. Clones share them.
 #[derive(Clone)]
 pub struct Imports {
@@ -310,23 +302,27 @@ impl Imports {
         Ok(Some(before))
     }
 
-    /// Notes that somebody sent an object of this study, before they are told that it is kept.
-    ///
-    /// # Errors
-    /// [`RegisterError`]: they must not be told so.
-    pub fn note_sent(&self, uid: &str) -> Result<Sent, RegisterError> {
+    /// Hears of what is sent, for the intake.
+    pub fn witness(&self) -> Witness {
+        let imports = self.clone();
+        Box::new(move |uid| imports.note_sent(uid))
+    }
+
+    /// Notes that somebody sent an object of this study, before they are told that it is kept. Says whether they may be:
+    /// not while the study is being removed.
+    fn note_sent(&self, uid: &str) -> Result<bool, RegisterError> {
         let mut held = self.lock();
         if !held.studies.contains(uid) {
-            return Ok(Sent::Kept);
+            return Ok(true);
         }
         let of_study = || held.open().filter(|study| study.uid == uid);
         if of_study().any(|study| study.standing == Standing::Discarding) {
-            return Ok(Sent::Refused);
+            return Ok(false);
         }
         if of_study().any(|study| !study.also_sent) {
             self.change_open(&mut held, uid, |study| study.also_sent = true)?;
         }
-        Ok(Sent::Kept)
+        Ok(true)
     }
 
     /// Changes a study in every receipt where it is open.

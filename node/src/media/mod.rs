@@ -7,5 +7,5 @@ mod judgement;
 
 pub use carried::{CaseFile, feed};
 pub use dicomdir::missing;
-pub use imports::{Decision, ImportedFile, ImportedStudy, Imports, MediaImport, Sent, Standing};
+pub use imports::{Decision, ImportedFile, ImportedStudy, Imports, MediaImport, Standing};
 pub use judgement::Judgement;

@@ -30,7 +30,7 @@ use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
 use crate::language::{Explain, Failure};
-use crate::media::{Imports, Sent};
+use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
 use crate::runtime::absences::Absences;
@@ -115,12 +115,9 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let room = ports.room.clone();
-    let imports = ports.imports.clone();
     let intake = StudyIntake::new(ports.register.clone(), room)
         .audited(audit.clone())
-        .witnessed(Box::new(move |uid| {
-            Ok(imports.note_sent(uid)? == Sent::Kept)
-        }));
+        .witnessed(ports.imports.witness());
     let intake = Arc::new(intake);
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
