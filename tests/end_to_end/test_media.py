@@ -223,6 +223,17 @@ def test_what_a_device_was_told_is_kept_is_not_discarded(clinic, tmp_path):
     assert clinic.study(study.uid)["objects"] == 2
 
 
+def test_what_people_brought_otherwise_is_not_discarded_with_a_disc(clinic, tmp_path):
+    study = Study(count=2)
+    disc = study.write(tmp_path / "disc")
+    receipt = take(clinic, disc)
+    ran = dokuei("study", "deidentify", study.uid, tmp_path / "out", "--purpose", "x", "--dir", clinic.data, ok=False)
+    assert "Nobody has said whose" in one_sentence(ran)
+    assert clinic.ask("study", "import", disc)["taken"] == 2
+    media(clinic, "decide", receipt["name"], "--discard", ok=False)
+    assert clinic.study(study.uid)["objects"] == 2
+
+
 def test_from_a_decision_on_a_study_is_of_whom_it_says(clinic, tmp_path):
     here = Study(count=1, name="YAMADA^TAROU", StudyDate="20260102", **TARO)
     other = Study(count=1, name="SUZUKI^HANAKO", PatientID="P-7", IssuerOfPatientID="CLINIC", PatientBirthDate="19800101")

@@ -23,6 +23,9 @@ pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, 
     let purpose = purpose(asked)?;
     let pseudonyms = pseudonyms(node);
     let (folder, study) = (Path::new(&asked.folder), asked.study.trim());
+    if node.ports.imports.is_undecided(study) {
+        return Err(undecided());
+    }
     let said = node.ports.persons.said_of(study);
     let exported = tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(purpose)?;
@@ -140,6 +143,17 @@ fn purpose(asked: &DeidentifyStudy) -> Result<&str, Failure> {
         ));
     }
     Ok(purpose)
+}
+
+/// That nobody can say what a study would be de-identified from.
+fn undecided() -> Failure {
+    Failure::new(
+        "undecided",
+        say!(
+            "この検査はどの患者のものか確認待ちのため、書き出しません。「dokuei media decide」で決めてください。",
+            "Nobody has said whose this study is, so it is not written. Decide with 'dokuei media decide'."
+        ),
+    )
 }
 
 fn not_exported(error: &ExportError) -> Failure {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
 use serde_json::{Value, json};
 
@@ -203,18 +204,26 @@ fn attribute(
         id: id.trim().to_owned(),
         issuer: issuer.unwrap_or_default().trim().to_owned(),
     });
-    let mut decided = Vec::new();
+    let mut named = Vec::new();
     for uid in uids {
-        let others = others(node, uids);
         let parcel = ports.register.parcels_of(uid).into_iter().next();
         let look = |parcel| {
             let register = &ports.register;
             register.look(&parcel, |study| Identity::of(&study.attributes))
         };
-        let named = parcel.and_then(look).ok_or_else(|| no_study(uid))?;
+        let identity = parcel.and_then(look).ok_or_else(|| no_study(uid))?;
+        named.push((*uid, identity));
+    }
+    let ids = named.iter().map(|(_, named)| &*named.patient.id);
+    let ids: Vec<&str> = ids
+        .chain(patient.as_ref().map(|patient| &*patient.id))
+        .collect();
+    let others = others(node, uids, &ids);
+    let mut decided = Vec::new();
+    for (uid, named) in &named {
         decided.push(match &patient {
             Some(patient) => {
-                let person = person_said(node.ports.site, patient, &named, &others)?;
+                let person = person_said(ports.site, patient, named, &others)?;
                 let (id, issuer) = person.patient().unwrap_or_default();
                 let patient = Patient {
                     id: id.to_owned(),
@@ -223,7 +232,7 @@ fn attribute(
                 (*uid, Decision::OfPatient(patient), Some(person))
             }
             None => {
-                let person = Person::of(ports.site, uid, &named);
+                let person = Person::of(ports.site, uid, named);
                 // Nobody has said that it is of the patient here under the same ID.
                 let alone = others.contains(&person);
                 let person = alone.then(|| Person::of_study(ports.site, uid));
@@ -242,14 +251,20 @@ fn attribute(
     Ok(())
 }
 
-/// The persons of this site's studies that are not in question, but for these.
-fn others(node: &Node, but: &[&str]) -> BTreeSet<Person> {
+/// The persons of this site under one of these IDs, by its studies that are not in question, but for `but`.
+fn others(node: &Node, but: &[&str], ids: &[&str]) -> BTreeSet<Person> {
     let ports = &node.ports;
     let undecided = ports.imports.undecided();
     let mut others = BTreeSet::new();
     ports.register.look_at_all(|study| {
-        if !undecided.contains(&study.uid) && !but.contains(&study.uid.as_str()) {
-            others.insert(ports.persons.of(&study.uid, &study.attributes));
+        let uid = study.uid.as_str();
+        if undecided.contains(uid) || but.contains(&uid) {
+            return;
+        }
+        let said = ports.persons.said_of(uid);
+        let id = study.attributes.text(tags::PATIENT_ID);
+        if said.is_some() || ids.contains(&id.as_str()) {
+            others.insert(said.unwrap_or_else(|| ports.persons.of(uid, &study.attributes)));
         }
     });
     others

@@ -310,7 +310,10 @@ impl Imports {
 
     /// Notes that somebody sent an object of this study, before they are told that it is kept. Says whether they may be:
     /// not while the study is being removed.
-    fn note_sent(&self, uid: &str) -> Result<bool, RegisterError> {
+    ///
+    /// # Errors
+    /// [`RegisterError`]: then they may not be, either.
+    pub fn note_sent(&self, uid: &str) -> Result<bool, RegisterError> {
         let mut held = self.lock();
         if !held.studies.contains(uid) {
             return Ok(true);

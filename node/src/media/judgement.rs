@@ -1,8 +1,9 @@
 //! Whose the studies are that an import brings: judged object by object before it is taken in, and as a whole at the end.
 //! Holds patient data: no `Debug`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use dicom_dictionary_std::tags;
 use dokuei_keys::id::ParcelId;
 
 use super::{ImportedStudy, Imports, Standing};
@@ -126,13 +127,10 @@ impl<'a> Judgement<'a> {
     /// # Errors
     /// [`RegisterError`].
     pub fn settle(&self, expected: Option<(String, Identity)>) -> Result<(), RegisterError> {
-        let mut known: Vec<(String, Identity)> = Vec::new();
-        match expected {
-            Some(expected) => known.push(expected),
-            None => self.register.look_at_all(|study| {
-                known.push((study.uid.clone(), Identity::of(&study.attributes)));
-            }),
-        }
+        let mut known = match expected {
+            Some(expected) => vec![expected],
+            None => self.under_the_same_ids(),
+        };
         known.retain(|(uid, _)| !self.imports.is_undecided(uid));
         for (uid, arriving) in &self.arriving {
             // Of what was refused altogether nothing is in question.
@@ -154,6 +152,23 @@ impl<'a> Judgement<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// The studies that are here under one of the patient IDs that arrived. Of others the name is not looked at: there may be
+    /// very many, and nothing is taken in meanwhile.
+    fn under_the_same_ids(&self) -> Vec<(String, Identity)> {
+        let arriving = self.arriving.values();
+        let identities = arriving.flat_map(|arriving| &arriving.identities);
+        let ids: BTreeSet<&str> = identities
+            .map(|identity| identity.patient.id.as_str())
+            .collect();
+        let mut known = Vec::new();
+        self.register.look_at_all(|study| {
+            if ids.contains(study.attributes.text(tags::PATIENT_ID).as_str()) {
+                known.push((study.uid.clone(), Identity::of(&study.attributes)));
+            }
+        });
+        known
     }
 
     fn patients_of(&self, uid: &str) -> Vec<Patient> {
