@@ -22,7 +22,8 @@ VISIT = {
     "StudyDescription": "Chest CT for SECRETNAME",
     "PatientSex": "F",
 }
-SECRETS = [b"4711", b"4712", b"4713", b"19411208", b"REFERRER", b"SECRET", b"Yamada", b"20260301"]
+# Whole: four digits alone come up in UIDs by chance.
+SECRETS = [b"ID-4711", b"OTHER-4712", b"ACC-4713", b"19411208", b"REFERRER", b"SECRET", b"Yamada", b"20260301"]
 
 
 def arrived(clinic, **attributes):
