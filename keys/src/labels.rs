@@ -60,6 +60,8 @@ labels! {
     Link = "dokuei/v1/sign/case/link",
     /// A reader proposes what a link may admit.
     Proposal = "dokuei/v1/sign/case/proposal",
+    /// A requester asks a reader to stop.
+    CancelRequest = "dokuei/v1/sign/case/cancel-request",
     /// A content key is granted to recipients.
     Grant = "dokuei/v1/sign/grant",
     /// What a parcel holds.
@@ -87,6 +89,8 @@ labels! {
     ObjectDigest = "dokuei/v1/derive/object-digest",
     /// The key under which the rows of the store are sealed.
     RowKey = "dokuei/v1/derive/row-key",
+    /// The names under which rows are found by a value that must not lie readable.
+    RowName = "dokuei/v1/derive/row-name",
     /// The key under which content keys are wrapped in the store.
     ContentKeyWrap = "dokuei/v1/derive/content-key-wrap",
     /// The context of an envelope (HPKE `info`).

@@ -5,6 +5,9 @@
 //! aad = label ‖ table length (u32, big-endian) ‖ table ‖ row key
 //! ```
 //!
+//! Where a row is to be found by a value that must not lie readable, it is named by
+//! HKDF-Expand(storage key, label ‖ table length ‖ table ‖ value), 16 bytes: without the key nobody can tell, nor try out, which value that was.
+//!
 //! The table's name and the row's key are bound, so a row copied over another does not open. Nonces are 24 random
 //! bytes: rows are rewritten for years, and nothing has to be counted.
 
@@ -13,7 +16,7 @@ use chacha20poly1305::{AeadInOut, Key, KeyInit, XChaCha20Poly1305, XNonce};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::derivation::derive_key;
+use crate::derivation::{derive_key, expand};
 use crate::error::{Refused, Why};
 use crate::id::ParcelId;
 use crate::labels::Label;
@@ -51,6 +54,16 @@ impl StorageKey {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Refused> {
         self.open(Label::RowKey, &[table.as_bytes(), key], sealed)
+    }
+
+    /// A name for a row of `table` that says nothing of the `value` it is found by. Names of 16 bytes are the same by
+    /// chance with 2⁶⁴ values; whoever finds a row still compares the value itself.
+    #[must_use]
+    pub fn row_name(&self, table: &str, value: &[u8]) -> [u8; 16] {
+        let mut name = [0; 16];
+        let bound = bound(Label::RowName, &[table.as_bytes(), value]);
+        expand(self.secret(), &[&bound], &mut name);
+        name
     }
 
     /// Wraps a parcel's content key for the store. Erasing the row erases the parcel.

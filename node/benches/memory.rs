@@ -100,6 +100,7 @@ fn take_in(site: &Site, study: &MadeStudy) {
         timeouts: Timeouts::default(),
         tls: None,
         breaker: None,
+        transcoding: None,
     };
     let objects = (0..study.objects()).map(|n| Box::new(study.object(n)) as Box<dyn Outgoing>);
     let summary = store(&destination, objects, &mut |outcome| {

@@ -9,7 +9,7 @@ mod template;
 pub mod web;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dokuei_protocol::case::terms::{Modality, Priority, Specialty};
 use dokuei_protocol::limits;
@@ -21,6 +21,7 @@ use dicom::RawDicom;
 pub use dicom::{CERTIFICATE, DicomTls, KEY};
 
 use crate::config::audit::{AuditConfig, RawAudit};
+use crate::dicom::scp::PrivateClasses;
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub open_intake: bool,
     /// The port for TLS, if there is one.
     pub dicom_tls: Option<DicomTls>,
+    /// Which private SOP classes are taken.
+    pub private_classes: PrivateClasses,
     /// A study is complete when nothing has arrived for this many seconds.
     pub quiet_seconds: u64,
     /// This site's archive.
@@ -63,6 +66,8 @@ pub struct Config {
     pub quoting: Quoting,
     /// Days for which a reading side may keep a study after its case is closed.
     pub retention_days: u16,
+    /// Where devices write into their pictures: a file in TOML, by its path from the data folder.
+    pub regions: Option<PathBuf>,
     /// Where audit messages go.
     pub audit: Option<AuditConfig>,
     /// Where browsers and DICOMweb clients connect.
@@ -94,6 +99,8 @@ struct Raw {
     archive: Option<RawArchive>,
     #[serde(default)]
     reading: RawReading,
+    #[serde(default)]
+    deidentify: RawDeidentify,
     audit: Option<RawAudit>,
     #[serde(default)]
     web: web::RawWeb,
@@ -158,6 +165,12 @@ impl Default for RawReading {
             capacity: Vec::new(),
         }
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawDeidentify {
+    regions: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -298,11 +311,13 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         ae_title: raw.dicom.ae_title,
         open_intake: raw.dicom.open_intake,
         dicom_tls: raw.dicom.tls,
+        private_classes: dicom::private_classes(raw.dicom.private_classes)?,
         quiet_seconds: raw.dicom.quiet_seconds,
         archive: raw.archive.map(Archive::from),
         capacity,
         quoting: quoting(&raw.reading.quoting)?,
         retention_days: raw.reading.retention_days,
+        regions: raw.deidentify.regions,
         audit: raw.audit.map(audit::checked).transpose()?,
         web: web::checked(raw.web)?,
     })

@@ -29,6 +29,7 @@ pub mod site;
 pub mod store;
 pub mod studies;
 pub mod tls;
+pub mod transcoding;
 pub mod transfer;
 pub mod viewer;
 pub mod worklist;

@@ -3,16 +3,29 @@
 use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
 use dicom_dictionary_std::StandardDataDictionary;
+use dokuei_node::deidentify::is_looked_through;
 use dokuei_node::dicom::dimse::{
     COMMITMENT, Model, QueryStatus, Service, StoreStatus, VERIFICATION, Verdict,
 };
 use dokuei_node::dicom::pdu::{ADVERTISED_PDU, CONTEXT_LIMIT};
-use dokuei_node::dicom::scp::Limits;
-use dokuei_node::dicom::scu::Timeouts;
+use dokuei_node::dicom::scp::{Limits, PLAIN_TRANSFER_SYNTAXES};
+use dokuei_node::dicom::scu::{SYNTAXES, Timeouts};
+use dokuei_node::dicom::uid::Uid;
 use dokuei_node::dicomweb;
+use dokuei_node::dicomweb::offers::{Resource, frames_as, offers};
 use dokuei_node::index::answers::{OF_PATIENT, OF_STUDY};
+use dokuei_node::pixels::Codec;
 
 const STATEMENT: &str = include_str!("../../docs/CONFORMANCE.md");
+
+/// What the standard registers, by UID and name (PS3.6 annex A, edition 2025).
+const STORAGE_CLASSES: &str = include_str!("data/dicom/storage-classes.txt");
+/// The same of transfer syntaxes.
+const TRANSFER_SYNTAXES: &str = include_str!("data/dicom/transfer-syntaxes.txt");
+
+fn registered(list: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    list.lines().filter_map(|line| line.split_once(' '))
+}
 
 /// The lines of a table of the statement, below its head.
 fn said(name: &str) -> Vec<String> {
@@ -72,6 +85,86 @@ fn the_services_are_those_that_are_offered() {
         rows.push(row(&format!("{name} – GET"), &get, false, true));
     }
     compare("services", &rows);
+}
+
+#[test]
+fn the_storage_classes_are_those_that_are_taken() {
+    let (mut taken, mut others) = (Vec::new(), Vec::new());
+    for (uid, name) in registered(STORAGE_CLASSES) {
+        let row = format!("| `{uid}` | {name} |");
+        match Service::of(uid) {
+            Service::Storage => taken.push(row),
+            _ => others.push(row),
+        }
+    }
+    assert!(taken.len() > 150);
+    compare("storage-classes", &taken);
+    compare("storage-refused", &others);
+}
+
+#[test]
+fn the_transfer_syntaxes_are_those_of_each_role() {
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    let rows = registered(TRANSFER_SYNTAXES).map(|(text, name)| {
+        let uid = Uid::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let (decoded, made_anew) = (Codec::of(&uid).is_some(), is_looked_through(&uid));
+        let frames = frames_as(&uid);
+        let (decoded, made_anew) = (yes(decoded), yes(made_anew));
+        format!("| `{text}` | {name} | {decoded} | `{frames}` | {made_anew} |")
+    });
+    compare("transfer-syntaxes", &rows.collect::<Vec<_>>());
+    let called = PLAIN_TRANSFER_SYNTAXES.map(|(uid, _)| format!("| SCP | `{uid}` |"));
+    let calling = SYNTAXES.map(|(uid, _)| format!("| SCU | `{uid}` |"));
+    compare("plain-syntaxes", &[&called[..], &calling].concat());
+}
+
+#[test]
+fn the_media_types_are_those_that_are_offered() {
+    let multipart = |kind: &str| format!("multipart/related; type=\"{kind}\"");
+    let plain = [
+        "application/dicom",
+        "application/dicom+json",
+        "application/dicom+xml",
+        "application/json",
+        "application/octet-stream",
+        "application/pdf",
+        "image/gif",
+        "image/jp2",
+        "image/jpeg",
+        "image/png",
+        "multipart/form-data",
+        "text/xml",
+        "video/mp4",
+    ];
+    let all = plain.iter().map(|kind| (*kind).to_owned());
+    let all: Vec<String> = all.chain(plain.map(multipart)).collect();
+    let resources = [
+        (Resource::Search, "searches, metadata: given"),
+        (Resource::Objects, "objects of a study or series: given"),
+        (Resource::Instance, "one instance: given"),
+        (Resource::Frames, "uncompressed frames: given"),
+        (Resource::Picture, "rendered, thumbnail, one frame: given"),
+        (Resource::Pictures, "rendered, several frames: given"),
+        (Resource::Sent, "STOW-RS: taken"),
+        (Resource::Workitem, "UPS-RS: taken"),
+    ];
+    let rows = resources.iter().flat_map(|(resource, words)| {
+        let offered = all.iter().filter(|kind| offers(*resource, kind));
+        offered.map(move |kind| format!("| {words} | `{kind}` |"))
+    });
+    compare("media-types", &rows.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_levels_and_their_unique_keys_are_those_that_are_known() {
+    let rows = models().into_iter().flat_map(|(model, name)| {
+        model.levels().iter().map(move |level| {
+            let known = StandardDataDictionary.by_tag(level.unique_key());
+            let key = known.map(|entry| entry.alias()).unwrap_or("?");
+            format!("| {name} | {} | {key} |", level.code())
+        })
+    });
+    compare("query-levels", &rows.collect::<Vec<_>>());
 }
 
 #[test]

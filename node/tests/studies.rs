@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_node::deidentify::sealed::Copying;
-use dokuei_node::deidentify::{Method, Options, Secret};
+use dokuei_node::deidentify::{Method, Options, Regions, Secret};
 use dokuei_node::disk::Room;
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::parcels::{OpenedObject, Parcels};
+use dokuei_node::pixels::{Decoders, Plan};
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::StudyIntake;
 use dokuei_node::studies::register::{Register, RegisterError};
+use dokuei_node::studies::study::Study;
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
@@ -101,6 +103,8 @@ fn a_copy_that_breaks_off_leaves_nothing() {
         secret: &secret,
         site: SITE,
         said: None,
+        regions: &Regions::default(),
+        decoders: &Decoders::new(Plan::this_program()),
     };
     let intake = StudyIntake::new(register.clone(), Room::under(folder.path()));
     let copying = || {
@@ -152,7 +156,7 @@ fn a_complete_study_that_is_sent_again_makes_no_second_one() {
     assert_eq!(taken, 3, "each is here");
     assert_eq!(register.parcels_of(&uid).len(), 1);
     let mut listed = 0;
-    register.look_at_all(|_| listed += 1);
+    register.outlines(|_| listed += 1);
     assert_eq!(listed, 1);
     let folders = |register: &Register| {
         let folders = std::fs::read_dir(folder.path().join("parcels")).unwrap();
@@ -404,4 +408,53 @@ fn a_row_moved_to_another_place_does_not_open() {
             .open_row(Rows::Granted.name(), &key, &row)
             .is_err()
     );
+}
+
+#[test]
+fn objects_of_closed_studies_are_found_by_their_uid_alone_and_what_an_earlier_version_wrote_is_listed()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    let first = |study: &Study| {
+        (
+            study.objects[0].sop_instance.clone(),
+            study.objects[0].sop_class.clone(),
+        )
+    };
+    let (instance, class) = register.look(&parcel, first).unwrap();
+    assert!(
+        register.class_of(&instance).unwrap().as_ref() == Some(&class),
+        "while it arrives"
+    );
+    register.close(&parcel).unwrap();
+    assert!(register.class_of(&instance).unwrap().as_ref() == Some(&class));
+    assert!(register.class_of("1.2.3").unwrap().is_none());
+    let head = register.head(&parcel).unwrap().unwrap();
+    assert!((head.objects, head.study.objects.len()) == (3, 0) && head.bytes > 0);
+    drop(register);
+
+    let store = Store::open(&folder.path().join("store.redb")).unwrap();
+    let mut change = Change::default();
+    for rows in [Rows::Heads, Rows::Instances] {
+        let keys = store.rows(rows).unwrap().into_iter();
+        change.removals.extend(keys.map(|(key, _)| (rows, key)));
+    }
+    assert_eq!(change.removals.len(), 4, "one study, three objects");
+    store.commit(change).unwrap();
+    drop(store);
+    let register = open(folder.path());
+    assert!(register.class_of(&instance).unwrap() == Some(class));
+    assert!(register.head(&parcel).unwrap() == Some(head));
+    assert_eq!(register.parcels_of(&uid), [parcel]);
+    let before = register.look(&parcel, |study| study.objects.len());
+    assert_eq!(before, Some(3));
+
+    register.put_away(&parcel).unwrap();
+    assert!(register.class_of(&instance).unwrap().is_none());
+    let (taken, _, _) = take_in(&register, folder.path(), SERIES);
+    assert_eq!((taken, register.parcels_of(&uid).len()), (3, 2));
+    assert!(register.remove(&parcel).unwrap() && !register.remove(&parcel).unwrap());
+    assert_eq!(register.parcels_of(&uid).len(), 1);
 }

@@ -194,6 +194,11 @@ pub enum CannotDo {
     /// No agreement in force with the partner.
     #[error("no agreement with this partner is in force")]
     NoAgreement,
+    /// The agreement wants a pseudonym, and the sealed study has none.
+    #[error(
+        "by the agreement with this partner studies travel under a pseudonym, and this one does not; 'dokuei study send' makes a copy under one"
+    )]
+    Identified,
     /// The case is not at a point where this is possible.
     #[error("the case is not at a point where this is possible")]
     NotNow,

@@ -1,5 +1,7 @@
 //! Everything that can reach the service.
 
+use std::collections::BTreeSet;
+
 use dokuei_keys::id::{DocumentId, NodeId, ParcelId, PersonId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
@@ -8,6 +10,7 @@ use crate::case::check::Check;
 use crate::case::event::{ReleaseReason, WithdrawalReason};
 use crate::case::report::ReportStatus;
 use crate::case::terms::CaseTerms;
+use crate::partner::agreement::Naming;
 use crate::partner::announcement::OfferSlot;
 use crate::partner::notice::Notice;
 use crate::study::manifest::ManifestReference;
@@ -130,6 +133,8 @@ pub enum Command {
         addresses: Vec<String>,
         /// Days for which a reading side may keep a study after its case is closed.
         retention_days: u16,
+        /// Under which name studies travel.
+        naming: Naming,
     },
     /// Accept an invitation.
     Accept {
@@ -137,6 +142,15 @@ pub enum Command {
         addresses: Vec<String>,
         /// The secret part of the code.
         secret: String,
+    },
+    /// Propose another agreement to a partner. The one before holds until it accepts.
+    ProposeAgreement {
+        /// The partner.
+        site: SiteId,
+        /// Days for which a reading side may keep a study after its case is closed.
+        retention_days: u16,
+        /// Under which name studies travel.
+        naming: Naming,
     },
     /// Accept the agreement that a partner proposed.
     AcceptAgreement(SiteId),
@@ -161,6 +175,9 @@ pub enum Command {
     },
     /// Note what the check before sending found in a study that is not sent.
     NoteCheck(ParcelId, Check),
+    /// Answer for studies of this site that somebody asked it to keep (storage commitment): from then on no case lets
+    /// them go.
+    Commit(BTreeSet<ParcelId>),
     /// Open a case for a sealed study and offer it.
     OpenCase(Box<OpenCase>),
     /// Offer an open case (again).
@@ -170,7 +187,7 @@ pub enum Command {
         /// Whom to ask.
         to: Vec<SiteId>,
     },
-    /// Take a case back.
+    /// Take a case back: at once until somebody reads it; after that its reader is asked to stop, and may go on.
     Withdraw(CaseId, WithdrawalReason),
     /// As reader: promise by hand to read it.
     Quote {
@@ -203,6 +220,8 @@ pub struct OpenCase {
     pub manifest: ManifestReference,
     /// Its content key.
     pub key: ContentKey,
+    /// Under which name it is sealed.
+    pub naming: Naming,
     /// What the check before sending found in it.
     pub check: Check,
     /// What is asked for.

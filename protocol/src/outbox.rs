@@ -3,6 +3,7 @@
 use dokuei_keys::id::{DocumentId, SiteId};
 
 use crate::case::CaseId;
+use crate::case::cancel::Told;
 use crate::state::{Contradiction, State};
 use crate::time::Timestamp;
 
@@ -15,6 +16,8 @@ pub enum Matter {
     Agreement,
     /// A case.
     Case(CaseId),
+    /// The request to stop reading a case: it stands beside the chain, and holds nothing of it up.
+    Cancel(CaseId),
 }
 
 /// A document that a partner has not confirmed.
@@ -44,8 +47,21 @@ impl State {
         id: DocumentId,
     ) -> Result<(), Contradiction> {
         let queue = self.outbox.get_mut(site).ok_or(Contradiction)?;
+        let confirmed = queue.iter().find(|outgoing| outgoing.id == id);
+        let matter = confirmed.map(|outgoing| outgoing.matter);
         queue.retain(|outgoing| outgoing.id != id);
+        if let Some(Matter::Cancel(case)) = matter {
+            self.cancel_told(case, id, Told::Told);
+        }
         Ok(())
+    }
+
+    fn cancel_told(&mut self, case: CaseId, id: DocumentId, told: Told) {
+        let request = self.requests.get_mut(&case);
+        let cancel = request.and_then(|request| request.cancel.as_mut());
+        if let Some(cancel) = cancel.filter(|cancel| cancel.document == id) {
+            cancel.told = told;
+        }
     }
 
     /// A refused proposal does not count any more, so that people and the node can go on from where
@@ -63,8 +79,13 @@ impl State {
         let Some(matter) = queue.remove(place).map(|outgoing| outgoing.matter) else {
             return Ok(());
         };
-        let Matter::Case(case) = matter else {
-            return Ok(());
+        let case = match matter {
+            Matter::Case(case) => case,
+            Matter::Cancel(case) => {
+                self.cancel_told(case, id, Told::Refused);
+                return Ok(());
+            }
+            Matter::Keys | Matter::Agreement => return Ok(()),
         };
         let request = self.requests.get_mut(&case);
         if let Some(thread) = request.and_then(|request| request.threads.get_mut(site)) {
@@ -72,7 +93,8 @@ impl State {
             let mut position = 0;
             queue.retain(|outgoing| {
                 position += 1;
-                position <= place || outgoing.matter != matter
+                let follows = outgoing.matter == matter && position > place;
+                !follows && outgoing.matter != Matter::Cancel(case)
             });
         } else if let Some(reading) = self.readings.get_mut(&case)
             && reading.thread.requester() == *site

@@ -80,6 +80,18 @@ pub enum Record {
     /// A study was looked through before sending: what was found, and whether it was to go nevertheless.
     #[n(21)]
     StudyChecked(#[n(0)] ParcelId, #[n(1)] Check),
+    /// This site answered for a study of its own: whoever asked may have removed theirs.
+    #[n(24)]
+    StudyCommitted(#[n(0)] ParcelId),
+    /// This site, as requester, asked a reader to stop.
+    #[n(22)]
+    CancelMade(#[n(0)] ByteVec),
+    /// A requester asked this site to stop.
+    #[n(23)]
+    CancelReceived(#[n(0)] ByteVec),
+    /// The sealed study of a case is a copy under a pseudonym.
+    #[n(25)]
+    CasePseudonymous(#[n(0)] CaseId),
 }
 
 impl Record {
@@ -108,6 +120,10 @@ impl Record {
             Record::KeyRevoked(_) => "key-revoked",
             Record::PartnerRenewed(_) => "partner-renewed",
             Record::StudyChecked(..) => "study-checked",
+            Record::StudyCommitted(_) => "study-committed",
+            Record::CancelMade(_) => "cancel-made",
+            Record::CancelReceived(_) => "cancel-received",
+            Record::CasePseudonymous(_) => "case-pseudonymous",
         }
     }
 }

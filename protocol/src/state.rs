@@ -1,7 +1,7 @@
 //! What the records add up to. Only [`State::apply`] changes it, so a replay of the log gives the same
 //! state as living through it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
@@ -10,6 +10,7 @@ use dokuei_keys::signed::{self, Document};
 use dokuei_keys::signing::PublicKey;
 
 use crate::case::CaseId;
+use crate::case::cancel::{Cancel, CancelRequest, Told};
 use crate::case::check::Check;
 use crate::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
 use crate::case::reading::Reading;
@@ -18,7 +19,7 @@ use crate::case::thread::Thread;
 use crate::limits;
 use crate::log::entry::{BrokenLog, Entry, Head};
 use crate::outbox::{Matter, Outgoing};
-use crate::partner::agreement::{Agreement, AgreementAccepted};
+use crate::partner::agreement::{Agreement, AgreementAccepted, Naming};
 use crate::partner::announcement::{AddressRecord, Announcement, CapacityOffer};
 use crate::partner::introduction::Introduction;
 use crate::partner::notice::Renewal;
@@ -69,6 +70,8 @@ pub struct State {
     pub parcels: BTreeMap<ParcelId, Held>,
     /// What the check before sending last found in this site's studies, until they are removed.
     pub checks: BTreeMap<ParcelId, Check>,
+    /// Studies of this site that it answered for (storage commitment).
+    pub committed: BTreeSet<ParcelId>,
 }
 
 /// The record does not fit the state.
@@ -89,6 +92,7 @@ impl State {
             outbox: BTreeMap::new(),
             parcels: BTreeMap::new(),
             checks: BTreeMap::new(),
+            committed: BTreeSet::new(),
         }
     }
 
@@ -142,10 +146,12 @@ impl State {
                     manifest: manifest.clone(),
                     terms: terms.clone(),
                     opened: entry.at,
+                    naming: Naming::Identified,
                     checked: false,
                     keeping: Keeping::Kept,
                     threads: BTreeMap::new(),
                     given_back: false,
+                    cancel: None,
                 };
                 self.requests
                     .insert(*case, request)
@@ -155,6 +161,15 @@ impl State {
                 self.checks.insert(*parcel, check.clone());
                 Ok(())
             }
+            Record::StudyCommitted(parcel) => {
+                self.committed.insert(*parcel);
+                Ok(())
+            }
+            Record::CasePseudonymous(case) => self
+                .requests
+                .get_mut(case)
+                .map(|request| request.naming = Naming::Pseudonymous)
+                .ok_or(Contradiction),
             Record::CaseChecked(case) => self
                 .requests
                 .get_mut(case)
@@ -171,6 +186,8 @@ impl State {
             Record::ReportSealed(case, sealed) => self
                 .reading(case)
                 .map(|reading| reading.sealed = Some(sealed.clone())),
+            Record::CancelMade(bytes) => self.cancel_made(bytes),
+            Record::CancelReceived(bytes) => self.cancel_received(bytes),
             Record::KeyRevoked(bytes) => self.key_revoked(bytes),
             Record::PartnerRenewed(bytes) => self.partner_renewed(bytes),
             Record::StudyKeyDestroyed(case) => {
@@ -270,13 +287,15 @@ impl State {
     /// their chains go on without a gap.
     fn partner_removed(&mut self, site: &SiteId) -> Result<(), Contradiction> {
         if let Some(queue) = self.outbox.get_mut(site) {
-            queue.retain(|outgoing| matches!(outgoing.matter, Matter::Case(_)));
+            let is_of_case = |matter| matches!(matter, Matter::Case(_) | Matter::Cancel(_));
+            queue.retain(|outgoing| is_of_case(outgoing.matter));
         }
         self.partners.remove(site).map(drop).ok_or(Contradiction)
     }
 
     fn agreement_proposed(&mut self, bytes: &[u8], noted: u64) -> Result<(), Contradiction> {
-        let (id, agreement) = recorded::<Agreement>(bytes)?;
+        let id = DocumentId::of(bytes);
+        let agreement = Agreement::recorded(bytes).map_err(|_| Contradiction)?;
         let own = agreement.proposer == self.site;
         let other = if own {
             agreement.accepter
@@ -358,6 +377,9 @@ impl State {
                     .map_err(|_| Contradiction)?;
                 reading.heard = heard;
                 reading.refused = None;
+                if matches!(link.event, RequesterEvent::Offered(_)) {
+                    reading.cancel = None;
+                }
                 reading.drop_unfit();
                 if reading.thread.phase().grant().is_none() {
                     (reading.arrived, reading.stored) = (false, false);
@@ -420,6 +442,22 @@ impl State {
             self.holds(parcel, held);
         }
         self.post(requester, id, Matter::Case(case), bytes);
+        Ok(())
+    }
+
+    fn cancel_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, asked) = recorded::<CancelRequest>(bytes)?;
+        let request = self.requests.get_mut(&asked.case).ok_or(Contradiction)?;
+        request.cancel = Some(Cancel::new(id, &asked, Told::OnItsWay));
+        self.post(asked.reader, id, Matter::Cancel(asked.case), bytes);
+        Ok(())
+    }
+
+    fn cancel_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
+        let (id, asked) = recorded::<CancelRequest>(bytes)?;
+        let reading = self.reading(&asked.case)?;
+        reading.cancel = Some(Cancel::new(id, &asked, Told::Told));
+        reading.cancels.insert(id);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use dokuei_keys::id::{DocumentId, SiteId};
 use dokuei_keys::signed::{self, Document};
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::cancel::CancelRequest;
 use dokuei_protocol::case::event::{Link, Proposal};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted};
@@ -25,6 +26,8 @@ pub(crate) enum Fact {
     Accepted(DocumentId, AgreementAccepted),
     /// A case was opened.
     Opened(CaseId),
+    /// Its study is under a pseudonym.
+    Pseudonymous(CaseId),
     /// A link was made.
     LinkMade(DocumentId, Box<Link>),
     /// A link arrived.
@@ -33,6 +36,10 @@ pub(crate) enum Fact {
     ProposalMade(DocumentId, Box<Proposal>),
     /// A proposal arrived.
     ProposalReceived(DocumentId, Box<Proposal>),
+    /// A reader was asked to stop.
+    CancelMade(DocumentId, CancelRequest),
+    /// The request to stop arrived.
+    CancelReceived(DocumentId, CancelRequest),
     /// A partner confirmed a document.
     Confirmed(SiteId, DocumentId),
     /// A partner refused a document.
@@ -67,15 +74,22 @@ impl Fact {
                 Fact::Paired(acquaintance.site)
             }
             Record::PartnerRemoved(site) => Fact::Removed(*site),
-            Record::AgreementProposed(bytes) => Fact::Proposed(id(bytes), content(bytes)?),
+            Record::AgreementProposed(bytes) => {
+                let agreement = Agreement::recorded(bytes)
+                    .map_err(|error| Violation::new("log", format!("agreement: {error}")))?;
+                Fact::Proposed(id(bytes), agreement)
+            }
             Record::AgreementAccepted(bytes) => Fact::Accepted(id(bytes), content(bytes)?),
             Record::CaseOpened(case, ..) => Fact::Opened(*case),
+            Record::CasePseudonymous(case) => Fact::Pseudonymous(*case),
             Record::LinkMade(bytes) => Fact::LinkMade(id(bytes), Box::new(content(bytes)?)),
             Record::LinkReceived(bytes) => Fact::LinkReceived(id(bytes), Box::new(content(bytes)?)),
             Record::ProposalMade(bytes) => Fact::ProposalMade(id(bytes), Box::new(content(bytes)?)),
             Record::ProposalReceived(bytes) => {
                 Fact::ProposalReceived(id(bytes), Box::new(content(bytes)?))
             }
+            Record::CancelMade(bytes) => Fact::CancelMade(id(bytes), content(bytes)?),
+            Record::CancelReceived(bytes) => Fact::CancelReceived(id(bytes), content(bytes)?),
             Record::DocumentConfirmed(site, document) => Fact::Confirmed(*site, *document),
             Record::DocumentRefused(site, document) => Fact::Refused(*site, *document),
             Record::StudyArrived(case) => Fact::StudyArrived(*case),
@@ -88,6 +102,7 @@ impl Fact {
             | Record::PartnerRenewed(_)
             | Record::ReportSealed(..)
             | Record::StudyChecked(..)
+            | Record::StudyCommitted(_)
             | Record::CaseChecked(_) => Fact::Other,
         })
     }
@@ -98,12 +113,15 @@ impl Fact {
             Fact::Proposed(id, _)
             | Fact::Accepted(id, _)
             | Fact::LinkReceived(id, _)
-            | Fact::ProposalReceived(id, _) => Some(*id),
+            | Fact::ProposalReceived(id, _)
+            | Fact::CancelReceived(id, _) => Some(*id),
             Fact::Paired(_)
             | Fact::Removed(_)
             | Fact::Opened(_)
+            | Fact::Pseudonymous(_)
             | Fact::LinkMade(..)
             | Fact::ProposalMade(..)
+            | Fact::CancelMade(..)
             | Fact::Confirmed(..)
             | Fact::Refused(..)
             | Fact::StudyArrived(_)
@@ -121,7 +139,9 @@ impl Fact {
             Fact::ProposalMade(_, proposal) | Fact::ProposalReceived(_, proposal) => {
                 Some(proposal.case)
             }
+            Fact::CancelMade(_, cancel) | Fact::CancelReceived(_, cancel) => Some(cancel.case),
             Fact::Opened(case)
+            | Fact::Pseudonymous(case)
             | Fact::StudyArrived(case)
             | Fact::StudyStored(case)
             | Fact::StudyKeyDestroyed(case)

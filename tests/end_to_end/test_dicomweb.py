@@ -65,7 +65,11 @@ def drain(connection):
 
 def with_web(place, name="架空診療所", title="CLINIC", **web):
     """A site whose web server listens on a free port."""
-    site = Site(place, name, title)
+    return add_web(Site(place, name, title), **web)
+
+
+def add_web(site, **web):
+    """The same for a site that was made, before it starts."""
     lines = ["", "[web]", 'listen = "127.0.0.1:0"', *(f"{key} = {json.dumps(value)}" for key, value in web.items()), ""]
     config = site.data / "dokuei.toml"
     config.write_text(config.read_text() + "\n".join(lines))
@@ -301,6 +305,22 @@ def test_requests_that_no_library_sends(web, stored):
         assert got.startswith(b"HTTP/1.1 %d" % code), (request[:90], got[:120])
         if code not in (400, 431):
             assert b"x-content-type-options: nosniff" in got.lower()
+
+
+def test_paths_that_lead_elsewhere_lead_nowhere(web, stored):
+    """Whatever is written for a way up or an end of a name: no answer holds anything of the node's own files."""
+    study = f"/dicom-web/studies/{stored[0].StudyInstanceUID}"
+    config = (web.site.data / "dokuei.toml").read_bytes()
+    for start in ("/viewer/", "/dicom-web/", f"{study}/", "/login/", "/"):
+        for way in ("../", "..%2f", "%2e%2e%2f", "%2e%2e/", "..%5c", "..%c0%af", "%252e%252e%252f", "%00", "....//", "//"):
+            path = start + way * 3 + "dokuei.toml"
+            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web.token}\r\nConnection: close\r\n\r\n"
+            got = web.raw(request.encode())
+            assert got[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400"), (path, got[:80])
+            assert config[:40] not in got
+    for path in (f"{study}%00", f"{study}/metadata%00.json", f"{study}%2fmetadata", "/dicom-web/studies%3flimit=1"):
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web.token}\r\nConnection: close\r\n\r\n"
+        assert web.raw(request.encode())[:12] in (b"HTTP/1.1 404", b"HTTP/1.1 400"), path
 
 
 def test_slow_clients_hold_up_nobody(web, stored):

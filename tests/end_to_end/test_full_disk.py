@@ -8,9 +8,12 @@ import pytest
 from conftest import READS
 from modality import send
 from studies import Study
+from test_dicomweb import Web, body, part, with_web
 from world import Site, hand_over, pair, until
 
+# The reason for one object, and the status of an answer of which nothing was stored (PS3.18 section 10.5.3).
 OUT_OF_RESOURCES = 0xA700
+NO_ROOM = 503
 WITHOUT = "DOKUEI_TESTS_WITHOUT_MOUNT"
 
 
@@ -108,3 +111,55 @@ def test_records_that_found_no_room_are_written_when_there_is_some(small_hospita
     # Without a restart.
     clinic.reach(case, "received")
     until("the hospital's archive has it", lambda: study.delivered_to(hospital.archive))
+
+
+@pytest.fixture
+def small_web(tmp_path):
+    data = tmp_path / "clinic" / "data"
+    data.mkdir(parents=True)
+    mounted = mount("-o", "size=64m,mode=700", "tmpfs", data)
+    if mounted.returncode != 0:
+        why = f"a small tmpfs cannot be mounted ({mounted.stderr.strip()}); {WITHOUT}=1 leaves this test out"
+        pytest.skip(why) if os.environ.get(WITHOUT) else pytest.fail(why)
+    site = None
+    try:
+        site = with_web(tmp_path / "clinic")
+        yield Web(site.start())
+        assert "panicked" not in site.said(), site.said()[-4000:]
+    finally:
+        if site is not None:
+            site.close()
+        subprocess.run(["umount", "-l", data], check=True)
+
+
+def files_of(study, folder):
+    return [path.read_bytes() for path in sorted(study.write(folder).iterdir())]
+
+
+def test_a_full_disk_is_said_to_web_clients_object_by_object(small_web, tmp_path):
+    web, taken = small_web, {}
+    for number in range(40):
+        study = Study(count=4, side=512, name="FULL^DISK")
+        answer = web.post(body(*map(part, files_of(study, tmp_path / str(number)))))
+        stored = answer.json().get("00081199", {}).get("Value", [])
+        taken[study.uid] = {item["00081155"]["Value"][0] for item in stored}
+        if answer.status_code != 200:
+            break
+    assert answer.status_code in (202, NO_ROOM), answer.text
+    reasons = [item["00081197"]["Value"][0] for item in answer.json()["0008119A"]["Value"]]
+    assert reasons == [OUT_OF_RESOURCES] * (4 - len(stored))
+    # By now there is no room for even one, and that is said with when to try again.
+    last = Study(count=1, side=512)
+    answer = web.post(body(*map(part, files_of(last, tmp_path / "last"))))
+    assert answer.status_code == NO_ROOM and int(answer.headers["Retry-After"]) > 0, answer.text
+    web.site.kill()
+    web.site.start()
+    again = Web(web.site, name="again")
+    # What was said to be stored is there, before a restart and after, and nothing else.
+    for uid, instances in taken.items():
+        found = again.get(f"/studies/{uid}/instances")
+        assert {item["00080018"]["Value"][0] for item in found.json()} == instances if instances else found.status_code in (204, 404)
+    assert mount("-o", "remount,size=256m", "tmpfs", web.site.data).returncode == 0
+    parts = body(*map(part, files_of(last, tmp_path / "again")))
+    until("the node takes studies again", lambda: again.post(parts).status_code == 200)
+    assert again.get(f"/studies/{last.uid}").status_code == 200

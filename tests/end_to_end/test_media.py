@@ -115,6 +115,22 @@ def test_a_dicomdir_is_only_held_against_what_is_there(clinic, tmp_path):
     assert take(clinic, disc)["taken"] == 2
 
 
+def test_a_dicomdir_in_a_zip_is_held_against_the_zip(clinic, tmp_path):
+    study = Study(count=2, PatientID="P-10", StudyID="1", StudyDate="20240229", StudyTime="120000")
+    files = FileSet()
+    for dataset in study.datasets:
+        files.add(dataset)
+    disc = tmp_path / "disc"
+    files.write(disc)
+    images = sorted(path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR")
+    with zipfile.ZipFile(tmp_path / "disc.zip", "w") as archive:
+        archive.write(disc / "DICOMDIR", "cd/DICOMDIR")
+        archive.write(images[0], f"cd/{images[0].relative_to(disc)}".lower())
+    receipt = take(clinic, tmp_path / "disc.zip")
+    gone = images[1].relative_to(disc).as_posix()
+    assert receipt["taken"] == 1 and receipt["missing"] == [f"{tmp_path / 'disc.zip'}:cd/{gone}"]
+
+
 def hostile(path):
     """A zip archive with every trick, and one image."""
     image = Study(count=1)
@@ -136,7 +152,7 @@ def test_a_hostile_zip_costs_nothing_and_goes_nowhere(clinic, tmp_path):
     (tmp_path / "listed").mkdir()
     (tmp_path / "listed" / "DICOMDIR").write_bytes(b"\x04\0\0\x15CS\x04\0AWAY")
     receipt = take(clinic, path)
-    assert receipt["missing"] == []
+    assert receipt["missing"] == [f"{path}:../listed/GONE"]
     assert receipt["taken"] == 1 and standings(receipt) == {image.uid: "held"}
     why = {one["file"].split("/")[-1].split(":")[-1]: one["why"]["en"] for one in receipt["skipped"]}
     assert "inside another" in why["inside.zip"] and "more than is taken" in why["bomb.dcm"]
@@ -289,3 +305,55 @@ def test_an_id_that_nobody_issued_is_not_enough(clinic, tmp_path):
 def test_nothing_to_take_is_a_failure(clinic, tmp_path, what):
     (tmp_path / "empty").mkdir()
     one_sentence(media(clinic, "import", tmp_path / what, ok=False))
+
+
+def test_names_that_lead_elsewhere_name_nothing(clinic, tmp_path):
+    """Names of an archive, a disc and a DICOMDIR as devices of other systems write them, or as nobody should."""
+    study = Study(count=6)
+    inner = study.write(tmp_path / "inner")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.dcm").write_bytes((inner / "5.dcm").read_bytes())
+    path = tmp_path / "names.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, file in (
+            ("..\\..\\evil.dcm", 0),
+            ("C:\\evil.dcm", 1),
+            ("\\\\host\\share\\evil.dcm", 2),
+            ("same.dcm", 3),
+        ):
+            archive.write(inner / f"{file}.dcm", name)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.write(inner / "4.dcm", "same.dcm")
+        link = zipfile.ZipInfo("link.dcm")
+        # A symbolic link, as Unix writes it into an archive: its content is where it leads.
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, str(outside / "secret.dcm"))
+        archive.writestr("NAMEXX.txt", b"no image")
+    # 検査 in code page 932, without the flag that says UTF-8: the trail byte of 検 is no ASCII, that of ソ is a backslash.
+    raw = path.read_bytes().replace(b"NAMEXX", "検ソ.".encode("cp932").ljust(6, b"_"))
+    path.write_bytes(raw)
+    receipt = take(clinic, path)
+    assert receipt["taken"] == 4 and clinic.study(study.uid)["objects"] == 4
+    why = {one["file"].rsplit("names.zip", 1)[1]: one["why"]["en"] for one in receipt["skipped"]}
+    assert len(why) == 3 and "not recognisable as DICOM" in why[":link.dcm"], why
+    # Two files of one name: one is taken, and that another was not is said.
+    assert "1 of its files" in why[""]
+    disc = tmp_path / "disc"
+    disc.mkdir()
+    (disc / "out.dcm").symlink_to(outside / "secret.dcm")
+    (disc / "up").symlink_to(outside)
+    (disc / "DICOMDIR").write_bytes(
+        b"".join(
+            b"\x04\0\0\x15CS" + len(name).to_bytes(2, "little") + name
+            for name in (b"..\\outside\\secret.dcm ", b"\\etc\\passwd ", b"C:\\A ", b"UP\\..\\..\\A ", b"REAL")
+        )
+    )
+    (disc / "image.dcm").write_bytes((inner / "0.dcm").read_bytes())
+    receipt = take(clinic, disc)
+    # Links are not followed, which is said, and only what leads downwards is said to be missing.
+    assert receipt["taken"] == 1 and receipt["missing"] == ["REAL"]
+    why = {one["file"]: one["why"]["en"] for one in receipt["skipped"]}
+    assert "link" in why["out.dcm"] and "link" in why["up"], why
+    assert clinic.study(study.uid)["objects"] == 4
+    assert not list(tmp_path.rglob("evil*"))

@@ -69,7 +69,7 @@ def association(site, *contexts, title="READER", handlers=(), roles=()):
     entity = AE(ae_title=title)
     for context in contexts:
         entity.add_requested_context(context, [EXPLICIT_LITTLE] if context == CTImageStorage else None)
-    opened = entity.associate("127.0.0.1", site.dicom, ae_title="CLINIC", evt_handlers=list(handlers), ext_neg=list(roles))
+    opened = entity.associate("127.0.0.1", site.dicom, ae_title=site.title, evt_handlers=list(handlers), ext_neg=list(roles))
     assert opened.is_established
     return opened
 

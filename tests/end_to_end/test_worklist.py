@@ -114,7 +114,8 @@ def ready(houses, **attributes):
     study = Study(count=1, **attributes)
     assert send(clinic.site, study.objects) == [0]
     case = hand_over(clinic.site, hospital.site, study.uid)
-    hospital.site.reach(case, "received")
+    # The hospital may not have heard of it yet.
+    clinic.site.reach(case, "received")
     return case, until("the workitem is ready", lambda: is_ready(hospital, case))
 
 
@@ -209,7 +210,7 @@ def test_a_created_workitem_is_a_case(houses):
     assert case["partner"]["name"] == "架空大学病院" and case["terms"]["priority"] == "stat"
     made = clinic.get(chosen)
     assert made.ProcedureStepLabel == "CT chest" and made.ReferencedRequestSequence[0].RequestedProcedureID == case["short"]
-    hospital.site.reach(case["case"], "received")
+    clinic.site.reach(case["case"], "received")
     again = clinic.call("POST", "/workitems", order(study.uid), AffectedSOPInstanceUID=chosen)
     assert reason(again)[0] == 409
     less = order(study.uid)
@@ -236,14 +237,53 @@ def test_a_request_to_cancel_reaches_as_far_as_the_protocol(houses):
     uid, mine = item.SOPInstanceUID, clinic.of(case).SOPInstanceUID
     assert hospital.move(uid, "IN PROGRESS", generate_uid(), READER)[0] == 200
     clinic.site.reach(case, "claimed")
-    status, warning = reason(clinic.call("POST", f"/workitems/{mine}/cancelrequest", why))
-    assert status == 409 and "contacted" in warning
     assert reason(hospital.call("POST", f"/workitems/{uid}/cancelrequest", why))[0] == 409
     assert hospital.call("POST", f"/workitems/{uid}/subscribers/PERFORMER", b"")[0] == 201
     with hospital.listen("PERFORMER") as channel:
         assert hospital.call("POST", f"/workitems/{uid}/cancelrequest", why)[0] == 202
         event = told(channel)
         assert (event["00001002"], event["00741238"]) == (2, "sent twice")
+
+
+def test_a_request_to_cancel_reaches_who_reads_it_at_the_other_site(houses):
+    clinic, hospital = houses
+    case, item = ready(houses)
+    uid, mine, transaction = item.SOPInstanceUID, clinic.of(case).SOPInstanceUID, generate_uid()
+    assert hospital.move(uid, "IN PROGRESS", transaction, READER)[0] == 200
+    clinic.site.reach(case, "claimed")
+    assert hospital.call("POST", f"/workitems/{uid}/subscribers/READING", b"")[0] == 201
+    assert clinic.call("POST", f"/workitems/{mine}/subscribers/ASKING", b"")[0] == 201
+    code, why = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "110514", "DCM", "Incorrect worklist entry selected"
+    why.ProcedureStepDiscontinuationReasonCodeSequence = [code]
+    with hospital.listen("READING") as reading, clinic.listen("ASKING") as asking:
+        assert clinic.call("POST", f"/workitems/{mine}/cancelrequest", why)[0] == 202
+        event = told(reading)
+        assert (event["00001000"], event["00001002"], event["00741238"]) == (uid, 2, "sent-in-error")
+        assert event["0074100C"] == clinic.site.name
+        assert told(asking)["00001002"] == 2
+    # Nothing is taken back: the reader decides, and both command lines say so.
+    assert hospital.stands(uid) == clinic.stands(mine) == "IN PROGRESS"
+    progress = hospital.get(uid).ProcedureStepProgressInformationSequence[0]
+    assert progress.ProcedureStepProgressDescription == "claimed; cancellation requested"
+    told_there = until("the clinic knows", lambda: clinic.site.case(case)["cancel"]["told"] == "told")
+    assert told_there and "asks you to stop (sent in error)" in hospital.site.case(case)["cancel"]["why"]["en"]
+    assert "may stop or read on" in dokuei("case", "show", case, "--dir", clinic.site.data).stdout
+    assert clinic.call("POST", f"/workitems/{mine}/cancelrequest", why)[0] == 202
+    assert hospital.move(uid, "CANCELED", transaction)[0] == 200
+    view = clinic.site.reach(case, "released")
+    assert clinic.stands(mine) == "CANCELED" and view["waiting"]["en"].startswith("over without a report"), view["waiting"]
+
+    case, item = ready(houses)
+    hospital.site.ask("case", "claim", case, "--reader", READER)
+    clinic.site.reach(case, "claimed")
+    clinic.site.ask("case", "withdraw", case, "--reason", "read-elsewhere")
+    until("the hospital knows", lambda: hospital.site.case(case)["cancel"])
+    hospital.site.sign(case, "final", "Read on.")
+    assert hospital.site.case(case)["cancel"] is None
+    view = clinic.site.reach(case, "delivered")
+    assert view["cancel"] is None
+    assert reason(clinic.call("POST", f"/workitems/{clinic.of(case).SOPInstanceUID}/cancelrequest", Dataset()))[0] == 409
 
 
 def test_only_who_claimed_it_moves_it_and_a_claim_given_back_is_replaced(houses):

@@ -200,3 +200,16 @@ fn the_default_cost_works() {
     let file = seal_secrets(b"secrets", b"p", Cost::default(), &mut rng(1)).unwrap();
     assert_eq!(open_secrets(&file, b"p").unwrap().as_slice(), b"secrets");
 }
+
+#[test]
+fn a_row_is_named_by_its_value_under_one_key_and_for_one_table() {
+    let key = storage_key(1);
+    let name = key.row_name("instances", b"1.2.3");
+    assert_eq!(name, key.row_name("instances", b"1.2.3"));
+    let others = [
+        key.row_name("instances", b"1.2.4"),
+        key.row_name("instances1", b".2.3"),
+        storage_key(2).row_name("instances", b"1.2.3"),
+    ];
+    assert!(!others.contains(&name));
+}

@@ -31,7 +31,7 @@ const PEER_IMAGES: usize = 100;
 /// Each cell is the median of so many runs; of a peer, one.
 const RUNS: usize = 5;
 /// Associations at once. The study lies in as many folders as the largest number.
-const ASSOCIATIONS: [usize; 2] = [1, 4];
+const ASSOCIATIONS: [usize; 3] = [1, 4, 8];
 
 /// One run.
 struct Run {

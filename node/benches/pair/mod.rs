@@ -189,7 +189,10 @@ impl Drop for Site {
 /// Pairs two sites and waits until each sees what the other reads.
 pub(crate) fn pair(one: &Site, other: &Site) {
     let addresses = Vec::new();
-    let invitation = other.ask(Request::PartnerInvite { addresses });
+    let invitation = other.ask(Request::PartnerInvite {
+        addresses,
+        pseudonyms: false,
+    });
     let code = invitation["code"].as_str().unwrap().to_owned();
     one.ask(Request::PartnerAccept { code });
     for site in [one, other] {

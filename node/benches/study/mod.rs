@@ -140,8 +140,8 @@ impl MadeObject {
     }
 
     /// Its data set.
-    pub(crate) fn reader(&self) -> Box<dyn Read + '_> {
-        let mut pixels: Box<dyn Read + '_> = Box::new(io::empty());
+    pub(crate) fn reader(&self) -> Box<dyn Read + Send + '_> {
+        let mut pixels: Box<dyn Read + Send + '_> = Box::new(io::empty());
         if self.slices == 1 {
             // A slice begins somewhere else in its picture, so that no two are the same.
             let drawn = &self.drawn[(self.first % DRAWN) as usize];
@@ -173,7 +173,7 @@ impl Outgoing for MadeObject {
         EXPLICIT
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(self.reader())
     }
 }

@@ -1,29 +1,23 @@
 //! The archives that are compared, and what they are filled with.
 
-use std::io::{self, Cursor, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dicom_core::VR;
-use dicom_dictionary_std::tags;
-use dokuei_node::dicom::dataset::{DataSet, write};
-use dokuei_node::dicom::scanner::Encoding;
 use dokuei_node::dicom::scu::{self, Destination, Outgoing, Timeouts};
 use serde_json::{Value, json};
 
+use crate::small::{self, Small};
 use crate::study::MadeStudy;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dokuei");
 const PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
-const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// Small studies sent without a pause, and the pause: dokuei takes 1,000 arriving studies, each for its quiet second.
-const PORTION: u64 = 400;
-const BETWEEN: Duration = Duration::from_millis(1500);
+/// Associations over which small studies are sent at once.
+const SENDERS: u64 = 4;
 
 /// A running archive. Dropped, it ends.
 pub(crate) struct Archive {
@@ -33,6 +27,22 @@ pub(crate) struct Archive {
     pub(crate) token: Option<String>,
     dimse: SocketAddr,
     process: Child,
+}
+
+impl Archive {
+    /// Where it takes C-STORE and C-FIND.
+    pub(crate) fn destination(&self) -> Destination {
+        Destination {
+            host: self.dimse.ip().to_string(),
+            port: self.dimse.port(),
+            called_ae: "ANY".parse().unwrap(),
+            calling_ae: "BENCH".parse().unwrap(),
+            timeouts: Timeouts::default(),
+            tls: None,
+            breaker: None,
+            transcoding: None,
+        }
+    }
 }
 
 impl Drop for Archive {
@@ -59,8 +69,8 @@ pub(crate) fn peak_mebibytes(archive: &Archive) -> f64 {
     kib / 1024.0
 }
 
-/// The built program with a data folder of its own.
-pub(crate) fn dokuei(place: &Path) -> Archive {
+/// The built program with a data folder of its own, in which so many small studies lie.
+pub(crate) fn dokuei(place: &Path, studies: u64) -> Archive {
     let (folder, config) = (place.join("data"), place.join("init.toml"));
     let text = "version = 1\n[site]\nname = \"Bench\"\n[network]\nlisten = [\"127.0.0.1:0\"]\n\
         [dicom]\nlisten = \"127.0.0.1:0\"\nquiet_seconds = 1\n[web]\nlisten = \"127.0.0.1:0\"\n";
@@ -75,6 +85,10 @@ pub(crate) fn dokuei(place: &Path) -> Archive {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
+    let filled = Instant::now();
+    small::fill(&folder, studies);
+    let seconds = filled.elapsed().as_secs_f64();
+    let begun = Instant::now();
     let log = std::fs::File::create(place.join("node.log")).unwrap();
     let process = Command::new(PROGRAM)
         .args(["run", "--stop-with-stdin"])
@@ -103,7 +117,13 @@ pub(crate) fn dokuei(place: &Path) -> Archive {
         let status = ask(&["status"])?;
         port(&status["dicom"]).zip(port(&status["web"]))
     });
+    println!(
+        "dokuei: {studies} studies prepared in {seconds:.0} s; it answers {:.1} s after its start",
+        begun.elapsed().as_secs_f64()
+    );
     let token = ask(&["dicom", "token", "add", "bench", "--scope", "all"]).unwrap();
+    let caller = ["dicom", "caller", "add", "BENCH", "--address", "127.0.0.1"];
+    ask(&[&caller[..], &["--may", "store,query"]].concat()).unwrap();
     Archive {
         name: "dokuei",
         web,
@@ -131,7 +151,7 @@ pub(crate) fn orthanc(place: &Path) -> Option<Archive> {
         "StorageDirectory": place.join("storage"), "IndexDirectory": place.join("index"),
         "DicomPort": dimse.port(), "HttpPort": web.port(), "Plugins": [PLUGIN],
         "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
-        "StableAge": 5, "AuthenticationEnabled": false,
+        "DicomAlwaysAllowFind": true, "StableAge": 5, "AuthenticationEnabled": false,
     });
     std::fs::write(&config, text.to_string()).unwrap();
     let process = Command::new("Orthanc")
@@ -156,33 +176,31 @@ pub(crate) fn orthanc(place: &Path) -> Option<Archive> {
     })
 }
 
-/// Sends the large study and `studies` small ones, in portions: an archive may bound how many studies arrive at once.
-pub(crate) fn fill(archive: &Archive, large: &MadeStudy, studies: u64) {
+/// Sends the large study.
+pub(crate) fn send_large(archive: &Archive, large: &MadeStudy) {
     let slices =
         (0..large.objects()).map(|number| Box::new(large.object(number)) as Box<dyn Outgoing>);
     send(archive, slices);
-    for from in (1..=studies).step_by(PORTION as usize) {
-        let numbers = from..=studies.min(from + PORTION - 1);
-        send(
-            archive,
-            numbers.map(|number| Box::new(Small::new(number)) as Box<dyn Outgoing>),
-        );
-        std::thread::sleep(BETWEEN);
-    }
+}
+
+/// Sends so many small studies.
+pub(crate) fn send_small(archive: &Archive, studies: u64) {
+    std::thread::scope(|scope| {
+        for first in 1..=SENDERS {
+            scope.spawn(move || {
+                let numbers = (first..=studies).step_by(SENDERS as usize);
+                send(
+                    archive,
+                    numbers.map(|number| Box::new(Small::new(number)) as Box<dyn Outgoing>),
+                );
+            });
+        }
+    });
 }
 
 fn send<'a>(archive: &Archive, objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>) {
-    let destination = Destination {
-        host: archive.dimse.ip().to_string(),
-        port: archive.dimse.port(),
-        called_ae: "ANY".parse().unwrap(),
-        calling_ae: "BENCH".parse().unwrap(),
-        timeouts: Timeouts::default(),
-        tls: None,
-        breaker: None,
-    };
     let mut refused = 0;
-    let sent = scu::store(&destination, objects, &mut |outcome| {
+    let sent = scu::store(&archive.destination(), objects, &mut |outcome| {
         refused += usize::from(!outcome.delivery.is_stored());
         ControlFlow::Continue(())
     });
@@ -191,90 +209,6 @@ fn send<'a>(archive: &Archive, objects: impl Iterator<Item = Box<dyn Outgoing + 
         "{}: {refused} refused",
         archive.name
     );
-}
-
-/// A study of one image of four pixels.
-struct Small {
-    instance: String,
-    bytes: Vec<u8>,
-}
-
-impl Small {
-    fn new(number: u64) -> Small {
-        let instance = format!("2.25.9{number:018}.1.1");
-        let mut set = DataSet::default();
-        set.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
-        set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
-        set.put_text(tags::SOP_INSTANCE_UID, VR::UI, &instance);
-        let day = 1 + number % 28;
-        set.put_text(
-            tags::STUDY_DATE,
-            VR::DA,
-            &format!("2025{:02}{day:02}", 1 + number % 12),
-        );
-        set.put_text(
-            tags::STUDY_TIME,
-            VR::TM,
-            &format!("{:02}{:02}00", number % 24, number % 60),
-        );
-        set.put_text(tags::ACCESSION_NUMBER, VR::SH, &format!("A{number}"));
-        set.put_text(tags::MODALITY, VR::CS, "CT");
-        set.put_text(tags::STUDY_DESCRIPTION, VR::LO, "頭部 CT");
-        set.put_text(
-            tags::PATIENT_NAME,
-            VR::PN,
-            &format!("Phantom^N{number}=模擬^{number}=もぎ^{number}"),
-        );
-        set.put_text(tags::PATIENT_ID, VR::LO, &format!("P{number}"));
-        set.put_text(tags::PATIENT_BIRTH_DATE, VR::DA, "19500401");
-        set.put_text(tags::PATIENT_SEX, VR::CS, "O");
-        set.put_text(
-            tags::STUDY_INSTANCE_UID,
-            VR::UI,
-            &format!("2.25.9{number:018}"),
-        );
-        set.put_text(
-            tags::SERIES_INSTANCE_UID,
-            VR::UI,
-            &format!("2.25.9{number:018}.1"),
-        );
-        set.put_text(tags::INSTANCE_NUMBER, VR::IS, "1");
-        set.put_short(tags::SAMPLES_PER_PIXEL, 1);
-        set.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2");
-        for (tag, value) in [
-            (tags::ROWS, 2),
-            (tags::COLUMNS, 2),
-            (tags::BITS_ALLOCATED, 16),
-            (tags::BITS_STORED, 16),
-        ] {
-            set.put_short(tag, value);
-        }
-        set.put_short(tags::HIGH_BIT, 15);
-        set.put_short(tags::PIXEL_REPRESENTATION, 0);
-        set.put_bytes(tags::PIXEL_DATA, VR::OW, vec![0; 8]);
-        Small {
-            instance,
-            bytes: write(&set, Encoding::ExplicitLittle),
-        }
-    }
-}
-
-impl Outgoing for Small {
-    fn sop_class(&self) -> &str {
-        CT
-    }
-
-    fn sop_instance(&self) -> &str {
-        &self.instance
-    }
-
-    fn transfer_syntax(&self) -> &str {
-        "1.2.840.10008.1.2.1"
-    }
-
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(Cursor::new(&self.bytes)))
-    }
 }
 
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

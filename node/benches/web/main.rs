@@ -1,8 +1,10 @@
 //! How quickly studies are found and handed out over DICOMweb, beside Orthanc with its DICOMweb plugin, in one run.
 //!
-//! `cargo bench -p dokuei-node --bench web [-- --studies N]` prints a Markdown table. Both archives are filled with the
-//! same objects over C-STORE, then asked the same; they take turns, request by request, so that whatever else the
-//! machine does falls on both. N small studies (10,000 without a number) lie beside one CT of 500 slices.
+//! `cargo bench -p dokuei-node --bench web [-- --studies N] [--alone]` prints a Markdown table. Both archives hold the
+//! same objects, and are asked the same; they take turns, request by request, so that whatever else the
+//! machine does falls on both. N small studies (10,000 without a number) lie beside one CT of 500 slices. The peer gets all of them over
+//! C-STORE, dokuei the CT alone: small studies lie in its data folder before it is started, put there by its own intake.
+//! `--alone` leaves the peer out.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +13,9 @@
 )]
 
 mod archives;
+mod cancel;
 mod client;
+mod small;
 #[path = "../study/mod.rs"]
 mod study;
 
@@ -52,18 +56,23 @@ fn main() {
         .unwrap_or(STUDIES);
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let large = MadeStudy::new(1, SLICES, 0);
-    let mut archives = vec![archives::dokuei(place.path())];
-    match archives::orthanc(place.path()) {
+    let mut archives = vec![archives::dokuei(place.path(), studies)];
+    let is_alone = words.iter().any(|word| word == "--alone");
+    let peer = (!is_alone).then(|| archives::orthanc(place.path()));
+    match peer.flatten() {
         Some(orthanc) => archives.push(orthanc),
+        None if is_alone => {}
         None => println!("Orthanc or its DICOMweb plugin is not installed.\n"),
     }
     for archive in &archives {
         let begun = Instant::now();
-        archives::fill(archive, &large, studies);
+        archives::send_large(archive, &large);
+        if archive.name != "dokuei" {
+            archives::send_small(archive, studies);
+        }
         println!(
-            "{} took in {} objects in {:.0} s",
+            "{} took in what was sent to it in {:.0} s",
             archive.name,
-            studies + SLICES,
             begun.elapsed().as_secs_f64()
         );
     }
@@ -73,6 +82,9 @@ fn main() {
     println!("|---|---|--:|--:|--:|--:|--:|");
     for asked in rows(&large) {
         row(&archives, &asked);
+    }
+    if studies > 1_000 {
+        cancel::table(&archives);
     }
     for archive in &archives {
         println!(

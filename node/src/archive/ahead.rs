@@ -302,7 +302,7 @@ impl Outgoing for AtHand<'_> {
         &self.head.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(Cursor::new(&self.data_set)))
     }
 }

@@ -239,6 +239,7 @@ mod tests {
             timeouts: Timeouts::default(),
             tls: None,
             breaker: None,
+            transcoding: None,
         };
         let asked = Asked::default();
         let waiting = Waiting::of(&archive);

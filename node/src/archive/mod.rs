@@ -8,13 +8,14 @@ mod priors;
 
 use std::io::{self, Cursor, Read};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
 use crate::config::Archive;
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scu::{self, Delivery, Destination, Ended, Outgoing, Timeouts};
+use crate::dicom::scu::{self, Delivery, Destination, Ended, Outgoing, Timeouts, Transcoding};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::{ObjectHead, OpenedObject, Parcels};
 use crate::say;
@@ -87,9 +88,16 @@ impl Archiver {
             timeouts: Timeouts::default(),
             tls: None,
             breaker: None,
+            transcoding: None,
         };
         let asked = archive.commitment.then(Asked::default);
         Some(Archiver { destination, asked })
+    }
+
+    /// The same, bringing what it does not take as it is into what it takes.
+    pub fn transcoding(mut self, by: Arc<dyn Transcoding>) -> Archiver {
+        self.destination.transcoding = Some(by);
+        self
     }
 
     /// Where the archive is, and as whom it is called.
@@ -242,7 +250,7 @@ impl Outgoing for Sealed<'_> {
         &self.head.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         let damaged = |error: &dyn std::fmt::Display| {
             io::Error::new(io::ErrorKind::InvalidData, error.to_string())
         };
@@ -274,7 +282,7 @@ impl Outgoing for AtHand {
         &self.head.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(Cursor::new(&self.data_set)))
     }
 }

@@ -162,13 +162,17 @@ impl Records {
             | Record::AnnouncementReceived(_)
             | Record::CaseOpened(..)
             | Record::CaseChecked(_)
+            | Record::CasePseudonymous(_)
             | Record::StudyChecked(..)
+            | Record::StudyCommitted(_)
             | Record::LinkReceived(_)
             // A report that waits for the requester's key is told when it is issued.
             | Record::ReportSealed(..)
             | Record::ProposalReceived(_)
             | Record::DocumentConfirmed(..)
             | Record::DocumentRefused(..)
+            | Record::CancelMade(_)
+            | Record::CancelReceived(_)
             | Record::StudyRemoved(_) => Vec::new(),
         };
         let events = kinds.into_iter().map(|kind| Event::at(entry.at.0, kind));

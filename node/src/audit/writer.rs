@@ -178,7 +178,8 @@ mod tests {
             cases: Box::new(NoCases),
             register: Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
                 .unwrap(),
-            granted: GrantedStudies::open(store.clone(), storage(), catalogue).unwrap(),
+            granted: GrantedStudies::open(store.clone(), storage(), catalogue, Arc::default())
+                .unwrap(),
             archive: None,
         };
         Writer {

@@ -123,6 +123,9 @@ pub(super) enum Partner {
         /// network.announce. Later it calls where network.announce says
         #[arg(long, value_name = "HOST:PORT")]
         address: Vec<String>,
+        /// 検査を必ず仮名で送る契約にする / an agreement by which studies travel under a pseudonym
+        #[arg(long)]
+        pseudonyms: bool,
         #[command(flatten)]
         at: At,
     },
@@ -135,6 +138,29 @@ pub(super) enum Partner {
     },
     /// 一覧（接続・契約・読影枠） / list them: connection, agreement, what they read
     List {
+        #[command(flatten)]
+        at: At,
+    },
+    /// 別の内容の契約を提案する / propose another agreement
+    Propose {
+        /// 名称または施設 ID / name or site id
+        partner: String,
+        /// 検査を必ず仮名で送る / studies travel under a pseudonym
+        #[arg(long, required_unless_present = "identified")]
+        pseudonyms: bool,
+        /// 検査をそのまま送る / studies travel as they are
+        #[arg(long, conflicts_with = "pseudonyms")]
+        identified: bool,
+        /// 症例終了後に検査を保持する日数（省略時は今の契約どおり） / days for which studies are kept after their case is closed; as before when absent
+        #[arg(long)]
+        retention_days: Option<u16>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// 提案された契約に署名する / sign the agreement that a partner proposes
+    Agree {
+        /// 名称または施設 ID / name or site id
+        partner: String,
         #[command(flatten)]
         at: At,
     },
@@ -172,7 +198,7 @@ pub(super) enum Case {
         #[command(flatten)]
         at: At,
     },
-    /// 依頼を取り下げる / take one back
+    /// 依頼を取り下げる（読影中は中止を依頼） / take one back; once it is read, ask its reader to stop
     Withdraw {
         /// 症例 ID（先頭 4 文字以上） / case id or its beginning
         case: String,

@@ -101,6 +101,10 @@ fn why(case: &Value) -> String {
     let waits = message(case, "waiting");
     let ended = case["ended"].as_array().into_iter().flatten();
     let mut why: Vec<&str> = Vec::new();
+    let asked = message(&case["cancel"], "why");
+    if !asked.is_empty() {
+        why.push(asked);
+    }
     for one in ended.filter(|_| has_ended(case)) {
         let reason = message(one, "why");
         if !why.contains(&reason) {
@@ -146,6 +150,10 @@ pub(super) fn show(case: &Value) {
     );
     show_subject(&case["study"]);
     outln!("  {}", message(case, "waiting"));
+    let asked = message(&case["cancel"], "why");
+    if !asked.is_empty() {
+        outln!("  {asked}");
+    }
     for ended in case["ended"].as_array().into_iter().flatten() {
         let (name, how) = (text(ended, "name"), word(text(ended, "how")));
         let reason = message(ended, "why");

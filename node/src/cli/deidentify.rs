@@ -48,6 +48,12 @@ pub(super) struct Deidentify {
     /// 検査名などを既知の語だけにして残す / keep descriptions as far as they are made of known words
     #[arg(long)]
     clean_descriptors: bool,
+    /// 構造化レポート（線量など）を、数値・コード・既知の語だけにして残す / keep structured reports, doses for instance, as far as they are numbers, codes and known words
+    #[arg(long)]
+    clean_structured: bool,
+    /// 領域ファイルの規則に合う画像の文字の場所を黒く塗る / make black where devices write, by the file of regions
+    #[arg(long)]
+    clean_pixels: bool,
     /// すべての画像を目で確かめ、患者の情報が書き込まれていないと確認した / somebody has looked at every image and found nobody named in one
     #[arg(long)]
     pixels_seen: bool,
@@ -88,6 +94,8 @@ pub(super) fn deidentify(asked: Deidentify) -> Result<(), Failure> {
             keep_institution: asked.keep_institution,
             keep_safe_private: asked.keep_safe_private,
             clean_descriptors: asked.clean_descriptors,
+            clean_structured: asked.clean_structured,
+            clean_pixels: asked.clean_pixels,
             pixels_seen: asked.pixels_seen,
         },
     }))?;

@@ -46,13 +46,19 @@ use serde_json::Value;
 use crate::cli::arguments::{Arguments, Verb};
 use crate::control::client::ask;
 use crate::control::request::Request;
-use crate::language::{self, Failure, Language};
+use crate::language::{self, Explain as _, Failure, Language, Message};
+use crate::runtime::memory;
 use crate::say;
 use crate::site::SiteFolder;
 
 /// Runs the command line of this process. Ends with 0 when all went well, 1 when something failed, 2
 /// when the command line cannot be understood.
 pub fn main() -> ExitCode {
+    // Every command, the decoder too: many of them hold a passphrase, a key or what a patient is named.
+    if let Err(error) = memory::keep_private() {
+        eprintln!("dokuei: {}", unguarded(&error));
+        return ExitCode::FAILURE;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(wrong) => return misread(&wrong),
@@ -67,6 +73,14 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn unguarded(error: &std::io::Error) -> Message {
+    say!(
+        "このプログラムのメモリをほかのプロセスから守れないため、動作を中止します（{why}）。",
+        "The memory of this program cannot be kept from other processes, so it does not run ({why}).";
+        why = error.message()
+    )
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line. The details are in English only: a line in

@@ -15,8 +15,15 @@ use crate::say;
 /// One sentence.
 pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
     match partner {
-        Partner::Invite { address, at } => {
-            let answer = at.ask(Request::PartnerInvite { addresses: address })?;
+        Partner::Invite {
+            address,
+            pseudonyms,
+            at,
+        } => {
+            let answer = at.ask(Request::PartnerInvite {
+                addresses: address,
+                pseudonyms,
+            })?;
             at.print(&answer, |answer| {
                 let (code, until) = (text(answer, "code"), time(&answer["until"]));
                 outln!("{code}");
@@ -28,21 +35,29 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
         }
         Partner::Accept { code, at } => {
             let answer = at.ask(Request::PartnerAccept { code })?;
-            at.print(&answer, |answer| {
-                let name = text(answer, "name");
-                outln!(
-                    "{}",
-                    say!(
-                        "「{name}」と登録し、契約に署名しました。",
-                        "Paired with '{name}'; the agreement is signed."
-                    )
-                );
-                agreed(answer);
-            });
+            at.print(&answer, accepted);
         }
         Partner::List { at } => {
             let answer = at.ask(Request::PartnerList)?;
             at.print(&answer, list);
+        }
+        Partner::Propose {
+            partner,
+            pseudonyms,
+            retention_days,
+            at,
+            ..
+        } => {
+            let answer = at.ask(Request::PartnerPropose {
+                partner,
+                pseudonyms,
+                retention_days,
+            })?;
+            at.print(&answer, proposed);
+        }
+        Partner::Agree { partner, at } => {
+            let answer = at.ask(Request::PartnerAgree { partner })?;
+            at.print(&answer, signed);
         }
         Partner::Import { file, at } => return notice::import(&file, &at),
         Partner::Remove {
@@ -54,19 +69,55 @@ pub(super) fn partner(partner: Partner) -> Result<(), Failure> {
                 partner,
                 despite_open_cases,
             })?;
-            at.print(&answer, |answer| {
-                let name = text(answer, "name");
-                outln!(
-                    "{}",
-                    say!("「{name}」の登録を解除しました。", "'{name}' is removed.")
-                );
-            });
+            at.print(&answer, removed);
         }
     }
     Ok(())
 }
 
-/// Prints how long a study is kept by the agreement that was just signed, and whether that is new.
+fn proposed(answer: &Value) {
+    let name = text(answer, "name");
+    outln!(
+        "{}",
+        say!(
+            "「{name}」に契約を提案しました。相手が「dokuei partner agree」で署名するまでは、今の契約が続きます。",
+            "Proposed to '{name}'. The agreement before holds until they sign with 'dokuei partner agree'."
+        )
+    );
+}
+
+fn signed(answer: &Value) {
+    let (name, terms) = (text(answer, "name"), agreement(&answer["agreement"]));
+    outln!(
+        "{}",
+        say!(
+            "「{name}」との新しい契約に署名しました: {terms}",
+            "The agreement with '{name}' is signed: {terms}"
+        )
+    );
+}
+
+fn removed(answer: &Value) {
+    let name = text(answer, "name");
+    outln!(
+        "{}",
+        say!("「{name}」の登録を解除しました。", "'{name}' is removed.")
+    );
+}
+
+fn accepted(answer: &Value) {
+    let name = text(answer, "name");
+    outln!(
+        "{}",
+        say!(
+            "「{name}」と登録し、契約に署名しました。",
+            "Paired with '{name}'; the agreement is signed."
+        )
+    );
+    agreed(answer);
+}
+
+/// Prints what the agreement that was just signed says, and whether that is new.
 fn agreed(answer: &Value) {
     let (days, earlier) = (
         answer["retention_days"].as_u64(),
@@ -76,6 +127,7 @@ fn agreed(answer: &Value) {
         return;
     };
     outln!("{}", kept(days).sentence());
+    outln!("{}", named(answer["pseudonyms"] == true).sentence());
     if let Some(earlier) = earlier.filter(|earlier| *earlier != days) {
         outln!(
             "{}",
@@ -84,6 +136,14 @@ fn agreed(answer: &Value) {
                 "This differs from the earlier agreement: {earlier} days until now, {days} from now on."
             )
         );
+    }
+}
+
+/// Under which name studies travel.
+fn named(pseudonyms: bool) -> Message {
+    match pseudonyms {
+        true => say!("検査は必ず仮名で送付", "studies travel under a pseudonym"),
+        false => say!("検査はそのまま送付", "studies travel as they are"),
     }
 }
 
@@ -122,7 +182,7 @@ pub(super) fn list(answer: &Value) {
     }
 }
 
-fn block(partner: &Value) -> [(&'static str, String); 4] {
+fn block(partner: &Value) -> [(&'static str, String); 5] {
     let label = |ja, en| match Language::current() {
         Language::Japanese => ja,
         Language::English => en,
@@ -130,6 +190,7 @@ fn block(partner: &Value) -> [(&'static str, String); 4] {
     [
         (label("接続", "connection"), connection(partner)),
         (label("契約", "agreement"), agreement(&partner["agreement"])),
+        (label("提案", "proposed"), proposal(&partner["proposed"])),
         (
             label("読影枠", "reads"),
             reads(&partner["capacity"]["slots"]),
@@ -180,9 +241,23 @@ fn agreement(agreement: &Value) -> String {
     let said = if agreement.is_null() {
         say!("なし。もう一度ペアリングしてください", "none: pair again")
     } else {
-        say!("{until} まで、{kept}", "until {until}; {kept}"; kept = kept(days))
+        let pseudonyms = agreement["pseudonyms"] == true;
+        say!(
+            "{until} まで、{kept}、{named}",
+            "until {until}; {kept}; {named}";
+            kept = kept(days),
+            named = named(pseudonyms)
+        )
     };
     said.text().to_owned()
+}
+
+/// What a partner proposes instead; empty when it proposes nothing.
+fn proposal(proposed: &Value) -> String {
+    match proposed.is_null() {
+        true => String::new(),
+        false => agreement(proposed),
+    }
 }
 
 /// Lines of equal terms are one, with all their modalities.

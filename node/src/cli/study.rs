@@ -9,7 +9,7 @@ use crate::cli::arguments::Study;
 use crate::cli::deidentify::{deidentify, reidentify};
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::cli::{case, check, priors, quarantine};
-use crate::control::request::{CheckStudy, Request, SendStudy, must_be_sent};
+use crate::control::request::{CheckStudy, LISTED, Request, SendStudy, must_be_sent};
 use crate::language::{Failure, Message};
 use crate::say;
 
@@ -182,7 +182,7 @@ fn list(answer: &Value) {
             marked(study, "patient_id"),
             text(study, "modality").to_owned(),
             day(study, "date"),
-            study["objects"].to_string(),
+            objects(study),
             bytes(&study["bytes"]),
             cases(&study["cases"]),
             message(study, "waiting").to_owned(),
@@ -198,6 +198,24 @@ fn list(answer: &Value) {
         &studies.iter().map(row).collect::<Vec<_>>(),
     );
     explain_marks(studies.iter());
+    if studies.len() >= LISTED {
+        outln!(
+            "{}",
+            say!(
+                "新しい順に {LISTED} 件だけを表示しています。それより前の検査は、ビューアか DICOM 検索（C-FIND、QIDO-RS）で探してください。",
+                "Only the newest {LISTED} are shown: look for older ones in the viewer, or with a DICOM query (C-FIND, QIDO-RS)."
+            )
+        );
+    }
+}
+
+/// How many objects are here, and of how many when others are on their way.
+fn objects(study: &Value) -> String {
+    let number = |name: &str| study[name].as_u64().unwrap_or_default();
+    match (number("objects"), number("awaited")) {
+        (here, 0) => here.to_string(),
+        (here, awaited) => format!("{here}/{}", here + awaited),
+    }
 }
 
 fn show(study: &Value) {
@@ -235,7 +253,7 @@ fn show_part(study: &Value) {
         (say!("検査 UID", "study UID"), plain("uid")),
         (
             say!("枚数", "objects"),
-            format!("{} ({})", study["objects"], bytes(&study["bytes"])),
+            format!("{} ({})", objects(study), bytes(&study["bytes"])),
         ),
         (
             say!("受信", "arrived"),

@@ -179,9 +179,9 @@ impl Debts {
             return;
         };
         let title = debt.to.parse::<AeTitle>().ok();
-        let destination = title.and_then(|title| destinations.named(&title));
-        let told = match destination {
-            Some(destination) => match report_commitment(&destination, &debt.committed()) {
+        let route = title.and_then(|title| destinations.named(&title));
+        let told = match route {
+            Some(route) => match report_commitment(route.destination(), &debt.committed()) {
                 Ok(()) => true,
                 Err(why) => {
                     tracing::warn!(target: "dokuei::commitments", to = debt.to, "storage commitment not delivered: {why}");
@@ -359,7 +359,7 @@ impl Drop for Delivering {
 mod tests {
     use super::*;
     use crate::dicom::dimse::{Committed, Reference, Verdict};
-    use crate::dicom::scu::Destination;
+    use crate::dicom::scp::Route;
     use dokuei_keys::secret::Secret32;
 
     fn standing(to: &str, transaction: &str, due: Option<Instant>) -> ([u8; 32], Standing) {
@@ -402,7 +402,7 @@ mod tests {
     struct Broken;
 
     impl Destinations for Broken {
-        fn named(&self, _: &AeTitle) -> Option<Destination> {
+        fn named(&self, _: &AeTitle) -> Option<Arc<dyn Route>> {
             panic!("this destination is broken")
         }
     }

@@ -5,10 +5,18 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::{Wrong, problems};
+use crate::dicom::dimse::Service;
+use crate::dicom::scp::PrivateClasses;
+use crate::dicom::uid::Uid;
+
 /// The certificate that `dokuei dicom certificate` makes, in the data folder.
 pub const CERTIFICATE: &str = "dicom-certificate.pem";
 /// Its key.
 pub const KEY: &str = "keys/dicom-key.pem";
+
+/// Longest list of private SOP classes: a manufacturer has some ten.
+const PRIVATE_CLASSES: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,6 +27,7 @@ pub(super) struct RawDicom {
     pub(super) ae_title: String,
     pub(super) open_intake: bool,
     pub(super) quiet_seconds: u64,
+    pub(super) private_classes: Vec<String>,
     pub(super) tls: Option<DicomTls>,
 }
 
@@ -31,6 +40,7 @@ impl Default for RawDicom {
             ae_title: "DOKUEI".to_owned(),
             open_intake: true,
             quiet_seconds: 60,
+            private_classes: Vec::new(),
             tls: None,
         }
     }
@@ -53,6 +63,27 @@ pub struct DicomTls {
     pub client_ca: Option<PathBuf>,
 }
 
+/// Which private SOP classes are taken: `*` stands for all.
+///
+/// # Errors
+/// The key, and what its values may be.
+pub(super) fn private_classes(raw: Vec<String>) -> Result<PrivateClasses, Wrong> {
+    if raw.iter().any(|class| class == "*") {
+        return Ok(PrivateClasses::All);
+    }
+    let is_private = |class: &String| {
+        Uid::parse(class.as_bytes()).is_ok() && Service::of(class) == Service::Private
+    };
+    if raw.len() > PRIVATE_CLASSES || !raw.iter().all(is_private) {
+        let wrong = problems::private_classes(PRIVATE_CLASSES);
+        return Err(("dicom.private_classes", wrong));
+    }
+    Ok(match raw.is_empty() {
+        true => PrivateClasses::None,
+        false => PrivateClasses::These(raw),
+    })
+}
+
 fn certificate() -> PathBuf {
     CERTIFICATE.into()
 }
@@ -64,6 +95,8 @@ fn key() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use crate::config::{Config, template};
+    use crate::dicom::scp::PrivateClasses;
+    use crate::language::assert_both;
 
     fn with(tls: &str) -> Result<Config, String> {
         let text = template("A").replace("# [dicom.tls]\n", &format!("[dicom.tls]\n{tls}\n"));
@@ -79,6 +112,30 @@ mod tests {
         assert!(with("").unwrap_err().contains("listen"));
         let unknown = "listen = \"127.0.0.1:1\"\ncipher = \"x\"";
         assert!(with(unknown).unwrap_err().contains("cipher"));
+    }
+
+    #[test]
+    fn private_classes_are_those_that_are_named() {
+        let with = |classes: &str| {
+            let text = template("A").replace("private_classes = []", classes);
+            Config::parse(&text, "x.toml").map(|config| config.private_classes)
+        };
+        let class = "1.3.12.2.1107.5.9.1";
+        assert_eq!(with("").unwrap(), PrivateClasses::None);
+        assert_eq!(
+            with(&format!("private_classes = [\"{class}\"]")).unwrap(),
+            PrivateClasses::These(vec![class.to_owned()])
+        );
+        assert_eq!(
+            with("private_classes = [\"*\"]").unwrap(),
+            PrivateClasses::All
+        );
+        // Of the standard, and no UID.
+        for wrong in ["1.2.840.10008.5.1.4.1.1.2", "siemens"] {
+            let failure = with(&format!("private_classes = [\"{wrong}\"]")).unwrap_err();
+            assert!(failure.message.en.contains("dicom.private_classes"));
+            assert_both(&failure.message);
+        }
     }
 
     #[test]

@@ -125,6 +125,14 @@ pub(super) fn certificate_and_key() -> Message {
     )
 }
 
+/// Classes that are no private ones.
+pub(super) fn private_classes(most: usize) -> Message {
+    say!(
+        "DICOM 規格のものでない SOP クラスの UID を {most} 個まで、またはすべてを表す \"*\" を書いてください",
+        "give UIDs of SOP classes that are none of the standard, at most {most}, or \"*\" for all"
+    )
+}
+
 /// A quiet period outside its bounds.
 pub(super) fn seconds() -> Message {
     say!("1～3600 の秒数を書いてください", "give 1 to 3600 seconds")

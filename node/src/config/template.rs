@@ -2,6 +2,21 @@
 
 use crate::config::{CERTIFICATE, KEY, VERSION, web};
 
+/// Sections that most sites do without.
+const OPTIONAL: &str = r#"# 匿名化で黒く塗る場所（装置と画像の大きさごと）のファイル。書き方は docs/OPERATING.md / where devices write into their pictures, see docs/OPERATING.md
+# [deidentify]
+# regions = "regions.toml"
+
+# 自施設の監査ログ収集サーバー（syslog over TLS）。患者 ID と氏名を含むため、院内から出さないこと
+# this site's audit record repository (syslog over TLS); the messages name patients and must stay inside
+# [audit]
+# syslog = "192.0.2.20:6514"
+# ca = "audit-ca.pem"                # または / or: fingerprint = "AB:CD:…" (SHA-256)
+# certificate = "audit.pem"          # 必要な場合のみ / only if the server asks for one
+# key = "audit.key"
+
+"#;
+
 /// The configuration that `init` writes, with its explanations.
 pub fn template(site_name: &str) -> String {
     let name = toml::Value::String(site_name.to_owned());
@@ -33,6 +48,9 @@ called_ae_check = false
 open_intake = true
 # この秒数何も届かなければ検査は揃ったとみなす / a study is complete after this many quiet seconds
 quiet_seconds = 60
+# 受け取るメーカー独自の SOP クラス（UID）。"*" はすべて。相手施設の PACS も保管できるものだけにしてください
+# private SOP classes to take, by UID; "*": all. Only those that the partners' archives keep
+private_classes = []
 
 # TLS（暗号化通信）のポート。証明書は「dokuei dicom certificate」で作れます / the port for TLS; "dokuei dicom certificate" makes a certificate
 # [dicom.tls]
@@ -61,15 +79,7 @@ retention_days = 90
 # per_day = 10
 # hours = 24
 
-# 自施設の監査ログ収集サーバー（syslog over TLS）。患者 ID と氏名を含むため、院内から出さないこと
-# this site's audit record repository (syslog over TLS); the messages name patients and must stay inside
-# [audit]
-# syslog = "192.0.2.20:6514"
-# ca = "audit-ca.pem"                # または / or: fingerprint = "AB:CD:…" (SHA-256)
-# certificate = "audit.pem"          # 必要な場合のみ / only if the server asks for one
-# key = "audit.key"
-
-{web}"#,
+{OPTIONAL}{web}"#,
         web = web::TEMPLATE
     )
 }

@@ -8,12 +8,12 @@ use dokuei_protocol::service::views::{CaseView, Waiting};
 use serde_json::{Value, json};
 
 use crate::language::{Explain as _, Failure, Message};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::register::RegisterError;
 
 /// Gives a command to the loop.
-pub(super) async fn command(node: &Node, command: Command) -> Result<Answer, Failure> {
+pub(super) async fn command(node: &Hands, command: Command) -> Result<Answer, Failure> {
     node.desk
         .command(command)
         .await
@@ -36,6 +36,9 @@ pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NoCase => "その症例はこの施設にありません。",
         CannotDo::NoPartner => "その施設は登録されていません。",
         CannotDo::NoAgreement => "その施設との有効な契約がありません。",
+        CannotDo::Identified => {
+            "その施設との契約では検査を仮名で送りますが、この検査は仮名ではありません。「dokuei study send」で送り直すと、仮名の写しが作られます。"
+        }
         CannotDo::NotNow => "症例は今その操作ができる段階にありません。",
         CannotDo::Candidates => "依頼先を 1～16 施設で指定してください。",
         CannotDo::HeldBack => "送信前の確認（検像）で保留になっています。",
@@ -135,6 +138,7 @@ fn next_step(cannot: &CannotDo) -> Message {
         ),
         // The reason itself says what to do.
         CannotDo::Candidates
+        | CannotDo::Identified
         | CannotDo::OwnKeyRevoked
         | CannotDo::FolderOlder
         | CannotDo::PersonRevoked
@@ -153,7 +157,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// The case whose id begins with this text.
-pub(super) async fn find_case(node: &Node, text: &str) -> Result<CaseView, Failure> {
+pub(super) async fn find_case(node: &Hands, text: &str) -> Result<CaseView, Failure> {
     let wanted = text.trim().to_ascii_lowercase();
     let found = node.desk.ask(move |service| {
         let cases = service.cases();
@@ -182,7 +186,7 @@ pub(super) async fn find_case(node: &Node, text: &str) -> Result<CaseView, Failu
 }
 
 /// The partner with this name or id.
-pub(super) async fn find_partner(node: &Node, text: &str) -> Result<SiteId, Failure> {
+pub(super) async fn find_partner(node: &Hands, text: &str) -> Result<SiteId, Failure> {
     let wanted = text.trim().to_owned();
     let found = node.desk.ask(move |service| {
         let partners = service.state().partners.iter();
@@ -215,7 +219,7 @@ pub(super) async fn find_partner(node: &Node, text: &str) -> Result<SiteId, Fail
 }
 
 /// The names of all partners.
-pub(super) async fn partner_name(node: &Node, site: SiteId) -> String {
+pub(super) async fn partner_name(node: &Hands, site: SiteId) -> String {
     let name = node.desk.ask(move |service| {
         service
             .state()
@@ -255,6 +259,10 @@ pub(super) fn waiting(waiting: Waiting) -> Message {
             "waits for the partner's key to seal for"
         ),
         Waiting::Agreement => say!("契約の成立待ち", "waits for an agreement with the partner"),
+        Waiting::Identified => say!(
+            "契約が仮名での送付に変わったため送れません（この施設: case withdraw で取り下げ、study send で送り直し）",
+            "cannot go as the agreement now wants a pseudonym: case withdraw, then study send (this site)"
+        ),
         Waiting::Grant => say!("検査の鍵の付与待ち", "waits for the key of the study"),
         Waiting::Transfer => say!("検査を転送中", "the study is on its way"),
         Waiting::Receipt => say!("受領証待ち", "waits for the custody receipt"),
@@ -385,6 +393,7 @@ mod tests {
             CannotDo::NoCase,
             CannotDo::NoPartner,
             CannotDo::NoAgreement,
+            CannotDo::Identified,
             CannotDo::NotNow,
             CannotDo::Candidates,
             CannotDo::HeldBack,
@@ -422,6 +431,7 @@ mod tests {
             Waiting::QuoteHere,
             Waiting::Booking,
             Waiting::Agreement,
+            Waiting::Identified,
             Waiting::Prekey,
             Waiting::Grant,
             Waiting::Transfer,

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::control::answers::{cannot_do, command, find_case, short, stopping};
 use crate::language::{Explain as _, Failure};
 use crate::media::CaseFile;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::unusable;
 
 /// Writes a case that is on its way into a new folder.
-pub(super) async fn export(node: &Node, case: &str, to: &str) -> Result<Value, Failure> {
+pub(super) async fn export(node: &Hands, case: &str, to: &str) -> Result<Value, Failure> {
     let case = find_case(node, case).await?.case;
     let cargo = node.desk.ask(move |service| service.cargo(case));
     let cargo = cargo.await.map_err(|_| stopping())?;
@@ -32,7 +32,7 @@ pub(super) async fn export(node: &Node, case: &str, to: &str) -> Result<Value, F
 }
 
 /// Takes in a folder with a case; none when it is no such folder.
-pub(super) async fn take(node: &Node, folder: &Path) -> Result<Option<Value>, Failure> {
+pub(super) async fn take(node: &Hands, folder: &Path) -> Result<Option<Value>, Failure> {
     let read = tokio::task::block_in_place(|| CaseFile::read(folder));
     let Some(file) = read.map_err(|error| unusable(folder, &error))? else {
         return Ok(None);

@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 use crate::control::answers::{
     both, command, find_case, find_partner, partner_name, short, stopping, waiting,
 };
-use crate::control::endings::ending;
+use crate::control::endings::{asked_to_stop, ending};
 use crate::control::people::find_person;
 use crate::control::whose::study_of;
 use crate::language::{Failure, Message};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people;
 
@@ -29,7 +29,7 @@ use crate::site::people;
 /// moment on: for the same number of hours it is always a little later.
 const LATENESS: Span = Span::HOUR;
 
-pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
+pub(super) async fn list(node: &Hands) -> Result<Value, Failure> {
     let views = node
         .desk
         .ask(|service| service.cases())
@@ -42,7 +42,7 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     Ok(Value::Array(listed))
 }
 
-pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(super) async fn show(node: &Hands, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let mut shown = case_json(node, &view).await?;
     let earlier = view.case;
@@ -63,7 +63,7 @@ pub(super) async fn show(node: &Node, case: &str) -> Result<Value, Failure> {
 }
 
 /// One case, with what only its own site knows of the study.
-pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Failure> {
+pub(super) async fn case_json(node: &Hands, view: &CaseView) -> Result<Value, Failure> {
     let case = view.case;
     let facts = node.desk.ask(move |service| Facts::of(service, case));
     let Facts {
@@ -88,6 +88,12 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
             json!({ "site": site.to_string(), "name": name, "how": code, "why": both(&why) }),
         );
     }
+    // Once a final report is signed there is nothing left to stop.
+    let is_read = ["claimed", "preliminary"].contains(&view.phase);
+    let cancel = view.cancel.as_ref().filter(|_| is_read).map(|cancel| {
+        let why = both(&asked_to_stop(cancel, view.side));
+        json!({ "at": cancel.at.0, "told": cancel.told.code(), "why": why })
+    });
     let newest = versions.as_ref().and_then(|versions| versions.newest());
     Ok(json!({
         "case": case.to_string(),
@@ -104,6 +110,7 @@ pub(super) async fn case_json(node: &Node, view: &CaseView) -> Result<Value, Fai
         "promised_late": promised_late(view),
         "retracted": newest.is_some_and(|newest| newest.issued.status == ReportStatus::Retracted),
         "ended": ended,
+        "cancel": cancel,
         "sealed_study": match view.keeping { Keeping::Kept => "kept", Keeping::KeyDestroyed => "key-destroyed", Keeping::Removed => "removed" },
         "kept_until": view.kept_until.map(|until| until.0),
         "terms": view.terms.as_ref().map(terms_json),
@@ -189,7 +196,7 @@ fn terms_json(terms: &CaseTerms) -> Value {
     })
 }
 
-pub(crate) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+pub(crate) async fn withdraw(node: &Hands, case: &str, reason: &str) -> Result<Value, Failure> {
     let reason = match reason {
         "not-needed" => WithdrawalReason::NotNeeded,
         "sent-in-error" => WithdrawalReason::SentInError,
@@ -206,7 +213,7 @@ pub(crate) async fn withdraw(node: &Node, case: &str, reason: &str) -> Result<Va
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Value, Failure> {
+pub(super) async fn offer(node: &Hands, case: &str, to: &[String]) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let to = sites(node, to).await?;
     command(
@@ -220,7 +227,7 @@ pub(super) async fn offer(node: &Node, case: &str, to: &[String]) -> Result<Valu
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn quote(node: &Node, case: &str, hours: Option<u16>) -> Result<Value, Failure> {
+pub(super) async fn quote(node: &Hands, case: &str, hours: Option<u16>) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let quote = Command::Quote {
         case: view.case,
@@ -230,13 +237,13 @@ pub(super) async fn quote(node: &Node, case: &str, hours: Option<u16>) -> Result
     show(node, &view.case.to_string()).await
 }
 
-pub(crate) async fn decline(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(crate) async fn decline(node: &Hands, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     command(node, Command::Decline(view.case)).await?;
     show(node, &view.case.to_string()).await
 }
 
-pub(crate) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value, Failure> {
+pub(crate) async fn claim(node: &Hands, case: &str, reader: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let person = find_person(node, reader)?;
     people::must_read(&person.name, person.role)?;
@@ -248,7 +255,7 @@ pub(crate) async fn claim(node: &Node, case: &str, reader: &str) -> Result<Value
     show(node, &view.case.to_string()).await
 }
 
-pub(crate) async fn release(node: &Node, case: &str, reason: &str) -> Result<Value, Failure> {
+pub(crate) async fn release(node: &Hands, case: &str, reason: &str) -> Result<Value, Failure> {
     let reason = match reason {
         "shift-ended" => ReleaseReason::ShiftEnded,
         "outside-competence" => ReleaseReason::OutsideCompetence,
@@ -265,7 +272,7 @@ pub(crate) async fn release(node: &Node, case: &str, reason: &str) -> Result<Val
     show(node, &view.case.to_string()).await
 }
 
-pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failure> {
+pub(super) async fn acknowledge(node: &Hands, case: &str) -> Result<Value, Failure> {
     let view = find_case(node, case).await?;
     let id = view.case;
     let newest = node.desk.ask(move |service| {
@@ -293,7 +300,7 @@ pub(super) async fn acknowledge(node: &Node, case: &str) -> Result<Value, Failur
 }
 
 /// The partners with these names or ids.
-pub(super) async fn sites(node: &Node, names: &[String]) -> Result<Vec<SiteId>, Failure> {
+pub(super) async fn sites(node: &Hands, names: &[String]) -> Result<Vec<SiteId>, Failure> {
     let mut sites = Vec::with_capacity(names.len());
     for name in names {
         sites.push(find_partner(node, name).await?);

@@ -10,14 +10,14 @@ use crate::control::answers::{both, command, no_study, unknown};
 use crate::control::request::CheckStudy;
 use crate::control::whose::patients_of;
 use crate::language::Failure;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::patient::are_several;
 use crate::studies::seen::Side;
 use crate::studies::study::Study;
 
 /// Looks through a study without sending it.
-pub(super) fn check(node: &Node, asked: &CheckStudy) -> Result<Value, Failure> {
+pub(super) fn check(node: &Hands, asked: &CheckStudy) -> Result<Value, Failure> {
     let uid = asked.study.trim();
     if node.ports.register.parcels_of(uid).is_empty() {
         return Err(no_study(uid));
@@ -57,7 +57,7 @@ pub(super) fn despite(code: Option<&str>) -> Result<Option<Word>, Failure> {
 }
 
 /// Looks through every part of a study of this site.
-pub(super) fn observe(node: &Node, uid: &str, wanted: &Wanted) -> Observed {
+pub(super) fn observe(node: &Hands, uid: &str, wanted: &Wanted) -> Observed {
     let register = &node.ports.register;
     let parts = register.parcels_of(uid).into_iter();
     let parts: Vec<Study> = parts
@@ -76,7 +76,7 @@ pub(super) fn observe(node: &Node, uid: &str, wanted: &Wanted) -> Observed {
 }
 
 /// Writes down why a study is not sent.
-pub(super) async fn note(node: &Node, parcel: ParcelId, check: Check) -> Result<(), Failure> {
+pub(super) async fn note(node: &Hands, parcel: ParcelId, check: Check) -> Result<(), Failure> {
     command(node, Command::NoteCheck(parcel, check))
         .await
         .map(drop)

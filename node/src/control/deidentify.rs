@@ -10,16 +10,17 @@ use crate::control::answers::both;
 use crate::control::request::DeidentifyStudy;
 use crate::deidentify::export::{ExportError, Exported, export};
 use crate::deidentify::pseudonyms::Pseudonyms;
-use crate::deidentify::{Dates, Method};
+use crate::deidentify::{Dates, Method, Regions};
 use crate::language::{Explain as _, Failure};
-use crate::runtime::start::Node;
+use crate::pixels::{Decoders, Plan};
+use crate::runtime::hands::Hands;
 use crate::say;
 
 /// Longest purpose: a sentence.
 const PURPOSE_CHARACTERS: usize = 200;
 
 /// Writes a study of this site into a folder, without whom it is of.
-pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, Failure> {
+pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value, Failure> {
     let purpose = purpose(asked)?;
     let pseudonyms = pseudonyms(node);
     let (folder, study) = (Path::new(&asked.folder), asked.study.trim());
@@ -29,11 +30,14 @@ pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, 
     let said = node.ports.persons.said_of(study);
     let exported = tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(purpose)?;
+        let (regions, decoders) = (regions(node)?, Decoders::new(Plan::this_program()));
         let method = Method {
             options: &asked.options,
             secret: &secret,
             site: node.ports.site,
             said: said.as_ref(),
+            regions: &regions,
+            decoders: &decoders,
         };
         let exported = export(&node.ports.register, study, folder, purpose, method);
         let exported = exported.map_err(|error| not_exported(&error))?;
@@ -63,7 +67,7 @@ pub(super) fn deidentify(node: &Node, asked: &DeidentifyStudy) -> Result<Value, 
 }
 
 /// Tells auditors that images of a study left, even if without whom they are of.
-fn note(node: &Node, uid: &str, exported: &Exported, folder: &Path) {
+fn note(node: &Hands, uid: &str, exported: &Exported, folder: &Path) {
     let register = &node.ports.register;
     let parcel = register.parcels_of(uid).pop();
     let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
@@ -77,7 +81,7 @@ fn note(node: &Node, uid: &str, exported: &Exported, folder: &Path) {
 }
 
 /// Whom a pseudonym stands for: each of its studies with its patient.
-pub(super) fn reidentify(node: &Node, pseudonym: &str) -> Result<Value, Failure> {
+pub(super) fn reidentify(node: &Hands, pseudonym: &str) -> Result<Value, Failure> {
     let found = tokio::task::block_in_place(|| pseudonyms(node).studies_of(pseudonym.trim()))?;
     if found.is_empty() {
         return Err(Failure::new(
@@ -104,7 +108,15 @@ pub(super) fn reidentify(node: &Node, pseudonym: &str) -> Result<Value, Failure>
     Ok(shown.collect())
 }
 
-pub(super) fn pseudonyms(node: &Node) -> Pseudonyms<'_> {
+/// Where devices write into their pictures, as the file says now.
+pub(super) fn regions(node: &Hands) -> Result<Regions, Failure> {
+    let file = node.config.regions.as_ref();
+    file.map_or(Ok(Regions::default()), |file| {
+        Regions::read(&node.folder.path().join(file))
+    })
+}
+
+pub(super) fn pseudonyms(node: &Hands) -> Pseudonyms<'_> {
     Pseudonyms {
         store: &node.ports.store,
         storage: &node.ports.storage,

@@ -1,9 +1,11 @@
-//! Why cases ended without a report, in words.
+//! Why cases ended without a report, or are to end, in words.
 
+use dokuei_protocol::case::cancel::{Cancel, Told};
 use dokuei_protocol::case::event::{DeclineReason, ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::phase::Ending;
 use dokuei_protocol::case::terms::CaseTerms;
 use dokuei_protocol::partner::announcement::{CapacityOffer, OfferSlot};
+use dokuei_protocol::service::views::Side;
 
 use crate::language::{Message, word};
 use crate::say;
@@ -28,13 +30,7 @@ pub(super) fn ending(
             "両施設の間に有効な契約がありません",
             "no agreement between the two sites is in force"
         ),
-        Ending::Withdrawn(WithdrawalReason::NotNeeded) => {
-            say!("不要になった", "not needed any more")
-        }
-        Ending::Withdrawn(WithdrawalReason::SentInError) => say!("誤送信", "sent in error"),
-        Ending::Withdrawn(WithdrawalReason::ReadElsewhere) => {
-            say!("他施設で読影済み", "read elsewhere")
-        }
+        Ending::Withdrawn(reason) => withdrawal(reason),
         Ending::Expired => say!(
             "期限までに引き受けがありませんでした",
             "nobody took it in time"
@@ -51,6 +47,41 @@ pub(super) fn ending(
             "what was granted cannot be opened"
         ),
         Ending::NotChosen => say!("他施設に決定", "another site was booked"),
+    }
+}
+
+fn withdrawal(reason: WithdrawalReason) -> Message {
+    match reason {
+        WithdrawalReason::NotNeeded => say!("不要になった", "not needed any more"),
+        WithdrawalReason::SentInError => say!("誤送信", "sent in error"),
+        WithdrawalReason::ReadElsewhere => say!("他施設で読影済み", "read elsewhere"),
+    }
+}
+
+/// That a reader was asked to stop, as each side reads it.
+pub(super) fn asked_to_stop(cancel: &Cancel, side: Side) -> Message {
+    let why = withdrawal(cancel.reason);
+    match (side, cancel.told) {
+        (Side::Reader, _) => say!(
+            "依頼施設が読影の中止を求めています（{why}）。「dokuei case release」で返却するか、そのまま読影してください",
+            "the requester asks you to stop ({why}): give it back with 'dokuei case release', or read on";
+            why = why
+        ),
+        (Side::Requester, Told::OnItsWay) => say!(
+            "読影の中止を依頼しましたが（{why}）、相手施設にまだ届いていません。急ぐときは電話してください",
+            "the partner is asked to stop ({why}), but has not received that yet: call them if it is urgent";
+            why = why
+        ),
+        (Side::Requester, Told::Told) => say!(
+            "読影の中止を依頼し（{why}）、相手施設に届きました。続けるかどうかは相手施設が決めます",
+            "the partner is asked to stop ({why}) and has received that: it may stop or read on";
+            why = why
+        ),
+        (Side::Requester, Told::Refused) => say!(
+            "読影の中止の依頼（{why}）を相手施設のノードが受け取りません。電話してください",
+            "the partner's node does not take the request to stop ({why}): call them";
+            why = why
+        ),
     }
 }
 
@@ -103,6 +134,7 @@ fn not_offered_by(terms: &CaseTerms, offered: &[OfferSlot]) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use dokuei_keys::id::DocumentId;
     use dokuei_protocol::case::terms::{Modality, Priority, Specialty};
     use dokuei_protocol::time::Timestamp;
 
@@ -140,6 +172,21 @@ mod tests {
         ];
         for how in endings {
             assert_both(&ending(how, None, None));
+        }
+    }
+
+    #[test]
+    fn a_request_to_stop_is_told_in_both_languages() {
+        for side in [Side::Requester, Side::Reader] {
+            for told in [Told::OnItsWay, Told::Told, Told::Refused] {
+                let cancel = Cancel {
+                    document: DocumentId::from_bytes([1; 32]),
+                    at: Timestamp(1),
+                    reason: WithdrawalReason::NotNeeded,
+                    told,
+                };
+                assert_both(&asked_to_stop(&cancel, side));
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::control::answers::{command, partner_name, stopping};
 use crate::control::people::find_person;
 use crate::language::{Failure, Message};
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people::Gone;
 use crate::site::{notices, people};
@@ -24,7 +24,7 @@ use crate::site::{notices, people};
 const WARN: Span = Span::DAY.times(60);
 
 /// Takes back a person's key: they sign nothing any more, and partners refuse what is signed from now on.
-pub(super) async fn revoke_person(node: &Node, person: &str) -> Result<Value, Failure> {
+pub(super) async fn revoke_person(node: &Hands, person: &str) -> Result<Value, Failure> {
     let found = find_person(node, person)?;
     command(node, Command::RevokePerson(found.id)).await?;
     people::retire(&node.folder, &found.id, Gone::Revoked)?;
@@ -32,7 +32,7 @@ pub(super) async fn revoke_person(node: &Node, person: &str) -> Result<Value, Fa
 }
 
 /// Takes what a partner or this site itself says of its keys.
-pub(super) async fn take_notice(node: &Node, notice: &str) -> Result<Value, Failure> {
+pub(super) async fn take_notice(node: &Hands, notice: &str) -> Result<Value, Failure> {
     let notice = STANDARD
         .decode(notice)
         .ok()
@@ -114,7 +114,7 @@ fn ended() -> Message {
 }
 
 /// Until when partners accept this node.
-pub(super) fn own(node: &Node) -> Result<Value, Failure> {
+pub(super) fn own(node: &Hands) -> Result<Value, Failure> {
     let until = node.keys.valid_until()?.0.saturating_mul(1000);
     let days_left = until.saturating_sub(now().0) / Span::DAY.0;
     Ok(json!({ "until": until, "days_left": days_left }))
@@ -140,7 +140,7 @@ pub(super) fn warning(until: UnixSeconds, at: Timestamp) -> Option<Message> {
 }
 
 /// Why this node does not act, with its code; none when it does.
-pub(super) async fn halted(node: &Node) -> Result<Option<(&'static str, Message)>, Failure> {
+pub(super) async fn halted(node: &Hands) -> Result<Option<(&'static str, Message)>, Failure> {
     let halt = node.desk.ask(|service| service.halt()).await;
     let Some(halt) = halt.map_err(|_| stopping())? else {
         return Ok(None);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
@@ -15,10 +16,12 @@ use crate::control::request::DecideMedia;
 use crate::control::sending::{import_failed, note_import};
 use crate::control::whose::{patients_of, whose};
 use crate::dicom::header::Header;
+use crate::entities::Scope;
+use crate::index::catalogue::Entry;
 use crate::language::{Explain as _, Failure, Message};
-use crate::media::{self, Decision, ImportedFile, ImportedStudy, Judgement, MediaImport, Standing};
+use crate::media::{Decision, ImportedFile, ImportedStudy, Judgement, MediaImport, Standing};
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::identity::Identity;
 use crate::studies::import::{Imported, import_expecting};
@@ -31,7 +34,7 @@ const SHORTEST: usize = 4;
 
 /// Takes in what lies at a path. A study that was not here before is held from before its first image on until two
 /// identifiers agree, or a person decides: a crash in between lets nothing slip.
-pub(super) async fn import(node: &Node, path: &str, of: Option<&str>) -> Result<Value, Failure> {
+pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result<Value, Failure> {
     if let Some(taken) = carrying::take(node, Path::new(path)).await? {
         return Ok(taken);
     }
@@ -49,12 +52,15 @@ pub(super) async fn import(node: &Node, path: &str, of: Option<&str>) -> Result<
         let mut hear = |header: &Header| judgement.hear(header).map_err(|error| untaken(&error));
         let imported = import_expecting(&node.intake, root, &mut hear);
         let imported = imported.map_err(|error| import_failed(root, &error))?;
-        let missing = media::missing(root, &imported.seen).unwrap_or_default();
         let noted = ports
             .imports
-            .change(&name, |import| note(import, &imported, missing));
+            .change(&name, |import| note(import, &imported));
         noted.map_err(failed)?;
-        judgement.settle(expected).map_err(failed)?;
+        let under = |ids: &BTreeSet<&str>| {
+            let found = under(node, ids).into_iter();
+            found.map(|entry| entry.key.uid.to_string()).collect()
+        };
+        judgement.settle(expected, under).map_err(failed)?;
         Ok::<Imported, Failure>(imported)
     })?;
     note_import(node, root, &imported);
@@ -75,10 +81,11 @@ fn untaken(error: &RegisterError) -> Message {
     }
 }
 
-fn note(import: &mut MediaImport, imported: &Imported, missing: (Vec<String>, u32)) {
+fn note(import: &mut MediaImport, imported: &Imported) {
     import.taken = imported.taken as u32;
     import.refused = imported.refused as u32;
-    (import.missing, import.missing_count) = missing;
+    import.missing.clone_from(&imported.missing.named);
+    import.missing_count = imported.missing.count;
     let skipped = imported.skipped.iter();
     import.skipped = skipped
         .map(|skipped| ImportedFile {
@@ -96,7 +103,7 @@ fn note(import: &mut MediaImport, imported: &Imported, missing: (Vec<String>, u3
 }
 
 /// The patient whose studies are expected: that of a case or of a study of this site.
-async fn expected(node: &Node, of: &str) -> Result<(String, Identity), Failure> {
+async fn expected(node: &Hands, of: &str) -> Result<(String, Identity), Failure> {
     let uid = match of.contains('.') {
         true => of.trim().to_owned(),
         false => {
@@ -119,19 +126,19 @@ async fn expected(node: &Node, of: &str) -> Result<(String, Identity), Failure> 
     Ok((uid, identity))
 }
 
-pub(super) fn list(node: &Node) -> Value {
+pub(super) fn list(node: &Hands) -> Value {
     let all = node.ports.imports.all().into_iter();
     all.map(|(name, import)| import_json(node, &name, &import))
         .collect()
 }
 
-pub(super) fn show(node: &Node, name: &str) -> Result<Value, Failure> {
+pub(super) fn show(node: &Hands, name: &str) -> Result<Value, Failure> {
     let (name, import) = find(node, name)?;
     Ok(import_json(node, &name, &import))
 }
 
 /// Notes whose the studies of an import are that are still in question, or removes them.
-pub(super) fn decide(node: &Node, decide: &DecideMedia) -> Result<Value, Failure> {
+pub(super) fn decide(node: &Hands, decide: &DecideMedia) -> Result<Value, Failure> {
     let (name, import) = find(node, &decide.import)?;
     let wanted = |study: &&ImportedStudy| {
         let of = decide.study.as_deref();
@@ -154,7 +161,7 @@ pub(super) fn decide(node: &Node, decide: &DecideMedia) -> Result<Value, Failure
 
 /// Removes a study that came on a medium, and nothing of it that was here before or that somebody else sent, who was told
 /// that it is kept. What breaks off is begun again by the same words; until then the study goes nowhere.
-fn discard(node: &Node, uid: &str) -> Result<(), Failure> {
+fn discard(node: &Hands, uid: &str) -> Result<(), Failure> {
     let (imports, register) = (&node.ports.imports, &node.ports.register);
     let before = imports.begin_to_discard(uid).map_err(failed)?;
     let before = before.ok_or_else(|| also_sent(uid))?;
@@ -191,7 +198,7 @@ fn discard(node: &Node, uid: &str) -> Result<(), Failure> {
 
 /// Puts studies to a patient of this site, or leaves them to whom they name.
 fn attribute(
-    node: &Node,
+    node: &Hands,
     uids: &[&str],
     id: Option<&str>,
     issuer: Option<&str>,
@@ -215,7 +222,7 @@ fn attribute(
         named.push((*uid, identity));
     }
     let ids = named.iter().map(|(_, named)| &*named.patient.id);
-    let ids: Vec<&str> = ids
+    let ids: BTreeSet<&str> = ids
         .chain(patient.as_ref().map(|patient| &*patient.id))
         .collect();
     let others = others(node, uids, &ids);
@@ -252,22 +259,23 @@ fn attribute(
 }
 
 /// The persons of this site under one of these IDs, by its studies that are not in question, but for `but`.
-fn others(node: &Node, but: &[&str], ids: &[&str]) -> BTreeSet<Person> {
-    let ports = &node.ports;
-    let undecided = ports.imports.undecided();
-    let mut others = BTreeSet::new();
-    ports.register.look_at_all(|study| {
-        let uid = study.uid.as_str();
-        if undecided.contains(uid) || but.contains(&uid) {
-            return;
-        }
-        let said = ports.persons.said_of(uid);
-        let id = study.attributes.text(tags::PATIENT_ID);
-        if said.is_some() || ids.contains(&id.as_str()) {
-            others.insert(said.unwrap_or_else(|| ports.persons.of(uid, &study.attributes)));
-        }
-    });
-    others
+fn others(node: &Hands, but: &[&str], ids: &BTreeSet<&str>) -> BTreeSet<Person> {
+    let found = under(node, ids).into_iter();
+    found
+        .filter(|entry| !but.contains(&&*entry.key.uid))
+        .map(|entry| entry.person())
+        .collect()
+}
+
+/// The studies of this site that are not in question and name one of these patient IDs, or of which somebody said whose
+/// they are. Of others the name is not looked at: there may be very many.
+fn under(node: &Hands, ids: &BTreeSet<&str>) -> Vec<Arc<Entry>> {
+    let is_under = |entry: &Entry| {
+        let id = || entry.attributes.text(tags::PATIENT_ID);
+        entry.said.is_some() || ids.contains(&*id())
+    };
+    let holdings = &node.ports.holdings;
+    holdings.studies(&Scope::Own, usize::MAX, is_under)
 }
 
 /// The person whom somebody means by an ID, and the issuer where they gave it: the one who is here under it; of several the
@@ -293,7 +301,7 @@ fn person_said(
     }
 }
 
-fn find(node: &Node, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
+fn find(node: &Hands, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
     let given = name.trim().to_ascii_lowercase();
     let mut found = node.ports.imports.all();
     found.retain(|(name, _)| given.len() >= SHORTEST && name.to_string().starts_with(&given));
@@ -309,7 +317,7 @@ fn find(node: &Node, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
     }
 }
 
-fn import_json(node: &Node, name: &ParcelId, import: &MediaImport) -> Value {
+fn import_json(node: &Hands, name: &ParcelId, import: &MediaImport) -> Value {
     let register = &node.ports.register;
     let study_json = |study: &ImportedStudy| {
         let parcel = register.parcels_of(&study.uid).pop();

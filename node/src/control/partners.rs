@@ -9,6 +9,7 @@ use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::Command;
 use dokuei_protocol::limits;
 use dokuei_protocol::partner::Partner;
+use dokuei_protocol::partner::agreement::{Agreement, Naming};
 use dokuei_protocol::service::views::CaseView;
 use dokuei_protocol::time::Timestamp;
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use crate::control::keys::standing;
 use crate::language::{Failure, Message};
 use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
+use crate::runtime::hands::Hands;
 use crate::runtime::start::Node;
 use crate::say;
 
@@ -29,7 +31,11 @@ const CASES_NAMED: usize = 5;
 /// Opens an invitation. `addresses` are read out with this code only; where partners reach this node
 /// later is what the configuration announces, so that a restart or the next invitation takes nothing
 /// from it.
-pub(super) async fn invite(node: &Node, addresses: Vec<String>) -> Result<Value, Failure> {
+pub(super) async fn invite(
+    node: &Node,
+    addresses: Vec<String>,
+    pseudonyms: bool,
+) -> Result<Value, Failure> {
     let announced = node.addresses();
     let called_at = if addresses.is_empty() {
         announced.clone()
@@ -50,6 +56,7 @@ pub(super) async fn invite(node: &Node, addresses: Vec<String>) -> Result<Value,
     let invite = Command::Invite {
         addresses: announced,
         retention_days: node.config.retention_days,
+        naming: naming(pseudonyms),
     };
     match command(node, invite).await? {
         Answer::Invited { secret, until } => Ok(json!({
@@ -88,32 +95,38 @@ pub(super) async fn accept(node: &Node, code: &str) -> Result<Value, Failure> {
     if !are_addresses(&addresses) {
         return Err(wrong());
     }
-    let before = retentions(node).await?;
+    let before = agreed(node).await?;
     let accept = Command::Accept {
         addresses,
         secret: secret.to_owned(),
     };
     match command(node, accept).await? {
-        Answer::Paired(site) => Ok(json!({
-            "site": site.to_string(),
-            "name": partner_name(node, site).await,
-            "retention_days": retentions(node).await?.get(&site),
-            "earlier_retention_days": before.get(&site),
-        })),
+        Answer::Paired(site) => {
+            let agreed = agreed(node).await?;
+            let (new, earlier) = (agreed.get(&site), before.get(&site));
+            Ok(json!({
+                "site": site.to_string(),
+                "name": partner_name(node, site).await,
+                "retention_days": new.map(|new| new.retention_days),
+                "earlier_retention_days": earlier.map(|earlier| earlier.retention_days),
+                "pseudonyms": new.map(|new| new.naming == Naming::Pseudonymous),
+                "earlier_pseudonyms": earlier.map(|earlier| earlier.naming == Naming::Pseudonymous),
+            }))
+        }
         Answer::Done | Answer::Invited { .. } | Answer::Opened(_) => Err(stopping()),
     }
 }
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let paths = node.ports.network.status();
-    let (absences, started) = (node.absences.clone(), node.started);
+    let (absences, started, own) = (node.absences.clone(), node.started, node.ports.site);
     let listed = node.desk.ask(move |service| {
         let at = now();
         let partners = service.state().partners.iter();
         let listed = partners.map(|(site, partner)| {
             let path = paths.iter().find(|path| path.node == partner.node);
             let away = absences.since(partner.node).unwrap_or(started);
-            let mut shown = partner_json(&site.to_string(), partner, at);
+            let mut shown = partner_json((own, *site), partner, at);
             shown["documents_waiting"] =
                 json!(service.state().outbox.get(site).map_or(0, VecDeque::len));
             merge(&mut shown, connection_json(path, away, at));
@@ -168,20 +181,94 @@ fn open_cases(name: &str, open: &[CaseId]) -> Failure {
     )
 }
 
-/// The retention agreed to with each partner, in days.
-async fn retentions(node: &Node) -> Result<BTreeMap<SiteId, u16>, Failure> {
+/// The agreement in force with each partner.
+async fn agreed(node: &Hands) -> Result<BTreeMap<SiteId, Agreement>, Failure> {
     let agreed = node.desk.ask(|service| {
         let (at, partners) = (now(), service.state().partners.iter());
-        let days = |partner: &Partner| Some(partner.agreement(at)?.1.retention_days);
+        let agreed = |partner: &Partner| Some(partner.agreement(at)?.1.clone());
         partners
-            .filter_map(|(site, partner)| Some((*site, days(partner)?)))
+            .filter_map(|(site, partner)| Some((*site, agreed(partner)?)))
             .collect()
     });
     agreed.await.map_err(|_| stopping())
 }
 
-fn partner_json(site: &str, partner: &Partner, at: Timestamp) -> Value {
-    let agreement = partner.agreement(at).map(|(id, agreement)| json!({ "id": id.to_string(), "until": agreement.until.0, "retention_days": agreement.retention_days }));
+fn naming(pseudonyms: bool) -> Naming {
+    match pseudonyms {
+        true => Naming::Pseudonymous,
+        false => Naming::Identified,
+    }
+}
+
+/// Whether studies travel to one of these under a pseudonym, by the agreements in force.
+pub(super) async fn want_pseudonyms(node: &Hands, to: &[SiteId]) -> Result<bool, Failure> {
+    let agreed = agreed(node).await?;
+    let mut agreed = to.iter().filter_map(|site| agreed.get(site));
+    Ok(agreed.any(|agreement| agreement.naming == Naming::Pseudonymous))
+}
+
+/// Proposes another agreement. The one before holds until the partner accepts.
+pub(super) async fn propose(
+    node: &Hands,
+    partner: &str,
+    pseudonyms: bool,
+    retention_days: Option<u16>,
+) -> Result<Value, Failure> {
+    let site = find_partner(node, partner).await?;
+    let before = agreed(node).await?;
+    let before = before.get(&site).map(|before| before.retention_days);
+    let propose = Command::ProposeAgreement {
+        site,
+        retention_days: retention_days
+            .or(before)
+            .unwrap_or(node.config.retention_days),
+        naming: naming(pseudonyms),
+    };
+    command(node, propose).await?;
+    Ok(json!({ "site": site.to_string(), "name": partner_name(node, site).await }))
+}
+
+/// Accepts the agreement that a partner proposes.
+pub(super) async fn agree(node: &Node, partner: &str) -> Result<Value, Failure> {
+    let site = find_partner(node, partner).await?;
+    let own = node.ports.site;
+    let is_proposed = node.desk.ask(move |service| {
+        let partner = service.state().partners.get(&site);
+        partner.is_some_and(|partner| partner.proposed_to(own).is_some())
+    });
+    if !is_proposed.await.map_err(|_| stopping())? {
+        return Err(Failure::new(
+            "nothing-proposed",
+            say!(
+                "その施設からの新しい契約の提案はありません。「dokuei partner list」で確認してください。",
+                "That partner proposes no agreement. See 'dokuei partner list'."
+            ),
+        ));
+    }
+    command(node, Command::AcceptAgreement(site)).await?;
+    let agreed = agreed(node).await?;
+    let agreed = agreed.get(&site).map(terms);
+    Ok(
+        json!({ "site": site.to_string(), "name": partner_name(node, site).await, "agreement": agreed }),
+    )
+}
+
+fn terms(agreement: &Agreement) -> Value {
+    json!({
+        "until": agreement.until.0,
+        "retention_days": agreement.retention_days,
+        "pseudonyms": agreement.naming == Naming::Pseudonymous,
+    })
+}
+
+fn partner_json((own, site): (SiteId, SiteId), partner: &Partner, at: Timestamp) -> Value {
+    let agreement = partner.agreement(at).map(|(id, agreement)| {
+        let mut shown = terms(agreement);
+        shown["id"] = id.to_string().into();
+        shown
+    });
+    let proposed = partner.proposed_to(own);
+    let proposed = proposed.map(|(_, agreement)| terms(agreement));
     let capacity = partner
         .capacity
         .as_ref()
@@ -199,10 +286,11 @@ fn partner_json(site: &str, partner: &Partner, at: Timestamp) -> Value {
             json!({ "until": offer.until.0, "slots": slots.collect::<Vec<_>>() })
         });
     json!({
-        "site": site,
+        "site": site.to_string(),
         "name": partner.name,
         "addresses": partner.address.as_ref().map(|record| record.addresses.clone()).unwrap_or_default(),
         "agreement": agreement,
+        "proposed": proposed,
         "capacity": capacity,
         "key_to_seal_for": partner.prekey.as_ref().is_some_and(|prekey| prekey.validity.contains(at.seconds())),
         "node": partner.node.to_string(),

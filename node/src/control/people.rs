@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::chance::chance;
 use crate::control::request::AddPerson;
 use crate::language::Failure;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::passphrase::CHARACTERS;
 use crate::site::people::{self, Gone, NewPerson, Person};
@@ -21,7 +21,7 @@ const ROLES: [(PersonRole, &str); 4] = [
     (PersonRole::Administrator, "administrator"),
 ];
 
-pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure> {
+pub(super) async fn add(node: &Hands, person: AddPerson) -> Result<Value, Failure> {
     let passphrase = Zeroizing::new(person.passphrase);
     let role = ROLES
         .iter()
@@ -74,7 +74,7 @@ pub(super) async fn add(node: &Node, person: AddPerson) -> Result<Value, Failure
     Ok(person_json(&enrolled))
 }
 
-pub(super) fn list(node: &Node) -> Result<Value, Failure> {
+pub(super) fn list(node: &Hands) -> Result<Value, Failure> {
     Ok(Value::Array(
         people::all(&node.folder, node.ports.site)?
             .iter()
@@ -84,14 +84,14 @@ pub(super) fn list(node: &Node) -> Result<Value, Failure> {
 }
 
 /// Takes a person's key away. What they signed stays valid: their delegation is in each report.
-pub(super) fn remove(node: &Node, text: &str) -> Result<Value, Failure> {
+pub(super) fn remove(node: &Hands, text: &str) -> Result<Value, Failure> {
     let person = find_person(node, text)?;
     people::retire(&node.folder, &person.id, Gone::Removed)?;
     Ok(person_json(&person))
 }
 
 /// The person with this name or id.
-pub(crate) fn find_person(node: &Node, text: &str) -> Result<Person, Failure> {
+pub(crate) fn find_person(node: &Hands, text: &str) -> Result<Person, Failure> {
     let wanted = text.trim();
     let matches = |person: &Person| {
         person.name == wanted || (wanted.len() >= 4 && person.id.to_string().starts_with(wanted))

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::archive::{Answered, Archiver, FetchEnded, Fetched, Prior, Wish, priors};
-use crate::control::answers::no_study;
-use crate::control::answers::{blocking, both};
+use crate::control::answers::{blocking, both, no_study};
 use crate::control::whose::patients_of;
+use crate::entities::Scope;
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
@@ -88,10 +88,11 @@ fn patient(node: &Node, uid: &str) -> Result<Identity, Failure> {
 
 /// Why a study is none whose patient this site's archive could know.
 fn not_own(node: &Node, uid: &str) -> Failure {
-    let mut is_granted = false;
-    let granted = &node.ports.granted;
-    granted.look_at_all(|_, _, study| is_granted |= study.uid == uid);
-    if !is_granted {
+    let found = node.ports.holdings.with_uid(&Scope::All, uid);
+    if found
+        .iter()
+        .all(|entry| entry.key.institution == node.ports.site)
+    {
         return no_study(uid);
     }
     Failure::new(

@@ -2,11 +2,12 @@
 
 use dokuei_keys::id::{ParcelId, SiteId};
 
-use crate::control::deidentify::pseudonyms;
+use crate::control::deidentify::{pseudonyms, regions};
 use crate::deidentify::sealed::{CopyError, Copying};
 use crate::deidentify::{Dates, Method, Options};
 use crate::language::{Explain as _, Failure};
-use crate::runtime::start::Node;
+use crate::pixels::{Decoders, Plan};
+use crate::runtime::hands::Hands;
 use crate::say;
 
 /// What a reader needs: when, who it could be by sex and age, with which device, and what was asked.
@@ -18,13 +19,15 @@ const READING: Options = Options {
     keep_institution: false,
     keep_safe_private: true,
     clean_descriptors: true,
+    clean_structured: true,
+    clean_pixels: true,
     pixels_seen: false,
 };
 
 /// Makes copies of parts of studies for these readers, and gives the Study Instance UIDs of the copies. The same
 /// readers get the same pseudonyms, so that they find earlier studies of a patient again.
 pub(super) fn copies(
-    node: &Node,
+    node: &Hands,
     parts: &[(&str, ParcelId)],
     to: &[SiteId],
     pixels_seen: bool,
@@ -39,6 +42,7 @@ pub(super) fn copies(
     };
     tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(&purpose)?;
+        let (regions, decoders) = (regions(node)?, Decoders::new(Plan::this_program()));
         let mut made = Vec::new();
         for (uid, parcel) in parts {
             let said = node.ports.persons.said_of(uid);
@@ -47,6 +51,8 @@ pub(super) fn copies(
                 secret: &secret,
                 site: node.ports.site,
                 said: said.as_ref(),
+                regions: &regions,
+                decoders: &decoders,
             };
             let register = &node.ports.register;
             let copying = Copying::begin(register, parcel, &purpose, method)
@@ -65,6 +71,8 @@ pub(super) fn copies(
                 .collect::<Vec<_>>();
             new.iter().for_each(|instance| original.note(instance));
             pseudonyms.keep(&pseudonymous, &original)?;
+            // Before its first object is here: the originals are what this site looks at.
+            node.ports.holdings.hide(&pseudonymous);
             copying
                 .seal(&node.intake)
                 .map_err(|error| not_copied(&error))?;

@@ -7,14 +7,14 @@ use crate::audit::event::{Access, Event, Kind, Subject, Who};
 use crate::control::answers::register_failure;
 use crate::control::whose::whose;
 use crate::language::Failure;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::study::Study;
 
 /// Characters of a name that people must give at least, as for cases.
 const SHORTEST: usize = 4;
 
-pub(super) fn list(node: &Node) -> Value {
+pub(super) fn list(node: &Hands) -> Value {
     let register = &node.ports.register;
     let all = register.quarantine().all().into_iter();
     all.map(|(name, kept)| {
@@ -32,7 +32,7 @@ pub(super) fn list(node: &Node) -> Value {
     .collect()
 }
 
-pub(super) fn discard(node: &Node, name: &str) -> Result<Value, Failure> {
+pub(super) fn discard(node: &Hands, name: &str) -> Result<Value, Failure> {
     let quarantine = node.ports.register.quarantine();
     let given = name.trim().to_ascii_lowercase();
     let all = quarantine.all();
@@ -59,7 +59,7 @@ pub(super) fn discard(node: &Node, name: &str) -> Result<Value, Failure> {
 }
 
 /// Tells auditors that an image under the UIDs of a study was deleted.
-fn note(node: &Node, study: &str) {
+fn note(node: &Hands, study: &str) {
     let register = &node.ports.register;
     let parcel = register.parcels_of(study).pop();
     let known = |study: &Study| Subject::named(&study.attributes, &study.uid);

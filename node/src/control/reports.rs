@@ -17,14 +17,15 @@ use crate::language::Failure;
 use crate::reports::bundle::Bundle;
 use crate::reports::compose::{Composed, Draft, Signers, compose};
 use crate::reports::kept::KeptReport;
+use crate::reports::listing::list_kept;
 use crate::reports::subject::Subject;
 use crate::reports::verify::verify;
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people;
 
-pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure> {
+pub(super) async fn sign(node: &Hands, sign: SignReport) -> Result<Value, Failure> {
     let passphrase = Zeroizing::new(sign.passphrase.clone());
     must_be_reader(&find_case(node, &sign.case).await?)?;
     let person = find_person(node, &sign.reader)?;
@@ -46,6 +47,12 @@ pub(super) async fn sign(node: &Node, sign: SignReport) -> Result<Value, Failure
     let change = kept.change(case, version, &node.ports.storage)?;
     node.ports.store.commit(change)?;
     command(node, Command::IssueReport(Box::new(issue))).await?;
+    let listed = tokio::task::block_in_place(|| list_kept(&node.ports, (case, version)));
+    if let Err(error) = listed {
+        // It is signed and on its way all the same; the next start lists it.
+        let why = error.message().en;
+        tracing::warn!(target: "dokuei::report", %case, version, "a report is not listed with its study: {why}");
+    }
     let view = find_case(node, &case.to_string()).await?;
     let shown = case_json(node, &view).await?;
     Ok(json!({ "case": shown, "version": version, "report": report }))
@@ -66,7 +73,7 @@ fn must_be_reader(view: &CaseView) -> Result<(), Failure> {
 }
 
 /// What is to be signed: the text or PDF that came, on the study that is here.
-async fn draft(node: &Node, sign: SignReport) -> Result<Draft, Failure> {
+async fn draft(node: &Hands, sign: SignReport) -> Result<Draft, Failure> {
     let view = find_case(node, &sign.case).await?;
     let (case, status) = (view.case, status(&sign.status)?);
     let next = node
@@ -136,7 +143,7 @@ fn status(code: &str) -> Result<ReportStatus, Failure> {
 }
 
 /// One version, and what a later one that this node knows of has done to it.
-pub(super) async fn show(node: &Node, case: &str, version: Option<u32>) -> Result<Value, Failure> {
+pub(super) async fn show(node: &Hands, case: &str, version: Option<u32>) -> Result<Value, Failure> {
     let id = find_case(node, case).await?.case;
     let none = || {
         Failure::new(
@@ -203,7 +210,7 @@ fn overtaken(versions: &Versions, version: u32) -> Option<(&'static str, &Versio
 }
 
 /// A version with its signatures, if it is here and can be opened.
-async fn bundle(node: &Node, case: CaseId, version: u32) -> Result<Option<Bundle>, Failure> {
+async fn bundle(node: &Hands, case: CaseId, version: u32) -> Result<Option<Bundle>, Failure> {
     let kept = KeptReport::find(case, version, &node.ports.store, &node.ports.storage)?;
     let Some(kept) = kept else {
         return Ok(None);
@@ -219,7 +226,7 @@ async fn bundle(node: &Node, case: CaseId, version: u32) -> Result<Option<Bundle
 }
 
 /// When a version was signed, if it is here.
-async fn signed_at(node: &Node, case: CaseId, version: u32) -> Result<Option<u64>, Failure> {
+async fn signed_at(node: &Hands, case: CaseId, version: u32) -> Result<Option<u64>, Failure> {
     let bundle = bundle(node, case, version).await?;
     let verified = bundle.and_then(|bundle| verify(&bundle, None).ok());
     Ok(verified.map(|authentic| authentic.report.at.0))

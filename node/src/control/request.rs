@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::deidentify::Options;
 use crate::language::{Failure, Message};
 
+/// Studies that a list shows, the newest. Nobody reads more, and each costs a kilobyte of answer.
+pub const LISTED: usize = 1_000;
+
 /// What can be asked of a node.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -15,6 +18,9 @@ pub enum Request {
     PartnerInvite {
         /// Where the accepter calls, for this invitation only; empty: as announced.
         addresses: Vec<String>,
+        /// Whether studies are to travel under a pseudonym.
+        #[serde(default)]
+        pseudonyms: bool,
     },
     /// Accept an invitation.
     PartnerAccept {
@@ -23,6 +29,20 @@ pub enum Request {
     },
     /// Every partner.
     PartnerList,
+    /// Propose another agreement.
+    PartnerPropose {
+        /// Name or id.
+        partner: String,
+        /// Whether studies are to travel under a pseudonym.
+        pseudonyms: bool,
+        /// Days for which studies are kept; as agreed before when absent.
+        retention_days: Option<u16>,
+    },
+    /// Accept the agreement that a partner proposes.
+    PartnerAgree {
+        /// Name or id.
+        partner: String,
+    },
     /// Remove a partner.
     PartnerRemove {
         /// Name or id.
@@ -30,7 +50,7 @@ pub enum Request {
         /// Also when cases with it are not over.
         despite_open_cases: bool,
     },
-    /// Every study here.
+    /// The newest [`LISTED`] studies here.
     StudyList,
     /// One study.
     StudyShow {

@@ -9,6 +9,7 @@ use dokuei_protocol::case::terms::{CaseTerms, Priority, Specialty};
 use dokuei_protocol::effect::Answer;
 use dokuei_protocol::input::{Command, OpenCase};
 use dokuei_protocol::limits::QUOTE_HOURS;
+use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::time::Span;
 use serde_json::{Value, json};
 
@@ -19,19 +20,20 @@ use crate::control::answers::{
 };
 use crate::control::cases::{self, case_json};
 use crate::control::checking;
+use crate::control::partners::want_pseudonyms;
 use crate::control::pseudonymous;
 use crate::control::request::SendStudy;
 use crate::control::whose::{patients_of, whose};
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::import::{self, ImportError, Imported};
 use crate::studies::patient::{Patient, are_several};
 use crate::studies::register::RegisterError;
 use crate::studies::study::Study;
 
-pub(super) async fn import(node: &Node, path: String) -> Result<Value, Failure> {
+pub(super) async fn import(node: &Hands, path: String) -> Result<Value, Failure> {
     Ok(imported_json(&take_in(node, Path::new(&path))?))
 }
 
@@ -88,7 +90,7 @@ impl Wanted {
 
 impl Wanted {
     /// Looks through a study, and adds the word of whoever sends it where it is needed.
-    fn check(&self, node: &Node, uid: &str) -> Observed {
+    fn check(&self, node: &Hands, uid: &str) -> Observed {
         let mut observed = checking::observe(node, uid, &self.of_body);
         if observed.check.verdict() >= Verdict::Hold {
             observed.check.despite = self.despite;
@@ -99,7 +101,7 @@ impl Wanted {
 
 /// Why the check before sending holds everything back; written down for each part that it holds.
 async fn held_by_check(
-    node: &Node,
+    node: &Hands,
     parts: &[(&str, ParcelId)],
     checks: &[(&str, Observed)],
 ) -> Result<Option<Value>, Failure> {
@@ -116,7 +118,7 @@ async fn held_by_check(
     Ok(held)
 }
 
-pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure> {
+pub(crate) async fn send(node: &Hands, send: SendStudy) -> Result<Value, Failure> {
     let to = cases::sites(node, &send.to).await?;
     let wanted = Wanted::of(&send)?;
     // A Study Instance UID has no such character, and the command line gives whole paths.
@@ -149,7 +151,12 @@ pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
     }
     let mut opened = Vec::new();
     if held_back.is_none() {
-        let parts = match send.pseudonymous {
+        let pseudonymous = send.pseudonymous || want_pseudonyms(node, &to).await?;
+        let naming = match pseudonymous {
+            true => Naming::Pseudonymous,
+            false => Naming::Identified,
+        };
+        let parts = match pseudonymous {
             true => pseudonymous_parts(node, &parts, &to, send.pixels_seen).await?,
             false => parts
                 .into_iter()
@@ -158,7 +165,7 @@ pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
         };
         for (uid, parcel) in parts {
             let earlier = earlier_case(node, &uid, parcel).await?;
-            let case = open(node, (&uid, parcel), &to, &wanted, earlier).await?;
+            let case = open(node, (&uid, parcel, naming), &to, &wanted, earlier).await?;
             let view = find_case(node, &case.to_string()).await?;
             opened.push(case_json(node, &view).await?);
         }
@@ -178,7 +185,7 @@ pub(crate) async fn send(node: &Node, send: SendStudy) -> Result<Value, Failure>
 
 /// The parts of pseudonymous copies that are in no case yet.
 async fn pseudonymous_parts(
-    node: &Node,
+    node: &Hands,
     parts: &[(&str, ParcelId)],
     to: &[SiteId],
     pixels_seen: bool,
@@ -197,7 +204,7 @@ async fn pseudonymous_parts(
 /// Why nothing is sent, with the files, studies or patients that it is about. These may name patients, and so they are
 /// part of an answer, which people see, and not of a failure, which programs write down.
 fn held_back(
-    node: &Node,
+    node: &Hands,
     uids: &[String],
     imported: Option<&Imported>,
     send: &SendStudy,
@@ -236,7 +243,7 @@ fn held_back(
 }
 
 /// Why a study is never sent: its images, in whichever part of it, are of different patients.
-fn mixed(node: &Node, uid: &str, imported: Option<&Imported>) -> Option<Value> {
+fn mixed(node: &Hands, uid: &str, imported: Option<&Imported>) -> Option<Value> {
     let patients = patients_of(node, uid);
     if !are_several(&patients) {
         return None;
@@ -267,7 +274,7 @@ fn held(code: &str, why: &Message) -> Value {
 }
 
 /// What still arrives is not sent as if it were whole.
-fn must_be_quiet(node: &Node, parcels: impl Iterator<Item = ParcelId>) -> Result<(), Failure> {
+fn must_be_quiet(node: &Hands, parcels: impl Iterator<Item = ParcelId>) -> Result<(), Failure> {
     let quiet = node.config.quiet_seconds;
     for parcel in parcels {
         let arriving = node.ports.register.look(&parcel, |study| {
@@ -299,7 +306,7 @@ fn already_sent() -> Failure {
 }
 
 /// The parcels of a study that are in no case yet.
-async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
+async fn unsent(node: &Hands, uid: &str) -> Result<Vec<ParcelId>, Failure> {
     let parcels = node.ports.register.parcels_of(uid);
     if parcels.is_empty() {
         return Err(no_study(uid));
@@ -322,7 +329,7 @@ async fn unsent(node: &Node, uid: &str) -> Result<Vec<ParcelId>, Failure> {
 
 /// The newest case of other images of this study: what came after those were sent is an addition to it.
 pub(super) async fn earlier_case(
-    node: &Node,
+    node: &Hands,
     uid: &str,
     parcel: ParcelId,
 ) -> Result<Option<CaseId>, Failure> {
@@ -338,8 +345,8 @@ pub(super) async fn earlier_case(
 }
 
 async fn open(
-    node: &Node,
-    (uid, parcel): (&str, ParcelId),
+    node: &Hands,
+    (uid, parcel, naming): (&str, ParcelId, Naming),
     to: &[SiteId],
     wanted: &Wanted,
     addition_to: Option<CaseId>,
@@ -367,6 +374,7 @@ async fn open(
         Command::OpenCase(Box::new(OpenCase {
             manifest,
             key,
+            naming,
             check,
             terms,
             to: to.to_vec(),
@@ -379,7 +387,7 @@ async fn open(
     }
 }
 
-fn take_in(node: &Node, path: &Path) -> Result<Imported, Failure> {
+fn take_in(node: &Hands, path: &Path) -> Result<Imported, Failure> {
     let imported = tokio::task::block_in_place(|| import::import(&node.intake, path));
     if let Ok(imported) = &imported {
         // What people bring themselves is not thrown away with a disc that brought the same study.
@@ -407,7 +415,7 @@ pub(super) fn import_failed(path: &Path, error: &ImportError) -> Failure {
 }
 
 /// Tells auditors which studies came from files: one message for each, as each is one patient's.
-pub(super) fn note_import(node: &Node, path: &Path, imported: &Imported) {
+pub(super) fn note_import(node: &Hands, path: &Path, imported: &Imported) {
     if !node.audit.is_kept() {
         return;
     }

@@ -194,9 +194,18 @@ fn too_slow() -> Failure {
 async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
     match request {
         Request::Status => status::status(node).await,
-        Request::PartnerInvite { addresses } => partners::invite(node, addresses).await,
+        Request::PartnerInvite {
+            addresses,
+            pseudonyms,
+        } => partners::invite(node, addresses, pseudonyms).await,
         Request::PartnerAccept { code } => partners::accept(node, &code).await,
         Request::PartnerList => partners::list(node).await,
+        Request::PartnerPropose {
+            partner,
+            pseudonyms,
+            retention_days,
+        } => partners::propose(node, &partner, pseudonyms, retention_days).await,
+        Request::PartnerAgree { partner } => partners::agree(node, &partner).await,
         Request::PartnerRemove {
             partner,
             despite_open_cases,

@@ -140,12 +140,13 @@ async fn oldest_json(node: &Node, view: &CaseView) -> Value {
 /// This site's studies that are in no case: those that still arrive, and those that wait to be sent.
 fn studies_json(node: &Node, asked: &BTreeSet<ParcelId>) -> Value {
     let (mut arriving, mut unsent, mut oldest) = (0_usize, 0_usize, None);
-    node.ports.register.look_at_all(|study| {
-        if study.manifest.is_none() {
+    node.ports.register.outlines(|study| {
+        if !study.is_closed {
             arriving += 1;
         } else if !asked.contains(&study.parcel) {
             unsent += 1;
-            oldest.get_or_insert(study.first_at);
+            let before = oldest.unwrap_or(u64::MAX);
+            oldest = Some(before.min(study.first_at));
         }
     });
     json!({ "arriving": arriving, "unsent": unsent, "oldest_unsent": oldest })
@@ -155,6 +156,7 @@ fn studies_json(node: &Node, asked: &BTreeSet<ParcelId>) -> Value {
 fn needs_somebody_here(waiting: Waiting) -> bool {
     match waiting {
         Waiting::OfferHere
+        | Waiting::Identified
         | Waiting::QuoteHere
         | Waiting::ReadingHere
         | Waiting::AcknowledgementHere
@@ -278,15 +280,17 @@ fn kept_for_archive(count: usize) -> Option<Message> {
 
 /// Images that came after their study was sent, and are in no case.
 fn late_images(node: &Node, asked: &BTreeSet<ParcelId>) -> Option<Message> {
-    let (mut sent, mut unsent) = (BTreeSet::new(), Vec::new());
-    node.ports.register.look_at_all(|study| {
+    let (mut sent, mut late) = (BTreeSet::new(), 0_usize);
+    node.ports.register.outlines(|study| {
         if asked.contains(&study.parcel) {
-            sent.insert(study.uid.clone());
-        } else {
-            unsent.push(study.uid.clone());
+            sent.insert(study.uid.to_owned());
         }
     });
-    let late = unsent.iter().filter(|uid| sent.contains(*uid)).count();
+    node.ports.register.outlines(|study| {
+        if sent.contains(study.uid) && !asked.contains(&study.parcel) {
+            late += 1;
+        }
+    });
     (late > 0).then(|| {
         say!(
             "依頼後に画像が届き、その画像を送っていない検査: {late} 件（dokuei study list で確認し、dokuei study send で追加として依頼）",
@@ -324,6 +328,12 @@ fn about(partner: &Value, at: u64) -> Option<Message> {
     if let (Some(ja), Some(en)) = (standing["ja"].as_str(), standing["en"].as_str()) {
         let why = Message::new(ja, en);
         return Some(say!("「{name}」: {why}", "'{name}': {why}"; why = why));
+    }
+    if !partner["proposed"].is_null() {
+        return Some(say!(
+            "「{name}」が新しい契約を提案しています（dokuei partner list で内容を確認し、dokuei partner agree で署名）",
+            "'{name}' proposes another agreement: see 'dokuei partner list', then 'dokuei partner agree'"
+        ));
     }
     if partner["connected"] == false {
         return Some(say!(

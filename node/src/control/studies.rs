@@ -1,31 +1,36 @@
 //! Requests about studies: what lies here.
 
 use dicom_dictionary_std::tags;
-use dokuei_keys::id::SiteId;
+use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::service::views::Side;
 use serde_json::{Value, json};
 
 use crate::checks::Wanted;
 use crate::control::access::web_address;
-use crate::control::answers::no_study;
-use crate::control::answers::{both, partner_name, short, stopping, waiting};
+use crate::control::answers::{
+    both, no_study, partner_name, register_failure, short, stopping, waiting,
+};
 use crate::control::checking::{check_json, observe, observed_json};
+use crate::control::request::LISTED;
 use crate::control::sending::earlier_case;
 use crate::control::whose::patients_of;
 use crate::control::whose::whose;
 use crate::dicomweb::viewer_path;
-use crate::entities::Domain;
+use crate::entities::{Domain, Scope};
 use crate::language::{Failure, Message};
 use crate::runtime::start::Node;
 use crate::say;
+use crate::studies::head::Head;
 use crate::studies::patient::are_several;
 use crate::studies::study::Study;
 
 pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
     let mut listed = Vec::new();
-    for (origin, study) in all(node) {
-        listed.push(study_json(node, origin, &study).await?);
+    for (_, origin) in all(node).into_iter().rev().take(LISTED).rev() {
+        if let Some(head) = head(node, origin)? {
+            listed.push(study_json(node, origin, &head).await?);
+        }
     }
     Ok(Value::Array(listed))
 }
@@ -33,13 +38,13 @@ pub(super) async fn list(node: &Node) -> Result<Value, Failure> {
 /// The newest part of a study, with all its parts, oldest first: what came after a study was sent is a part of its own.
 pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
     let mut parts = Vec::new();
-    for (origin, study) in all(node) {
-        if study.uid != uid.trim() {
+    for origin in with_uid(node, uid.trim()) {
+        let Some(head) = head(node, origin)? else {
             continue;
-        }
-        let mut part = study_json(node, origin, &study).await?;
-        if let Origin::Own = origin {
-            let parcel = study.parcel;
+        };
+        let study = &head.study;
+        let mut part = study_json(node, origin, &head).await?;
+        if let Origin::Own(parcel) = origin {
             let noted = node
                 .desk
                 .ask(move |service| service.state().checks.get(&parcel).cloned());
@@ -56,7 +61,7 @@ pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
                 json!({ "uid": series.uid, "modality": series.modality, "number": series.number, "description": description.text, "inexact": inexact, "objects": series.objects })
             })
             .collect();
-        part["viewer"] = viewer(node, origin, &study).into();
+        part["viewer"] = viewer(node, origin, study).into();
         parts.push(part);
     }
     let mut shown = parts.last().cloned().ok_or_else(|| no_study(uid))?;
@@ -67,7 +72,7 @@ pub(super) async fn show(node: &Node, uid: &str) -> Result<Value, Failure> {
 /// The address that opens a study in the viewer; none while nobody comes in by the web.
 fn viewer(node: &Node, origin: Origin, study: &Study) -> Option<String> {
     let institution = match origin {
-        Origin::Own => node.ports.site,
+        Origin::Own(_) => node.ports.site,
         Origin::Granted(_, site) => site,
     };
     let issuer = study.attributes.text(tags::ISSUER_OF_PATIENT_ID);
@@ -80,29 +85,51 @@ fn viewer(node: &Node, origin: Origin, study: &Study) -> Option<String> {
 
 #[derive(Clone, Copy)]
 enum Origin {
-    Own,
+    Own(ParcelId),
     Granted(CaseId, SiteId),
 }
 
-fn all(node: &Node) -> Vec<(Origin, Study)> {
+/// Every study with since when it is here, oldest first.
+fn all(node: &Node) -> Vec<(u64, Origin)> {
     let mut all = Vec::new();
-    node.ports
-        .register
-        .look_at_all(|study| all.push((Origin::Own, study.clone())));
-    node.ports
-        .granted
-        .look_at_all(|case, from, study| all.push((Origin::Granted(case, from), study.clone())));
-    all.sort_by_key(|(_, study)| study.first_at);
+    let register = &node.ports.register;
+    register.outlines(|study| all.push((study.first_at, Origin::Own(study.parcel))));
+    let granted = node.ports.granted.cases().into_iter();
+    all.extend(granted.map(|(case, from, at)| (at, Origin::Granted(case, from))));
+    all.sort_by_key(|(first_at, _)| *first_at);
     all
 }
 
-async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value, Failure> {
+/// The studies with a UID, oldest first.
+fn with_uid(node: &Node, uid: &str) -> Vec<Origin> {
+    let (register, granted) = (&node.ports.register, &node.ports.granted);
+    let own = register.parcels_of(uid).into_iter();
+    let own: Vec<Origin> = own.map(Origin::Own).collect();
+    let found = node.ports.holdings.with_uid(&Scope::All, uid);
+    let parts = found.iter().flat_map(|entry| &entry.parts);
+    let cases = parts.filter_map(|part| granted.case_of(&part.parcel));
+    own.into_iter()
+        .chain(cases.map(|(case, from)| Origin::Granted(case, from)))
+        .collect()
+}
+
+/// What is listed of a study; none when it went meanwhile.
+fn head(node: &Node, origin: Origin) -> Result<Option<Head>, Failure> {
+    let head = tokio::task::block_in_place(|| match origin {
+        Origin::Own(parcel) => node.ports.register.head(&parcel),
+        Origin::Granted(case, _) => node.ports.granted.head(case),
+    });
+    head.map_err(|error| register_failure(&error))
+}
+
+async fn study_json(node: &Node, origin: Origin, head: &Head) -> Result<Value, Failure> {
+    let study = &head.study;
     let (parcel, closed) = (study.parcel, study.manifest.is_some());
     let views = node.desk.ask(move |service| {
         let state = service.state();
         let cases = service.cases();
         let mine = |case: &CaseId| match origin {
-            Origin::Own => state
+            Origin::Own(_) => state
                 .requests
                 .get(case)
                 .is_some_and(|request| request.manifest.parcel == parcel),
@@ -115,22 +142,26 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
     });
     let views = views.await.map_err(|_| stopping())?;
     let earlier = match origin {
-        Origin::Own => earlier_case(node, &study.uid, parcel).await?,
+        Origin::Own(_) => earlier_case(node, &study.uid, parcel).await?,
         Origin::Granted(..) => None,
     };
     let patients = match origin {
-        Origin::Own => patients_of(node, &study.uid),
+        Origin::Own(_) => patients_of(node, &study.uid),
         Origin::Granted(..) => study.patients(),
     };
     let mixed = are_several(&patients);
     let why = match (views.last(), origin) {
         (Some(view), _) => waiting(view.waiting),
-        (None, Origin::Own) => why_unsent(mixed, closed, earlier),
+        (None, Origin::Own(_)) => why_unsent(mixed, closed, earlier),
         (None, Origin::Granted(..)) => Message::new("", ""),
     };
     let from = match origin {
-        Origin::Own => Value::Null,
+        Origin::Own(_) => Value::Null,
         Origin::Granted(_, site) => Value::String(partner_name(node, site).await),
+    };
+    let awaited = match origin {
+        Origin::Own(_) => 0,
+        Origin::Granted(case, _) => node.ports.granted.awaited(case),
     };
     let mut shown = whose(study);
     let more = json!({
@@ -138,11 +169,12 @@ async fn study_json(node: &Node, origin: Origin, study: &Study) -> Result<Value,
         "patients": patients.iter().map(|patient| json!({ "id": patient.id, "issuer": patient.issuer })).collect::<Vec<_>>(),
         "mixes_patients": mixed,
         "series": study.series.len(),
-        "objects": study.objects.len(),
-        "bytes": study.bytes(),
+        "objects": head.objects,
+        "awaited": awaited,
+        "bytes": head.bytes,
         "first_at": study.first_at,
         "last_at": study.last_at,
-        "complete": closed || matches!(origin, Origin::Granted(..)),
+        "complete": closed || matches!(origin, Origin::Granted(..)) && awaited == 0,
         "removed": study.removed.is_some(),
         "waiting": both(&why),
         "cases": views.iter().map(|view| json!({ "case": view.case.to_string(), "short": short(view.case), "phase": view.phase, "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" } })).collect::<Vec<_>>(),

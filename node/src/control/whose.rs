@@ -7,7 +7,7 @@ use dokuei_protocol::case::CaseId;
 use serde_json::{Value, json};
 
 use crate::control::deidentify::pseudonyms;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::studies::attributes::Attributes;
 use crate::studies::patient::Patient;
 use crate::studies::study::Study;
@@ -51,12 +51,12 @@ fn described(attributes: &Attributes, uid: &str, modality: &str) -> Value {
 }
 
 /// Everybody whom images of a study name, in whichever part of it.
-pub(super) fn patients_of(node: &Node, uid: &str) -> Vec<Patient> {
+pub(super) fn patients_of(node: &Hands, uid: &str) -> Vec<Patient> {
     let register = &node.ports.register;
     let parts = register.parcels_of(uid).into_iter();
     let mut patients: Vec<Patient> = parts
-        .filter_map(|parcel| register.look(&parcel, Study::patients))
-        .flatten()
+        .filter_map(|parcel| register.head(&parcel).ok().flatten())
+        .flat_map(|head| head.study.patients())
         .collect();
     patients.sort();
     patients.dedup();
@@ -64,7 +64,7 @@ pub(super) fn patients_of(node: &Node, uid: &str) -> Vec<Patient> {
 }
 
 /// The study of a case as far as this site has it: its own by its parcel, a granted one by the case.
-pub(super) fn study_of(node: &Node, case: CaseId, parcel: Option<ParcelId>) -> Option<Value> {
+pub(super) fn study_of(node: &Hands, case: CaseId, parcel: Option<ParcelId>) -> Option<Value> {
     match parcel {
         Some(parcel) => {
             let shown = node.ports.register.look(&parcel, whose)?;
@@ -76,7 +76,7 @@ pub(super) fn study_of(node: &Node, case: CaseId, parcel: Option<ParcelId>) -> O
 
 /// Of a study that was sent under a pseudonym, whose it really is, with that pseudonym. What cannot be read stays as
 /// the reader knows it.
-fn really(node: &Node, shown: Value) -> Value {
+fn really(node: &Hands, shown: Value) -> Value {
     let uid = shown["uid"].as_str().unwrap_or_default();
     let Ok(Some(original)) = pseudonyms(node).original(uid) else {
         return shown;

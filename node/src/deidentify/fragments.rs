@@ -6,8 +6,8 @@ use super::refusal::Refusal;
 use crate::dicom::scanner::ELEMENTS_MAX;
 
 /// Head of a fragment, and its delimiter (PS3.5 section A.4).
-const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
-const DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
+pub(super) const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
+pub(super) const DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
 /// Beginnings of codestreams: JPEG and JPEG-LS (SOI), JPEG 2000 (SOC).
 const JPEG: [u8; 2] = [0xFF, 0xD8];
 const JPEG_2000: [u8; 2] = [0xFF, 0x4F];

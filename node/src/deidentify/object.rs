@@ -1,17 +1,20 @@
 //! One object made anew: its header as a tree that the rules have gone through, its pixels as a stream. The file meta
 //! information, the preamble, and whatever follows the pixel data are never carried.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::SiteId;
 use flate2::read::DeflateDecoder;
 
+use super::blanking::Blanking;
+use super::content;
 use super::fragments::{copy, copy_fragments};
-use super::gate;
+use super::gate::{self, Passed};
 use super::options::Options;
 use super::refusal::Refusal;
+use super::regions::{Rectangle, Regions};
 use super::rules::Rules;
 use super::secret::Secret;
 use crate::dicom::charset::encode;
@@ -22,6 +25,7 @@ use crate::dicom::uid::{
     IMPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS, Uid,
 };
 use crate::parcels::ObjectHead;
+use crate::pixels::{DecodeError, Decoders};
 use crate::studies::attributes::Attributes;
 use crate::studies::identity::Identity;
 use crate::studies::person::Person;
@@ -45,6 +49,10 @@ pub struct Method<'a> {
     pub site: SiteId,
     /// Of whom it was said that the study is; none: whom each object names.
     pub said: Option<&'a Person>,
+    /// Where devices write into their pictures.
+    pub regions: &'a Regions,
+    /// What opens compressed pixels that are made black in places.
+    pub decoders: &'a Decoders,
 }
 
 impl Method<'_> {
@@ -80,13 +88,14 @@ pub struct Cleaned<'a> {
     source: Box<dyn Read + 'a>,
     header: DataSet,
     encoding: Encoding,
-    pixels: Option<Pixels>,
+    pixels: Option<Pixels<'a>>,
 }
 
-struct Pixels {
+struct Pixels<'a> {
     tag: Tag,
     vr: VR,
     length: Option<u64>,
+    blanking: Option<Box<Blanking<'a>>>,
 }
 
 impl<'a> Cleaned<'a> {
@@ -97,12 +106,12 @@ impl<'a> Cleaned<'a> {
     pub fn begin(
         source: Box<dyn Read + 'a>,
         syntax: &TransferSyntax,
-        method: Method<'_>,
+        method: Method<'a>,
     ) -> Result<Cleaned<'a>, Refusal> {
-        let (mut source, encoding, written) = plain(source, syntax)?;
+        let (mut source, mut encoding, mut written) = plain(source, syntax)?;
         let mut header = read(&mut source, encoding, &BOUNDS)?;
-        let pixels = take_pixels(&mut header)?;
-        let passed = gate::pass(&header, method.options)?;
+        let mut pixels = take_pixels(&mut header)?;
+        let passed = gate::pass(&header, method.options, method.regions)?;
         let study = header.code(tags::STUDY_INSTANCE_UID);
         let person = method.put_to(study, || Identity::of_data_set(&header));
         let rules = Rules {
@@ -112,7 +121,19 @@ impl<'a> Cleaned<'a> {
             person: &person,
         };
         let mut cleaned = rules.apply(&header);
-        mark(&mut cleaned, method, &person, passed.seen);
+        if passed.structured {
+            content::clean(&mut cleaned, &header);
+        }
+        mark(&mut cleaned, method, &person, &passed);
+        if let Some(pixels) = &mut pixels
+            && !passed.blank.is_empty()
+        {
+            let decoded = pixels.blank(&header, &written, passed.blank, method.decoders)?;
+            if let Some(blanking) = decoded {
+                blanking.describe(&mut cleaned, &written);
+                (encoding, written) = (Encoding::ExplicitLittle, EXPLICIT_VR_LITTLE_ENDIAN);
+            }
+        }
         if has_long_value(&cleaned) {
             return Err(Refusal::LongValue);
         }
@@ -148,7 +169,13 @@ impl<'a> Cleaned<'a> {
     /// When the pixels break off or cannot be written; what is written then is no object.
     pub fn write(mut self, out: &mut dyn Write) -> Result<(), Refusal> {
         out.write_all(&write(&self.header, self.encoding))?;
-        let Some(Pixels { tag, vr, length }) = self.pixels else {
+        let Some(Pixels {
+            tag,
+            vr,
+            length,
+            blanking,
+        }) = self.pixels
+        else {
             return Ok(());
         };
         // The head of an empty value of this kind, with the length that it has.
@@ -162,9 +189,10 @@ impl<'a> Cleaned<'a> {
             _ => stated.to_le_bytes(),
         });
         out.write_all(&head)?;
-        match length {
-            Some(length) => Ok(copy(&mut self.source, out, length)?),
-            None => copy_fragments(&mut self.source, out),
+        match (length, blanking) {
+            (_, Some(blanking)) => blanking.write(&mut self.source, out),
+            (Some(length), None) => Ok(copy(&mut self.source, out, length)?),
+            (None, None) => copy_fragments(&mut self.source, out),
         }
     }
 }
@@ -182,16 +210,7 @@ fn plain<'a>(
         EXPLICIT_VR_BIG_ENDIAN,
         RLE_LOSSLESS,
     ];
-    // JPEG, JPEG-LS, JPEG 2000 and HTJ2K: pictures whose comments are known. Films and what refers elsewhere are not.
-    let coded = uid
-        .as_str()
-        .strip_prefix(ENCAPSULATED)
-        .and_then(|number| number.parse::<u16>().ok());
-    let is_known = matches!(
-        coded,
-        Some(50 | 51 | 57 | 70 | 80 | 81 | 90..=93 | 201..=203)
-    );
-    if native.contains(uid) || is_known {
+    if native.contains(uid) || is_known_coding(uid) {
         return Ok((source, syntax.encoding(), uid.clone()));
     }
     if *uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
@@ -205,8 +224,25 @@ fn plain<'a>(
     Err(Refusal::Encoding(uid.as_str().to_owned()))
 }
 
+/// JPEG, JPEG-LS, JPEG 2000 and HTJ2K: pictures whose comments are known. Films and what refers elsewhere are not.
+fn is_known_coding(uid: &Uid) -> bool {
+    let coded = uid
+        .as_str()
+        .strip_prefix(ENCAPSULATED)
+        .and_then(|number| number.parse::<u16>().ok());
+    matches!(
+        coded,
+        Some(50 | 51 | 57 | 70 | 80 | 81 | 90..=93 | 201..=203)
+    )
+}
+
+/// Whether objects in a transfer syntax can be looked through.
+pub fn is_looked_through(syntax: &Uid) -> bool {
+    plain(Box::new(io::empty()), &TransferSyntax::from(syntax.clone())).is_ok()
+}
+
 /// Takes the pixel data out of the header: what is not picture is refused.
-fn take_pixels(header: &mut DataSet) -> Result<Option<Pixels>, Refusal> {
+fn take_pixels<'a>(header: &mut DataSet) -> Result<Option<Pixels<'a>>, Refusal> {
     let picture = picture_bytes(header);
     let all = [
         tags::PIXEL_DATA,
@@ -230,7 +266,31 @@ fn take_pixels(header: &mut DataSet) -> Result<Option<Pixels>, Refusal> {
         tag: element.tag,
         vr: element.vr,
         length: place.length,
+        blanking: None,
     }))
+}
+
+impl<'a> Pixels<'a> {
+    /// Plans to make parts of them black. Gives what is done when they come out decoded.
+    fn blank(
+        &mut self,
+        header: &DataSet,
+        syntax: &Uid,
+        parts: Vec<Rectangle>,
+        decoders: &'a Decoders,
+    ) -> Result<Option<&Blanking<'a>>, Refusal> {
+        if self.tag != tags::PIXEL_DATA {
+            return Err(DecodeError::Unsupported.into());
+        }
+        let kept = (self.vr, self.length);
+        let blanking = Blanking::plan(header, syntax, kept, parts, decoders)?;
+        self.length = Some(blanking.length().ok_or(DecodeError::TooLarge)?);
+        if blanking.decodes() {
+            self.vr = blanking.vr();
+        }
+        let blanking = self.blanking.insert(Box::new(blanking));
+        Ok(Some(&**blanking).filter(|blanking| blanking.decodes()))
+    }
 }
 
 /// Bytes of the picture that a header describes.
@@ -249,7 +309,7 @@ fn picture_bytes(header: &DataSet) -> u64 {
 }
 
 /// Says whom the object stands for, and what was done (PS3.15 section E.1.1).
-fn mark(header: &mut DataSet, method: Method<'_>, person: &Person, seen: bool) {
+fn mark(header: &mut DataSet, method: Method<'_>, person: &Person, passed: &Passed) {
     let options = method.options;
     let pseudonym = method.secret.pseudonym(person);
     header.put_text(tags::PATIENT_ID, VR::LO, &pseudonym);
@@ -260,20 +320,23 @@ fn mark(header: &mut DataSet, method: Method<'_>, person: &Person, seen: bool) {
         VR::LO,
         "DICOM PS3.15 Annex E, by dokuei",
     );
-    let codes = options.method().into_iter().map(|(code, meaning)| {
-        let mut item = DataSet::default();
-        item.put_text(tags::CODE_VALUE, VR::SH, &code.to_string());
-        item.put_text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM");
-        item.put_bytes(tags::CODE_MEANING, VR::LO, encode(meaning));
-        item
-    });
+    let codes = options
+        .method(!passed.blank.is_empty())
+        .into_iter()
+        .map(|(code, meaning)| {
+            let mut item = DataSet::default();
+            item.put_text(tags::CODE_VALUE, VR::SH, &code.to_string());
+            item.put_text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM");
+            item.put_bytes(tags::CODE_MEANING, VR::LO, encode(meaning));
+            item
+        });
     header.put_items(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE, codes.collect());
     header.put_text(
         tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
         VR::CS,
         options.temporal(),
     );
-    if seen {
+    if passed.seen {
         header.put_text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
     }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 const BASIC_PROFILE: u32 = 113_100;
+const CLEAN_PIXELS: u32 = 113_101;
+const CLEAN_STRUCTURED: u32 = 113_104;
 const CLEAN_DESCRIPTORS: u32 = 113_105;
 const FULL_DATES: u32 = 113_106;
 const MODIFIED_DATES: u32 = 113_107;
@@ -59,6 +61,12 @@ pub struct Options {
     /// Descriptions stay as far as they are made of known words (113105).
     #[serde(default)]
     pub clean_descriptors: bool,
+    /// Structured reports stay as far as they are made of numbers, codes, references and known words (113104).
+    #[serde(default)]
+    pub clean_structured: bool,
+    /// Where devices write into their pictures is made black, by the rules that the site keeps (113101).
+    #[serde(default)]
+    pub clean_pixels: bool,
     /// A person has looked at the pixels and found nothing written in them that names anybody.
     #[serde(default)]
     pub pixels_seen: bool,
@@ -84,6 +92,7 @@ impl Options {
 
     fn has(&self, code: u32) -> bool {
         match code {
+            CLEAN_STRUCTURED => self.clean_structured,
             CLEAN_DESCRIPTORS => self.clean_descriptors,
             FULL_DATES => self.dates == Dates::Keep,
             MODIFIED_DATES => self.dates == Dates::Shift,
@@ -97,10 +106,13 @@ impl Options {
         }
     }
 
-    /// What was done, as De-identification Method Code Sequence (0012,0064) says it: code and meaning.
-    pub(super) fn method(&self) -> Vec<(u32, &'static str)> {
-        const MEANINGS: [(u32, &str); 9] = [
+    /// What was done, as De-identification Method Code Sequence (0012,0064) says it: code and meaning. `blanked` says that
+    /// parts of the pixels were made black.
+    pub(super) fn method(&self, blanked: bool) -> Vec<(u32, &'static str)> {
+        const MEANINGS: [(u32, &str); 11] = [
             (BASIC_PROFILE, "Basic Application Confidentiality Profile"),
+            (CLEAN_PIXELS, "Clean Pixel Data Option"),
+            (CLEAN_STRUCTURED, "Clean Structured Content Option"),
             (CLEAN_DESCRIPTORS, "Clean Descriptors Option"),
             (
                 FULL_DATES,
@@ -120,7 +132,8 @@ impl Options {
             (INSTITUTION_IDENTITY, "Retain Institution Identity Option"),
         ];
         let all = MEANINGS.into_iter();
-        all.filter(|(code, _)| self.has(*code)).collect()
+        let applies = |code: u32| self.has(code) || blanked && code == CLEAN_PIXELS;
+        all.filter(|(code, _)| applies(*code)).collect()
     }
 
     /// Longitudinal Temporal Information Modified (0028,0303).
@@ -159,7 +172,7 @@ mod tests {
     fn the_method_names_what_was_chosen() {
         let codes = |options: &Options| {
             options
-                .method()
+                .method(false)
                 .iter()
                 .map(|(code, _)| *code)
                 .collect::<Vec<_>>()
@@ -174,7 +187,7 @@ mod tests {
         assert_eq!(shifted.temporal(), "MODIFIED");
         assert!(
             shifted
-                .method()
+                .method(true)
                 .iter()
                 .all(|(_, meaning)| meaning.len() <= 64)
         );

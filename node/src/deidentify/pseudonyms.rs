@@ -106,6 +106,17 @@ impl Pseudonyms<'_> {
         self.row(Rows::Pseudonyms, pseudonymous.as_bytes())
     }
 
+    /// The Study Instance UIDs of every pseudonymous study to which a way back is kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn studies(&self) -> Result<Vec<String>, StoreError> {
+        let keys = self.store.sizes(Rows::Pseudonyms)?.into_iter();
+        Ok(keys
+            .map(|(key, _)| String::from_utf8_lossy(&key).into_owned())
+            .collect())
+    }
+
     /// Every study of a pseudonym, with its pseudonymous Study Instance UID.
     ///
     /// # Errors
@@ -261,6 +272,7 @@ mod tests {
         let study = text(&secret, b"1.2.3");
         pseudonyms.keep(&study, &original).unwrap();
         let found = pseudonyms.studies_of("P1").unwrap();
+        assert_eq!(pseudonyms.studies().unwrap(), std::slice::from_ref(&study));
         assert!(found.len() == 1 && found[0].0 == study && found[0].1 == original);
         assert!(pseudonyms.studies_of("P2").unwrap().is_empty());
 

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::dicom::dataset::ReadError;
 use crate::language::{Explain, Message, displayed_in_english};
+use crate::pixels::DecodeError;
 use crate::say;
 
 /// Why an object is not written.
@@ -21,6 +22,12 @@ pub enum Refusal {
     BurnedIn,
     /// Its kind often has text in its pixels, and nobody has looked.
     PixelsUnseen,
+    /// The same, and no rule says where this device writes: modality, rows, columns.
+    NoRegions(String, u16, u16),
+    /// Its pixels were to be made black in places, and cannot be read.
+    Undecodable(#[from] DecodeError),
+    /// A slide of which the label may be in the picture.
+    SlideLabel,
     /// Its pixels hold an overlay in bits of their own.
     OverlayInPixels,
     /// Pixel data is longer than its picture.
@@ -53,6 +60,19 @@ impl Explain for Refusal {
             Refusal::PixelsUnseen => say!(
                 "画像の中に文字が書き込まれていることの多い種類です。すべての画像を目で確かめてから --pixels-seen を付けてください",
                 "images of this kind often have text in their pixels: look at every one, then give --pixels-seen"
+            ),
+            Refusal::NoRegions(modality, rows, columns) => say!(
+                "画像の中に文字が書き込まれていることの多い種類ですが、この装置と大きさ（{modality}、{columns}×{rows}）に合う規則が領域ファイルにありません。規則を加えるか、すべての画像を目で確かめてから --pixels-seen を付けてください",
+                "images of this kind often have text in their pixels, and no rule in the file of regions is for this device and size ({modality}, {columns}×{rows}): add one, or look at every image, then give --pixels-seen"
+            ),
+            Refusal::Undecodable(error) => say!(
+                "黒く塗る画像を開けません（{why}）",
+                "its pixels were to be blanked and cannot be read ({why})";
+                why = error.message()
+            ),
+            Refusal::SlideLabel => say!(
+                "スライド全体の画像のうち、ラベルが写り得るもの（LABEL、OVERVIEW など）です。VOLUME の画像だけを書き出します",
+                "it is of a slide and may show its label (LABEL, OVERVIEW and the like): only VOLUME images are written"
             ),
             Refusal::OverlayInPixels => say!(
                 "画素の空きビットに図形（オーバーレイ）が入っています",
@@ -94,6 +114,9 @@ mod tests {
             Refusal::Text,
             Refusal::BurnedIn,
             Refusal::PixelsUnseen,
+            Refusal::NoRegions("US".to_owned(), 480, 640),
+            Refusal::Undecodable(DecodeError::Damaged),
+            Refusal::SlideLabel,
             Refusal::OverlayInPixels,
             Refusal::PixelsTooLong,
             Refusal::LongValue,

@@ -29,7 +29,7 @@ pub(super) fn begin<'a>(
     register: &Register,
     parcel: &ParcelId,
     object: &StudyObject,
-    method: Method<'_>,
+    method: Method<'a>,
 ) -> Result<Cleaned<'a>, Refusal> {
     let unreadable = |error: OpenError| match error {
         OpenError::Disk(error) => error,

@@ -1,5 +1,8 @@
 //! Objects made anew: nothing of anybody survives, and what should stay stays.
 
+mod content;
+mod pixels;
+
 use std::io::Write as _;
 
 use dicom_core::{Tag, VR};
@@ -9,13 +12,14 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use proptest::prelude::*;
 
-use super::{Cleaned, Dates, Method, Options, Refusal, Secret, table};
+use super::{Cleaned, Dates, Method, Options, Refusal, Regions, Secret, table};
 use crate::dicom::dataset::{Bounds, DataSet, Value, by_dictionary, read, write};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE, Uid,
 };
+use crate::pixels::{Decoders, Plan};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.1";
@@ -94,23 +98,33 @@ fn bytes(set: &DataSet, encoding: Encoding) -> Vec<u8> {
     write(&set, encoding)
 }
 
-fn method<'a>(options: &'a Options, secret: &'a Secret) -> Method<'a> {
-    Method {
+/// Makes an object anew, with these rules.
+fn made_with(
+    bytes: &[u8],
+    syntax: &Uid,
+    options: &Options,
+    regions: &Regions,
+) -> Result<(Vec<u8>, String), Refusal> {
+    let secret = Secret::from_bytes([7; 32]);
+    let decoders = Decoders::new(Plan::this_program());
+    let method = Method {
         options,
-        secret,
+        secret: &secret,
         site: SiteId::from_bytes([1; 32]),
         said: None,
-    }
-}
-
-fn made(bytes: &[u8], syntax: &Uid, options: &Options) -> Result<(Vec<u8>, String), Refusal> {
-    let secret = Secret::from_bytes([7; 32]);
+        regions,
+        decoders: &decoders,
+    };
     let syntax = TransferSyntax::from(syntax.clone());
-    let cleaned = Cleaned::begin(Box::new(bytes), &syntax, method(options, &secret))?;
+    let cleaned = Cleaned::begin(Box::new(bytes), &syntax, method)?;
     let written = cleaned.head.transfer_syntax.clone();
     let mut out = Vec::new();
     cleaned.write(&mut out)?;
     Ok((out, written))
+}
+
+fn made(bytes: &[u8], syntax: &Uid, options: &Options) -> Result<(Vec<u8>, String), Refusal> {
+    made_with(bytes, syntax, options, &Regions::default())
 }
 
 fn tree(bytes: &[u8], encoding: Encoding) -> DataSet {
@@ -277,10 +291,9 @@ fn uids_stay_together_and_other_secrets_give_others() {
     );
     assert_eq!(item.code(tags::REFERENCED_SOP_CLASS_UID), CT);
     let secret = Secret::from_bytes([7; 32]);
-    let options = Options::default();
     assert_eq!(
-        method(&options, &secret).study("1.2.3"),
-        set.code(tags::STUDY_INSTANCE_UID)
+        secret.uid(b"1.2.3"),
+        set.code(tags::STUDY_INSTANCE_UID).as_bytes()
     );
     assert_eq!(set.code(tags::PATIENT_IDENTITY_REMOVED), "YES");
     let codes = set.items(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE);

@@ -147,15 +147,40 @@ pub(super) fn known(description: &str) -> String {
     kept
 }
 
+/// A text that is made of known words wholly, in ASCII; none when there is anything else in it, a number for instance.
+pub(super) fn all_known(text: &str) -> Option<String> {
+    let mut kept = Vec::new();
+    for piece in text.split(|letter: char| !letter.is_alphanumeric()) {
+        let known = WORDS.iter().find(|word| word.eq_ignore_ascii_case(piece));
+        match known {
+            Some(word) => kept.push(*word),
+            None => {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let (term, word) = longest(rest)?;
+                    kept.push(word);
+                    rest = &rest[term.len()..];
+                }
+            }
+        }
+    }
+    (!kept.is_empty()).then(|| kept.join(" "))
+}
+
+/// The longest term with which a text begins, and what stands for it.
+fn longest(text: &str) -> Option<(&'static str, &'static str)> {
+    let here = TERMS.iter().filter(|(term, _)| text.starts_with(term));
+    here.max_by_key(|(term, _)| term.len()).copied()
+}
+
 /// The terms of a text that has no spaces, each with the longest that stands there.
 fn terms(text: &str) -> impl Iterator<Item = &'static str> + '_ {
     let mut rest = text;
     std::iter::from_fn(move || {
         while let Some(first) = rest.chars().next() {
-            let here = TERMS.iter().filter(|(term, _)| rest.starts_with(term));
-            if let Some((term, word)) = here.max_by_key(|(term, _)| term.len()) {
+            if let Some((term, word)) = longest(rest) {
                 rest = &rest[term.len()..];
-                return Some(*word);
+                return Some(word);
             }
             rest = &rest[first.len_utf8()..];
         }
@@ -184,6 +209,21 @@ mod tests {
         assert_eq!(known("腰椎MRI"), "LUMBAR SPINE");
         assert_eq!(known("TARO HANAKO"), "");
         assert!(known(&"CHEST ".repeat(100)).len() <= 64);
+    }
+
+    #[test]
+    fn a_text_is_known_wholly_or_not_at_all() {
+        assert_eq!(
+            all_known("Chest CT, contrast."),
+            Some("CHEST CT CONTRAST".to_owned())
+        );
+        assert_eq!(
+            all_known("胸部造影 CT"),
+            Some("CHEST CONTRAST CT".to_owned())
+        );
+        for other in ["no contrast", "造影なし", "Chest CT 3", "", " - "] {
+            assert_eq!(all_known(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::control::client::ask;
 use crate::control::request::{AccessRequest, Request};
 use crate::dicom::pacs::Pacs;
 use crate::dicom::pdu::AeTitleError;
-use crate::dicom::scp::{Accept, Scp, ScpConfig};
+use crate::dicom::scp::{Accept, PrivateClasses, Scp, ScpConfig};
 use crate::language::{Explain, Failure, Language, Message};
 use crate::say;
 use crate::site::{SiteFolder, unusable};
@@ -258,7 +258,7 @@ fn open_archive(folder: &Path) -> Result<(Scp, u16), Failure> {
             .parse()
             .map_err(|error: AeTitleError| failed(&error))?,
         accept: Accept {
-            private_classes: true,
+            private_classes: PrivateClasses::All,
             ..Accept::default()
         },
         limits: Default::default(),

@@ -99,6 +99,7 @@ impl Story {
     fn pair(&mut self, clinic: &DemoSite, hospital: &DemoSite) -> Result<(), Failure> {
         let invitation = hospital.ask(Request::PartnerInvite {
             addresses: Vec::new(),
+            pseudonyms: false,
         })?;
         let code = invitation["code"].as_str().unwrap_or_default().to_owned();
         self.say(&say!(

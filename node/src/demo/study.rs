@@ -130,7 +130,7 @@ impl Outgoing for &Image {
         &self.head.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(match &self.source {
             Source::Built(bytes) => Box::new(Cursor::new(
                 bytes
@@ -163,6 +163,7 @@ pub(super) fn send(images: &[Image], to: &DicomAddress) -> Result<u64, Failure> 
         timeouts: Timeouts::default(),
         tls: None,
         breaker: None,
+        transcoding: None,
     };
     let mut refused = None;
     let objects = images

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{Answer, Refusal, set};
 use super::body::{Body, Pipe};
+use super::media::MediaType;
 use super::route::{self, Place};
 use super::search::{Search, SearchError};
 use super::{Asked, Web};
@@ -237,7 +238,10 @@ impl Finding {
             })
             .collect();
         shown.put_text(tags::RETRIEVE_URL, VR::UR, &address);
-        shown.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, "ONLINE");
+        let known = known.code(tags::INSTANCE_AVAILABILITY);
+        // An instance that is listed is here.
+        let availability = if known.is_empty() { "ONLINE" } else { known };
+        shown.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, availability);
         shown
     }
 
@@ -275,9 +279,14 @@ pub(super) fn selection(place: &Place) -> Selection {
     }
 }
 
+/// Whether answers in JSON are taken.
+pub(super) fn takes_json(ranges: &[MediaType]) -> bool {
+    let mut ranges = ranges.iter();
+    ranges.any(|range| range.takes(JSON) || range.takes("application/json"))
+}
+
 fn must_take_json(asked: &Asked) -> Result<(), Refusal> {
-    let mut ranges = asked.accepts().into_iter();
-    match ranges.any(|range| range.takes(JSON) || range.takes("application/json")) {
+    match takes_json(&asked.accepts()) {
         true => Ok(()),
         false => Err(Refusal::not_acceptable(json_only())),
     }

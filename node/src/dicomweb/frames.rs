@@ -24,7 +24,7 @@ use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::index::holdings::{Holdings, Instance};
 use crate::say;
 
-const OCTETS: &str = "application/octet-stream";
+pub(super) const OCTETS: &str = "application/octet-stream";
 
 /// Media types of compressed frames, by transfer syntax (PS3.18 tables 8.7.3-2 and following).
 const COMPRESSED: [(&str, &str); 22] = [
@@ -54,7 +54,7 @@ const COMPRESSED: [(&str, &str); 22] = [
 
 /// How parts are labelled, and whether they come in one multipart body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Label {
+pub(super) struct Label {
     multipart: bool,
     kind: String,
     /// The transfer syntax of frames.
@@ -65,7 +65,7 @@ struct Label {
 
 /// The label of what is kept as `kept` (a media type and transfer syntax) for a client that takes these ranges; none
 /// when it takes nothing of that kind. `one` says that there is one part, `decodes` that it may be decoded.
-fn label(
+pub(super) fn label(
     ranges: &[MediaType],
     kept: (&str, Option<&str>),
     (one, decodes): (bool, bool),
@@ -291,7 +291,7 @@ pub(super) fn address(asked: &Asked, instance: &Instance) -> String {
     format!("{root}/studies/{study}/series/{series}/instances/{sop_instance}")
 }
 
-fn kind_of(syntax: &TransferSyntax) -> &'static str {
+pub(super) fn kind_of(syntax: &TransferSyntax) -> &'static str {
     let mut known = COMPRESSED.iter();
     known
         .find(|(uid, _)| *uid == syntax.uid().as_str())

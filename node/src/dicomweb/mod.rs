@@ -13,6 +13,7 @@ mod image;
 mod limits;
 pub mod media;
 pub mod multipart;
+pub mod offers;
 mod opening;
 mod origin;
 mod page;

@@ -30,7 +30,7 @@ const NO_IMAGES: [&str; 9] = [
 pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Option<Vec<String>> {
     let found = holdings.with_uid(scope, uid);
     let study = found.first()?;
-    let mut opened = vec![study.key.uid.clone()];
+    let mut opened = vec![study.key.uid.to_string()];
     let (alone, person) = (Scope::Domain(study.domain()), study.person());
     let newest_first = holdings.studies(&alone, OF_PATIENT, |other| other.is_of(&person));
     let older: Vec<&Arc<Entry>> = newest_first
@@ -43,7 +43,7 @@ pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Optio
         .iter()
         .find(|other| images(other).any(|one| images(study).any(|own| own == one)));
     let prior = alike.or_else(|| older.first());
-    opened.extend(prior.map(|prior| prior.key.uid.clone()));
+    opened.extend(prior.map(|prior| prior.key.uid.to_string()));
     Some(opened)
 }
 
@@ -152,7 +152,7 @@ impl Studies<'_> {
             day(&attributes.text(tags::STUDY_DATE)),
             modalities,
             attributes.text(tags::STUDY_DESCRIPTION),
-            entry.objects().to_string(),
+            objects(entry.objects(), entry.awaited()),
         ];
         let cells: String = cells
             .iter()
@@ -171,6 +171,14 @@ impl Studies<'_> {
             "<a href=\"{}{ROOT}/licence.txt\">{about} {version} ({licence})</a> ",
             self.prefix
         )
+    }
+}
+
+/// How many objects are here, and of how many when others are on their way.
+fn objects(here: u32, awaited: u32) -> String {
+    match awaited {
+        0 => here.to_string(),
+        awaited => format!("{here} / {}", here + awaited),
     }
 }
 

@@ -149,7 +149,7 @@ fn window(words: &str) -> Option<Window> {
 }
 
 /// The most wanted form in which pictures are made, and whether in one multipart body.
-fn form(ranges: &[MediaType], quality: u8, one: bool) -> Option<(Format, bool)> {
+pub(super) fn form(ranges: &[MediaType], quality: u8, one: bool) -> Option<(Format, bool)> {
     let formats = [Format::Jpeg(quality), Format::Png];
     ranges.iter().find_map(|range| {
         let many = !one && range.takes("multipart/related");

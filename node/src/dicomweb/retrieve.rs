@@ -29,7 +29,7 @@ const COPIED: usize = 128 * 1024;
 
 /// A way in which the client takes objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Taken {
+pub(super) struct Taken {
     /// In one multipart body; else one object as the whole body.
     multipart: bool,
     /// The transfer syntax; none: any.
@@ -43,7 +43,7 @@ impl Taken {
 }
 
 /// The ways in which objects are taken, the most wanted first. `one` says that there is exactly one object.
-fn ways(ranges: &[MediaType], one: bool) -> Vec<Taken> {
+pub(super) fn ways(ranges: &[MediaType], one: bool) -> Vec<Taken> {
     let way = |range: &MediaType| {
         let multipart = range.takes("multipart/related");
         let of_dicom = range

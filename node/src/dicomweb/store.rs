@@ -93,7 +93,7 @@ impl Web {
 }
 
 /// The reader of the body that the head announces.
-fn multipart(headers: &HeaderMap) -> Result<Multipart, Refusal> {
+pub(super) fn multipart(headers: &HeaderMap) -> Result<Multipart, Refusal> {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());

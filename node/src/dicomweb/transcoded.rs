@@ -16,12 +16,13 @@ use super::image::{Frames, NoFrame};
 use super::ranges::{self, Plain, Range};
 use super::retrieve::{boundary, content_tag, open};
 use super::turns::Turn;
-use crate::dicom::dataset::{Bounds, DataSet, Value, write};
+use crate::dicom::dataset::{Bounds, DataSet, Value, element_head, write};
 use crate::dicom::part10::file_head;
 use crate::dicom::scanner::Encoding;
 use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::index::holdings::{Holdings, Instance};
-use crate::pixels::{Codec, DecodeError, Image};
+use crate::pixels::{Codec, DecodeError};
+use crate::transcoding::header::{describe_decoded, pixel_vr, without_group_lengths};
 
 /// The media type of what is given here.
 pub(super) const KIND: &str = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
@@ -110,42 +111,19 @@ fn decoded(
     holdings: &Holdings,
 ) -> Result<(Frames, Vec<u8>), NoFrame> {
     let count = ranges::frame_count(&headed.header);
-    // The standard's older two lossy processes: what was lost stays lost (PS3.3 §C.7.6.1.1.5).
-    let is_lossy = matches!(
-        headed.syntax.uid().as_str(),
-        "1.2.840.10008.1.2.4.50" | "1.2.840.10008.1.2.4.51"
-    );
-    let mut header = headed.header.clone();
-    let numbers: Vec<u32> = (1..=count).collect();
+    let (mut header, syntax) = (headed.header.clone(), headed.syntax.clone());
+    let numbers = ranges::all_frames(&headed.header)?;
     let frames = Frames::find((holdings, instance), headed, &numbers)?;
     let image = frames.image(0)?;
     let bits = image.pixels() * u64::from(image.bits_allocated);
     if bits % 8 != 0 && count > 1 {
         return Err(DecodeError::Unsupported.into());
     }
-    describe(&mut header, &image);
-    if is_lossy && header.element(tags::LOSSY_IMAGE_COMPRESSION).is_none() {
-        header.put_text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01");
-    }
-    let vr = if image.bits_allocated > 8 {
-        VR::OW
-    } else {
-        VR::OB
-    };
+    describe_decoded(&mut header, &image, syntax.uid());
     let bytes = image.frame_bytes() * u64::from(count);
-    let head = file(instance, header, Some((tags::PIXEL_DATA, vr, bytes)));
+    let pixels = (tags::PIXEL_DATA, pixel_vr(&image), bytes);
+    let head = file(instance, &header, Some(pixels));
     Ok((frames, head.ok_or(DecodeError::TooLarge)?))
-}
-
-/// Says of an image what a decoder makes of it.
-fn describe(header: &mut DataSet, image: &Image) {
-    let photometric = image.photometric.decoded().name();
-    header.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric);
-    if image.samples > 1 {
-        header.put_short(tags::PLANAR_CONFIGURATION, 0);
-    }
-    header.take(tags::EXTENDED_OFFSET_TABLE);
-    header.take(tags::EXTENDED_OFFSET_TABLE_LENGTHS);
 }
 
 fn copied(
@@ -169,7 +147,7 @@ fn copied(
     let element = element
         .zip(range)
         .map(|((tag, vr), range)| (tag, vr, range.length));
-    let head = file(instance, header, element);
+    let head = file(instance, &header, element);
     let head = head.ok_or_else(|| undecodable(DecodeError::TooLarge.into()))?;
     Ok((head, range))
 }
@@ -177,25 +155,18 @@ fn copied(
 /// A file up to the first byte of its pixels: their tag, VR and bytes. None when these are more than an element holds.
 fn file(
     instance: &Instance,
-    header: DataSet,
+    header: &DataSet,
     pixels: Option<(dicom_core::Tag, VR, u64)>,
 ) -> Option<Vec<u8>> {
     let uid = |text: &str| Uid::parse_lenient(text.as_bytes()).ok();
     let (class, own) = (uid(&instance.sop_class)?, uid(&instance.sop_instance)?);
     let mut out = file_head(&class, &own, &EXPLICIT_VR_LITTLE_ENDIAN);
-    // Lengths of groups would not be right any more.
-    let all = header.elements().iter();
-    let kept = all.filter(|element| element.tag.element() != 0).cloned();
-    let kept: DataSet = kept.collect();
-    out.extend(write(&kept, Encoding::ExplicitLittle));
+    let header = without_group_lengths(header);
+    out.extend(write(&header, Encoding::ExplicitLittle));
     if let Some((tag, vr, bytes)) = pixels {
         let length = u32::try_from(bytes.next_multiple_of(2)).ok();
         let length = length.filter(|length| *length < u32::MAX)?;
-        out.extend(tag.group().to_le_bytes());
-        out.extend(tag.element().to_le_bytes());
-        out.extend(vr.to_string().as_bytes());
-        out.extend([0, 0]);
-        out.extend(length.to_le_bytes());
+        out.extend(element_head(tag, vr, length, Encoding::ExplicitLittle));
     }
     Some(out)
 }

@@ -129,6 +129,7 @@ impl Destination {
             timeouts: Timeouts::default(),
             tls,
             breaker: None,
+            transcoding: None,
         })
     }
 }

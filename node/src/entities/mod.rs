@@ -19,6 +19,7 @@ use minicbor::{Decode, Encode};
 use crate::chance::chance;
 use crate::config::reach::is_of_the_house;
 use crate::dicom::pdu::AeTitle;
+use crate::dicom::scu::Transcoding;
 use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::store::{Change, Rows, Store};
@@ -59,6 +60,8 @@ pub struct Means {
     pub open_intake: bool,
     /// What this node shows of itself to destinations that ask for a certificate.
     pub identity: Option<Arc<Identity>>,
+    /// Who brings objects into transfer syntaxes that destinations take.
+    pub transcoding: Option<Arc<dyn Transcoding>>,
 }
 
 #[derive(Default)]
@@ -195,7 +198,8 @@ impl Entities {
                 .entry(destination.name.clone())
                 .or_default(),
         );
-        let called = destination.called(&means.ae_title, means.identity.as_deref())?;
+        let mut called = destination.called(&means.ae_title, means.identity.as_deref())?;
+        called.transcoding = means.transcoding.clone();
         Some(Route::new(destination, called, breaker))
     }
 

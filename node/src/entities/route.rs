@@ -7,8 +7,8 @@ use super::Entities;
 use super::breaker::Breaker;
 use super::destination::{Destination, Retry};
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scp::Destinations;
-use crate::dicom::scu::{self, ScuFault};
+use crate::dicom::scp::{self, Destinations};
+use crate::dicom::scu::{self, Ended, ScuFault};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 
@@ -107,6 +107,8 @@ impl Route {
         };
         let done = work(&uncounted);
         match &done {
+            // It answered, and will again: out of room is not dead.
+            Err(ScuFault::Failed(_)) => self.breaker.reached(),
             Err(fault) if fault.may_pass() => self.breaker.missed(Instant::now()),
             // It answered, whatever it said.
             Ok(_) | Err(_) => self.breaker.reached(),
@@ -126,9 +128,27 @@ impl Route {
 }
 
 impl Destinations for Entities {
-    fn named(&self, title: &AeTitle) -> Option<scu::Destination> {
-        self.destination_by_ae(title.as_str())
-            .map(|route| route.destination)
+    fn named(&self, title: &AeTitle) -> Option<Arc<dyn scp::Route>> {
+        let route = self.destination_by_ae(title.as_str())?;
+        Some(Arc::new(route))
+    }
+}
+
+impl scp::Route for Route {
+    fn destination(&self) -> &scu::Destination {
+        &self.destination
+    }
+
+    fn attempt(
+        &self,
+        is_wanted: &dyn Fn() -> bool,
+        work: &mut dyn FnMut(&scu::Destination) -> Result<(), ScuFault>,
+    ) -> Ended {
+        match Route::attempt(self, is_wanted, work) {
+            Ok(()) => Ended::Complete,
+            Err(RouteFault::GivenUp) => Ended::Cancelled,
+            Err(RouteFault::Failed(fault)) => Ended::GaveUp(fault),
+        }
     }
 }
 

@@ -33,10 +33,15 @@ pub enum Scope {
 impl Scope {
     /// Whether a study of `domain` is within it, at the site `own`.
     pub fn contains(&self, domain: &Domain, own: SiteId) -> bool {
+        self.holds(domain.institution, &domain.issuer, own)
+    }
+
+    /// The same of the institution and the issuer of a domain.
+    pub fn holds(&self, institution: SiteId, issuer: &str, own: SiteId) -> bool {
         match self {
             Scope::All => true,
-            Scope::Own => domain.institution == own,
-            Scope::Domain(only) => only == domain,
+            Scope::Own => institution == own,
+            Scope::Domain(only) => only.institution == institution && only.issuer == issuer,
         }
     }
 }

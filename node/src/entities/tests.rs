@@ -29,6 +29,7 @@ impl House {
             ae_title: "DOKUEI".parse().unwrap(),
             open_intake: self.open_intake,
             identity: None,
+            transcoding: None,
         };
         Entities::open(self.store.clone(), storage, means).unwrap()
     }

@@ -41,10 +41,10 @@ pub fn is_of_study(tag: Tag) -> bool {
 }
 
 fn put_raw(known: &mut DataSet, attributes: &Attributes, wanted: &[Tag]) {
-    for raw in attributes.raw() {
-        if wanted.contains(&raw.tag()) {
-            let vr = by_dictionary(raw.tag(), false);
-            known.put_bytes(raw.tag(), vr, raw.value.to_vec());
+    for (tag, value) in attributes.raw() {
+        if wanted.contains(&tag) {
+            let vr = by_dictionary(tag, false);
+            known.put_bytes(tag, vr, value.to_vec());
         }
     }
     if let Some(sets) = attributes.value(tags::SPECIFIC_CHARACTER_SET) {
@@ -82,7 +82,10 @@ fn put_study(known: &mut DataSet, entry: &Entry) {
         VR::CS,
         entry.modalities().to_vec(),
     );
-    known.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, "ONLINE");
+    // Of a study that is on its way, what is not here must be waited for.
+    let is_here = entry.awaited() == 0;
+    let availability = if is_here { "ONLINE" } else { "NEARLINE" };
+    known.put_text(tags::INSTANCE_AVAILABILITY, VR::CS, availability);
     let (series, objects) = (entry.series().len(), entry.objects() as usize);
     put_count(known, tags::NUMBER_OF_STUDY_RELATED_SERIES, series);
     put_count(known, tags::NUMBER_OF_STUDY_RELATED_INSTANCES, objects);

@@ -1,272 +1,127 @@
 //! Every study that lies here, by what its first object said. Holds patient data: no `Debug`.
 
-use std::cmp::Reverse;
+use std::borrow::Borrow;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
-use minicbor::bytes::ByteVec;
 
-use crate::dicom::charset::CharacterSets;
-use crate::dicom::charset::matching::folded;
-use crate::dicom::dataset::DataSet;
-use crate::dicom::matching::Subject;
-use crate::dicom::uid::trim_padding;
-use crate::entities::{Domain, Scope};
-use crate::studies::attributes::Attributes;
-use crate::studies::identity::Identity;
-use crate::studies::patient::Patient;
+pub use super::entry::{Entry, Part, SeriesPart, StudyKey};
+use crate::entities::Scope;
 use crate::studies::person::Person;
 use crate::studies::study::Study;
-
-/// A study: whose patient it is about, and its UID.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StudyKey {
-    /// Study Instance UID. First: studies are looked up by it.
-    pub uid: String,
-    /// The institution that had it made.
-    pub institution: SiteId,
-}
-
-/// A study with everything of it that lies here: its parcels, of which late images and further grants
-/// are some of their own.
-#[derive(Clone)]
-pub struct Entry {
-    /// Which.
-    pub key: StudyKey,
-    /// Issuer of Patient ID, as people read it.
-    pub issuer: String,
-    /// Of whom it was said that it is, where that is somebody else than its images name.
-    pub said: Option<Person>,
-    /// What its first object said.
-    pub attributes: Attributes,
-    /// Its parts, oldest first.
-    pub parts: Vec<Part>,
-    name: [String; 3],
-    date: String,
-    modalities: Vec<u8>,
-}
-
-/// One parcel of a study.
-#[derive(Clone)]
-pub struct Part {
-    /// Which.
-    pub parcel: ParcelId,
-    /// Its series.
-    pub series: Vec<SeriesPart>,
-    first_at: u64,
-}
-
-/// What of a series lies in one parcel.
-#[derive(Clone)]
-pub struct SeriesPart {
-    /// Series Instance UID.
-    pub uid: String,
-    /// Modality.
-    pub modality: String,
-    /// Series Number.
-    pub number: Option<i32>,
-    /// Series Description, as it came.
-    pub description: ByteVec,
-    /// Number of its objects.
-    pub objects: u32,
-}
 
 /// The studies. Clones share them.
 #[derive(Clone, Default)]
 pub struct Catalogue(Arc<RwLock<Held>>);
 
-#[derive(Default)]
-struct Held {
-    studies: BTreeMap<StudyKey, Arc<Entry>>,
-    /// Newest first.
-    order: BTreeSet<(Reverse<String>, StudyKey)>,
-    parcels: BTreeMap<ParcelId, StudyKey>,
-    /// Of whom it was said that a study is, whether it is here or not: what [`Persons`](crate::studies::persons::Persons) holds.
-    said: BTreeMap<StudyKey, Person>,
+/// An entry where it is found by its study.
+struct ByKey(Arc<Entry>);
+
+/// An entry where it stands in lists: newest first.
+struct ByDate(Arc<Entry>);
+
+impl ByDate {
+    fn place(&self) -> (Reverse<u64>, &StudyKey) {
+        (Reverse(self.0.made_at), &self.0.key)
+    }
 }
 
-impl Entry {
-    /// Where its patient's ID is one person's.
-    pub fn domain(&self) -> Domain {
-        Domain {
-            institution: self.key.institution,
-            issuer: self.issuer.clone(),
-        }
+impl Borrow<StudyKey> for ByKey {
+    fn borrow(&self) -> &StudyKey {
+        &self.0.key
     }
+}
 
-    /// Who its patient is.
-    pub fn person(&self) -> Person {
-        if let Some(said) = &self.said {
-            return said.clone();
-        }
-        let identity = Identity::named(
-            Patient::of(&self.attributes),
-            self.name.clone(),
-            &self.attributes.text(tags::PATIENT_BIRTH_DATE),
-        );
-        Person::of(self.key.institution, &self.key.uid, &identity)
-    }
-
-    /// Whether it is of this person.
-    pub fn is_of(&self, person: &Person) -> bool {
-        // Most studies are of others, which the ID shows without looking at the name.
-        let may_be = self.said.is_some()
-            || person
-                .patient()
-                .is_some_and(|(id, _)| self.attributes.text(tags::PATIENT_ID) == id);
-        may_be && self.person() == *person
-    }
-
-    /// ID and issuer of whom it was said to be. What is no ASCII cannot be put among its attributes, whose character sets
-    /// are others, and is not shown.
-    pub fn said_patient(&self) -> Option<(&str, &str)> {
-        let patient = self.said.as_ref().and_then(Person::patient);
-        patient.filter(|(id, issuer)| id.is_ascii() && issuer.is_ascii())
-    }
-
-    fn attribute(&mut self, said: Option<Person>) {
-        self.said = said;
-        let issuer = self.said_patient().map(|(_, issuer)| issuer.to_owned());
-        self.issuer = issuer.unwrap_or_else(|| self.attributes.text(tags::ISSUER_OF_PATIENT_ID));
-    }
-
-    /// Its series, each once, with the number of its objects here.
-    pub fn series(&self) -> Vec<SeriesPart> {
-        let mut all: Vec<SeriesPart> = Vec::new();
-        for part in self.parts.iter().flat_map(|part| &part.series) {
-            match all.iter_mut().find(|known| known.uid == part.uid) {
-                Some(known) => known.objects += part.objects,
-                None => all.push(part.clone()),
+macro_rules! ordered {
+    ($name:ident, $by:expr) => {
+        impl Ord for $name {
+            fn cmp(&self, other: &$name) -> Ordering {
+                $by(self).cmp(&$by(other))
             }
         }
-        all
-    }
 
-    /// Number of its objects here.
-    pub fn objects(&self) -> u32 {
-        let series = self.parts.iter().flat_map(|part| &part.series);
-        series.map(|series| series.objects).sum()
-    }
-
-    /// Modalities in Study (0008,0061), as a value.
-    pub fn modalities(&self) -> &[u8] {
-        &self.modalities
-    }
-
-    fn of(key: StudyKey, study: &Study) -> Entry {
-        let attributes = study.attributes.clone();
-        let code = |tag| {
-            let value = attributes.value(tag).map(trim_padding).unwrap_or_default();
-            String::from_utf8_lossy(value).into_owned()
-        };
-        Entry {
-            key,
-            issuer: attributes.text(tags::ISSUER_OF_PATIENT_ID),
-            said: None,
-            name: folded(&attributes.name(tags::PATIENT_NAME)),
-            date: code(tags::STUDY_DATE) + &code(tags::STUDY_TIME),
-            attributes,
-            parts: Vec::new(),
-            modalities: Vec::new(),
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &$name) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
         }
-    }
 
-    fn put(&mut self, part: Part) {
-        self.parts.retain(|known| known.parcel != part.parcel);
-        self.parts.push(part);
-        self.settle();
-    }
+        impl PartialEq for $name {
+            fn eq(&self, other: &$name) -> bool {
+                self.cmp(other) == Ordering::Equal
+            }
+        }
 
-    fn settle(&mut self) {
-        self.parts.sort_by_key(|part| (part.first_at, part.parcel));
-        let series = self.parts.iter().flat_map(|part| &part.series);
-        let modalities: BTreeSet<&str> = series
-            .map(|series| series.modality.as_str())
-            .filter(|modality| !modality.is_empty())
-            .collect();
-        let joined: Vec<&str> = modalities.into_iter().collect();
-        self.modalities = joined.join("\\").into_bytes();
-    }
+        impl Eq for $name {}
+    };
 }
 
-impl Subject for Entry {
-    fn bytes(&self, tag: Tag) -> Option<&[u8]> {
-        match (tag, self.said_patient()) {
-            (tags::MODALITIES_IN_STUDY, _) => Some(&self.modalities),
-            (tags::STUDY_INSTANCE_UID, _) => Some(self.key.uid.as_bytes()),
-            (tags::PATIENT_ID, Some((id, _))) => Some(id.as_bytes()),
-            (tags::ISSUER_OF_PATIENT_ID, Some((_, issuer))) => Some(issuer.as_bytes()),
-            _ => self.attributes.value(tag),
-        }
-    }
+ordered!(ByKey, <ByKey as Borrow<StudyKey>>::borrow);
+ordered!(ByDate, ByDate::place);
 
-    fn character_sets(&self) -> CharacterSets {
-        self.attributes.character_sets()
-    }
-
-    fn items(&self, _: Tag) -> &[DataSet] {
-        &[]
-    }
-
-    fn folded_name(&self, tag: Tag) -> Option<&[String; 3]> {
-        (tag == tags::PATIENT_NAME).then_some(&self.name)
-    }
+#[derive(Default)]
+struct Held {
+    studies: BTreeSet<ByKey>,
+    /// The same entries.
+    order: BTreeSet<ByDate>,
+    /// Studies of this site that are not shown.
+    hidden: BTreeSet<Box<str>>,
+    /// Of whom it was said that a study is, whether it is here or not: what [`Persons`](crate::studies::persons::Persons) holds.
+    said: BTreeMap<StudyKey, Arc<Person>>,
 }
 
 impl Catalogue {
-    /// Notes what is known of one parcel now. What holds no object, or holds none any more, is not
-    /// listed.
+    /// Notes what is known of one parcel now. What holds no object, or holds none any more, is not listed.
     pub fn note(&self, institution: SiteId, study: &Study) {
-        if study.objects.is_empty() {
-            return self.forget(&study.parcel);
+        self.note_part(institution, study, 0);
+    }
+
+    /// The same of a parcel of which so many objects are still on their way.
+    pub fn note_part(&self, institution: SiteId, study: &Study, awaited: u32) {
+        let is_bare = study.series.iter().all(|series| series.objects == 0);
+        if is_bare || study.removed.is_some() {
+            return self.forget(institution, &study.uid, &study.parcel);
         }
         let key = StudyKey {
             institution,
-            uid: study.uid.clone(),
+            uid: study.uid.as_str().into(),
         };
+        let series = study.series.iter().map(|series| SeriesPart {
+            uid: series.uid.as_str().into(),
+            modality: series.modality.as_str().into(),
+            objects: series.objects,
+        });
         let part = Part {
             parcel: study.parcel,
             first_at: study.first_at,
-            series: study
-                .series
-                .iter()
-                .map(|series| SeriesPart {
-                    uid: series.uid.clone(),
-                    modality: series.modality.clone(),
-                    number: series.number,
-                    description: series.description.clone(),
-                    objects: series.objects,
-                })
-                .collect(),
+            awaited,
+            series: series.collect(),
         };
         let mut held = self.write();
-        let known = held.studies.get_mut(&key);
-        match known {
-            Some(entry) => Arc::make_mut(entry).put(part),
-            None => {
-                let mut entry = Entry::of(key.clone(), study);
-                entry.attribute(held.said.get(&key).cloned());
-                entry.put(part);
-                held.order
-                    .insert((Reverse(entry.date.clone()), key.clone()));
-                held.studies.insert(key.clone(), Arc::new(entry));
-            }
-        }
-        held.parcels.insert(study.parcel, key);
+        let known = held.studies.get(&key).map(|known| Arc::clone(&known.0));
+        let entry = known.unwrap_or_else(|| {
+            let said = held.said.get(&key).cloned();
+            Arc::new(Entry::of(key, study).attributed(said))
+        });
+        let mut parts = entry.parts_without(&study.parcel);
+        parts.push(part);
+        held.put(entry.with(parts));
     }
 
     /// Notes of whom it was said that a study is, whether it is here or not; none: whom its images name.
     pub fn attribute(&self, institution: SiteId, uid: &str, said: Option<Person>) {
         let key = StudyKey {
-            uid: uid.to_owned(),
+            uid: uid.into(),
             institution,
         };
+        let said = said.map(Arc::new);
         let mut held = self.write();
-        if let Some(entry) = held.studies.get_mut(&key) {
-            Arc::make_mut(entry).attribute(said.clone());
+        let known = held.studies.get(&key).map(|known| Entry::clone(&known.0));
+        if let Some(entry) = known {
+            held.put(entry.attributed(said.clone()));
         }
         match said {
             Some(person) => held.said.insert(key, person),
@@ -274,42 +129,47 @@ impl Catalogue {
         };
     }
 
-    /// Forgets a parcel; what is not here is no error.
-    pub fn forget(&self, parcel: &ParcelId) {
+    /// Forgets a parcel of a study; what is not here is no error.
+    pub fn forget(&self, institution: SiteId, uid: &str, parcel: &ParcelId) {
+        let key = StudyKey {
+            institution,
+            uid: uid.into(),
+        };
         let mut held = self.write();
-        let Some(key) = held.parcels.remove(parcel) else {
+        let Some(entry) = held.studies.get(&key).map(|known| Arc::clone(&known.0)) else {
             return;
         };
-        let Some(entry) = held.studies.get_mut(&key) else {
-            return;
-        };
-        let entry = Arc::make_mut(entry);
-        entry.parts.retain(|part| part.parcel != *parcel);
-        if entry.parts.is_empty() {
-            let date = Reverse(std::mem::take(&mut entry.date));
+        let parts = entry.parts_without(parcel);
+        if parts.is_empty() {
             held.studies.remove(&key);
-            held.order.remove(&(date, key));
+            held.order.remove(&ByDate(entry));
         } else {
-            entry.settle();
+            held.put(entry.with(parts));
         }
     }
 
-    /// The studies within a scope that `wanted` wants, newest first, `most` at the most.
+    /// Leaves a study of this site out of every answer from now on.
+    pub fn hide(&self, uid: &str) {
+        self.write().hidden.insert(uid.into());
+    }
+
+    /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
+    /// from the newest on.
     pub fn select(
         &self,
-        scope: &Scope,
-        own: SiteId,
+        (scope, own): (&Scope, SiteId),
+        after: Option<&Arc<Entry>>,
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
         let held = self.read();
-        let newest_first = held
-            .order
-            .iter()
-            .filter_map(|(_, key)| held.studies.get(key));
-        newest_first
-            .filter(|entry| *scope == Scope::All || scope.contains(&entry.domain(), own))
-            .filter(|entry| wanted(entry))
+        let after = after.map(|entry| ByDate(Arc::clone(entry)));
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        held.order
+            .range((from, Bound::Unbounded))
+            .map(|ByDate(entry)| entry)
+            .filter(|entry| entry.is_within(scope, own))
+            .filter(|entry| wanted(entry) && !held.hides(entry, own))
             .take(most)
             .cloned()
             .collect()
@@ -319,15 +179,15 @@ impl Catalogue {
     pub fn with_uid(&self, scope: &Scope, own: SiteId, uid: &str) -> Vec<Arc<Entry>> {
         let held = self.read();
         let first = StudyKey {
-            uid: uid.to_owned(),
+            uid: uid.into(),
             institution: SiteId::from_bytes([0; 32]),
         };
         let mut found: Vec<Arc<Entry>> = held
             .studies
             .range(first..)
-            .take_while(|(key, _)| key.uid == uid)
-            .map(|(_, entry)| entry)
-            .filter(|entry| scope.contains(&entry.domain(), own))
+            .map(|ByKey(entry)| entry)
+            .take_while(|entry| *entry.key.uid == *uid)
+            .filter(|entry| entry.is_within(scope, own) && !held.hides(entry, own))
             .cloned()
             .collect();
         found.sort_by_key(|entry| entry.key.institution != own);
@@ -342,5 +202,101 @@ impl Catalogue {
 
     fn write(&self) -> RwLockWriteGuard<'_, Held> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn hides(&self, entry: &Entry, own: SiteId) -> bool {
+        entry.key.institution == own && self.hidden.contains(&*entry.key.uid)
+    }
+
+    /// Puts an entry where the same study's was.
+    fn put(&mut self, entry: Entry) {
+        let entry = Arc::new(entry);
+        // An equal one, of the same study, gives way.
+        self.order.replace(ByDate(Arc::clone(&entry)));
+        self.studies.replace(ByKey(entry));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::attributes::RawAttribute;
+    use crate::studies::study::Series;
+    use dicom_dictionary_std::tags;
+    use dokuei_keys::cbor;
+
+    const OWN: SiteId = SiteId::from_bytes([7; 32]);
+
+    fn study(number: u8, date: &str, parcel: u8) -> Study {
+        let parcel = ParcelId::from_bytes([parcel; 32]);
+        let mut study = Study::begun(parcel, &format!("1.2.{number}"), 0);
+        let raw = [RawAttribute {
+            group: tags::STUDY_DATE.group(),
+            element: tags::STUDY_DATE.element(),
+            value: date.as_bytes().to_vec().into(),
+        }];
+        study.attributes = minicbor::decode(&cbor::encode(&raw)).unwrap();
+        study.series.push(Series {
+            uid: format!("1.2.{number}.{}", study.parcel),
+            modality: "CT".to_owned(),
+            number: None,
+            description: Vec::new().into(),
+            objects: 2,
+        });
+        study
+    }
+
+    fn uids(found: &[Arc<Entry>]) -> Vec<String> {
+        found
+            .iter()
+            .map(|entry| entry.key.uid.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn portions_one_after_another_are_everything_newest_first() {
+        let catalogue = Catalogue::default();
+        // Two of one day, one without a date, one with the punctuation of old devices.
+        let dates = ["20250101", "2025.03.01", "", "20250201", "20250201 "];
+        for (number, date) in (1..).zip(dates) {
+            catalogue.note(OWN, &study(number, date, number));
+        }
+        let select = |after: Option<&Arc<Entry>>, most| {
+            catalogue.select((&Scope::All, OWN), after, most, |_| true)
+        };
+        let all = uids(&select(None, 9));
+        assert_eq!(all, ["1.2.2", "1.2.4", "1.2.5", "1.2.1", "1.2.3"]);
+        let first = select(None, 2);
+        let second = select(first.last(), 2);
+        let third = select(second.last(), 2);
+        let portions = [first, second, third].concat();
+        assert_eq!(uids(&portions), all);
+        catalogue.hide("1.2.4");
+        assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
+        assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_a_study_are_one_entry_that_goes_with_the_last() {
+        let catalogue = Catalogue::default();
+        catalogue.note(OWN, &study(1, "20250101", 1));
+        catalogue.note_part(OWN, &study(1, "20250101", 2), 3);
+        let entry = |catalogue: &Catalogue| catalogue.with_uid(&Scope::Own, OWN, "1.2.1").pop();
+        let known = entry(&catalogue).unwrap();
+        assert_eq!(
+            (known.objects(), known.awaited(), known.parts.len()),
+            (4, 3, 2)
+        );
+        catalogue.note(OWN, &study(1, "20250101", 2));
+        assert_eq!(entry(&catalogue).unwrap().awaited(), 0);
+        catalogue.forget(OWN, "1.2.1", &ParcelId::from_bytes([1; 32]));
+        assert_eq!(entry(&catalogue).unwrap().objects(), 2);
+        let mut removed = study(1, "20250101", 2);
+        removed.put_away();
+        catalogue.note(OWN, &removed);
+        assert!(entry(&catalogue).is_none());
+        assert!(catalogue.read().order.is_empty());
     }
 }

@@ -1,26 +1,23 @@
 //! Answers from what lies here: queries, selections, metadata.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use dicom_dictionary_std::tags;
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
-use super::answers;
 use super::catalogue::{Catalogue, Entry};
-use super::headers::{Kind, Records, SeriesPlace, data_set};
-use crate::dicom::dataset::{DataSet, json};
-use crate::dicom::matching::Keys;
+use super::headers::{Kind, Records, SeriesPlace};
+use crate::dicom::dataset::json;
 use crate::entities::Scope;
 use crate::media::Imports;
 use crate::parcels::{OpenError, OpenedObject};
+use crate::reports::objects::ReportObjects;
 use crate::store::{Rows, Store};
 use crate::studies::attributes::Attributes;
 use crate::studies::granted::GrantedStudies;
-use crate::studies::register::Register;
+use crate::studies::register::{Register, RegisterError};
 use crate::studies::study::{Study, StudyObject};
 
 pub use crate::dicom::dimse::Level;
@@ -84,6 +81,7 @@ pub struct Holdings(Arc<Shared>);
 struct Shared {
     register: Register,
     granted: GrantedStudies,
+    reports: ReportObjects,
     store: Store,
     storage: StorageKey,
     catalogue: Catalogue,
@@ -92,10 +90,10 @@ struct Shared {
 }
 
 impl Holdings {
-    /// Answers from the register and the granted studies, as `catalogue` lists them; `imports` says of which studies
+    /// Answers from the register, the granted studies and the reports, as `catalogue` lists them; `imports` says of which studies
     /// a person has yet to decide whose they are: those are not shown.
     pub fn new(
-        (register, granted): (Register, GrantedStudies),
+        (register, granted, reports): (Register, GrantedStudies, ReportObjects),
         (store, storage): (Store, StorageKey),
         catalogue: Catalogue,
         imports: Imports,
@@ -104,12 +102,19 @@ impl Holdings {
         Holdings(Arc::new(Shared {
             register,
             granted,
+            reports,
             store,
             storage,
             catalogue,
             imports,
             site,
         }))
+    }
+
+    /// Leaves a study of this site out of every answer: a copy that is read elsewhere under a pseudonym, of which the
+    /// original is here.
+    pub fn hide(&self, uid: &str) {
+        self.0.catalogue.hide(uid);
     }
 
     /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those of which it is undecided
@@ -120,11 +125,23 @@ impl Holdings {
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
+        self.studies_after(None, scope, most, wanted)
+    }
+
+    /// The same after one of them.
+    pub(super) fn studies_after(
+        &self,
+        after: Option<&Arc<Entry>>,
+        scope: &Scope,
+        most: usize,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Vec<Arc<Entry>> {
         let undecided = self.0.imports.undecided();
         let own = self.0.site;
-        self.0.catalogue.select(scope, own, most, |entry| {
-            let is_shown = entry.key.institution != own || !undecided.contains(&entry.key.uid);
-            is_shown && wanted(entry)
+        let is_shown =
+            |entry: &Entry| entry.key.institution != own || !undecided.contains(&*entry.key.uid);
+        self.0.catalogue.select((scope, own), after, most, |entry| {
+            is_shown(entry) && wanted(entry)
         })
     }
 
@@ -136,124 +153,6 @@ impl Holdings {
             entry.key.institution != own || !self.0.imports.is_undecided(&entry.key.uid)
         });
         found
-    }
-
-    /// Gives everything that is known of each match to `answer`, newest studies first, until that
-    /// breaks off.
-    ///
-    /// # Errors
-    /// [`FindError`].
-    pub fn find(
-        &self,
-        scope: &Scope,
-        level: Level,
-        keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
-    ) -> Result<(), FindError> {
-        let (of_study, below) = keys.clone().partition(answers::is_of_study);
-        let entries = self.entries(scope, &of_study)?;
-        if level == Level::Patient {
-            answers::patients(&entries, answer);
-            return Ok(());
-        }
-        for entry in entries {
-            let flow = match level {
-                Level::Patient | Level::Study => {
-                    let known = answers::study(&entry);
-                    match below.match_with(&known) || level == Level::Study {
-                        true => answer(known),
-                        false => ControlFlow::Continue(()),
-                    }
-                }
-                Level::Series => self.find_series(&entry, &below, answer)?,
-                Level::Instance => self.find_instances(&entry, &below, answer)?,
-            };
-            if flow.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The studies whose patient and study attributes match.
-    fn entries(&self, scope: &Scope, keys: &Keys) -> Result<Vec<Arc<Entry>>, FindError> {
-        let uids = keys.uids(tags::STUDY_INSTANCE_UID);
-        let found: Vec<Arc<Entry>> = match uids {
-            Some(uids) => uids
-                .iter()
-                .flat_map(|uid| self.with_uid(scope, uid))
-                .filter(|entry| keys.match_with(entry.as_ref()))
-                .collect(),
-            None => self.studies(scope, usize::MAX, |entry| keys.match_with(entry)),
-        };
-        let by_id_alone = keys.is_exact(tags::PATIENT_ID)
-            && !keys.constrain_by(tags::ISSUER_OF_PATIENT_ID)
-            && uids.is_none();
-        let domains = || {
-            found
-                .iter()
-                .map(|entry| entry.domain())
-                .collect::<BTreeSet<_>>()
-        };
-        if by_id_alone && domains().len() > 1 {
-            return Err(FindError::SeveralIssuers);
-        }
-        Ok(found)
-    }
-
-    fn find_series(
-        &self,
-        entry: &Entry,
-        keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, FindError> {
-        for series in entry.series() {
-            let listed = keys.uids(tags::SERIES_INSTANCE_UID);
-            if listed.is_some_and(|uids| !uids.contains(&series.uid)) {
-                continue;
-            }
-            let first = self.first_header(entry, &series.uid)?;
-            let known = answers::series(entry, &series, first.unwrap_or_default());
-            if keys.match_with(&known) && answer(known).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn find_instances(
-        &self,
-        entry: &Entry,
-        keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, FindError> {
-        let listed = keys.uids(tags::SERIES_INSTANCE_UID);
-        let mut seen = BTreeSet::new();
-        for (place, series) in places(entry) {
-            if listed.is_some_and(|uids| !uids.contains(&series)) {
-                continue;
-            }
-            let pressed = self.pressed(entry, place, Kind::DataSets)?;
-            for record in Records::new(&pressed)? {
-                let mut known = data_set(&record?.1)?;
-                answers::put_said(&mut known, entry);
-                let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
-                if is_new && keys.match_with(&known) && answer(known).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn first_header(&self, entry: &Entry, series: &str) -> Result<Option<DataSet>, FindError> {
-        for (place, _) in places(entry).filter(|(_, uid)| uid == series) {
-            let pressed = self.pressed(entry, place, Kind::DataSets)?;
-            if let Some(record) = Records::new(&pressed)?.next() {
-                return Ok(Some(data_set(&record?.1)?));
-            }
-        }
-        Ok(None)
     }
 
     /// The objects of a selection within a scope, in the order in which they came; of an object that is
@@ -306,7 +205,7 @@ impl Holdings {
             if wanted.is_empty() {
                 continue;
             }
-            let pressed = self.pressed(&entry, place, Kind::Metadata)?;
+            let pressed = self.pressed(entry.key.institution, place, Kind::Metadata)?;
             for record in Records::new(&pressed)? {
                 let (slot, text) = record?;
                 let Some(instance) = wanted.iter().find(|instance| instance.slot == slot) else {
@@ -327,9 +226,9 @@ impl Holdings {
 
     /// The pressed headers of a series in one parcel: kept ones, or read now, and kept when the parcel
     /// takes no more.
-    fn pressed(
+    pub(super) fn pressed(
         &self,
-        entry: &Entry,
+        institution: SiteId,
         (parcel, series): (ParcelId, u16),
         kind: Kind,
     ) -> Result<Vec<u8>, FindError> {
@@ -339,7 +238,7 @@ impl Holdings {
         let place = SeriesPlace {
             parcels: self.0.register.parcels(),
             parcel,
-            site: entry.key.institution,
+            site: institution,
             key: &key,
             series,
         };
@@ -360,10 +259,27 @@ impl Holdings {
             return Ok(Vec::new());
         };
         let headers = place.read(&slots)?;
-        if is_closed && let Err(error) = place.keep(&headers) {
+        // Of a study that still arrives there will be more.
+        let is_whole = is_closed || self.0.granted.is_whole(&parcel);
+        if is_whole && let Err(error) = place.keep(&headers) {
             tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
         }
         Ok(headers.of(kind))
+    }
+
+    /// Writes the headers of a closed study where they are not written; of one that is not here, nothing.
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub(super) fn prepare(&self, parcel: &ParcelId) -> Result<(), FindError> {
+        let granted = self.0.granted.case_of(parcel).map(|(_, from)| from);
+        let institution = granted.unwrap_or(self.0.site);
+        let series = self.look(parcel, |study| study.series.len());
+        let numbers = (0..u16::MAX).take(series.unwrap_or_default());
+        for number in numbers {
+            self.pressed(institution, (*parcel, number), Kind::DataSets)?;
+        }
+        Ok(())
     }
 
     /// Opens an object: what is read is its data set. None when its time here is over.
@@ -387,9 +303,6 @@ impl Holdings {
     /// # Errors
     /// When the store fails or the row is damaged.
     pub fn key(&self, parcel: &ParcelId) -> Result<Option<ContentKey>, OpenError> {
-        if let Some(key) = self.0.register.key(parcel) {
-            return Ok(Some(key));
-        }
         let wrapped = self.0.store.row(Rows::ContentKeys, parcel.as_bytes());
         let wrapped = wrapped.map_err(|error| OpenError::Disk(io::Error::other(error)))?;
         let unwrapped = wrapped.map(|wrapped| self.0.storage.unwrap_content_key(parcel, &wrapped));
@@ -402,27 +315,12 @@ impl Holdings {
         Some(entry.attributes.clone())
     }
 
-    /// The SOP classes of those of these instances that this site holds itself, by instance; the newest
-    /// studies are looked at first, since it is asked soon after they came.
-    pub fn classes_of(&self, mut wanted: BTreeSet<&str>) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        let entries = self
-            .0
-            .catalogue
-            .select(&Scope::Own, self.0.site, usize::MAX, |_| true);
-        for part in entries.iter().flat_map(|entry| &entry.parts) {
-            if wanted.is_empty() {
-                break;
-            }
-            self.0.register.look(&part.parcel, |study| {
-                for object in &study.objects {
-                    if wanted.remove(object.sop_instance.as_str()) {
-                        found.insert(object.sop_instance.clone(), object.sop_class.clone());
-                    }
-                }
-            });
-        }
-        found
+    /// The SOP class of an object that this site holds itself; none when it does not.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn class_of(&self, sop_instance: &str) -> Result<Option<String>, RegisterError> {
+        self.0.register.class_of(sop_instance)
     }
 
     fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {
@@ -430,14 +328,15 @@ impl Holdings {
             .register
             .look(parcel, &look)
             .or_else(|| self.0.granted.look(parcel, &look))
+            .or_else(|| self.0.reports.look(parcel, &look))
     }
 }
 
 /// Where the series of a study lie: parcel and number in it, with their UIDs.
-fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
+pub(super) fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
     entry.parts.iter().flat_map(|part| {
         let numbered = (0..).zip(&part.series);
-        numbered.map(|(number, series)| ((part.parcel, number), series.uid.clone()))
+        numbered.map(|(number, series)| ((part.parcel, number), series.uid.to_string()))
     })
 }
 

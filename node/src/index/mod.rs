@@ -10,6 +10,9 @@
 
 pub mod answers;
 pub mod catalogue;
+mod entry;
+mod find;
 pub mod headers;
 pub mod holdings;
+pub mod preparing;
 mod services;

@@ -1,7 +1,6 @@
 //! What lies here, for application entities: C-FIND, C-MOVE, C-GET and storage commitment.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
 
@@ -112,12 +111,14 @@ impl scp::Holdings for Holdings {
     }
 
     fn commits(&self, _caller: &Caller, references: &[Reference]) -> Vec<Verdict> {
-        let wanted = references.iter().map(|one| one.sop_instance.as_str());
-        let kept: BTreeMap<String, String> = self.classes_of(wanted.collect::<BTreeSet<_>>());
-        let verdict = |wanted: &Reference| match kept.get(&wanted.sop_instance) {
-            Some(class) if *class == wanted.sop_class => Verdict::Kept,
-            Some(_) => Verdict::OTHER_CLASS,
-            None => Verdict::UNKNOWN,
+        let verdict = |wanted: &Reference| match self.class_of(&wanted.sop_instance) {
+            Ok(Some(class)) if class == wanted.sop_class => Verdict::Kept,
+            Ok(Some(_)) => Verdict::OTHER_CLASS,
+            Ok(None) => Verdict::UNKNOWN,
+            Err(error) => {
+                tracing::error!(target: "dokuei::index", "storage commitment cannot be answered: {error}");
+                Verdict::PROCESSING_FAILURE
+            }
         };
         references.iter().map(verdict).collect()
     }
@@ -208,9 +209,9 @@ impl Outgoing for Stored {
         })
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         self.opened()
-            .map(|(_, object)| Box::new(object) as Box<dyn Read>)
+            .map(|(_, object)| Box::new(object) as Box<dyn Read + Send>)
     }
 }
 

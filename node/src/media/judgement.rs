@@ -3,18 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dicom_dictionary_std::tags;
 use dokuei_keys::id::ParcelId;
 
 use super::{ImportedStudy, Imports, Standing};
 use crate::dicom::header::Header;
 use crate::studies::attributes::Attributes;
+use crate::studies::head::Head;
 use crate::studies::identity::{Agreement, Identity};
 use crate::studies::patient::{Patient, are_several};
 use crate::studies::person::Person;
 use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
-use crate::studies::study::Study;
 
 /// Identities of one study that are remembered. A study whose objects name more than so many goes to a person, whatever
 /// they are.
@@ -64,7 +63,7 @@ impl<'a> Judgement<'a> {
         let standing = match self.arriving.get(uid) {
             Some(known) if known.identities.contains(&identity) => return Ok(()),
             Some(known) if known.standing == Standing::Held => Standing::Held,
-            _ if self.is_of_what_is_here(uid, &identity) => Standing::Known,
+            _ if self.is_of_what_is_here(uid, &identity)? => Standing::Known,
             _ => Standing::Held,
         };
         let before = self.arriving.get(uid).map(|known| &known.standing);
@@ -86,22 +85,20 @@ impl<'a> Judgement<'a> {
     }
 
     /// Whether the study is here, not in question, and of the patient whom an object names.
-    fn is_of_what_is_here(&self, uid: &str, identity: &Identity) -> bool {
-        let here = self.identities_of(uid);
-        !self.imports.is_undecided(uid)
-            && !here.is_empty()
-            && here.iter().all(|own| are_one(own, identity))
+    fn is_of_what_is_here(&self, uid: &str, identity: &Identity) -> Result<bool, RegisterError> {
+        if self.imports.is_undecided(uid) {
+            return Ok(false);
+        }
+        let here = self.identities_of(uid)?;
+        Ok(!here.is_empty() && here.iter().all(|own| are_one(own, identity)))
     }
 
     /// Whom the parts of a study that are here name first.
-    fn identities_of(&self, uid: &str) -> Vec<Identity> {
-        let parts = self.register.parcels_of(uid).into_iter();
-        parts
-            .filter_map(|parcel| {
-                self.register
-                    .look(&parcel, |study| Identity::of(&study.attributes))
-            })
-            .collect()
+    fn identities_of(&self, uid: &str) -> Result<Vec<Identity>, RegisterError> {
+        let heads = self.heads_of(uid)?.into_iter();
+        Ok(heads
+            .map(|head| Identity::of(&head.study.attributes))
+            .collect())
     }
 
     /// Writes down how a study stands before more of it is taken in. What is held goes into parcels of its own, so that it
@@ -122,14 +119,19 @@ impl<'a> Judgement<'a> {
     }
 
     /// Lets go of the studies whose patient is certain: every object agrees by two identifiers with those expected, or with
-    /// a study that is here and not itself in question, and nothing contradicts.
+    /// a study that is here and not itself in question, and nothing contradicts. `under` gives the studies that are here
+    /// under one of these patient IDs.
     ///
     /// # Errors
     /// [`RegisterError`].
-    pub fn settle(&self, expected: Option<(String, Identity)>) -> Result<(), RegisterError> {
+    pub fn settle(
+        &self,
+        expected: Option<(String, Identity)>,
+        under: impl FnOnce(&BTreeSet<&str>) -> Vec<String>,
+    ) -> Result<(), RegisterError> {
         let mut known = match expected {
             Some(expected) => vec![expected],
-            None => self.under_the_same_ids(),
+            None => self.named_by(under(&self.ids()))?,
         };
         known.retain(|(uid, _)| !self.imports.is_undecided(uid));
         for (uid, arriving) in &self.arriving {
@@ -138,12 +140,12 @@ impl<'a> Judgement<'a> {
             if !is_held || arriving.more {
                 continue;
             }
-            let mut own = self.identities_of(uid);
+            let mut own = self.identities_of(uid)?;
             own.extend(arriving.identities.iter().cloned());
-            let Some(matched) = matched(&own, &self.patients_of(uid), &known) else {
+            let Some(matched) = matched(&own, &self.patients_of(uid)?, &known) else {
                 continue;
             };
-            self.persons.attribute(uid, self.person_of(matched))?;
+            self.persons.attribute(uid, self.person_of(matched)?)?;
             self.imports.change(&self.receipt, |import| {
                 let studies = import.studies.iter_mut();
                 let held =
@@ -154,36 +156,41 @@ impl<'a> Judgement<'a> {
         Ok(())
     }
 
-    /// The studies that are here under one of the patient IDs that arrived. Of others the name is not looked at: there may be
-    /// very many, and nothing is taken in meanwhile.
-    fn under_the_same_ids(&self) -> Vec<(String, Identity)> {
+    /// The patient IDs that arrived.
+    fn ids(&self) -> BTreeSet<&str> {
         let arriving = self.arriving.values();
         let identities = arriving.flat_map(|arriving| &arriving.identities);
-        let ids: BTreeSet<&str> = identities
+        identities
             .map(|identity| identity.patient.id.as_str())
-            .collect();
-        let mut known = Vec::new();
-        self.register.look_at_all(|study| {
-            if ids.contains(study.attributes.text(tags::PATIENT_ID).as_str()) {
-                known.push((study.uid.clone(), Identity::of(&study.attributes)));
-            }
-        });
-        known
-    }
-
-    fn patients_of(&self, uid: &str) -> Vec<Patient> {
-        let parts = self.register.parcels_of(uid).into_iter();
-        parts
-            .filter_map(|parcel| self.register.look(&parcel, Study::patients))
-            .flatten()
             .collect()
     }
 
+    /// What names the patients of these studies.
+    fn named_by(&self, uids: Vec<String>) -> Result<Vec<(String, Identity)>, RegisterError> {
+        let mut known = Vec::new();
+        for uid in uids {
+            let identities = self.identities_of(&uid)?.into_iter();
+            known.extend(identities.map(|identity| (uid.clone(), identity)));
+        }
+        Ok(known)
+    }
+
+    fn patients_of(&self, uid: &str) -> Result<Vec<Patient>, RegisterError> {
+        let heads = self.heads_of(uid)?.into_iter();
+        Ok(heads.flat_map(|head| head.study.patients()).collect())
+    }
+
+    /// What is listed of the parts of a study that are here.
+    fn heads_of(&self, uid: &str) -> Result<Vec<Head>, RegisterError> {
+        let parts = self.register.parcels_of(uid).into_iter();
+        let heads = parts.map(|parcel| self.register.head(&parcel));
+        heads.filter_map(Result::transpose).collect()
+    }
+
     /// Whose a study here is.
-    fn person_of(&self, uid: &str) -> Option<Person> {
-        let parcel = self.register.parcels_of(uid).into_iter().next()?;
-        self.register
-            .look(&parcel, |study| self.persons.of(uid, &study.attributes))
+    fn person_of(&self, uid: &str) -> Result<Option<Person>, RegisterError> {
+        let first = self.heads_of(uid)?.into_iter().next();
+        Ok(first.map(|head| self.persons.of(uid, &head.study.attributes)))
     }
 }
 

@@ -1,11 +1,9 @@
 //! Media (CD, USB, zip, folder): what came on them, and what people decided about it.
 
 mod carried;
-mod dicomdir;
 mod imports;
 mod judgement;
 
 pub use carried::{CaseFile, feed};
-pub use dicomdir::missing;
 pub use imports::{Decision, ImportedFile, ImportedStudy, Imports, MediaImport, Standing};
 pub use judgement::Judgement;

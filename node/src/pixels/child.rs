@@ -16,8 +16,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::pixels::error::DecodeError;
-use crate::pixels::wire::{self, Head, Task};
-use crate::pixels::{codecs, rendering};
+use crate::pixels::request::Request;
+use crate::pixels::wire;
 
 /// The command.
 pub const COMMAND: &str = "decode-child";
@@ -107,10 +107,10 @@ fn allow_one_more() -> io::Result<u64> {
 fn serve() -> io::Result<()> {
     let mut requests = io::stdin().lock();
     let mut answers = io::BufWriter::new(io::stdout().lock());
-    while let Some((head, source)) = wire::request(&mut requests)? {
+    while let Some(request) = Request::read(&mut requests)? {
         let used = allow_one_more()?;
         // A panic of a decoder is a damaged frame; an allocation that fails ends the process.
-        let answer = catch_unwind(AssertUnwindSafe(|| perform(&head, &source)));
+        let answer = catch_unwind(AssertUnwindSafe(|| request.perform()));
         let last = used >= LIFE_SECONDS;
         wire::answer(
             &mut answers,
@@ -122,12 +122,4 @@ fn serve() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Does what is asked.
-fn perform(head: &Head, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    match &head.task {
-        Task::Frame => codecs::decode(&head.image, source),
-        Task::Render(rendering) => rendering::render(&head.image, source, rendering),
-    }
 }

@@ -12,6 +12,7 @@ pub mod frames;
 mod image;
 mod pool;
 mod rendering;
+mod request;
 mod segments;
 mod wire;
 
@@ -26,3 +27,4 @@ pub use pool::{DEADLINE, Decoders, Frame, PATIENCE, Plan, WAITING_PER_CHILD};
 pub use rendering::{
     Format, Picture, QUALITY, Region, Rendering, SIDE_MAX, THUMBNAIL_SIDE, Viewport,
 };
+pub use request::Request;

@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use crate::chance::chance;
 use crate::parcels::{OpenError, Parcels};
 use crate::reports::bundle::{Bundle, Predecessor};
+use crate::reports::objects::row_key;
 use crate::store::{Change, Rows, Store, StoreError};
 
 /// The slot of the bundle in a report's parcel.
@@ -46,7 +47,7 @@ impl KeptReport {
         version: u32,
         storage: &StorageKey,
     ) -> Result<Change, StoreError> {
-        let key = key(case, version);
+        let key = row_key((case, version));
         let row = storage.seal_row(
             Rows::Reports.name(),
             &key,
@@ -67,7 +68,7 @@ impl KeptReport {
         store: &Store,
         storage: &StorageKey,
     ) -> Result<Option<KeptReport>, StoreError> {
-        let key = key(case, version);
+        let key = row_key((case, version));
         let Some(row) = store.row(Rows::Reports, &key)? else {
             return Ok(None);
         };
@@ -93,10 +94,4 @@ impl KeptReport {
         )?;
         Bundle::read(&bytes).ok_or(OpenError::Damaged)
     }
-}
-
-fn key(case: CaseId, version: u32) -> Vec<u8> {
-    let mut key = case.as_bytes().to_vec();
-    key.extend_from_slice(&version.to_be_bytes());
-    key
 }

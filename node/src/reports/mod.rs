@@ -5,6 +5,8 @@ pub mod bundle;
 pub mod compose;
 pub mod file;
 pub mod kept;
+pub mod listing;
+pub mod objects;
 pub mod reception;
 pub mod rendering;
 pub mod subject;

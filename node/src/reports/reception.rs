@@ -8,13 +8,12 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::ReportIssued;
 
 use crate::archive::ArchiveError;
-use crate::deidentify::pseudonyms::Pseudonyms;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::outputs::encapsulated::EncapsulatedPdf;
-use crate::parcels::{ObjectHead, OpenError};
-use crate::reports::bundle::{BYTES, Predecessor};
+use crate::parcels::ObjectHead;
+use crate::reports::bundle::BYTES;
 use crate::reports::kept::{BUNDLE_SLOT, KeptReport};
-use crate::reports::rendering;
+use crate::reports::listing::{ListError, Verified, list};
 use crate::reports::verify::{Authentic, NotAuthentic, check_revocations, verify};
 use crate::runtime::ports::Ports;
 use crate::say;
@@ -62,6 +61,15 @@ impl Explain for ReceptionError {
 
 displayed_in_english!(ReceptionError);
 
+impl From<ListError> for ReceptionError {
+    fn from(error: ListError) -> ReceptionError {
+        match error {
+            ListError::NotAuthentic(why) => ReceptionError::NotAuthentic(why),
+            ListError::Disk(why) => ReceptionError::Disk(why),
+        }
+    }
+}
+
 fn worker_failed() -> Message {
     say!(
         "ノードの内部処理が失敗しました",
@@ -107,6 +115,7 @@ pub async fn receive(
         key: key.duplicate(),
         progress: Default::default(),
         onward: None,
+        listed: None,
         room: None,
     };
     let received = receiving.run().await?;
@@ -129,51 +138,27 @@ fn accept(
         .first()
         .filter(|entry| entry.slot == BUNDLE_SLOT)
         .ok_or(NotAuthentic::Form)?;
-    let mut kept = KeptReport {
+    let kept = KeptReport {
         parcel: received.manifest.parcel,
         site: from,
         length: entry.length,
         digest: entry.digest,
         object: None,
     };
-    let mut bundle = kept
+    let bundle = kept
         .bundle(ports.register.parcels(), key)
-        .map_err(|error| match error {
-            OpenError::Disk(error) => ReceptionError::Disk(error.message()),
-            OpenError::Damaged => NotAuthentic::Form.into(),
-        })?;
+        .map_err(ListError::from)?;
     let authentic = verify(&bundle, None)?;
     check_revocations(&authentic, &report.revocations)?;
     check_belongs(ports, case, from, issued, &authentic)?;
-    bundle.predecessors = earlier(ports, case, issued.version)?;
-    // What was sent under a pseudonym comes back to its patient.
-    let pseudonyms = Pseudonyms {
-        store: &ports.store,
-        storage: &ports.storage,
+    let verified = Verified {
+        version: (case, issued.version),
+        kept,
+        key,
+        bundle,
+        authentic: &authentic,
     };
-    let subject = pseudonyms
-        .reidentify(authentic.subject.clone())
-        .map_err(|error| ReceptionError::Disk(error.message()))?;
-    let object = rendering::encapsulated(
-        &authentic.report,
-        authentic.id,
-        &subject,
-        &bundle,
-        &authentic.pdf,
-    )
-    .map_err(|_| NotAuthentic::Form)?;
-    kept.object = Some(Predecessor {
-        series: object.series_instance_uid.clone(),
-        instance: object.sop_instance_uid.clone(),
-    });
-    let change = kept
-        .change(case, issued.version, &ports.storage)
-        .map_err(|error| ReceptionError::Disk(error.message()))?;
-    ports
-        .store
-        .commit(change)
-        .map_err(|error| ReceptionError::Disk(error.message()))?;
-    Ok(object)
+    Ok(list(ports, verified)?)
 }
 
 async fn deliver(
@@ -225,16 +210,6 @@ fn check_belongs(
     } else {
         Err(NotAuthentic::Elsewhere)
     }
-}
-
-fn earlier(ports: &Ports, case: CaseId, version: u32) -> Result<Vec<Predecessor>, ReceptionError> {
-    let mut objects = Vec::new();
-    for earlier in 1..version {
-        let kept = KeptReport::find(case, earlier, &ports.store, &ports.storage)
-            .map_err(|error| ReceptionError::Disk(error.message()))?;
-        objects.extend(kept.and_then(|kept| kept.object));
-    }
-    Ok(objects)
 }
 
 #[cfg(test)]

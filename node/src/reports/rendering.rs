@@ -90,10 +90,9 @@ pub fn encapsulated(
     let originals: Vec<RawElement> = subject
         .attributes
         .raw()
-        .iter()
-        .map(|attribute| RawElement {
-            tag: Tag(attribute.group, attribute.element),
-            value: attribute.value.to_vec(),
+        .map(|(tag, value)| RawElement {
+            tag: Tag(tag.group(), tag.element()),
+            value: value.to_vec(),
         })
         .collect();
     let sources: Vec<SourceInstance> = subject

@@ -12,11 +12,11 @@ use crate::config::reach::is_of_the_house;
 use crate::dicom::scp::{
     Accept, Answers, Called, Calling, Destinations, Scp, ScpConfig, Services, TlsDoor,
 };
+use crate::dicom::scu::Transcoding;
 use crate::dicomweb::access::Access;
 use crate::dicomweb::{Web, WebServer};
 use crate::entities::{Entities, Means, title};
 use crate::language::{Explain, Failure};
-use crate::pixels::{Decoders, Plan};
 use crate::runtime::ports::Ports;
 use crate::runtime::start::failed;
 use crate::site::SiteFolder;
@@ -53,7 +53,8 @@ impl Doors {
         store: &Store,
         (ports, intake, audit): (&Ports, &Arc<StudyIntake>, &Audit),
     ) -> Result<Doors, Failure> {
-        let entities = open_entities(folder, config, keys, store)?;
+        let transcoding: Arc<dyn Transcoding> = Arc::new(ports.transcoder.clone());
+        let entities = open_entities(folder, (config, keys), store, transcoding)?;
         let (services, delivering) = open_services(keys, store, &entities, (ports, audit))?;
         let scp = start_scp(folder, config, &entities, Arc::clone(intake), services)?;
         let access = Access::open(store.clone(), keys.storage().duplicate());
@@ -79,9 +80,9 @@ impl Doors {
 /// When a row is damaged, or certificate or key cannot be used.
 fn open_entities(
     folder: &SiteFolder,
-    config: &Config,
-    keys: &SiteKeys,
+    (config, keys): (&Config, &SiteKeys),
     store: &Store,
+    transcoding: Arc<dyn Transcoding>,
 ) -> Result<Entities, Failure> {
     let read = |at: &Path| folder.path().join(at);
     let identity = config
@@ -92,6 +93,7 @@ fn open_entities(
         ae_title: title(&config.ae_title)?,
         open_intake: config.open_intake,
         identity: identity.transpose()?,
+        transcoding: Some(transcoding),
     };
     Entities::open(store.clone(), keys.storage().duplicate(), means)
 }
@@ -118,6 +120,7 @@ fn open_services(
         destinations: Some(destinations),
         commitments: Some(Arc::new(debts)),
         answers: answers.map(|asked| Arc::new(asked) as Arc<dyn Answers>),
+        transcoding: Some(Arc::new(ports.transcoder.clone())),
     };
     Ok((services, delivering))
 }
@@ -140,7 +143,7 @@ fn start_scp(
             Called::Any
         },
         calling: Calling::Registered(entities.clone()),
-        ..Accept::default()
+        private_classes: config.private_classes.clone(),
     };
     let scp = ScpConfig {
         address: config.dicom_listen,
@@ -191,7 +194,7 @@ fn start_web(
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            let decoders = Decoders::new(Plan::this_program());
+            let decoders = ports.transcoder.decoders().clone();
             let parts = (Arc::clone(intake), decoders, audit.clone());
             let pages = (worklist.clone(), Viewer::of(folder.path()));
             Web::new(access.clone(), hosts, ports, parts, pages)

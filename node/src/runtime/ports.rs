@@ -19,16 +19,18 @@ use crate::index::holdings::Holdings;
 use crate::language::Explain as _;
 use crate::media::Imports;
 use crate::network::{FetchError, Network};
+use crate::reports::objects::ReportObjects;
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
-use crate::transfer::Content;
+use crate::transcoding::Transcoder;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
+use crate::transfer::{Content, Listed};
 
 /// Studies that are received at once; others wait for their turn. Each holds up to 20 MiB (four streams
 /// of five blocks, their windows, and what waits for the archive), and two of four streams are what a
@@ -94,6 +96,8 @@ pub struct Ports {
     pub register: Register,
     /// The studies that partners granted.
     pub granted: GrantedStudies,
+    /// The DICOM objects of reports, signed here or received.
+    pub reports: ReportObjects,
     /// Finding all of them.
     pub holdings: Holdings,
     /// The receipts of imports from media.
@@ -108,6 +112,8 @@ pub struct Ports {
     pub network: Network,
     /// This site's archive, if it has one.
     pub archiver: Option<Archiver>,
+    /// Brings objects into transfer syntaxes that others take.
+    pub transcoder: Transcoder,
     /// Room on the disk.
     pub room: Room,
     /// What is on its way.
@@ -138,6 +144,7 @@ impl Ports {
                 let outcome = outcome_of(&error);
                 if outcome == Outcome::Impossible {
                     drop(self.arriving.take(case));
+                    self.granted.abandon(case);
                 }
                 let stored = self
                     .transfers
@@ -180,6 +187,10 @@ impl Ports {
             progress: self.transfers.begin(case),
             onward: onward.clone(),
             room: Some(self.room.clone()),
+            listed: Some(Listed {
+                granted: self.granted.clone(),
+                case,
+            }),
         };
         let received = receiving.run().await;
         if let Some(onward) = onward {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use dokuei_protocol::input::{Command, Input};
 use dokuei_protocol::service::{Halt, Service};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -22,6 +24,7 @@ use crate::config::Config;
 
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
+use crate::deidentify::pseudonyms::Pseudonyms;
 use crate::dicom::scp::Scp;
 use crate::dicomweb::WebServer;
 use crate::dicomweb::access::Access;
@@ -29,14 +32,19 @@ use crate::disk::Room;
 use crate::entities::Entities;
 use crate::index::catalogue::Catalogue;
 use crate::index::holdings::Holdings;
+use crate::index::preparing::Preparing;
 use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
 use crate::parcels::Parcels;
+use crate::pixels::{Decoders, Plan};
+use crate::reports::listing::list_missing;
+use crate::reports::objects::ReportObjects;
 use crate::runtime::absences::Absences;
 use crate::runtime::desk::{Desk, Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::Doors;
+use crate::runtime::hands::Hands;
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
 use crate::runtime::trail::{self, Strangers};
@@ -50,6 +58,8 @@ use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
 use crate::studies::persons::Persons;
 use crate::studies::register::Register;
+use crate::transcoding::Transcoder;
+use crate::transfer::earlier;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
 
@@ -62,16 +72,8 @@ const GOODBYES: Duration = Duration::from_millis(500);
 
 /// A running node.
 pub struct Node {
-    /// Its folder.
-    pub folder: SiteFolder,
-    /// Its configuration.
-    pub config: Config,
-    /// Its keys.
-    pub keys: SiteKeys,
-    /// The loop.
-    pub desk: Desk,
-    /// What jobs work with.
-    pub ports: Arc<Ports>,
+    /// What requests are worked with.
+    hands: Arc<Hands>,
     /// Where partners connect.
     pub listening: Vec<SocketAddr>,
     /// Where modalities connect.
@@ -86,12 +88,8 @@ pub struct Node {
     pub entities: Entities,
     /// Studies that the archive is asked to send here.
     pub fetching: Fetching,
-    /// Takes studies in.
-    pub intake: Arc<StudyIntake>,
     /// Which partners went, and when.
     pub absences: Absences,
-    /// The audit trail.
-    pub audit: Audit,
     /// Cancelled when the loop has ended, whatever the reason: the node decides nothing any more.
     pub ended: CancellationToken,
     /// When this node started.
@@ -99,7 +97,17 @@ pub struct Node {
     scp: Mutex<Option<Scp>>,
     web_server: Mutex<Option<WebServer>>,
     _delivering: Delivering,
+    _preparing: Preparing,
     _lock: File,
+}
+
+/// A node is worked with like the parts of it that are shared.
+impl Deref for Node {
+    type Target = Hands;
+
+    fn deref(&self) -> &Hands {
+        &self.hands
+    }
 }
 
 /// Starts the node of a data folder. Needs a tokio runtime.
@@ -112,13 +120,12 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let (service, prekeys) = open_service(&folder, &config, &keys, &store)?;
 
     let permits = Permits::default();
+    let incomplete = service.incomplete();
     let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
+    let (parcels, granted) = (ports.register.parcels().clone(), ports.granted.clone());
+    tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
     let audit = trail::open(&config, &folder, &ports, &service)?;
-    let room = ports.room.clone();
-    let intake = StudyIntake::new(ports.register.clone(), room)
-        .audited(audit.clone())
-        .witnessed(ports.imports.witness());
-    let intake = Arc::new(intake);
+    let intake = Arc::new(intake(&ports, &audit));
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 
@@ -144,37 +151,62 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     };
     let ended = work.start().map_err(|error| failed(&error))?;
     trail::start(&audit, &config, &ports, &desk).map_err(|error| failed(&error))?;
-    let absences = Absences::default();
-    let told = (absences.clone(), Strangers::new(audit.clone()));
-    tokio::spawn(network_events(started.events, desk.clone(), tickets, told));
-    let watched = (Arc::clone(&ports), Arc::clone(&intake), desk.clone());
-    tokio::spawn(watch_intake(watched, config.quiet_seconds));
-    let worklist = doors.worklist;
-    let node = Arc::new(Node {
-        dicom: doors.scp.local_addr(),
-        web: doors.web_server.as_ref().map(WebServer::address),
-        access: doors.access,
-        dicom_tls: doors.scp.tls_addr(),
-        entities: doors.entities,
+    let preparing = list(&ports)?;
+    let hands = Arc::new(Hands {
         folder,
         config,
         keys,
         desk,
         ports,
+        intake,
+        audit,
+    });
+    let absences = follow(&hands, started.events, tickets);
+    doors.worklist.attach(&hands, ended.clone());
+    Ok(Arc::new(Node {
+        dicom: doors.scp.local_addr(),
+        web: doors.web_server.as_ref().map(WebServer::address),
+        access: doors.access,
+        dicom_tls: doors.scp.tls_addr(),
+        entities: doors.entities,
         listening: started.listening,
         fetching: Fetching::default(),
-        intake,
         absences,
-        audit,
         ended,
+        hands,
         started: Timestamp(now()),
         scp: Mutex::new(Some(doors.scp)),
         web_server: Mutex::new(doors.web_server),
         _delivering: doors.delivering,
+        _preparing: preparing,
         _lock: lock,
-    });
-    worklist.attach(&node);
-    Ok(node)
+    }))
+}
+
+/// What takes studies in: watched by auditors, and by those who decide about media.
+fn intake(ports: &Ports, audit: &Audit) -> StudyIntake {
+    StudyIntake::new(ports.register.clone(), ports.room.clone())
+        .audited(audit.clone())
+        .witnessed(ports.imports.witness())
+}
+
+/// Goes along with what happens while the node runs: on the network, in the intake, and with what an earlier run left.
+fn follow(hands: &Hands, events: Receiver<NetworkEvent>, tickets: Tickets) -> Absences {
+    let (ports, desk) = (&hands.ports, &hands.desk);
+    let absences = Absences::default();
+    let told = (absences.clone(), Strangers::new(hands.audit.clone()));
+    tokio::spawn(network_events(events, desk.clone(), tickets, told));
+    let watched = (Arc::clone(ports), Arc::clone(&hands.intake), desk.clone());
+    tokio::spawn(watch_intake(watched, hands.config.quiet_seconds));
+    absences
+}
+
+/// Lists what is not listed yet, beside everything else.
+fn list(ports: &Arc<Ports>) -> Result<Preparing, Failure> {
+    let unlisted = Arc::clone(ports);
+    tokio::task::spawn_blocking(move || list_missing(&unlisted));
+    let (holdings, store) = (ports.holdings.clone(), ports.store.clone());
+    Preparing::start(holdings, store, ports.register.bell()).map_err(|error| failed(&error))
 }
 
 /// Takes the folder for this process, and reads and opens what is in it.
@@ -254,29 +286,46 @@ fn open_ports(
     let catalogue = Catalogue::default();
     let register = Register::open(site, parcels, store.clone(), storage(), catalogue.clone())
         .map_err(|error| failed(&error))?;
-    let granted = GrantedStudies::open(store.clone(), storage(), catalogue.clone())
+    let listed = (catalogue.clone(), register.bell());
+    let granted = GrantedStudies::open(store.clone(), storage(), listed.0, listed.1)
+        .map_err(|error| failed(&error))?;
+    let kept = (store.clone(), storage());
+    let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())
         .map_err(|error| failed(&error))?;
     let persons = Persons::open(site, (store.clone(), storage()), catalogue.clone())
         .map_err(|error| failed(&error))?;
     let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let holdings = Holdings::new(
-        (register.clone(), granted.clone()),
+        (register.clone(), granted.clone(), reports.clone()),
         (store.clone(), storage()),
         catalogue,
         imports.clone(),
     );
-    let archive = config.archive.as_ref();
+    let transcoder = Transcoder::new(Decoders::new(Plan::this_program()), Handle::current());
+    let archiver = config.archive.as_ref().and_then(|archive| {
+        let archiver = Archiver::new(archive, &config.ae_title)?;
+        Some(archiver.transcoding(Arc::new(transcoder.clone())))
+    });
+    let storage_key = storage();
+    let pseudonyms = Pseudonyms {
+        store,
+        storage: &storage_key,
+    };
+    let copies = pseudonyms.studies().map_err(|error| failed(&error))?;
+    copies.iter().for_each(|uid| holdings.hide(uid));
     Ok(Ports {
         site,
         register,
         granted,
+        reports,
         holdings,
         imports,
         persons,
         store: store.clone(),
-        storage: storage(),
+        storage: storage_key,
         network,
-        archiver: archive.and_then(|archive| Archiver::new(archive, &config.ae_title)),
+        archiver,
+        transcoder,
         room,
         transfers: Transfers::default(),
         arriving: Arriving::default(),
@@ -356,7 +405,7 @@ impl Node {
 }
 
 async fn network_events(
-    mut events: tokio::sync::mpsc::Receiver<NetworkEvent>,
+    mut events: Receiver<NetworkEvent>,
     desk: Desk,
     tickets: Tickets,
     (absences, mut strangers): (Absences, Strangers),

@@ -7,7 +7,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
@@ -49,7 +49,9 @@ impl Store {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.message()))?;
         }
-        let database = Database::create(path).map_err(|error| broken(&error))?;
+        let database = writer::builder()
+            .create(path)
+            .map_err(|error| broken(&error))?;
         tables::create(&database).map_err(|error| broken(&error))?;
         let database = Arc::new(Opened::new(path, database));
         let writer = writer::Writer::start(Arc::clone(&database))
@@ -89,7 +91,64 @@ impl Store {
         })
     }
 
-    /// All rows of one kind.
+    /// All rows of one kind in the order of their keys, each with its key handed to `each` until it returns an error.
+    /// Nothing but the row at hand is in memory.
+    ///
+    /// # Errors
+    /// What `each` returned, or that the store cannot be read.
+    pub fn each<E: From<StoreError>>(
+        &self,
+        rows: Rows,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.database.with(|database| {
+            let read = database.begin_read().map_err(StoreError::from)?;
+            let table = read.open_table(rows.table()).map_err(StoreError::from)?;
+            for row in table.iter().map_err(StoreError::from)? {
+                let (key, value) = row.map_err(StoreError::from)?;
+                each(key.value(), value.value())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// How many rows of one kind there are; costs the same for any number of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count(&self, rows: Rows) -> Result<u64, StoreError> {
+        self.database.with(|database| {
+            let read = database.begin_read()?;
+            Ok(read.open_table(rows.table())?.len()?)
+        })
+    }
+
+    /// The rows of one kind whose keys begin with `prefix`, `most` of them at the most.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn beginning_with(
+        &self,
+        rows: Rows,
+        prefix: &[u8],
+        most: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.database.with(|database| {
+            let read = database.begin_read()?;
+            let table = read.open_table(rows.table())?;
+            let mut found = Vec::new();
+            for row in table.range(prefix..)?.take(most) {
+                let (key, value) = row?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                found.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(found)
+        })
+    }
+
+    /// All rows of one kind: for kinds of which there are few.
     ///
     /// # Errors
     /// When the store cannot be read.

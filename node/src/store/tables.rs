@@ -19,8 +19,18 @@ pub enum Rows {
     Studies,
     /// Studies that were granted to this site, sealed.
     Granted,
+    /// What is listed of each row of [`Rows::Studies`], sealed; derived from it.
+    Heads,
+    /// The same of [`Rows::Granted`].
+    GrantedHeads,
+    /// Where each object of a closed study lies; derived, and nothing of it can be read.
+    Instances,
+    /// Parcels of closed studies of which the headers are not written yet; a row is its parcel's name and nothing else.
+    Headerless,
     /// Report versions as they were signed or received, sealed.
     Reports,
+    /// The DICOM objects of report versions, sealed.
+    ReportObjects,
     /// Application entities that may call, sealed.
     Callers,
     /// Application entities to send to, sealed.
@@ -53,7 +63,12 @@ impl Rows {
         Rows::ContentKeys,
         Rows::Studies,
         Rows::Granted,
+        Rows::Heads,
+        Rows::GrantedHeads,
+        Rows::Instances,
+        Rows::Headerless,
         Rows::Reports,
+        Rows::ReportObjects,
         Rows::Callers,
         Rows::Destinations,
         Rows::Audit,
@@ -75,7 +90,12 @@ impl Rows {
             Rows::ContentKeys => "content-keys-1",
             Rows::Studies => "studies-1",
             Rows::Granted => "granted-1",
+            Rows::Heads => "heads-1",
+            Rows::GrantedHeads => "granted-heads-1",
+            Rows::Instances => "instances-1",
+            Rows::Headerless => "headerless-1",
             Rows::Reports => "reports-1",
+            Rows::ReportObjects => "report-objects-1",
             Rows::WebAccess => "web-access-1",
             Rows::Callers => "callers-1",
             Rows::Destinations => "destinations-1",

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use redb::{Database, Durability, WriteTransaction};
+use redb::{Builder, Database, Durability, WriteTransaction};
 
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
@@ -14,6 +14,17 @@ use crate::store::tables::{RECORDS, Rows};
 
 /// Changes that may wait for the writer. More callers wait in `commit`.
 const QUEUE: usize = 256;
+
+/// Pages of the database that redb keeps in memory: the inner pages of every table, and what was asked for lately. Its
+/// own bound would be a GiB; what falls out is in the kernel's cache, which gives way to others.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// How the database is opened.
+pub(crate) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
 
 /// Something to commit.
 #[derive(Default)]
@@ -117,7 +128,7 @@ impl Opened {
             .unwrap_or_else(PoisonError::into_inner);
         // The old one holds the lock of the file.
         *database = None;
-        match Database::open(&self.path) {
+        match builder().open(&self.path) {
             Ok(opened) => *database = Some(opened),
             Err(error) => {
                 tracing::error!(target: "dokuei::store", "the database cannot be opened again: {error}");

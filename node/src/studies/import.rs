@@ -1,13 +1,18 @@
 //! Taking in files: each goes through the same gate as an object from a modality, and what is not
 //! taken is named with its reason.
 
+mod dicomdir;
 mod zipped;
+
+pub use self::dicomdir::{Missing, listed};
+pub use self::zipped::{Entries, walk};
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use self::dicomdir::Directories;
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::header::Header;
 use crate::dicom::part10::{FileError, ScannedFile, scan_file};
@@ -45,8 +50,8 @@ pub struct Imported {
     pub skipped: Vec<Skipped>,
     /// Files that were not taken although an object may be in them: without it a study is not whole.
     pub refused: usize,
-    /// Every file that was looked at, by its path below the imported folder; not what archives hold.
-    pub seen: Vec<String>,
+    /// What DICOMDIRs list and that is not there.
+    pub missing: Missing,
 }
 
 /// The files of one patient in one study.
@@ -109,28 +114,38 @@ pub fn import_expecting(
     path: &Path,
     expect: &mut dyn FnMut(&Header) -> Result<(), Message>,
 ) -> Result<Imported, ImportError> {
-    let mut files = Vec::new();
-    collect(path, 0, &mut files)?;
+    let mut found = Found::default();
+    collect(path, 0, &mut found)?;
+    let Found {
+        mut files,
+        left_out,
+        ..
+    } = found;
     files.sort();
     let mut to = Gathering {
         intake,
         expect,
-        seen: Vec::new(),
+        directories: Directories::default(),
         count: 0,
         taken: 0,
         patients: BTreeMap::new(),
         skipped: Vec::new(),
         refused: 0,
     };
+    for (place, why) in left_out {
+        to.note(name_below(path, &place), Err(NotTaken::because(why)));
+    }
     for file in files {
-        let below = file.strip_prefix(path).ok();
-        let name = below.filter(|name| !name.as_os_str().is_empty());
-        let name = name.unwrap_or(&file).display().to_string();
-        // What archives hold is not among these: names in them never become paths.
-        to.seen.push(legible(&name));
+        let name = name_below(path, &file);
         if zipped::is_zip(&file) {
             zipped::take_in(&file, &name, &mut to);
         } else {
+            to.saw(&name);
+            if dicomdir::is_directory(&name)
+                && let Ok(mut directory) = File::open(&file)
+            {
+                to.list(&name, &mut directory);
+            }
             let taken = to.take(&file);
             to.note(name, taken);
         }
@@ -142,7 +157,7 @@ pub fn import_expecting(
 struct Gathering<'a> {
     intake: &'a StudyIntake,
     expect: &'a mut dyn FnMut(&Header) -> Result<(), Message>,
-    seen: Vec<String>,
+    directories: Directories,
     count: usize,
     taken: usize,
     patients: BTreeMap<String, Vec<FilesOfPatient>>,
@@ -157,14 +172,30 @@ impl Gathering<'_> {
         let length = file.metadata().map_err(unreadable)?.len();
         let scanned = scan(&mut file, length)?;
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        self.fill(&scanned, file)
+        self.fill(&scanned, &mut file)
     }
 
-    /// Takes in the data set of a file that was scanned, read from its beginning.
+    fn imported(self) -> Imported {
+        Imported {
+            taken: self.taken,
+            studies: self.patients.keys().cloned().collect(),
+            patients: self.patients,
+            skipped: self.skipped,
+            refused: self.refused,
+            missing: self.directories.missing(),
+        }
+    }
+}
+
+impl Entries for Gathering<'_> {
+    fn is_full(&self) -> bool {
+        self.count >= FILES
+    }
+
     fn fill(
         &mut self,
         scanned: &ScannedFile,
-        mut file: impl Read,
+        file: &mut dyn Read,
     ) -> Result<(String, Patient), NotTaken> {
         let unreadable = |error: io::Error| NotTaken::from(FileError::Io(error));
         let head = ObjectHead {
@@ -176,7 +207,7 @@ impl Gathering<'_> {
         let study = scanned.header.study().as_str();
         (self.expect)(&scanned.header).map_err(NotTaken::because)?;
         let mut object = Box::new(self.intake.object(head).map_err(refused)?);
-        let mut before = (&mut file).take(scanned.data_set_offset);
+        let mut before = file.take(scanned.data_set_offset);
         io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;
         let mut piece = vec![0; 256 * 1024];
         loop {
@@ -191,12 +222,14 @@ impl Gathering<'_> {
         Ok((study.to_owned(), patient))
     }
 
-    /// Whether there were as many files as one import takes.
-    fn is_full(&self) -> bool {
-        self.count >= FILES
+    fn saw(&mut self, name: &str) {
+        self.directories.saw(&legible(name));
     }
 
-    /// Notes what became of a file.
+    fn list(&mut self, name: &str, directory: &mut dyn Read) {
+        self.directories.read(&legible(name), directory);
+    }
+
     fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>) {
         let name = legible(&name);
         match taken {
@@ -219,28 +252,16 @@ impl Gathering<'_> {
         }
         self.count += 1;
     }
-
-    fn refuse(&mut self, name: String, why: NotTaken) {
-        self.note(name, Err(why));
-    }
-
-    fn imported(self) -> Imported {
-        Imported {
-            taken: self.taken,
-            studies: self.patients.keys().cloned().collect(),
-            patients: self.patients,
-            skipped: self.skipped,
-            refused: self.refused,
-            seen: self.seen,
-        }
-    }
 }
 
-/// A name as a terminal may show it: whoever made the medium chose it.
+/// A name as a terminal may show it: whoever made the medium chose it. Nothing in it turns what follows around.
 fn legible(name: &str) -> String {
+    let steers = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
     let letters = name.chars().take(NAME_CHARS);
     letters
-        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .map(|letter| if steers(letter) { '?' } else { letter })
         .collect()
 }
 
@@ -266,23 +287,59 @@ fn note(patients: &mut Vec<FilesOfPatient>, patient: Patient, name: impl Fn() ->
     }
 }
 
-fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
+/// The path of a file below the imported folder; its own where it is what is imported.
+fn name_below(root: &Path, file: &Path) -> String {
+    let below = file.strip_prefix(root).ok();
+    let below = below.filter(|name| !name.as_os_str().is_empty());
+    below.unwrap_or(file).display().to_string()
+}
+
+/// What lies below a folder.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    /// Where images may be that nobody looked at, and why not.
+    left_out: Vec<(PathBuf, Message)>,
+    /// Files and folders so far: as many as there may be files.
+    count: usize,
+}
+
+fn collect(path: &Path, depth: usize, found: &mut Found) -> Result<(), ImportError> {
+    found.count += 1;
+    if found.count > FILES {
+        return Err(ImportError::TooMany);
+    }
     let kind = std::fs::symlink_metadata(path)?.file_type();
     if kind.is_file() {
-        files.push(path.to_owned());
-    } else if kind.is_dir() && depth < DEPTH {
+        found.files.push(path.to_owned());
+    } else if kind.is_symlink() {
+        found.left_out.push((path.to_owned(), link()));
+    } else if kind.is_dir() && depth >= DEPTH {
+        found.left_out.push((path.to_owned(), too_deep()));
+    } else if kind.is_dir() {
         for entry in std::fs::read_dir(path)? {
-            if files.len() >= FILES {
-                return Err(ImportError::TooMany);
-            }
-            collect(&entry?.path(), depth + 1, files)?;
+            collect(&entry?.path(), depth + 1, found)?;
         }
     }
     Ok(())
 }
 
+fn link() -> Message {
+    say!(
+        "リンクです。リンクの先は取り込みません",
+        "it is a link, which is not followed"
+    )
+}
+
+fn too_deep() -> Message {
+    say!(
+        "フォルダの階層が {DEPTH} 段を超えています。中は見ていません",
+        "it lies more than {DEPTH} folders deep and was not looked into"
+    )
+}
+
 /// Why a file was not taken.
-struct NotTaken {
+pub struct NotTaken {
     why: Message,
     is_foreign: bool,
 }
@@ -329,6 +386,35 @@ fn scan(file: impl Read, length: u64) -> Result<ScannedFile, NotTaken> {
 mod tests {
     use super::*;
     use crate::language::assert_explained;
+
+    #[test]
+    fn names_do_not_steer_a_terminal() {
+        assert_eq!(legible("a\u{1b}[2Jb\u{202e}mcd.exe"), "a?[2Jb?mcd.exe");
+        assert_eq!(legible("画像.dcm"), "画像.dcm");
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let deepest = (0..DEPTH + 2).fold(home.path().to_owned(), |path, _| path.join("d"));
+        std::fs::create_dir_all(&deepest).unwrap();
+        std::fs::write(deepest.join("image"), b"x").unwrap();
+        std::fs::write(home.path().join("image"), b"x").unwrap();
+        std::os::unix::fs::symlink("image", home.path().join("link")).unwrap();
+        let mut found = Found::default();
+        collect(home.path(), 0, &mut found).ok().unwrap();
+        assert_eq!(found.files.len(), 1);
+        let mut names: Vec<String> = found
+            .left_out
+            .iter()
+            .map(|(path, _)| name_below(home.path(), path))
+            .collect();
+        names.sort();
+        assert_eq!(names, [["d"; DEPTH].join("/"), "link".to_owned()]);
+        for why in [link(), too_deep()] {
+            crate::language::assert_both(&why);
+        }
+    }
 
     #[test]
     fn what_keeps_files_out_is_told_in_both_languages() {

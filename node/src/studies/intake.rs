@@ -286,12 +286,15 @@ impl ObjectWriter for ArrivingObject<'_> {
         let content = Digest::from_bytes(*self.content.finalize().as_bytes());
         let register = &self.intake.register;
         let added = register.add(&place, &header, sealed, content, now());
+        let file = register.parcels().file_of(&place.parcel, place.slot);
+        let added = added.map_err(|error| {
+            // Its sender is told that it is not here: a start must not find it.
+            let _ = std::fs::remove_file(&file);
+            failure(&error)
+        })?;
         match added {
             Added::New => {}
-            Added::Same => {
-                let file = register.parcels().file_of(&place.parcel, place.slot);
-                std::fs::remove_file(file).map_err(|error| disk(&error))?;
-            }
+            Added::Same => std::fs::remove_file(file).map_err(|error| disk(&error))?,
             Added::Conflict => {
                 let aside = register.set_aside(&place, &header, content, now());
                 aside.map_err(|error| failure(&error))?;

@@ -1,8 +1,11 @@
 //! The register of studies that modalities sent: which are arriving, which are complete, which were
 //! sent to whom.
 
+mod closed;
 mod error;
 mod held;
+mod looking;
+mod opening;
 mod recovery;
 
 use std::collections::BTreeMap;
@@ -20,12 +23,17 @@ use crate::dicom::uid::Uid;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::{Parcels, SealedObject};
 use crate::store::{Change, Rows, Store};
+use crate::studies::bell::Bell;
+use crate::studies::head::Head;
+use crate::studies::instances;
 use crate::studies::quarantine::Quarantine;
-use crate::studies::study::{STUDY_VERSION, Study};
+use crate::studies::shelf::Shelf;
+use crate::studies::study::Study;
 
+use self::closed::Closed;
 pub use self::error::RegisterError;
 use self::held::Held;
-use self::recovery::recover;
+pub use self::looking::Outline;
 
 /// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
 const ARRIVING: usize = 1_000;
@@ -43,9 +51,21 @@ struct Shared {
     storage: Arc<StorageKey>,
     catalogue: Catalogue,
     quarantine: Quarantine,
-    held: Mutex<BTreeMap<ParcelId, Held>>,
+    /// Rings when a study is closed.
+    bell: Arc<Bell>,
+    /// The closed studies.
+    shelf: Shelf,
+    held: Mutex<All>,
     /// Held while a study is closed, so that nobody closes it a second time meanwhile.
     closing: Mutex<()>,
+}
+
+/// What is in memory of every study.
+#[derive(Default)]
+struct All {
+    /// Those that take objects, with everything that is known of them.
+    arriving: BTreeMap<ParcelId, Held>,
+    closed: Closed,
 }
 
 /// Where an arriving object is to be sealed.
@@ -70,7 +90,7 @@ pub enum Added {
 }
 
 impl Register {
-    /// Opens the register: reads every study, lists it in the catalogue, and finishes what a crash interrupted.
+    /// Opens the register: lists every study in the catalogue by its head, and finishes what a crash interrupted.
     ///
     /// # Errors
     /// [`RegisterError`] when a row cannot be opened or the disk fails.
@@ -81,45 +101,32 @@ impl Register {
         storage: StorageKey,
         catalogue: Catalogue,
     ) -> Result<Register, RegisterError> {
-        let mut held = BTreeMap::new();
-        for (key, row) in store.rows(Rows::Studies)? {
-            let plain = storage
-                .open_row(Rows::Studies.name(), &key, &row)
-                .map_err(|_| RegisterError::Damaged)?;
-            let mut study: Study = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
-            if study.version != STUDY_VERSION {
-                return Err(RegisterError::Damaged);
-            }
-            let wrapped = store.row(Rows::ContentKeys, study.parcel.as_bytes())?;
-            let content = wrapped
-                .map(|wrapped| storage.unwrap_content_key(&study.parcel, &wrapped))
-                .transpose()
-                .map_err(|_| RegisterError::Damaged)?;
-            let mut next_slot = 1;
-            if study.manifest.is_none() {
-                let content = content.as_ref().ok_or(RegisterError::Damaged)?;
-                recover(&parcels, &mut study, content, site)?;
-                let slots = parcels.slots(&study.parcel)?;
-                next_slot = slots.last().map_or(1, |last| last + 1);
-            }
-            catalogue.note(site, &study);
-            held.insert(
-                study.parcel,
-                Held {
-                    study,
-                    key: content,
-                    next_slot,
-                    prepared: next_slot,
-                    writing: 0,
-                    closing: false,
-                },
-            );
-        }
         let storage = Arc::new(storage);
+        let shelf = Shelf::new(store.clone(), Arc::clone(&storage), Rows::Studies);
+        shelf.list()?;
+        let mut held = All::default();
+        let mut arriving = Vec::new();
+        store.each::<RegisterError>(Rows::Heads, |key, row| {
+            let head = Head::open(&storage, Rows::Heads, key, row)?;
+            if head.study.manifest.is_some() {
+                held.closed.put(&head.study);
+                catalogue.note(site, &head.study);
+            } else {
+                arriving.push(head.study);
+            }
+            Ok(())
+        })?;
+        for study in arriving {
+            let found = opening::arriving((&store, &storage), &parcels, study, site)?;
+            catalogue.note(site, &found.study);
+            held.arriving.insert(found.study.parcel, found);
+        }
         let quarantine = Quarantine::open(parcels.clone(), store.clone(), Arc::clone(&storage))?;
         Ok(Register {
             shared: Arc::new(Shared {
                 quarantine,
+                bell: Arc::default(),
+                shelf,
                 site,
                 parcels,
                 store,
@@ -134,6 +141,11 @@ impl Register {
     /// The sealed objects.
     pub fn parcels(&self) -> &Parcels {
         &self.shared.parcels
+    }
+
+    /// The bell that rings when there are headers of a study to write.
+    pub fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.shared.bell)
     }
 
     /// The objects that are set aside.
@@ -165,19 +177,19 @@ impl Register {
     /// # Errors
     /// [`RegisterError`].
     pub fn place(&self, study: &Uid, at: u64) -> Result<Place, RegisterError> {
-        let mut held = self.lock();
-        let open = held
+        let arriving = &mut self.lock().arriving;
+        let open = arriving
             .values_mut()
             .find(|held| held.study.uid == study.as_str() && held.is_open());
         if let Some(open) = open {
             return open.place(&self.shared.parcels);
         }
-        if held.values().filter(|held| held.is_open()).count() >= ARRIVING {
+        if arriving.values().filter(|held| held.is_open()).count() >= ARRIVING {
             return Err(RegisterError::Full);
         }
         let mut new = self.begin(study, at)?;
         let place = new.place(&self.shared.parcels);
-        held.insert(new.study.parcel, new);
+        arriving.insert(new.study.parcel, new);
         place
     }
 
@@ -208,6 +220,9 @@ impl Register {
     }
 
     /// Registers an object that is sealed and durable.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when it cannot be read whether the object is here already.
     pub fn add(
         &self,
         place: &Place,
@@ -215,37 +230,46 @@ impl Register {
         sealed: SealedObject,
         content: Digest,
         at: u64,
-    ) -> Added {
-        let mut held = self.lock();
+    ) -> Result<Added, RegisterError> {
+        let uid = header.study().as_str();
+        let closed = |all: &All| all.closed.parcels_of(uid).collect::<Vec<_>>();
         let instance = header.sop_instance().as_str();
-        let twin = held
-            .values()
-            .filter(|held| held.study.uid == header.study().as_str())
-            .find_map(|held| {
-                held.study
-                    .object(instance)
-                    .map(|object| object.content == content)
-            });
-        let Some(arriving) = held.get_mut(&place.parcel) else {
-            return Added::Conflict;
-        };
-        arriving.writing -= 1;
-        match twin {
-            Some(true) => Added::Same,
-            Some(false) => Added::Conflict,
-            None => {
-                arriving.study.add(header, place.slot, sealed, content, at);
-                self.shared
-                    .catalogue
-                    .note(self.shared.site, &arriving.study);
-                Added::New
+        let mut parts = closed(&self.lock());
+        loop {
+            // The store is not read while everybody waits; a part may be closed meanwhile.
+            let of_parts = self.content_in(&parts, instance);
+            let mut all = self.lock();
+            let now = closed(&all);
+            if of_parts.is_ok() && now != parts {
+                parts = now;
+                continue;
             }
+            let of_study = all.arriving.values().filter(|held| held.study.uid == uid);
+            let of_arriving = of_study
+                .filter_map(|held| held.study.object(instance))
+                .map(|object| object.content)
+                .next();
+            let Some(arriving) = all.arriving.get_mut(&place.parcel) else {
+                return Err(RegisterError::Unknown);
+            };
+            arriving.writing -= 1;
+            return Ok(match of_parts?.or(of_arriving) {
+                Some(twin) if twin == content => Added::Same,
+                Some(_) => Added::Conflict,
+                None => {
+                    arriving.study.add(header, place.slot, sealed, content, at);
+                    self.shared
+                        .catalogue
+                        .note(self.shared.site, &arriving.study);
+                    Added::New
+                }
+            });
         }
     }
 
     /// Gives a place back unused.
     pub fn give_back(&self, place: &Place) {
-        if let Some(held) = self.lock().get_mut(&place.parcel) {
+        if let Some(held) = self.lock().arriving.get_mut(&place.parcel) {
             held.writing -= 1;
         }
     }
@@ -259,12 +283,10 @@ impl Register {
         self.remove_bare(since)?;
         let quiet: Vec<ParcelId> = self
             .lock()
+            .arriving
             .values()
             .filter(|held| {
-                held.study.manifest.is_none()
-                    && held.writing == 0
-                    && held.study.last_at <= since
-                    && !held.study.objects.is_empty()
+                held.writing == 0 && held.study.last_at <= since && !held.study.objects.is_empty()
             })
             .map(|held| held.study.parcel)
             .collect();
@@ -282,15 +304,16 @@ impl Register {
     }
 
     fn remove_bare(&self, since: u64) -> Result<(), RegisterError> {
-        let bare: Vec<ParcelId> = self
+        let bare: Vec<(String, ParcelId)> = self
             .lock()
+            .arriving
             .extract_if(.., |_, held| {
                 held.is_bare() && held.is_open() && held.writing == 0 && held.study.last_at <= since
             })
-            .map(|(parcel, _)| parcel)
+            .map(|(parcel, held)| (held.study.uid, parcel))
             .collect();
-        for parcel in bare {
-            self.erase(&parcel)?;
+        for (uid, parcel) in bare {
+            self.erase((&uid, &parcel), Change::default())?;
         }
         Ok(())
     }
@@ -305,30 +328,29 @@ impl Register {
             .closing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let (study, key) = {
-            let mut held = self.lock();
-            let held = held.get_mut(parcel).ok_or(RegisterError::Unknown)?;
-            if let Some(manifest) = &held.study.manifest {
-                return Ok(manifest.clone());
+        let begun = {
+            let mut all = self.lock();
+            match all.arriving.get_mut(parcel) {
+                Some(held) => Some(held.begin_closing()?),
+                None => None,
             }
-            if held.writing > 0 {
-                return Err(RegisterError::Arriving);
-            }
-            if held.study.objects.is_empty() {
-                return Err(RegisterError::Unknown);
-            }
-            held.closing = true;
-            let key = held.key.as_ref().ok_or(RegisterError::Unknown)?;
-            (held.study.clone(), key.duplicate())
+        };
+        let Some((study, key)) = begun else {
+            let closed = self.closed_study(parcel)?;
+            let manifest = closed.and_then(|study| study.manifest.clone());
+            return manifest.ok_or(RegisterError::Unknown);
         };
         let closed = self.write_manifest(study, &key);
-        let mut held = self.lock();
-        let held = held.get_mut(parcel).ok_or(RegisterError::Unknown)?;
+        let mut all = self.lock();
+        let held = all.arriving.get_mut(parcel);
+        let held = held.ok_or(RegisterError::Unknown)?;
         held.closing = false;
         // Files that were prepared are removed by now.
         held.prepared = held.next_slot;
         let (study, reference) = closed?;
-        held.study = study;
+        all.arriving.remove(parcel);
+        all.closed.put(&study);
+        self.shared.bell.ring();
         Ok(reference)
     }
 
@@ -344,40 +366,12 @@ impl Register {
             .parcels
             .seal_manifest(key, &manifest, &mut chance())?;
         study.manifest = Some(reference.clone());
-        shared.store.commit(self.row(&study)?)?;
+        let mut change = self.row(&study)?;
+        instances::put(&mut change, &shared.storage, &study);
+        let name = parcel.as_bytes().to_vec();
+        change.puts.push((Rows::Headerless, name, Vec::new()));
+        shared.store.commit(change)?;
         Ok((study, reference))
-    }
-
-    /// The parcels of a study, oldest first.
-    pub fn parcels_of(&self, uid: &str) -> Vec<ParcelId> {
-        let held = self.lock();
-        let mut found: Vec<(u64, ParcelId)> = held
-            .values()
-            .filter(|held| held.study.uid == uid && !held.is_bare())
-            .map(|held| (held.study.first_at, held.study.parcel))
-            .collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, parcel)| parcel).collect()
-    }
-
-    /// Looks at one study.
-    pub fn look<T>(&self, parcel: &ParcelId, look: impl FnOnce(&Study) -> T) -> Option<T> {
-        self.lock().get(parcel).map(|held| look(&held.study))
-    }
-
-    /// Looks at every study, oldest first.
-    pub fn look_at_all(&self, mut look: impl FnMut(&Study)) {
-        let held = self.lock();
-        let shown = held.values().filter(|held| !held.is_bare());
-        let mut all: Vec<&Study> = shown.map(|held| &held.study).collect();
-        all.sort_by_key(|study| study.first_at);
-        all.into_iter().for_each(&mut look);
-    }
-
-    /// The content key of a study.
-    pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
-        let held = self.lock();
-        Some(held.get(parcel)?.key.as_ref()?.duplicate())
     }
 
     /// Removes a study as if it had never come; one that is not here, or that still arrives, is left alone. It must be
@@ -386,26 +380,43 @@ impl Register {
     /// # Errors
     /// [`RegisterError`] when the disk fails.
     pub fn remove(&self, parcel: &ParcelId) -> Result<bool, RegisterError> {
+        let listed = self.closed_study(parcel)?;
         let removed = {
-            let mut held = self.lock();
+            let mut all = self.lock();
             let is_still = |held: &Held| held.writing == 0 && !held.closing;
-            held.extract_if(*parcel..=*parcel, |_, held| is_still(held))
-                .next()
+            let arriving = &mut all.arriving;
+            let mut arriving = arriving.extract_if(*parcel..=*parcel, |_, held| is_still(held));
+            let arriving = arriving.next().map(|(_, held)| held.study.uid.into());
+            arriving.or_else(|| all.closed.remove(parcel))
         };
-        if removed.is_none() {
+        let Some(uid) = removed else {
             return Ok(false);
+        };
+        let mut change = Change::default();
+        if let Some(study) = listed {
+            instances::remove(&mut change, &self.shared.storage, &study);
         }
-        self.erase(parcel)?;
+        self.erase((&uid, parcel), change)?;
         Ok(true)
     }
 
-    fn erase(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
-        self.shared.catalogue.forget(parcel);
+    fn erase(
+        &self,
+        (uid, parcel): (&str, &ParcelId),
+        mut change: Change,
+    ) -> Result<(), RegisterError> {
+        self.shared.catalogue.forget(self.shared.site, uid, parcel);
         let key = parcel.as_bytes().to_vec();
-        self.shared.store.commit(Change {
-            removals: vec![(Rows::Studies, key.clone()), (Rows::ContentKeys, key)],
-            ..Change::default()
-        })?;
+        for rows in [
+            Rows::Studies,
+            Rows::Heads,
+            Rows::ContentKeys,
+            Rows::Headerless,
+        ] {
+            change.removals.push((rows, key.clone()));
+        }
+        self.shared.store.commit(change)?;
+        self.shared.shelf.forget(parcel.as_bytes());
         Ok(self.shared.parcels.remove(parcel)?)
     }
 
@@ -414,39 +425,37 @@ impl Register {
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
     pub fn put_away(&self, parcel: &ParcelId) -> Result<(), RegisterError> {
-        let known = self.look(parcel, |study| {
-            let closed = study.manifest.is_some() && study.removed.is_none();
-            closed.then(|| study.clone())
-        });
-        let Some(mut study) = known.flatten() else {
+        let known = self.closed_study(parcel)?;
+        let is_here = |study: &Arc<Study>| study.manifest.is_some() && study.removed.is_none();
+        let Some(known) = known.filter(is_here) else {
             return Ok(());
         };
+        let mut study = Study::clone(&known);
         study.put_away();
-        self.shared.catalogue.forget(parcel);
+        let shared = &self.shared;
+        shared.catalogue.forget(shared.site, &study.uid, parcel);
         self.shared.quarantine.discard_study(&study.uid)?;
-        self.shared.store.commit(self.row(&study)?)?;
-        if let Some(held) = self.lock().get_mut(parcel) {
-            held.study = study;
-            held.key = None;
-        }
+        let mut change = self.row(&study)?;
+        instances::remove(&mut change, &self.shared.storage, &known);
+        self.shared.store.commit(change)?;
+        self.shared.shelf.forget(parcel.as_bytes());
         Ok(())
     }
 
+    /// The rows that hold a study.
     fn row(&self, study: &Study) -> Result<Change, RegisterError> {
-        let key = study.parcel.as_bytes();
-        let sealed = self.shared.storage.seal_row(
-            Rows::Studies.name(),
-            key,
-            &cbor::encode(study),
-            &mut chance(),
-        );
-        sealed
-            .map(|row| Change::put(Rows::Studies, key, row))
-            .map_err(|_| RegisterError::Damaged)
+        let (storage, key) = (&self.shared.storage, study.parcel.as_bytes());
+        let plain = zeroize::Zeroizing::new(cbor::encode(study));
+        let sealed = storage.seal_row(Rows::Studies.name(), key, &plain, &mut chance());
+        let sealed = sealed.map_err(|_| RegisterError::Damaged)?;
+        let mut change = Change::put(Rows::Studies, key, sealed);
+        let head = Head::of(study, None).seal(storage, Rows::Heads, key)?;
+        change.puts.push((Rows::Heads, key.to_vec(), head));
+        Ok(change)
     }
 
     /// A panic of another thread leaves the register as it was before the change it was making.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParcelId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.shared
             .held
             .lock()

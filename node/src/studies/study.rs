@@ -206,6 +206,12 @@ impl Study {
             .find(|object| object.sop_instance == sop_instance)
     }
 
+    /// The object in a slot, if it has this SOP Instance UID.
+    pub fn at(&self, slot: u32, sop_instance: &str) -> Option<&StudyObject> {
+        let mut objects = self.objects.iter();
+        objects.find(|object| object.slot == slot && object.sop_instance == sop_instance)
+    }
+
     /// The manifest: localizers first, then every series in the order of its instance numbers.
     pub fn manifest(&self, site: SiteId, commitment: Digest) -> Manifest {
         let mut objects: Vec<&StudyObject> = self.objects.iter().collect();

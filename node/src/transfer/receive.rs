@@ -24,7 +24,7 @@ use crate::studies::intake::now;
 use crate::studies::study::Study;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Progress;
-use crate::transfer::sink::{Arriving, Content, TransferSink};
+use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 
 /// Streams of one transfer.
 const STREAMS: usize = 4;
@@ -52,6 +52,8 @@ pub struct Receiving {
     pub progress: Arc<Progress>,
     /// Where verified objects go at once: into the archive.
     pub onward: Option<Arc<StoringAhead>>,
+    /// Where verified objects of a study are listed at once.
+    pub listed: Option<Listed>,
     /// Room on the disk, where it stops at a reserve; a report goes on as long as there is any.
     pub room: Option<Room>,
 }
@@ -160,6 +162,7 @@ impl Receiving {
             key: self.key.duplicate(),
             content: self.content,
             room: self.room.clone(),
+            listed: self.listed.clone(),
         };
         let (progress, onward) = (Arc::clone(&self.progress), self.onward.clone());
         let sink = blocking(move || {

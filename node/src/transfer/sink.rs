@@ -8,16 +8,20 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::sealed::SEALED_CHUNK;
 use dokuei_keys::secret::ContentKey;
-use dokuei_protocol::study::manifest::Manifest;
+use dokuei_protocol::case::CaseId;
+use dokuei_protocol::study::manifest::{Manifest, ManifestEntry};
 use dokuei_protocol::study::plan::{Placement, Segment, TransferPlan};
 
 use crate::archive::StoringAhead;
+use crate::dicom::header::Header;
 use crate::disk::Room;
 use crate::network::{ParcelSink, RangeOutcome, RangeRequest, Refusal};
 use crate::parcels::{OpenError, OpenedObject, Parcels, scan};
+use crate::studies::arrived::Verified;
+use crate::studies::granted::GrantedStudies;
 use crate::studies::study::Study;
 use crate::transfer::gathered::Gathered;
 use crate::transfer::marks::{Claim, Marks};
@@ -39,6 +43,16 @@ pub(crate) struct Arriving {
     pub(crate) key: ContentKey,
     pub(crate) content: Content,
     pub(crate) room: Option<Room>,
+    pub(crate) listed: Option<Listed>,
+}
+
+/// Where the objects of a study can be found and opened while the others are on their way.
+#[derive(Clone)]
+pub struct Listed {
+    /// The granted studies.
+    pub granted: GrantedStudies,
+    /// The case that it is granted for.
+    pub case: CaseId,
 }
 
 /// The receiving end of one transfer.
@@ -55,6 +69,8 @@ pub(crate) struct TransferSink {
     room: Option<Room>,
     /// Where verified objects go at once.
     onward: Option<Arc<StoringAhead>>,
+    /// Where they are listed at once.
+    listed: Option<Listed>,
     /// Positions in the manifest by slot.
     positions: BTreeMap<u32, usize>,
     state: Mutex<State>,
@@ -87,6 +103,7 @@ impl TransferSink {
             key,
             content,
             room,
+            listed,
         } = parcel;
         let plan = TransferPlan::new(&manifest);
         progress.total.store(plan.total_bytes(), Ordering::Relaxed);
@@ -108,6 +125,7 @@ impl TransferSink {
             room,
             positions: slots.enumerate().map(|(at, slot)| (slot, at)).collect(),
             onward,
+            listed,
             parcels,
             parcel: manifest.parcel,
             site,
@@ -261,6 +279,7 @@ impl TransferSink {
                 if let Some(scanned) = scanned {
                     let (header, content) = (&scanned.header, scanned.content);
                     state.gathered.add(position, entry, header, content);
+                    self.list(entry, header, content);
                     go_on = Some((scanned.head, scanned.data_set));
                 }
                 let verified = state.verified.len();
@@ -285,6 +304,20 @@ impl TransferSink {
             onward.offer(position, object.slot, head, data_set);
         }
         Ok(())
+    }
+
+    fn list(&self, entry: &ManifestEntry, header: &Header, content: Digest) {
+        let Some(listed) = &self.listed else {
+            return;
+        };
+        let object = Verified {
+            parcel: self.parcel,
+            entry,
+            header,
+            content,
+            of: u32::try_from(self.manifest.objects.len()).unwrap_or(u32::MAX),
+        };
+        listed.granted.came(listed.case, self.site, &object);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use install::{install, remove};
+pub use package::{Take, unpack};
 pub use rewrite::APP_CONFIG;
 
 use crate::language::{Explain as _, Failure};

@@ -26,7 +26,7 @@ const NAME: usize = 200;
 const ROOT: &str = "package";
 
 /// What is done with each file: its name in the package, and its content.
-pub(super) type Take<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), Failure> + 'a;
+pub type Take<'a> = dyn FnMut(&str, &mut dyn Read) -> Result<(), Failure> + 'a;
 
 /// Gives every file of a package to `take`.
 ///
@@ -48,7 +48,11 @@ fn packed(path: &Path, length: u64, take: &mut Take<'_>) -> Result<(), Failure> 
     unpack(file, length, take)
 }
 
-fn unpack(file: impl Read, length: u64, take: &mut Take<'_>) -> Result<(), Failure> {
+/// Gives every file of a packed package of `length` bytes to `take`.
+///
+/// # Errors
+/// As [`read`].
+pub fn unpack(file: impl Read, length: u64, take: &mut Take<'_>) -> Result<(), Failure> {
     let unpacked = Bounded {
         inner: GzDecoder::new(BufReader::new(file)),
         left: UNPACKED.min(length.saturating_mul(RATIO)),

@@ -33,6 +33,8 @@ pub(super) struct Around<'a> {
     pub study: Option<&'a Study>,
     /// Where DICOMweb begins for the client.
     pub root: &'a str,
+    /// The reports that came of it, as far as they are here.
+    pub reports: &'a [Study],
     /// Name of who reads it, where it is known.
     pub reader: Option<String>,
 }
@@ -202,14 +204,18 @@ fn about(set: &mut DataSet, item: &Item, around: &Around<'_>) {
 
 /// Where the images are: at this node's DICOMweb.
 fn input(study: &Study, root: &str) -> DataSet {
+    access(&study.uid, &format!("{root}/studies/{}", study.uid))
+}
+
+/// Objects of a study, and where they are fetched (PS3.3 table 10-3b).
+fn access(study: &str, url: &str) -> DataSet {
     let mut retrieval = DataSet::default();
-    let url = format!("{root}/studies/{}", study.uid);
-    retrieval.put_text(tags::RETRIEVE_URL, VR::UR, &url);
-    let mut input = DataSet::default();
-    input.put_text(tags::TYPE_OF_INSTANCES, VR::CS, "DICOM");
-    input.put_bytes(tags::STUDY_INSTANCE_UID, VR::UI, study.uid.as_str());
-    input.put_items(tags::WADORS_RETRIEVAL_SEQUENCE, vec![retrieval]);
-    input
+    retrieval.put_text(tags::RETRIEVE_URL, VR::UR, url);
+    let mut access = DataSet::default();
+    access.put_text(tags::TYPE_OF_INSTANCES, VR::CS, "DICOM");
+    access.put_bytes(tags::STUDY_INSTANCE_UID, VR::UI, study);
+    access.put_items(tags::WADORS_RETRIEVAL_SEQUENCE, vec![retrieval]);
+    access
 }
 
 fn repeated(study: Option<&Study>, tag: Tag, vr: VR) -> String {
@@ -234,11 +240,12 @@ fn progress(set: &mut DataSet, item: &Item) {
         let why = item.happened.ended.unwrap_or(item.view.phase);
         progress.put_text(tags::REASON_FOR_CANCELLATION, VR::LT, why);
     } else {
-        progress.put_text(
-            tags::PROCEDURE_STEP_PROGRESS_DESCRIPTION,
-            VR::ST,
-            item.view.phase,
-        );
+        let asked = item.view.cancel.is_some() && item.state == State::InProgress;
+        let stands = match asked {
+            true => format!("{}; cancellation requested", item.view.phase),
+            false => item.view.phase.to_owned(),
+        };
+        progress.put_text(tags::PROCEDURE_STEP_PROGRESS_DESCRIPTION, VR::ST, &stands);
     }
     set.put_items(
         tags::PROCEDURE_STEP_PROGRESS_INFORMATION_SEQUENCE,
@@ -284,11 +291,37 @@ fn performed(set: &mut DataSet, item: &Item, around: &Around<'_>) {
             &moment(at),
         );
     }
-    performed.put_items(tags::OUTPUT_INFORMATION_SEQUENCE, Vec::new());
+    let reports = around.reports.iter();
+    performed.put_items(
+        tags::OUTPUT_INFORMATION_SEQUENCE,
+        reports
+            .flat_map(|report| output(report, around.root))
+            .collect(),
+    );
     set.put_items(
         tags::UNIFIED_PROCEDURE_STEP_PERFORMED_PROCEDURE_SEQUENCE,
         vec![performed],
     );
+}
+
+/// Where a report is: an object of its study, at this node's DICOMweb.
+fn output(report: &Study, root: &str) -> Option<DataSet> {
+    let (series, object) = (report.series.first()?, report.objects.first()?);
+    let (study, series, instance) = (&report.uid, &series.uid, &object.sop_instance);
+    let mut output = access(
+        study,
+        &format!("{root}/studies/{study}/series/{series}/instances/{instance}"),
+    );
+    output.put_bytes(tags::SERIES_INSTANCE_UID, VR::UI, series.as_str());
+    let mut reference = DataSet::default();
+    reference.put_bytes(
+        tags::REFERENCED_SOP_CLASS_UID,
+        VR::UI,
+        object.sop_class.as_str(),
+    );
+    reference.put_bytes(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, instance.as_str());
+    output.put_items(tags::REFERENCED_SOP_SEQUENCE, vec![reference]);
+    Some(output)
 }
 
 /// A DT value in the time of this machine, with its offset.

@@ -2,6 +2,7 @@
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
+use dokuei_protocol::case::event::WithdrawalReason;
 use dokuei_protocol::case::terms::Priority;
 
 use super::item::Work;
@@ -63,6 +64,19 @@ pub(super) fn withdrawal(code: &str) -> &'static str {
         // Incorrect procedure ordered, duplicate order, incorrect side ordered, incorrect worklist entry selected.
         "110502" | "110510" | "110512" | "110514" => "sent-in-error",
         _ => "not-needed",
+    }
+}
+
+/// Why a reader is asked to stop: a discontinuation reason (PS3.16 context group 9300), and the case's own word.
+pub(super) fn discontinued(reason: WithdrawalReason) -> (DataSet, &'static str) {
+    let unspecified = || item("110513", "DCM", "Discontinued for unspecified reason");
+    match reason {
+        WithdrawalReason::NotNeeded => (unspecified(), "not-needed"),
+        WithdrawalReason::ReadElsewhere => (unspecified(), "read-elsewhere"),
+        WithdrawalReason::SentInError => {
+            let code = item("110514", "DCM", "Incorrect worklist entry selected");
+            (code, "sent-in-error")
+        }
     }
 }
 

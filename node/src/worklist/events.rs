@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_protocol::case::cancel::Cancel;
 use dokuei_protocol::time::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
@@ -16,7 +17,7 @@ use super::item::Item;
 use super::kept::Subscription;
 use super::state::State;
 use super::subscriptions::{Telling, from_text, telling};
-use super::{Refused, Search, Who, Worklist, blocking};
+use super::{Refused, Search, Who, Worklist, blocking, codes};
 use crate::dicom::charset::WRITTEN_CHARACTER_SET;
 use crate::dicom::dataset::{DataSet, json};
 use crate::entities::scope::Domain;
@@ -291,6 +292,13 @@ fn changes(old: Option<&Item>, new: &Item) -> Vec<DataSet> {
     if old.is_none_or(|old| stands(old) != stands(new)) {
         reports.push(state_report(new));
     }
+    let asked = |item: &Item| item.view.cancel.as_ref().map(|cancel| cancel.document);
+    if let Some(cancel) = &new.view.cancel
+        && new.state == State::InProgress
+        && old.is_some_and(|old| asked(old) != asked(new))
+    {
+        reports.push(cancel_report(new, cancel));
+    }
     let before = old.map(|old| &old.said.attributes);
     if before.is_none_or(|before| *before == new.said.attributes) {
         return reports;
@@ -317,6 +325,21 @@ fn state_report(item: &Item) -> DataSet {
     if item.state == State::Canceled {
         let why = item.happened.ended.unwrap_or(item.view.phase);
         report.put_text(tags::REASON_FOR_CANCELLATION, VR::LT, why);
+    }
+    report
+}
+
+/// That the requester asks to stop, with whom to speak to where it is read.
+fn cancel_report(item: &Item, cancel: &Cancel) -> DataSet {
+    let mut report = report(item, CANCEL_REQUESTED);
+    let (code, reason) = codes::discontinued(cancel.reason);
+    report.put_text(tags::REASON_FOR_CANCELLATION, VR::LT, reason);
+    report.put_items(
+        tags::PROCEDURE_STEP_DISCONTINUATION_REASON_CODE_SEQUENCE,
+        vec![code],
+    );
+    if let Some(name) = item.partner.as_ref().filter(|_| item.is_read_here()) {
+        report.put_text(tags::CONTACT_DISPLAY_NAME, VR::LO, name);
     }
     report
 }

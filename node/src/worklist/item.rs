@@ -3,7 +3,7 @@
 use dokuei_keys::id::{ParcelId, PersonId, SiteId};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::phase::Phase;
-use dokuei_protocol::case::report::{ReportStatus, Versions};
+use dokuei_protocol::case::report::{Reception, ReportStatus, Versions};
 use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::service::Service;
 use dokuei_protocol::service::views::{CaseView, Side};
@@ -59,6 +59,8 @@ pub(super) struct Item {
     pub parcel: Option<ParcelId>,
     /// Whether the images are where they are read.
     pub is_ready: bool,
+    /// Report versions that came of it.
+    pub reports: Vec<u32>,
     /// What clients said of it.
     pub said: Said,
 }
@@ -120,6 +122,7 @@ impl Facts {
                 partner: self.partner.clone(),
                 parcel: self.parcel,
                 is_ready: self.is_stored,
+                reports: self.reports().filter(|_| is_last).collect(),
                 view: self.view.clone(),
                 said,
             });
@@ -139,10 +142,22 @@ impl Facts {
                 replaces: None,
                 reader: Some(version.issued.author),
                 said: Said::default(),
+                reports: vec![number],
                 ..reading.clone()
             });
         }
         items
+    }
+
+    /// The versions that a reading comes to and that stand: what follows them is work of its own.
+    fn reports(&self) -> impl Iterator<Item = u32> + '_ {
+        let all = self.versions.all().iter();
+        let of_reading = all.filter(|version| {
+            let status = version.issued.status;
+            version.reception != Reception::Rejected
+                && matches!(status, ReportStatus::Preliminary | ReportStatus::Final)
+        });
+        of_reading.map(|version| version.issued.version)
     }
 
     /// The case.

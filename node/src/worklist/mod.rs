@@ -22,6 +22,7 @@ use dicom_dictionary_std::tags;
 use dokuei_keys::id::{PersonId, SiteId};
 use dokuei_keys::secret::StorageKey;
 use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
 
 use self::attributes::Around;
 pub use self::events::Channel;
@@ -35,7 +36,7 @@ pub use self::subscriptions::{FILTERED, GLOBAL};
 use crate::dicom::dataset::DataSet;
 use crate::dicomweb::domain_token;
 use crate::entities::scope::{Domain, Scope};
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people;
 use crate::store::Store;
@@ -63,7 +64,7 @@ pub struct Worklist(Arc<Shared>);
 
 struct Shared {
     site: SiteId,
-    node: OnceLock<Weak<Node>>,
+    hands: OnceLock<Weak<Hands>>,
     kept: Kept,
     grown: watch::Sender<u64>,
     ears: Ears,
@@ -89,7 +90,7 @@ impl Worklist {
     ) -> Result<Worklist, RegisterError> {
         Ok(Worklist(Arc::new(Shared {
             site,
-            node: OnceLock::new(),
+            hands: OnceLock::new(),
             kept: Kept::open(store.clone(), storage())?,
             grown: watch::Sender::new(0),
             ears: Ears::default(),
@@ -103,10 +104,10 @@ impl Worklist {
     }
 
     /// Lets it see and move the cases of a node. Needs a tokio runtime.
-    pub fn attach(&self, node: &Arc<Node>) {
+    pub fn attach(&self, hands: &Arc<Hands>, ended: CancellationToken) {
         // A node is attached once, when it starts.
-        let _ = self.0.node.set(Arc::downgrade(node));
-        tokio::spawn(events::watch(self.clone(), node.ended.clone()));
+        let _ = self.0.hands.set(Arc::downgrade(hands));
+        tokio::spawn(events::watch(self.clone(), ended));
     }
 
     /// The attributes of the workitems that match, the oldest case first, and whether there are more.
@@ -162,8 +163,8 @@ impl Worklist {
         Ok(facts)
     }
 
-    fn node(&self) -> Result<Arc<Node>, Refused> {
-        let node = self.0.node.get().and_then(Weak::upgrade);
+    fn node(&self) -> Result<Arc<Hands>, Refused> {
+        let node = self.0.hands.get().and_then(Weak::upgrade);
         node.ok_or_else(|| {
             Refused::Failed(say!(
                 "ノードは起動中か停止中です。",
@@ -177,7 +178,7 @@ impl Worklist {
     }
 
     /// Whose patient a workitem is about; nothing while the study is not here.
-    fn domain(&self, node: &Node, item: &Item) -> Option<Domain> {
+    fn domain(&self, node: &Hands, item: &Item) -> Option<Domain> {
         let institution = match item.is_read_here() {
             true => item.view.partner?,
             false => self.0.site,
@@ -185,12 +186,12 @@ impl Worklist {
         look(node, item, |study| domain_of(institution, study))
     }
 
-    fn may_see(&self, node: &Node, who: &Who, item: &Item) -> bool {
+    fn may_see(&self, node: &Hands, who: &Who, item: &Item) -> bool {
         who.may_see(self.domain(node, item).as_ref(), self.0.site)
     }
 
     /// The names of this site's people.
-    fn names(&self, node: &Node) -> Result<BTreeMap<PersonId, String>, Refused> {
+    fn names(&self, node: &Hands) -> Result<BTreeMap<PersonId, String>, Refused> {
         let people = people::all(&node.folder, self.0.site)?;
         Ok(people
             .into_iter()
@@ -200,16 +201,26 @@ impl Worklist {
 
     fn set(
         &self,
-        node: &Node,
+        node: &Hands,
         who: &Who,
         names: &BTreeMap<PersonId, String>,
         item: &Item,
     ) -> DataSet {
         let reader = || item.reader.and_then(|id| names.get(&id).cloned());
+        let case = item.view.case;
+        let kept = |version: &u32| match node.ports.reports.of((case, *version)) {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::warn!(target: "dokuei::worklist", %case, version, "a report is not referred to: {error}");
+                None
+            }
+        };
+        let reports: Vec<Study> = item.reports.iter().filter_map(kept).collect();
         let of = |study: Option<&Study>| {
             let around = Around {
                 study,
                 root: &who.root,
+                reports: &reports,
                 reader: reader(),
             };
             attributes::of(item, &around)
@@ -247,7 +258,7 @@ fn domain_of(institution: SiteId, study: &Study) -> Domain {
 }
 
 /// Looks at the study of a workitem, as far as this site has it.
-fn look<T>(node: &Node, item: &Item, look: impl FnOnce(&Study) -> T) -> Option<T> {
+fn look<T>(node: &Hands, item: &Item, look: impl FnOnce(&Study) -> T) -> Option<T> {
     match &item.parcel {
         Some(parcel) => node.ports.register.look(parcel, look),
         None => node.ports.granted.look_at(item.view.case, look),

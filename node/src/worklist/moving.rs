@@ -2,6 +2,7 @@
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_protocol::case::cancel::Told;
 use dokuei_protocol::service::views::Side;
 use serde_json::Value as Json;
 
@@ -14,7 +15,7 @@ use crate::dicom::charset::WRITTEN_CHARACTER_SET;
 use crate::dicom::dataset::{DataSet, json};
 use crate::language::Message;
 use crate::runtime::desk::now;
-use crate::runtime::start::Node;
+use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people::must_read;
 
@@ -105,7 +106,7 @@ impl Worklist {
     }
 
     /// Only studies of one's own scope are sent anywhere.
-    fn must_own(&self, node: &Node, who: &Who, uid: &str) -> Result<(), Refused> {
+    fn must_own(&self, node: &Hands, who: &Who, uid: &str) -> Result<(), Refused> {
         let register = &node.ports.register;
         let mut parcels = register.parcels_of(uid).into_iter();
         let may = parcels.all(|parcel| {
@@ -267,13 +268,18 @@ impl Worklist {
                 };
                 Ok(Moved::Done)
             }
-            (State::InProgress, Side::Requester) => Err(Refused::Conflict(
+            (State::InProgress, Side::Requester) if was_refused(&item) => Err(Refused::Conflict(
                 "The performer cannot be contacted",
                 say!(
-                    "相手施設で読影が始まっているため、ここからは取り消せません。相手施設に電話で連絡してください。",
-                    "The partner has begun to read it, and nothing sent from here takes that back. Call the partner."
+                    "相手施設のノードが中止の依頼を受け取りません。相手施設に電話で連絡してください。",
+                    "The partner's node does not take a request to stop. Call the partner."
                 ),
             )),
+            // The reader is asked to stop, by a document that goes to its site.
+            (State::InProgress, Side::Requester) => {
+                cases::withdraw(&node, &case, codes::withdrawal(&code)).await?;
+                Ok(Moved::Done)
+            }
             (State::InProgress, Side::Reader) => match self.tell_cancel_requested(&item, asked) {
                 true => Ok(Moved::Done),
                 false => Err(Refused::Conflict(
@@ -367,6 +373,12 @@ fn written(set: &DataSet) -> Result<Vec<u8>, Refused> {
     }
 }
 
+/// Whether the reader's node has refused a request to stop.
+fn was_refused(item: &Item) -> bool {
+    let cancel = item.view.cancel.as_ref();
+    cancel.is_some_and(|cancel| cancel.told == Told::Refused)
+}
+
 fn over(stands: State) -> Refused {
     let stands = stands.term();
     Refused::Conflict(
@@ -411,7 +423,7 @@ fn discontinuation(said: &DataSet) -> String {
 }
 
 /// Who claims it: whom the request names as performer, else whom the workitem is scheduled for, else who asks.
-fn reader(node: &Node, who: &Who, item: &Item, asked: &DataSet) -> Result<String, Refused> {
+fn reader(node: &Hands, who: &Who, item: &Item, asked: &DataSet) -> Result<String, Refused> {
     let said = item.said_set();
     let named = performer(asked, tags::ACTUAL_HUMAN_PERFORMERS_SEQUENCE)
         .or_else(|| performer(&said, tags::SCHEDULED_HUMAN_PERFORMERS_SEQUENCE));

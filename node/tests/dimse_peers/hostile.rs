@@ -190,6 +190,17 @@ fn a_hostile_uid_is_refused_and_the_association_goes_on() {
 }
 
 #[test]
+fn nothing_is_stored_on_a_context_that_stores_nothing() {
+    let memory = Memory::new();
+    let scp = memory::start(&memory);
+    let mut peer = Peer::associate(scp.local_addr(), &[VERIFICATION, CT]);
+    peer.send(&data(1, true, true, &store_request(VERIFICATION, "1.2.3")));
+    peer.send(&data(1, false, true, b"data"));
+    assert_eq!(status_of(peer.receive()), 0x0122);
+    memory.seen(|seen| assert_eq!(seen.begun, 0));
+}
+
+#[test]
 fn services_that_are_not_offered_are_refused_and_odd_messages_answered() {
     let find = "1.2.840.10008.5.1.4.1.2.2.1";
     let memory = Memory::new();

@@ -40,6 +40,7 @@ impl House {
             ae_title: "DOKUEI".parse().unwrap(),
             open_intake: true,
             identity: None,
+            transcoding: None,
         };
         let store = Store::open(&folder.path().join("x.redb")).unwrap();
         let storage = StorageKey::from_secret(Secret32::from_bytes([7; 32]));

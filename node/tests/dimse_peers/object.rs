@@ -95,7 +95,7 @@ impl Outgoing for Object {
         &self.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(self.data_set.as_slice()))
     }
 }

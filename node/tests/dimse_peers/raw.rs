@@ -141,20 +141,25 @@ pub(crate) fn store_request(sop_class: &str, sop_instance: &str) -> Vec<u8> {
     command(&elements)
 }
 
-/// Status and error comment of the response in a P-DATA-TF.
+/// The value of an element of group 0000 in a command set.
+pub(crate) fn value_of(command: &[u8], wanted: u16) -> Option<Vec<u8>> {
+    let mut at = 0;
+    while at < command.len() {
+        let element = u16::from_le_bytes(command[at + 2..at + 4].try_into().unwrap());
+        let length = u32::from_le_bytes(command[at + 4..at + 8].try_into().unwrap()) as usize;
+        if element == wanted {
+            return Some(command[at + 8..at + 8 + length].to_vec());
+        }
+        at += 8 + length;
+    }
+    None
+}
+
+/// Status of the response in a P-DATA-TF.
 pub(crate) fn status_of(pdu: Option<Pdu>) -> u16 {
     let Some(Pdu::PData { data }) = pdu else {
         panic!("no response: {pdu:?}");
     };
-    let bytes = &data[0].data;
-    let mut at = 0;
-    while at < bytes.len() {
-        let element = u16::from_le_bytes(bytes[at + 2..at + 4].try_into().unwrap());
-        let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
-        if element == 0x0900 {
-            return u16::from_le_bytes(bytes[at + 8..at + 10].try_into().unwrap());
-        }
-        at += 8 + length;
-    }
-    panic!("a response without a status");
+    let status = value_of(&data[0].data, 0x0900).expect("a response has a status");
+    u16::from_le_bytes([status[0], status[1]])
 }

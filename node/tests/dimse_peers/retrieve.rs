@@ -17,7 +17,7 @@ use crate::raw::{self, Peer};
 use crate::send::{destination, impatient};
 use crate::shelf::{self, STUDY, Shelf, identifier};
 
-const STUDY_ROOT_MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
+pub(crate) const STUDY_ROOT_MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 
 fn retrieve(tool: &str, to: SocketAddr, options: &[&str]) -> Ran {
     let (host, port) = (to.ip().to_string(), to.port().to_string());
@@ -28,7 +28,26 @@ fn retrieve(tool: &str, to: SocketAddr, options: &[&str]) -> Ran {
     dcmtk::run(tool, &arguments)
 }
 
-fn movescu(to: SocketAddr, title: &str) -> Ran {
+/// C-MOVE-RQ `message` with an identifier in Implicit VR, on context 1.
+pub(crate) fn move_request(message: u16, title: &str, identifier: &[u8]) -> Vec<u8> {
+    let command = raw::command(&[
+        (0x0002, STUDY_ROOT_MOVE.as_bytes()),
+        (0x0100, &[0x21, 0]),
+        (0x0110, &message.to_le_bytes()),
+        (0x0600, title.as_bytes()),
+        (0x0700, &[0, 0]),
+        (0x0800, &[1, 0]),
+    ]);
+    let mut pdus = raw::data(1, true, true, &command);
+    pdus.extend(raw::data(1, false, true, identifier));
+    pdus
+}
+
+pub(crate) fn getscu(to: SocketAddr, options: &[&str]) -> Ran {
+    retrieve("getscu", to, options)
+}
+
+pub(crate) fn movescu(to: SocketAddr, title: &str) -> Ran {
     retrieve("movescu", to, &["-aem", title])
 }
 
@@ -55,7 +74,7 @@ fn getscu_gets_every_byte() {
     let (scp, ..) = shelf::start(Shelf::of_objects(&objects));
     let folder = Folder::new();
     let into = folder.path().to_str().unwrap();
-    let ran = retrieve("getscu", scp.local_addr(), &["-od", into, "+B"]);
+    let ran = getscu(scp.local_addr(), &["-od", into, "+B"]);
     assert!(ran.success, "{}", ran.output);
     assert!(ran.output.contains("0x0000"), "{}", ran.output);
     assert_received(folder.path(), &objects);
@@ -68,7 +87,7 @@ fn what_the_requestor_does_not_take_as_it_is_stored_has_failed() {
     let (scp, _, memory) = shelf::start(Shelf::of_objects(&objects));
     let folder = Folder::new();
     let into = folder.path().to_str().unwrap();
-    let ran = retrieve("getscu", scp.local_addr(), &["-od", into, "+B"]);
+    let ran = getscu(scp.local_addr(), &["-od", into, "+B"]);
     assert_received(folder.path(), &objects[..2]);
     assert!(ran.output.contains("0xb000"), "{}", ran.output);
     memory.wait_for_notice("1 of 3 objects");
@@ -168,16 +187,7 @@ fn a_retrieval_to_a_destination_that_never_answers_can_be_cancelled() {
     let mut peer = Peer::associate(scp.local_addr(), &[STUDY_ROOT_MOVE]);
     let keys = [(tags::STUDY_INSTANCE_UID, VR::UI, STUDY)];
     let identifier = dataset::write(&identifier("STUDY", &keys), Encoding::ImplicitLittle);
-    let command = raw::command(&[
-        (0x0002, STUDY_ROOT_MOVE.as_bytes()),
-        (0x0100, &[0x21, 0]),
-        (0x0110, &[5, 0]),
-        (0x0600, b"SILENT"),
-        (0x0700, &[0, 0]),
-        (0x0800, &[1, 0]),
-    ]);
-    peer.send(&raw::data(1, true, true, &command));
-    peer.send(&raw::data(1, false, true, &identifier));
+    peer.send(&move_request(5, "SILENT", &identifier));
     // The destination has been called, so the retrieval is under way.
     let _called = silent.accept().unwrap();
     peer.send(&cancel_request(5));

@@ -25,6 +25,7 @@ pub(crate) fn destination(to: SocketAddr) -> Destination {
         timeouts: Timeouts::default(),
         tls: None,
         breaker: None,
+        transcoding: None,
     }
 }
 

@@ -11,9 +11,9 @@ use dokuei_node::dicom::dataset::{DataSet, Element, Value};
 use dokuei_node::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
 use dokuei_node::dicom::pdu::AeTitle;
 use dokuei_node::dicom::scp::{
-    Caller, Commitments, Destinations, Holdings, Limits, Owed, Scp, Selected, Services,
+    Caller, Commitments, Destinations, Holdings, Limits, Owed, Route, Scp, Selected, Services,
 };
-use dokuei_node::dicom::scu::Destination;
+use dokuei_node::dicom::scu::{Destination, Transcoding};
 
 use crate::memory::{self, Memory};
 use crate::object::Object;
@@ -58,12 +58,39 @@ impl Shelf {
 
 /// A receiving side that offers what is on the shelf.
 pub(crate) fn start(shelf: Shelf) -> (Scp, Arc<Shelf>, Arc<Memory>) {
-    let (memory, shelf) = (Memory::new(), Arc::new(shelf));
+    let shelf = Arc::new(shelf);
+    serve(Arc::clone(&shelf), shelf, None)
+}
+
+/// The same with other destinations.
+pub(crate) fn start_towards(
+    shelf: Shelf,
+    destinations: Arc<dyn Destinations>,
+) -> (Scp, Arc<Shelf>, Arc<Memory>) {
+    serve(Arc::new(shelf), destinations, None)
+}
+
+/// The same, bringing objects into what a requestor of C-GET takes.
+pub(crate) fn start_transcoding(
+    shelf: Shelf,
+    by: Arc<dyn Transcoding>,
+) -> (Scp, Arc<Shelf>, Arc<Memory>) {
+    let shelf = Arc::new(shelf);
+    serve(Arc::clone(&shelf), shelf, Some(by))
+}
+
+fn serve(
+    shelf: Arc<Shelf>,
+    destinations: Arc<dyn Destinations>,
+    transcoding: Option<Arc<dyn Transcoding>>,
+) -> (Scp, Arc<Shelf>, Arc<Memory>) {
+    let memory = Memory::new();
     let services = Services {
         holdings: Some(Arc::clone(&shelf) as _),
-        destinations: Some(Arc::clone(&shelf) as _),
+        destinations: Some(destinations),
         commitments: Some(Arc::clone(&shelf) as _),
         answers: None,
+        transcoding,
     };
     let config = memory::config(Limits::default());
     let scp = Scp::serve(config, Arc::clone(&memory) as _, services).unwrap();
@@ -139,8 +166,9 @@ impl Holdings for Shelf {
 }
 
 impl Destinations for Shelf {
-    fn named(&self, title: &AeTitle) -> Option<Destination> {
-        self.destinations.get(title.as_str()).cloned()
+    fn named(&self, title: &AeTitle) -> Option<Arc<dyn Route>> {
+        let known = self.destinations.get(title.as_str()).cloned();
+        known.map(|known| Arc::new(known) as Arc<dyn Route>)
     }
 }
 

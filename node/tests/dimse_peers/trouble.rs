@@ -9,6 +9,7 @@ use dokuei_node::dicom::pdu::LinkFault;
 use dokuei_node::dicom::scu::{Delivery, Ended, Outgoing, ScuFault, echo};
 
 use crate::memory::{self, Memory};
+use crate::moody::accept_association;
 use crate::object::*;
 use crate::raw;
 use crate::send::{destination, impatient, send};
@@ -32,28 +33,6 @@ fn destination_that(
 fn swallow(mut socket: TcpStream) {
     let mut scrap = [0; 65536];
     while matches!(socket.read(&mut scrap), Ok(count) if count > 0) {}
-}
-
-/// Accept context 1 in Explicit VR, without reading the request carefully.
-fn accept_association(socket: &mut TcpStream) {
-    use std::io::Write;
-    let mut header = [0; 6];
-    socket.read_exact(&mut header).unwrap();
-    let length = u32::from_be_bytes(header[2..6].try_into().unwrap()) as usize;
-    socket.read_exact(&mut vec![0; length]).unwrap();
-    let accept = dicom_ul::pdu::AssociationAC {
-        protocol_version: 1,
-        calling_ae_title: "CLINIC".to_owned(),
-        called_ae_title: "DOKUEI".to_owned(),
-        application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
-        presentation_contexts: vec![dicom_ul::pdu::PresentationContextResult {
-            id: 1,
-            reason: dicom_ul::pdu::PresentationContextResultReason::Acceptance,
-            transfer_syntax: EXPLICIT.to_owned(),
-        }],
-        user_variables: vec![dicom_ul::pdu::UserVariableItem::MaxLength(16384)],
-    };
-    socket.write_all(&raw::encode(&accept.into())).unwrap();
 }
 
 fn objects(count: usize, side: u16) -> impl Iterator<Item = Box<dyn Outgoing>> {
@@ -236,7 +215,7 @@ impl Outgoing for Broken {
         &self.object.transfer_syntax
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>> {
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         let good = self.good.ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(self.object.data_set[..good].chain(Failing)))
     }

@@ -5,6 +5,7 @@
 //! and its proposal takes effect when a link admits it. Both sides fold the same chain with
 //! [`thread::Thread`] and so come to the same [`phase::Phase`].
 
+pub mod cancel;
 pub mod check;
 pub mod event;
 pub mod phase;

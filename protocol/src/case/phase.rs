@@ -306,6 +306,24 @@ impl Phase {
         )
     }
 
+    /// Whether somebody reads the case and no final report is signed: until then a reader may be asked to stop.
+    pub fn is_being_read(&self) -> bool {
+        match self {
+            Phase::Claimed(_) => true,
+            Phase::Reported(reported) => {
+                let mut versions = reported.versions.all().iter();
+                versions.all(|version| version.issued.status == ReportStatus::Preliminary)
+            }
+            Phase::Offered(_)
+            | Phase::Quoted(_)
+            | Phase::Booked(_)
+            | Phase::HandingOver(_)
+            | Phase::Received(_)
+            | Phase::Closed(_)
+            | Phase::Ended(_) => false,
+        }
+    }
+
     /// Whether nothing more is owed by either side.
     pub fn is_over(&self) -> bool {
         matches!(self, Phase::Closed(_) | Phase::Ended(_))

@@ -1,7 +1,10 @@
 //! A case as its reader holds it.
 
+use std::collections::BTreeSet;
+
 use dokuei_keys::id::{DocumentId, ParcelId};
 
+use crate::case::cancel::Cancel;
 use crate::case::report::ReportSealed;
 use crate::case::request::Keeping;
 use crate::case::thread::Thread;
@@ -29,6 +32,10 @@ pub struct Reading {
     pub sealed: Option<ReportSealed>,
     /// When the requester's node refused a proposal, by this site's clock, if no link came since.
     pub refused: Option<Timestamp>,
+    /// The requester's request to stop, until it offers the case again.
+    pub cancel: Option<Cancel>,
+    /// Every such request that was taken: at most one for each booking, and the chain bounds those.
+    pub cancels: BTreeSet<DocumentId>,
 }
 
 impl Reading {
@@ -44,6 +51,8 @@ impl Reading {
             quoted: None,
             sealed: None,
             refused: None,
+            cancel: None,
+            cancels: BTreeSet::new(),
         }
     }
 

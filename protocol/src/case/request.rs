@@ -6,10 +6,12 @@ use std::collections::btree_map::Entry;
 use dokuei_keys::id::{DocumentId, SiteId};
 
 use crate::case::CaseId;
+use crate::case::cancel::Cancel;
 use crate::case::event::{CaseOffer, Link, RequesterEvent};
 use crate::case::phase::{Ending, OutOfPlace, Phase};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Thread;
+use crate::partner::agreement::Naming;
 use crate::study::manifest::ManifestReference;
 use crate::time::Timestamp;
 
@@ -36,14 +38,18 @@ pub struct Request {
     pub terms: CaseTerms,
     /// When it was opened.
     pub opened: Timestamp,
+    /// Under which name it is sealed.
+    pub naming: Naming,
     /// Whether the check before sending was passed.
     pub checked: bool,
     /// What has become of the sealed study here.
     pub keeping: Keeping,
     /// One thread for each reader asked.
     pub threads: BTreeMap<SiteId, Thread>,
-    /// Whether a reader gave it back after it was booked, and nobody was booked since.
+    /// Whether a reader gave it back after it was booked, not because it was asked to, and nobody was booked since.
     pub given_back: bool,
+    /// The request to the booked reader to stop; kept until the case is offered again.
+    pub cancel: Option<Cancel>,
 }
 
 impl Request {
@@ -59,13 +65,16 @@ impl Request {
             }
             Entry::Vacant(place) => place.insert(Thread::open(id, link)?),
         };
+        if let RequesterEvent::Offered(_) = &link.event {
+            self.cancel = None;
+        }
         if let RequesterEvent::Booked(_) | RequesterEvent::Withdrawn(_) = &link.event {
             self.given_back = false;
         }
         if let (RequesterEvent::Admitted(_), Phase::Ended(Ending::Released(_))) =
             (&link.event, thread.phase())
         {
-            self.given_back = true;
+            self.given_back = self.cancel.is_none();
         }
         Ok(!thread.is_torn())
     }

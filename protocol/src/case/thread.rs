@@ -167,7 +167,12 @@ impl Thread {
     /// Whether a proposal was made in sight of the newest offer. One that speaks of an earlier offer
     /// or booking says nothing of this one.
     fn is_of_this_round(&self, proposal: &Proposal) -> bool {
-        self.chain[self.round..].contains(&proposal.follows)
+        self.is_in_sight(proposal.follows)
+    }
+
+    /// Whether what names this link as the newest was said in sight of the newest offer.
+    pub fn is_in_sight(&self, follows: DocumentId) -> bool {
+        self.chain[self.round..].contains(&follows)
     }
 
     /// Keeps a proposal until a link answers it.

@@ -158,9 +158,13 @@ impl Partner {
         self.newest(|state| state.accepted && state.agreement.in_force(now))
     }
 
-    /// The newest agreement that this site was proposed and has not answered.
+    /// The newest agreement that this site was proposed and has not answered, unless both have signed another since.
     pub fn proposed_to(&self, site: SiteId) -> Option<(DocumentId, &Agreement)> {
-        self.newest(|state| !state.accepted && state.agreement.accepter == site)
+        let signed = self.agreements.values().filter(|state| state.accepted);
+        let last = signed.map(|state| state.noted).max();
+        self.newest(|state| {
+            !state.accepted && state.agreement.accepter == site && Some(state.noted) > last
+        })
     }
 
     fn newest(&self, which: impl Fn(&AgreementState) -> bool) -> Option<(DocumentId, &Agreement)> {

@@ -13,13 +13,19 @@ impl Service {
             Command::Invite {
                 addresses,
                 retention_days,
-            } => self.invite(turn, addresses, retention_days),
+                naming,
+            } => self.invite(turn, addresses, retention_days, naming),
             Command::Accept { addresses, secret } => {
                 match self.accept_invitation(turn, ticket, addresses, &secret) {
                     Ok(()) => return,
                     Err(cannot) => Err(cannot),
                 }
             }
+            Command::ProposeAgreement {
+                site,
+                retention_days,
+                naming,
+            } => self.propose_agreement(turn, site, retention_days, naming),
             Command::AcceptAgreement(site) => self.accept_agreement(turn, site),
             Command::RemovePartner(site) => self.remove_partner(turn, site),
             Command::RevokePerson(person) => self.revoke_person(turn, person),
@@ -32,6 +38,7 @@ impl Service {
                 documents,
             } => self.take_cargo(turn, from, case, &documents),
             Command::NoteCheck(parcel, check) => Ok(self.note_check(turn, parcel, check)),
+            Command::Commit(parcels) => self.commit(turn, &parcels),
             Command::OpenCase(open) => self.open_case(turn, *open),
             Command::Offer { case, to } => self.offer(turn, case, &to),
             Command::Withdraw(case, reason) => self.withdraw(turn, case, reason),

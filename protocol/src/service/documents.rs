@@ -1,10 +1,11 @@
 //! Documents from partners: who may say this, and is it so.
 
 use dokuei_keys::delegation::Revocation;
-use dokuei_keys::id::{NodeId, SiteId};
+use dokuei_keys::id::{DocumentId, NodeId, SiteId};
 use dokuei_keys::signed::{self, Document, Signed};
 use dokuei_keys::signing::PublicKey;
 
+use crate::case::cancel::CancelRequest;
 use crate::case::event::{Link, Proposal};
 use crate::effect::DocumentAnswer;
 use crate::limits;
@@ -49,6 +50,7 @@ impl Service {
         };
         match header.kind.as_str() {
             Link::KIND => self.take_link(turn, site, &key, bytes),
+            CancelRequest::KIND => self.take_cancel(turn, site, &key, bytes),
             Proposal::KIND => self.take_proposal(turn, site, &key, bytes),
             Agreement::KIND => self.take_agreement(turn, site, &key, bytes),
             AgreementAccepted::KIND => self.take_acceptance(turn, site, &key, bytes),
@@ -109,10 +111,9 @@ impl Service {
         key: &PublicKey,
         bytes: &[u8],
     ) -> DocumentAnswer {
-        let Ok(document) = Signed::<Agreement>::verify(bytes, key) else {
+        let Ok(agreement) = Agreement::verify(bytes, key) else {
             return DocumentAnswer::Refused;
         };
-        let agreement = document.content();
         // It has no date: one by a revoked key may have been signed at any time.
         if self.is_revoked(site, key.as_bytes(), turn.now.seconds())
             || agreement.proposer != site
@@ -123,7 +124,7 @@ impl Service {
         let Some(partner) = self.state.partners.get(&site) else {
             return DocumentAnswer::Refused;
         };
-        if !partner.agreements.contains_key(&document.id()) {
+        if !partner.agreements.contains_key(&DocumentId::of(bytes)) {
             if partner.agreements.len() >= limits::AGREEMENTS {
                 return DocumentAnswer::Refused;
             }
@@ -165,6 +166,6 @@ impl Service {
 }
 
 /// Whether one of the two clocks is broken. That is not for ever either: it may be this one.
-fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
+pub(super) fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
     at > now.after(limits::CLOCK_AHEAD)
 }

@@ -227,6 +227,19 @@ impl Service {
         Some((thread.requester(), grant, key))
     }
 
+    /// The studies that are owed and not here whole: of each its case, who granted it, what was granted, and its key.
+    pub fn incomplete(&self) -> Vec<(CaseId, SiteId, Grant, ContentKey)> {
+        let readings = self.state.readings.iter();
+        let owed = readings.filter(|(case, reading)| {
+            reading_job(**case, reading, self.now) == Some(Job::ReceiveStudy(**case))
+        });
+        owed.filter_map(|(case, _)| {
+            let (from, grant, key) = self.granted_study(*case)?;
+            Some((*case, from, grant, key))
+        })
+        .collect()
+    }
+
     pub(crate) fn job_ended(&mut self, turn: &mut Turn, job: Job, outcome: Outcome) {
         let Some(attempt) = self.attempts.remove(&job) else {
             return;

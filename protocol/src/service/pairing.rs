@@ -3,12 +3,11 @@
 use dokuei_keys::cbor;
 use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_keys::pairing::PairingSecret;
-use dokuei_keys::signed::Signed;
 
 use crate::effect::{Answer, CannotDo, Effect};
 use crate::input::Ticket;
 use crate::limits;
-use crate::partner::agreement::{Agreement, AgreementAccepted};
+use crate::partner::agreement::{Agreement, AgreementAccepted, IdentifiedAgreement, Naming};
 use crate::partner::introduction::{Acquaintance, Introduction};
 use crate::partner::pairing::{FRAME_BYTES, PairingAnswer, PairingCall};
 use crate::record::Record;
@@ -28,6 +27,7 @@ struct Invitation {
     until: Timestamp,
     tries: u8,
     retention_days: u16,
+    naming: Naming,
 }
 
 struct Call {
@@ -48,6 +48,7 @@ impl Service {
         turn: &mut Turn,
         addresses: Vec<String>,
         retention_days: u16,
+        naming: Naming,
     ) -> Result<Answer, CannotDo> {
         if self.state.partners.len() >= limits::PARTNERS {
             return Err(CannotDo::TooManyPartners);
@@ -64,6 +65,7 @@ impl Service {
             until,
             tries: 0,
             retention_days,
+            naming,
         });
         turn.effect(Effect::OpenPairing(until));
         Ok(answer)
@@ -123,15 +125,18 @@ impl Service {
         if !self.may_pair(&acquaintance) {
             return None;
         }
-        let agreement = Agreement {
-            proposer: self.identity.site,
-            accepter: acquaintance.site,
-            from: Timestamp(turn.now.0.saturating_sub(limits::AGREEMENT_BACKDATED.0)),
-            until: turn.now.after(limits::AGREEMENT_TERM),
-            retention_days: invitation.retention_days,
-            sequence: self.state.head().length,
-        };
-        let agreement = self.sign(agreement).ok()?;
+        // What was agreed to travel under a pseudonym does so after pairing again, too.
+        let naming = invitation
+            .naming
+            .max(self.agreed_naming(acquaintance.site, turn.now));
+        let agreement = self
+            .signed_agreement(
+                acquaintance.site,
+                turn.now,
+                invitation.retention_days,
+                naming,
+            )
+            .ok()?;
         let introduction = self.introduction()?;
         let answer = PairingAnswer::new(&invitation.secret, &call, introduction, agreement.clone());
         self.pairings.invitation = None;
@@ -192,14 +197,16 @@ impl Service {
             .check(&call.secret, &call.said, node, turn.now)
             .ok()
             .filter(|acquaintance| self.may_pair(acquaintance))?;
-        let agreement = Signed::<Agreement>::verify(&answer.agreement, &acquaintance.key).ok()?;
-        let terms = agreement.content();
+        let terms = Agreement::verify(&answer.agreement, &acquaintance.key).ok()?;
         if terms.proposer != acquaintance.site || terms.accepter != self.identity.site {
             return None;
         }
         self.paired(turn, &acquaintance, &answer.introduction);
         self.note(turn, Record::AgreementProposed(answer.agreement.clone()));
-        self.accept_agreement(turn, acquaintance.site).ok()?;
+        // What would let go of pseudonyms takes a person's word; until then the agreement before holds.
+        if terms.naming >= self.agreed_naming(acquaintance.site, turn.now) {
+            self.accept_agreement(turn, acquaintance.site).ok()?;
+        }
         Some(acquaintance.site)
     }
 
@@ -222,6 +229,52 @@ impl Service {
             turn,
             Record::PartnerPaired(cbor::encode(introduction).into()),
         );
+    }
+
+    /// Under which name studies travel by the agreement in force with a site.
+    fn agreed_naming(&self, site: SiteId, now: Timestamp) -> Naming {
+        let partner = self.state.partners.get(&site);
+        let agreed = partner.and_then(|partner| partner.agreement(now));
+        agreed.map_or(Naming::default(), |(_, agreement)| agreement.naming)
+    }
+
+    /// An agreement of this site's with another, signed.
+    fn signed_agreement(
+        &self,
+        accepter: SiteId,
+        now: Timestamp,
+        retention_days: u16,
+        naming: Naming,
+    ) -> Result<Vec<u8>, CannotDo> {
+        let agreement = Agreement {
+            proposer: self.identity.site,
+            accepter,
+            from: Timestamp(now.0.saturating_sub(limits::AGREEMENT_BACKDATED.0)),
+            until: now.after(limits::AGREEMENT_TERM),
+            retention_days,
+            sequence: self.state.head().length,
+            naming,
+        };
+        match naming {
+            Naming::Identified => self.sign(IdentifiedAgreement::from(agreement)),
+            Naming::Pseudonymous => self.sign(agreement),
+        }
+    }
+
+    pub(crate) fn propose_agreement(
+        &mut self,
+        turn: &mut Turn,
+        site: SiteId,
+        retention_days: u16,
+        naming: Naming,
+    ) -> Result<Answer, CannotDo> {
+        let partner = self.state.partners.get(&site).ok_or(CannotDo::NoPartner)?;
+        if partner.agreements.len() >= limits::AGREEMENTS {
+            return Err(CannotDo::Limit);
+        }
+        let agreement = self.signed_agreement(site, turn.now, retention_days, naming)?;
+        self.note(turn, Record::AgreementProposed(agreement.into()));
+        Ok(Answer::Done)
     }
 
     pub(crate) fn accept_agreement(

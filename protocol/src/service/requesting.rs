@@ -16,6 +16,7 @@ use crate::case::request::Request;
 use crate::effect::{Answer, CannotDo, DocumentAnswer};
 use crate::input::OpenCase;
 use crate::limits;
+use crate::partner::agreement::Naming;
 use crate::record::Record;
 use crate::service::{Service, Turn};
 use crate::state::Held;
@@ -31,7 +32,7 @@ impl Service {
         if self.open_cases() >= limits::OPEN_CASES {
             return Err(CannotDo::TooManyCases);
         }
-        let to = self.check_candidates(&open.to, turn.now)?;
+        let to = self.check_candidates(&open.to, turn.now, open.naming)?;
         let may_be_sent = open.check.may_be_sent();
         self.note_check(turn, open.manifest.parcel, open.check);
         if !may_be_sent {
@@ -40,6 +41,9 @@ impl Service {
         let case = CaseId::random(&mut self.rng);
         self.keep_content_key(turn, open.manifest.parcel, open.key);
         self.note(turn, Record::CaseOpened(case, open.manifest, open.terms));
+        if open.naming == Naming::Pseudonymous {
+            self.note(turn, Record::CasePseudonymous(case));
+        }
         self.note(turn, Record::CaseChecked(case));
         self.offer_to(turn, case, &to)?;
         Ok(Answer::Opened(case))
@@ -53,11 +57,13 @@ impl Service {
         Answer::Done
     }
 
-    /// Checks whom to ask; gives each once, with the agreement it falls under.
+    /// Checks whom to ask for a study that is sealed under this name; gives each once, with the agreement it falls
+    /// under.
     fn check_candidates(
         &self,
         to: &[SiteId],
         now: Timestamp,
+        naming: Naming,
     ) -> Result<BTreeMap<SiteId, DocumentId>, CannotDo> {
         if to.is_empty() || to.len() > limits::CANDIDATES {
             return Err(CannotDo::Candidates);
@@ -65,8 +71,11 @@ impl Service {
         let mut candidates = BTreeMap::new();
         for site in to {
             let partner = self.state.partners.get(site).ok_or(CannotDo::NoPartner)?;
-            let (agreement, _) = partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
-            candidates.insert(*site, agreement);
+            let (id, agreement) = partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+            if !agreement.allows(naming) {
+                return Err(CannotDo::Identified);
+            }
+            candidates.insert(*site, id);
         }
         Ok(candidates)
     }
@@ -77,7 +86,8 @@ impl Service {
         case: CaseId,
         to: &[SiteId],
     ) -> Result<Answer, CannotDo> {
-        let to = self.check_candidates(to, turn.now)?;
+        let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
+        let to = self.check_candidates(to, turn.now, request.naming)?;
         self.offer_to(turn, case, &to)
     }
 
@@ -102,6 +112,7 @@ impl Service {
         Ok(Answer::Done)
     }
 
+    /// Takes a case back; once somebody reads it, asks that reader to stop.
     pub(crate) fn withdraw(
         &mut self,
         turn: &mut Turn,
@@ -115,7 +126,7 @@ impl Service {
                 .iter()
                 .all(|site| request.threads[site].phase().may_withdraw())
         {
-            return Err(CannotDo::NotNow);
+            return self.ask_to_stop(turn, case, reason);
         }
         for site in open {
             self.link(turn, case, site, RequesterEvent::Withdrawn(reason));
@@ -348,7 +359,7 @@ impl Service {
     }
 
     /// Wraps a parcel's content key for a partner, for a prekey in force. A study is handed out under
-    /// an agreement in force. A report goes back under the booking that it answers, whatever has
+    /// an agreement in force, and under the name that this wants. A report goes back under the booking that it answers, whatever has
     /// become of the agreement since: what was promised is kept.
     pub(crate) fn wrap_for(
         &mut self,
@@ -365,7 +376,11 @@ impl Service {
             .get(&recipient)
             .ok_or(CannotDo::NoPartner)?;
         if role == RecipientRole::Reader {
-            partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+            let (_, agreement) = partner.agreement(now).ok_or(CannotDo::NoAgreement)?;
+            let request = self.state.requests.get(&case).ok_or(CannotDo::NoCase)?;
+            if !agreement.allows(request.naming) {
+                return Err(CannotDo::Identified);
+            }
         }
         // Nothing is sealed for a key of which its site says that it is in other hands.
         let prekey = partner.prekey.as_ref().filter(|_| partner.barred.is_none());

@@ -5,9 +5,14 @@
 //! to no report not at all. The requester keeps its own sealed copy as long as the reader may, and
 //! one that came to no report until it is read: it may be offered again. Reports stay.
 //!
+//! A study of its own that this site answered for (storage commitment, PS3.4 annex J) stays whatever comes of its cases:
+//! whoever asked has removed theirs, and this may be the only copy.
+//!
 //! Where the reader's archive answers for what it keeps, a study that was read there stays until it has: it may be the
 //! only copy at the place that reported on it. What came to no report, or is of who is no partner any more, goes all the
 //! same.
+
+use std::collections::BTreeSet;
 
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 
@@ -15,7 +20,7 @@ use crate::case::CaseId;
 use crate::case::phase::Phase;
 use crate::case::reading::Reading;
 use crate::case::request::{Keeping, Request};
-use crate::effect::{Effect, SecretChange};
+use crate::effect::{Answer, CannotDo, Effect, SecretChange};
 use crate::input::Job;
 use crate::record::Record;
 use crate::service::{Service, Turn};
@@ -68,12 +73,37 @@ impl Service {
         asked.chain(read)
     }
 
+    /// Answers for studies of this site.
+    ///
+    /// # Errors
+    /// [`CannotDo::StudyGone`] when the key of one is destroyed; then nothing is answered for.
+    pub(crate) fn commit(
+        &mut self,
+        turn: &mut Turn,
+        parcels: &BTreeSet<ParcelId>,
+    ) -> Result<Answer, CannotDo> {
+        let mut requests = self.state.requests.values();
+        let gone = |request: &Request| {
+            parcels.contains(&request.manifest.parcel) && request.keeping != Keeping::Kept
+        };
+        if requests.any(gone) {
+            return Err(CannotDo::StudyGone);
+        }
+        for parcel in parcels {
+            if !self.state.committed.contains(parcel) {
+                self.note(turn, Record::StudyCommitted(*parcel));
+            }
+        }
+        Ok(Answer::Done)
+    }
+
     fn request_kept_until(&self, request: &Request) -> Option<Timestamp> {
         let thread = request.booked()?;
         let Phase::Closed(_) = thread.phase() else {
             return None;
         };
-        if request.keeping != Keeping::Kept {
+        let parcel = request.manifest.parcel;
+        if request.keeping != Keeping::Kept || self.state.committed.contains(&parcel) {
             return None;
         }
         let closed = thread.timeline().last()?.at;

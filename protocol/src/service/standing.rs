@@ -55,9 +55,11 @@ impl Service {
             Command::AnnounceAddresses(_) | Command::AnnounceCapacity(_) => Some(Ok(Answer::Done)),
             Command::Invite { .. }
             | Command::Accept { .. }
+            | Command::ProposeAgreement { .. }
             | Command::AcceptAgreement(_)
             | Command::RevokePerson(_)
             | Command::NoteCheck(..)
+            | Command::Commit(_)
             | Command::TakeCargo { .. }
             | Command::OpenCase(_)
             | Command::Offer { .. }

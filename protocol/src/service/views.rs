@@ -3,6 +3,7 @@
 use dokuei_keys::id::SiteId;
 
 use crate::case::CaseId;
+use crate::case::cancel::Cancel;
 use crate::case::event::CaseOffer;
 use crate::case::phase::{Ending, Phase, Standing};
 use crate::case::report::Versions;
@@ -10,6 +11,7 @@ use crate::case::request::{Keeping, Request};
 use crate::case::terms::CaseTerms;
 use crate::case::thread::{Happening, Thread};
 use crate::input::{Job, Trouble};
+use crate::partner::agreement::Agreement;
 use crate::service::Service;
 use crate::time::Timestamp;
 
@@ -39,6 +41,8 @@ pub enum Waiting {
     Booking,
     /// An agreement in force between the two sites.
     Agreement,
+    /// A person here, as the agreement in force wants a pseudonym and the sealed study has none.
+    Identified,
     /// The partner's key to seal for.
     Prekey,
     /// The requester's grant of the study.
@@ -101,6 +105,8 @@ pub struct CaseView {
     pub due: Option<Timestamp>,
     /// Whether it was promised for later than it is needed, and is not there yet.
     pub late: bool,
+    /// The request to stop reading it, if there is one: made here, or come here.
+    pub cancel: Option<Cancel>,
     /// What happened.
     pub timeline: Vec<Happening>,
 }
@@ -145,6 +151,7 @@ impl Service {
                 terms: Some(request.terms.clone()),
                 due: thread.map(Thread::phase).and_then(promised),
                 late: thread.map(Thread::phase).is_some_and(is_late),
+                cancel: request.cancel.clone(),
                 timeline: thread
                     .map(|thread| thread.timeline().to_vec())
                     .unwrap_or_default(),
@@ -168,6 +175,7 @@ impl Service {
             terms: expected.offer().map(|offer| offer.terms.clone()),
             due: promised(&expected),
             late: is_late(&expected),
+            cancel: reading.cancel.clone(),
             timeline: thread.timeline().to_vec(),
         })
     }
@@ -178,10 +186,13 @@ impl Service {
             phase if thread.is_torn() && !phase.is_over() => return Waiting::Refused,
             Phase::Offered(_) => Waiting::Quote,
             Phase::Quoted(_) => Waiting::Booking,
-            Phase::Booked(_) if !self.agrees_with(thread.reader()) => {
-                return Waiting::Agreement;
-            }
-            Phase::Booked(_) => Waiting::Prekey,
+            Phase::Booked(_) => match self.agreement_with(thread.reader()) {
+                None => return Waiting::Agreement,
+                Some(agreement) if !agreement.allows(request.naming) => {
+                    return Waiting::Identified;
+                }
+                Some(_) => Waiting::Prekey,
+            },
             Phase::HandingOver(_) => Waiting::Transfer,
             Phase::Received(_) | Phase::Claimed(_) => Waiting::Reading,
             Phase::Reported(reported) => {
@@ -201,7 +212,7 @@ impl Service {
                 }
             }
             Phase::Closed(_) => return Waiting::Nothing,
-            Phase::Ended(ending) => return after(ending, request.given_back),
+            Phase::Ended(ending) => return after(ending, request),
         };
         if self.is_connected(thread.reader()).is_some() {
             waits
@@ -250,10 +261,10 @@ impl Service {
         }
     }
 
-    /// Whether an agreement with a partner is in force.
-    fn agrees_with(&self, site: SiteId) -> bool {
-        let partner = self.state.partners.get(&site);
-        partner.is_some_and(|partner| partner.agreement(self.now).is_some())
+    /// The agreement in force with a partner.
+    fn agreement_with(&self, site: SiteId) -> Option<&Agreement> {
+        let partner = self.state.partners.get(&site)?;
+        partner.agreement(self.now).map(|(_, agreement)| agreement)
     }
 
     /// Whether an offer falls under an agreement that the requester has not answered yet.
@@ -283,11 +294,12 @@ impl Service {
 
 /// What a requester's case waits for when it has ended without a report. One that a reader gave back
 /// after it was booked has to go to somebody else, also when somebody has declined it since; an offer
-/// that came to nothing, or was taken back, is over.
-fn after(ending: &Ending, given_back: bool) -> Waiting {
+/// that came to nothing, was taken back, or was given back because the requester asked for that, is over.
+fn after(ending: &Ending, request: &Request) -> Waiting {
     match ending {
         Ending::Withdrawn(_) => Waiting::Nothing,
-        _ if given_back => Waiting::OfferHere,
+        _ if request.given_back => Waiting::OfferHere,
+        Ending::Released(_) if request.cancel.is_some() => Waiting::OfferAgain,
         Ending::Released(_) => Waiting::OfferHere,
         Ending::Declined(_) | Ending::Expired | Ending::NotChosen => Waiting::OfferAgain,
     }

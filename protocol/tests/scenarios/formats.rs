@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use dokuei_keys::id::Digest;
+use dokuei_keys::id::{Digest, ParcelId};
 use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed;
 use dokuei_keys::signing::SigningKey;
@@ -16,7 +16,7 @@ use dokuei_protocol::effect::{Answer, Effect};
 use dokuei_protocol::input::{Command, Job, Outcome};
 use dokuei_protocol::limits;
 use dokuei_protocol::log::entry::Entry;
-use dokuei_protocol::partner::agreement::Agreement;
+use dokuei_protocol::partner::agreement::{Agreement, Naming};
 use dokuei_protocol::time::Span;
 use minicbor::Decoder;
 use minicbor::data::Type;
@@ -82,15 +82,40 @@ fn payload(document: &[u8]) -> Vec<u8> {
     decoder.bytes().unwrap().to_vec()
 }
 
+/// The hospital proposes agreements to the clinic, of both versions that are written, and one of which its node knows
+/// nothing.
+fn agree(world: &mut World) {
+    let hospital = world.id(HOSPITAL);
+    // Signed by the scenario, so that the acceptance is of nothing for the hospital's node, and refused there.
+    let unknown = Agreement {
+        proposer: hospital,
+        accepter: world.id(CLINIC),
+        from: world.now,
+        until: world.now.after(Span::DAY),
+        retention_days: 7,
+        sequence: 1,
+        naming: Naming::Identified,
+    };
+    let unknown = world.sites[HOSPITAL].sign(unknown);
+    world.hand_over(HOSPITAL, CLINIC, unknown);
+    let accepted = world.ask(CLINIC, Command::AcceptAgreement(hospital));
+    assert_eq!(accepted, Ok(Answer::Done));
+    let proposed = Command::ProposeAgreement {
+        site: world.id(CLINIC),
+        retention_days: 7,
+        naming: Naming::Pseudonymous,
+    };
+    assert_eq!(world.ask(HOSPITAL, proposed), Ok(Answer::Done));
+    let accepted = world.ask(CLINIC, Command::AcceptAgreement(hospital));
+    assert_eq!(accepted, Ok(Answer::Done));
+}
+
 /// Three sites that live through everything a version of the protocol can say.
 fn chronicle() -> World {
+    use ReportStatus::{Addendum, Final, Preliminary};
     let mut world = World::trio();
     let read = world.open_for(&[HOSPITAL, UNIVERSITY]);
-    for status in [
-        ReportStatus::Preliminary,
-        ReportStatus::Final,
-        ReportStatus::Addendum,
-    ] {
+    for status in [Preliminary, Final, Addendum] {
         assert_eq!(world.report(HOSPITAL, read, status), Ok(Answer::Done));
     }
     assert_eq!(world.acknowledge(read, 3), Ok(Answer::Done));
@@ -119,6 +144,10 @@ fn chronicle() -> World {
     let withdraw = Command::Withdraw(withdrawn, WithdrawalReason::SentInError);
     assert_eq!(world.ask(CLINIC, withdraw), Ok(Answer::Done));
     world.mend(CLINIC, HOSPITAL);
+    let cancelled = world.bring_to_reader(HOSPITAL);
+    assert_eq!(world.claim(HOSPITAL, cancelled), Ok(Answer::Done));
+    let cancel = Command::Withdraw(cancelled, WithdrawalReason::ReadElsewhere);
+    assert_eq!(world.ask(CLINIC, cancel), Ok(Answer::Done));
     let sealed = world.bring_to_reader(HOSPITAL);
     world.cut(CLINIC, HOSPITAL);
     world.sleep(limits::PREKEY_USABLE);
@@ -126,18 +155,9 @@ fn chronicle() -> World {
     assert_eq!(kept, Ok(Answer::Done));
     world.mend(CLINIC, HOSPITAL);
     let hospital = world.id(HOSPITAL);
-    let proposed = Agreement {
-        proposer: hospital,
-        accepter: world.id(CLINIC),
-        from: world.now,
-        until: world.now.after(Span::DAY),
-        retention_days: 7,
-        sequence: 1,
-    };
-    let proposed = world.sites[HOSPITAL].sign(proposed);
-    world.hand_over(HOSPITAL, CLINIC, proposed);
-    let accepted = world.ask(CLINIC, Command::AcceptAgreement(hospital));
-    assert_eq!(accepted, Ok(Answer::Done));
+    agree(&mut world);
+    let pseudonymous = world.open_named(Naming::Pseudonymous, HOSPITAL);
+    assert!(pseudonymous.is_ok());
     world.renew(HOSPITAL, false);
     let gone = SigningKey::from_seed(Secret32::from_bytes([7; 32]));
     let revoked = Command::RevokePerson(gone.public().into());
@@ -146,6 +166,8 @@ fn chronicle() -> World {
         world.ask(CLINIC, Command::RemovePartner(hospital)),
         Ok(Answer::Done)
     );
+    let commit = Command::Commit([ParcelId::from_bytes([9; 32])].into());
+    assert_eq!(world.ask(CLINIC, commit), Ok(Answer::Done));
     world
 }
 

@@ -10,6 +10,7 @@
 mod kit;
 
 mod additions;
+mod cancelling;
 mod candidates;
 mod carrying;
 mod checking;
@@ -20,6 +21,7 @@ mod pairing;
 mod partners;
 mod phases;
 mod prekeys;
+mod pseudonyms;
 mod quoting;
 mod readers;
 mod reading;

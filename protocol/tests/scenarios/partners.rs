@@ -6,7 +6,7 @@ use dokuei_protocol::case::terms::Modality;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Job, Outcome, Trouble};
 use dokuei_protocol::limits;
-use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted};
+use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted, Naming};
 use dokuei_protocol::service::views::Waiting;
 use dokuei_protocol::time::{Span, Timestamp};
 
@@ -218,6 +218,7 @@ fn an_agreement_proposed_by_a_partner_is_accepted_by_a_person() {
         until: world.now.after(Span::DAY),
         retention_days: 7,
         sequence: 77,
+        naming: Naming::Identified,
     };
     let accept = |world: &mut World| {
         let hospital = world.id(HOSPITAL);
@@ -251,6 +252,7 @@ fn agreements_that_a_partner_proposes_are_bounded() {
             until: Timestamp(1),
             retention_days: 7,
             sequence,
+            naming: Naming::Identified,
         };
         let bytes = world.sites[HOSPITAL].sign(agreement);
         answers.extend(world.hand_over(HOSPITAL, CLINIC, bytes));

@@ -74,6 +74,34 @@ fn a_closed_study_is_kept_as_long_as_agreed_and_no_longer() {
     assert_eq!(world.sites[HOSPITAL].removed, [parcel], "once");
 }
 
+#[test]
+fn a_study_that_its_site_answered_for_stays_there_and_goes_from_the_reader() {
+    let (mut world, case) = closed();
+    let parcel = study(&world, case);
+    let commit = || Command::Commit([parcel].into());
+    assert_eq!(world.ask(CLINIC, commit()), Ok(Answer::Done));
+    let length = world.sites[CLINIC].service.state().head().length;
+    assert_eq!(world.ask(CLINIC, commit()), Ok(Answer::Done));
+    let head = world.sites[CLINIC].service.state().head();
+    assert_eq!(head.length, length, "it is written down once");
+    world.restart(CLINIC);
+    assert_eq!(world.view(CLINIC, case).kept_until, None);
+    world.sleep(AGREED);
+    assert!(holds_key(&world, CLINIC, parcel));
+    assert!(!holds_key(&world, HOSPITAL, parcel));
+    assert_eq!(world.view(CLINIC, case).keeping, Keeping::Kept);
+}
+
+#[test]
+fn what_is_gone_is_not_answered_for() {
+    let (mut world, case) = closed();
+    let parcel = study(&world, case);
+    world.sleep(AGREED);
+    let commit = Command::Commit([parcel, ParcelId::from_bytes([9; 32])].into());
+    assert_eq!(world.ask(CLINIC, commit), Err(CannotDo::StudyGone));
+    assert!(world.sites[CLINIC].service.state().committed.is_empty());
+}
+
 /// A case that was read and closed at a reader whose archive has taken nothing.
 fn closed_and_not_stored(archive_answers: bool) -> (World, CaseId) {
     let mut world = World::pair();

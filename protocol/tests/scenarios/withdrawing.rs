@@ -2,7 +2,6 @@
 
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::WithdrawalReason;
-use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::effect::{Answer, CannotDo, Effect};
 use dokuei_protocol::input::Command;
 use dokuei_protocol::limits;
@@ -71,27 +70,6 @@ fn when_it_has_arrived() {
     let case = world.bring_to_reader(HOSPITAL);
     assert_eq!(withdraw(&mut world, case), Ok(Answer::Done));
     both_say_withdrawn(&world, case);
-}
-
-#[test]
-fn not_once_somebody_reads_it() {
-    let mut world = World::pair();
-    let case = world.bring_to_reader(HOSPITAL);
-    assert_eq!(world.claim(HOSPITAL, case), Ok(Answer::Done));
-    assert_eq!(withdraw(&mut world, case), Err(CannotDo::NotNow));
-    assert_eq!(
-        world.report(HOSPITAL, case, ReportStatus::Preliminary),
-        Ok(Answer::Done)
-    );
-    assert_eq!(withdraw(&mut world, case), Err(CannotDo::NotNow));
-    assert_eq!(
-        world.report(HOSPITAL, case, ReportStatus::Final),
-        Ok(Answer::Done)
-    );
-    assert_eq!(withdraw(&mut world, case), Err(CannotDo::NotNow));
-    assert_eq!(world.acknowledge(case, 2), Ok(Answer::Done));
-    assert_eq!(world.phase(CLINIC, case), "closed");
-    assert_eq!(withdraw(&mut world, case), Err(CannotDo::NotNow));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! No study without an agreement in force and membership, no report without a study; nothing is sent, admitted or handed out to who
+//! No study without an agreement in force and membership, none under another name than that wants, no report without a study; nothing is sent, admitted or handed out to who
 //! is no partner; and an offer goes under the agreement that both sides know.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{DeclineReason, Link, Proposal, ReaderEvent, RequesterEvent};
-use dokuei_protocol::partner::agreement::Agreement;
+use dokuei_protocol::partner::agreement::{Agreement, Naming};
 use dokuei_protocol::time::Timestamp;
 
 use super::Violation;
@@ -19,6 +19,8 @@ const RULE: &str = "grants";
 pub(crate) struct Grants {
     partners: BTreeSet<(SiteId, SiteId)>,
     agreements: BTreeMap<SiteId, Vec<Agreed>>,
+    /// Cases whose study is under a pseudonym.
+    pseudonymous: BTreeSet<(SiteId, CaseId)>,
     given: BTreeMap<(SiteId, SiteId, ParcelId), CaseId>,
     released: BTreeSet<DocumentId>,
     /// Under which agreement a reader was asked last.
@@ -53,6 +55,9 @@ impl Grants {
                 self.partners.remove(&(site, *other));
                 let agreements = self.agreements.entry(site).or_default();
                 agreements.retain(|agreed| !is_party(&agreed.terms, *other));
+            }
+            Fact::Pseudonymous(case) => {
+                self.pseudonymous.insert((site, *case));
             }
             Fact::Proposed(id, agreement) => {
                 let agreements = self.agreements.entry(site).or_default();
@@ -164,8 +169,15 @@ impl Grants {
     ) -> Result<(), Violation> {
         self.is_partner(site, to, "grants to")?;
         self.given.insert((site, to, parcel), case);
-        holds(self.in_force(site, to, at).next().is_some(), || {
+        let newest = self.in_force(site, to, at).last();
+        holds(newest.is_some(), || {
             format!("{site:?} grants to {to:?} without an agreement in force")
+        })?;
+        let wanted = newest.map(|agreed| agreed.terms.naming);
+        let is_so =
+            wanted != Some(Naming::Pseudonymous) || self.pseudonymous.contains(&(site, case));
+        holds(is_so, || {
+            format!("{site:?} grants to {to:?} who it is of, against the agreement")
         })
     }
 
@@ -247,6 +259,7 @@ mod tests {
             until: Timestamp(100),
             retention_days: 1,
             sequence: 0,
+            naming: Naming::Identified,
         };
         let accepted = AgreementAccepted {
             agreement: document(1),
@@ -267,6 +280,24 @@ mod tests {
             grants.observe(site, at, fact)?;
         }
         Ok(grants)
+    }
+
+    #[test]
+    fn who_a_study_is_of_is_not_granted_where_pseudonyms_are_agreed() {
+        let [paired, mut proposed, accepted] = agreed(CLINIC, READER);
+        let Fact::Proposed(_, agreement) = &mut proposed else {
+            panic!("an agreement");
+        };
+        agreement.naming = Naming::Pseudonymous;
+        let grant = link(READER, granted());
+        let Fact::LinkMade(_, made) = &grant else {
+            panic!("a link");
+        };
+        let named = Fact::Pseudonymous(made.case);
+        let known = [paired, proposed, accepted];
+        let with = |more: &[Fact]| told(CLINIC, NOON, &[&known[..], more].concat());
+        assert!(with(std::slice::from_ref(&grant)).is_err());
+        assert!(with(&[named, grant]).is_ok());
     }
 
     #[test]

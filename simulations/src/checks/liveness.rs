@@ -68,6 +68,7 @@ mod tests {
             person_gone: true,
             parted: false,
             given_back: false,
+            cancelled: false,
         };
         let bad = [
             Rest {

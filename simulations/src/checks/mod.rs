@@ -5,6 +5,7 @@
 
 pub(crate) mod booking;
 pub(crate) mod bounds;
+pub(crate) mod cancelling;
 pub(crate) mod chains;
 pub(crate) mod custody;
 #[cfg(test)]
@@ -56,6 +57,7 @@ impl fmt::Display for Violation {
 #[derive(Default)]
 pub(crate) struct Checks {
     booking: booking::Booking,
+    cancelling: cancelling::Cancelling,
     chains: chains::Chains,
     custody: custody::Custody,
     /// Who may be given what.
@@ -83,6 +85,7 @@ impl Checks {
         self.returns.observe(site, fact);
         self.chains.observe(site, fact)?;
         self.booking.observe(site, fact)?;
+        self.cancelling.observe(site, fact)?;
         self.grants.observe(site, at, fact)?;
         self.reports.observe(site, fact)?;
         self.places.observe(site, at, fact)?;

@@ -174,6 +174,7 @@ mod tests {
     };
     use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
     use dokuei_protocol::case::report::ReportStatus;
+    use dokuei_protocol::partner::agreement::Naming;
 
     const DAY: Timestamp = Timestamp(Span::DAY.0);
 
@@ -184,6 +185,7 @@ mod tests {
             from: Timestamp(0),
             until: Timestamp(9),
             retention_days: days,
+            naming: Naming::Identified,
             sequence: 0,
         };
         Fact::Proposed(document(200), agreement)

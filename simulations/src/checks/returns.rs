@@ -1,4 +1,4 @@
-//! Which cases were given back after they were booked, in the order in which their requesters committed
+//! Which cases were given back after they were booked, and not because their requester asked for that, in the order in which their requesters committed
 //! it: the times in the documents do not tell, for clocks jump.
 
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use crate::chronicle::Fact;
 pub(crate) struct Returns {
     releases: BTreeSet<DocumentId>,
     given_back: BTreeSet<(SiteId, CaseId)>,
+    cancelled: BTreeSet<(SiteId, CaseId)>,
 }
 
 impl Returns {
@@ -25,17 +26,30 @@ impl Returns {
             {
                 self.releases.insert(*id);
             }
+            Fact::CancelMade(_, cancel) => {
+                self.cancelled.insert((site, cancel.case));
+            }
             Fact::LinkMade(_, link) => match link.event {
+                RequesterEvent::Offered(_) => {
+                    self.cancelled.remove(&(site, link.case));
+                }
                 RequesterEvent::Booked(_) | RequesterEvent::Withdrawn(_) => {
                     self.given_back.remove(&(site, link.case));
                 }
-                RequesterEvent::Admitted(id) if self.releases.contains(&id) => {
+                RequesterEvent::Admitted(id)
+                    if self.releases.contains(&id) && !self.is_cancelled(site, link.case) =>
+                {
                     self.given_back.insert((site, link.case));
                 }
                 _ => {}
             },
             _ => {}
         }
+    }
+
+    /// Whether the reader of a site's case was asked to stop, and the case was not offered since.
+    pub(crate) fn is_cancelled(&self, site: SiteId, case: CaseId) -> bool {
+        self.cancelled.contains(&(site, case))
     }
 
     /// Whether a site's case was given back, and nobody booked since.

@@ -27,6 +27,8 @@ pub(crate) struct Situation {
     pub(crate) parted: bool,
     /// Whether a reader gave the booking back, and nobody was booked since.
     pub(crate) given_back: bool,
+    /// Whether the reader was asked to stop, and the case was not offered since.
+    pub(crate) cancelled: bool,
 }
 
 /// Whether a site that says it waits for a connection has none, and the other way round. Holds at any
@@ -60,6 +62,7 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
         person_gone,
         parted,
         given_back,
+        cancelled,
     } = situation;
     if *parted {
         return parted_at_rest(situation);
@@ -71,10 +74,10 @@ pub(crate) fn at_rest(situation: &Situation) -> Result<(), Violation> {
             Side::Reader => is_over(phase),
         },
         (Side::Requester, Waiting::OfferHere) => {
-            *phase == "released" || *given_back && came_to_nothing(phase)
+            *phase == "released" && !*cancelled || *given_back && came_to_nothing(phase)
         }
         (Side::Requester, Waiting::OfferAgain) => {
-            !*given_back && *phase != "released" && came_to_nothing(phase)
+            !*given_back && (*phase != "released" || *cancelled) && came_to_nothing(phase)
         }
         (Side::Requester, Waiting::Quote) | (Side::Reader, Waiting::QuoteHere) => {
             *person_gone && *phase == "offered"
@@ -159,6 +162,7 @@ mod tests {
             person_gone: false,
             parted: false,
             given_back: phase == "released",
+            cancelled: false,
         }
     }
 

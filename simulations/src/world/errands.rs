@@ -2,6 +2,7 @@
 
 use dokuei_protocol::input::Command;
 use dokuei_protocol::limits;
+use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::time::Span;
 
 use super::agenda::Event;
@@ -12,6 +13,14 @@ use crate::tally::Group;
 
 /// By then the agreements that were made in the first hours of a run have run out.
 const RUN_OUT: Span = Span(limits::AGREEMENT_TERM.0 + Span::HOUR.times(4).0);
+
+/// What a pair of sites agrees on: every third pair lets studies travel under a pseudonym only, and stays with that.
+fn naming_between(a: usize, b: usize) -> Naming {
+    match (a + b).is_multiple_of(3) {
+        true => Naming::Pseudonymous,
+        false => Naming::Identified,
+    }
+}
 
 impl World {
     /// Whether a site has another as a partner, and an agreement with it in force.
@@ -58,6 +67,7 @@ impl World {
         let command = Command::Invite {
             addresses: vec![self.sites[inviter].address()],
             retention_days: self.chance.pick(&[0, 1, 2, 30]).unwrap_or(30),
+            naming: naming_between(inviter, accepter),
         };
         self.command(inviter, "invites", Asker::Inviter { accepter }, command)
     }

@@ -8,8 +8,9 @@ use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::report::{Reception, ReportStatus};
 use dokuei_protocol::case::terms::{CaseTerms, Modality, Priority, Specialty};
 use dokuei_protocol::input::{Command, IssueReport, OpenCase};
-use dokuei_protocol::service::Quoting;
+use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::service::views::{CaseView, Side, Waiting};
+use dokuei_protocol::service::{Quoting, Service};
 use dokuei_protocol::time::Span;
 
 use super::World;
@@ -41,13 +42,13 @@ impl World {
         Ok(())
     }
 
-    /// Whether the partner's certificates hold, by the clock of the site that looks. Otherwise its node is
-    /// connected to bring others, and nothing goes over the line.
+    /// Whether there is a partner, and its certificates hold by the clock of the site that looks. Otherwise its node is
+    /// connected to bring others, or still connected because it was a partner a moment ago, and nothing goes over the line.
     fn hears(&self, site: usize, view: &CaseView) -> bool {
         let service = self.sites[site].service();
         let partners = service.map(|service| &service.state().partners);
         let partner = partners.and_then(|all| all.get(&view.partner?));
-        partner.is_none_or(|partner| partner.in_force(self.clock(site)))
+        partner.is_some_and(|partner| partner.in_force(self.clock(site)))
     }
 
     fn person(
@@ -88,6 +89,10 @@ impl World {
             (Waiting::ReadingHere, "received") if self.chance.percent(70) => {
                 let delegation = self.sites[site].staff.reader.clone();
                 self.person(site, "claims", Command::Claim { case, delegation })
+            }
+            (Waiting::ReadingHere, "claimed") if view.cancel.is_some() && self.does(50) => {
+                self.tally.count(Group::People, "stops as asked");
+                self.give_back(site, case)
             }
             (Waiting::ReadingHere, "claimed") if self.fancies(4) => self.give_back(site, case),
             (Waiting::ReadingHere, "received" | "claimed" | "preliminary" | "report-rejected") => {
@@ -168,6 +173,10 @@ impl World {
 
     fn act_as_requester(&mut self, site: usize, view: &CaseView) -> Result<(), Violation> {
         let case = view.case;
+        if view.phase == "claimed" && view.cancel.is_none() && self.fancies(5) {
+            let reason = WithdrawalReason::ReadElsewhere;
+            return self.person(site, "asks to stop", Command::Withdraw(case, reason));
+        }
         if self.fancies(2) {
             let reason = WithdrawalReason::NotNeeded;
             self.person(site, "withdraws", Command::Withdraw(case, reason))?;
@@ -274,6 +283,21 @@ impl World {
         candidates
     }
 
+    /// Under which name a person sends to these: as the agreements want it, now and then not.
+    fn naming_for(&mut self, site: usize, to: &[SiteId]) -> Naming {
+        let now = self.clock(site);
+        let wants = |service: &Service| {
+            let partners = to.iter().filter_map(|to| service.state().partners.get(to));
+            let agreements = partners.filter_map(|partner| partner.agreement(now));
+            agreements.map(|(_, agreement)| agreement.naming).max()
+        };
+        let wanted = self.sites[site].service().and_then(wants);
+        match self.chance.percent(5) {
+            true => Naming::Identified,
+            false => wanted.unwrap_or_default(),
+        }
+    }
+
     /// A study is ready to be read.
     pub(super) fn open(&mut self, site: usize) -> Result<(), Violation> {
         let to = self.candidates(site);
@@ -284,6 +308,7 @@ impl World {
             return Ok(());
         }
         let id = self.sites[site].id;
+        let naming = self.naming_for(site, &to);
         let (manifest, reference, key) = parcel::study(&mut self.chance, id);
         let asked = self.sites[site].service();
         let earlier = asked.and_then(|service| service.state().requests.keys().next().copied());
@@ -307,6 +332,7 @@ impl World {
         let open = OpenCase {
             manifest: reference,
             key,
+            naming,
             check: Check::default(),
             terms,
             to,

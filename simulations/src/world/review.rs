@@ -94,6 +94,7 @@ impl World {
         let name = match fact {
             Fact::Paired(_) => "pairings",
             Fact::Opened(_) => "cases opened",
+            Fact::Pseudonymous(_) => "cases under a pseudonym",
             Fact::LinkMade(_, link) => match &link.event {
                 RequesterEvent::Offered(_) => "offers",
                 RequesterEvent::Booked(_) => "bookings",
@@ -142,6 +143,7 @@ impl World {
             Waiting::Quote | Waiting::QuoteHere => reader_gone && by_hand,
             _ => reader_gone,
         };
+        let returns = &self.checks.returns;
         Some(Situation {
             side: view.side,
             waiting: view.waiting,
@@ -151,10 +153,8 @@ impl World {
             agreed,
             person_gone,
             parted,
-            given_back: self
-                .checks
-                .returns
-                .is_given_back(self.sites[requester].id, view.case),
+            given_back: returns.is_given_back(self.sites[requester].id, view.case),
+            cancelled: returns.is_cancelled(self.sites[requester].id, view.case),
         })
     }
 

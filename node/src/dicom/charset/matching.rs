@@ -8,6 +8,8 @@
 //! A comparison costs at most the pattern's length times the text's, whatever the pattern: there is one place to go back
 //! to, the latest `*`. Patterns are at most [`PATTERN_CHARS`] long, texts as long as the scanner keeps.
 
+use std::str::Chars;
+
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
 use super::person_name::{NameGroup, PersonName};
@@ -96,7 +98,7 @@ impl Pattern {
     }
 
     fn matches(&self, text: &str) -> bool {
-        wildcard(&self.0, &text.chars().collect::<Vec<_>>())
+        wildcard(&self.0, text)
     }
 
     /// As [`Pattern::matches`], for folded names: a last component that may be anything may be absent.
@@ -105,31 +107,34 @@ impl Pattern {
             .0
             .strip_suffix(&[' ', '*'])
             .filter(|rest| !rest.is_empty());
-        let name: Vec<char> = name.chars().collect();
-        wildcard(&self.0, &name) || shorter.is_some_and(|rest| wildcard(rest, &name))
+        wildcard(&self.0, name) || shorter.is_some_and(|rest| wildcard(rest, name))
     }
 }
 
 /// Whether the text is of the pattern, in at most `pattern.len() * text.len()` steps.
-fn wildcard(pattern: &[char], text: &[char]) -> bool {
-    let (mut at, mut seen) = (0, 0);
+fn wildcard(pattern: &[char], text: &str) -> bool {
+    let (mut at, mut rest) = (0, text.chars());
     // After the latest `*`, and how far it reaches in the text.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(char) = text.get(seen) {
+    let mut star: Option<(usize, Chars<'_>)> = None;
+    loop {
+        let mut after = rest.clone();
+        let Some(char) = after.next() else {
+            break;
+        };
         match pattern.get(at) {
             Some('*') => {
                 at += 1;
-                star = Some((at, seen));
+                star = Some((at, rest.clone()));
             }
-            Some(expected) if *expected == '?' || expected == char => {
-                (at, seen) = (at + 1, seen + 1)
+            Some(expected) if *expected == '?' || *expected == char => {
+                (at, rest) = (at + 1, after);
             }
             Some(_) | None => {
-                let Some((after, reach)) = star else {
+                let Some((begin, reach)) = &mut star else {
                     return false;
                 };
-                star = Some((after, reach + 1));
-                (at, seen) = (after, reach + 1);
+                reach.next();
+                (at, rest) = (*begin, reach.clone());
             }
         }
     }
@@ -194,14 +199,14 @@ impl NamePattern {
     /// Whether a name matches.
     #[must_use]
     pub fn matches(&self, name: &PersonName) -> bool {
-        self.matches_folded(&folded(name))
+        self.matches_folded(folded(name).each_ref().map(String::as_str))
     }
 
     /// Whether a name matches whose groups were [`folded`] before.
     #[must_use]
-    pub fn matches_folded(&self, groups: &[String; 3]) -> bool {
+    pub fn matches_folded(&self, groups: [&str; 3]) -> bool {
         let group_matches =
-            |pattern: &Pattern, group: &String| pattern.0.is_empty() || pattern.matches_name(group);
+            |pattern: &Pattern, group: &str| pattern.0.is_empty() || pattern.matches_name(group);
         match &self.0 {
             None => false,
             Some(NameKey::Any(pattern)) => groups.iter().any(|group| group_matches(pattern, group)),

@@ -21,7 +21,7 @@ use super::uid::trim_padding;
 
 pub use read::{Bounds, ReadError, read};
 pub use vr::by_dictionary;
-pub use write::write;
+pub use write::{element_head, write};
 
 /// Elements in ascending order of their tags. Holds patient data: no `Debug`.
 #[derive(Clone, Default, PartialEq)]

@@ -15,6 +15,13 @@ pub fn write(data_set: &DataSet, encoding: Encoding) -> Vec<u8> {
     out
 }
 
+/// The head of an element whose value of `length` bytes is written behind it.
+pub fn element_head(tag: Tag, vr: VR, length: u32, encoding: Encoding) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_head(tag, vr, length as usize, encoding, &mut out);
+    out
+}
+
 fn put_all(data_set: &DataSet, encoding: Encoding, out: &mut Vec<u8>) {
     for element in data_set.elements() {
         put(element, encoding, out);

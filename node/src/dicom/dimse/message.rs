@@ -102,6 +102,15 @@ impl Encoder {
     }
 }
 
+/// The command set that tells the sender of this one of success.
+///
+/// # Errors
+/// The rule that the command set breaks.
+pub fn acknowledged(command_set: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let command = Command::decode(command_set)?;
+    Ok(response(&command, &Answer::status(0)))
+}
+
 /// C-ECHO-RQ for the Verification SOP Class.
 pub(crate) fn echo_request(message_id: u16) -> Vec<u8> {
     Encoder::new()

@@ -39,7 +39,7 @@ pub trait Subject {
     /// The items of a sequence.
     fn items(&self, tag: Tag) -> &[DataSet];
     /// The groups of a name in the form in which names are compared, where it is at hand.
-    fn folded_name(&self, tag: Tag) -> Option<&[String; 3]>;
+    fn folded_name(&self, tag: Tag) -> Option<[&str; 3]>;
 }
 
 impl Subject for DataSet {
@@ -55,7 +55,7 @@ impl Subject for DataSet {
         DataSet::items(self, tag)
     }
 
-    fn folded_name(&self, _: Tag) -> Option<&[String; 3]> {
+    fn folded_name(&self, _: Tag) -> Option<[&str; 3]> {
         None
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod link;
 pub(crate) mod proposals;
 pub(crate) mod reader;
 pub(crate) mod rejection;
+pub mod stream;
 pub(crate) mod title;
 pub(crate) mod uid;
 pub(crate) mod watch;

@@ -97,15 +97,6 @@ impl Proposals {
         }
     }
 
-    /// Whether relational queries of a SOP class are proposed or granted.
-    pub(crate) fn is_relational(&self, sop_class: &str) -> bool {
-        let mut of_class = self
-            .extended
-            .iter()
-            .filter(|one| one.sop_class == sop_class);
-        of_class.any(|one| one.information.first() == Some(&1))
-    }
-
     /// The role proposed or granted for a SOP class.
     pub(crate) fn role(&self, sop_class: &str) -> Option<&Role> {
         self.roles.iter().find(|role| role.sop_class == sop_class)

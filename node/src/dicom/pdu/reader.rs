@@ -11,19 +11,19 @@ use super::{Abort, LinkFault, PDU_HEADER, PduFault, PduKind, READ_BUFFER, VALUE_
 
 /// Part of a presentation data value, as far as it has arrived.
 #[derive(Clone, Copy)]
-pub(crate) struct Fragment<'a> {
+pub struct Fragment<'a> {
     /// Presentation context identifier (odd).
-    pub(crate) context: u8,
+    pub context: u8,
     /// Command set, else data set.
-    pub(crate) is_command: bool,
+    pub is_command: bool,
     /// The last bytes of the command set or data set.
-    pub(crate) is_last: bool,
+    pub is_last: bool,
     /// The bytes, possibly none.
-    pub(crate) data: &'a [u8],
+    pub data: &'a [u8],
 }
 
 /// What arrived. An A-ABORT is not among them: it is `LinkFault::Aborted`.
-pub(crate) enum Arrival<'a> {
+pub enum Arrival<'a> {
     /// Part of a message.
     Fragment(Fragment<'a>),
     /// An association PDU with its whole body.

@@ -133,9 +133,7 @@ impl Association<'_> {
                 let offers = self.shared.services.offers(caller);
                 let agreement = negotiate(request, &self.shared.config, offers);
                 if agreement.contexts.is_empty() {
-                    self.shared
-                        .intake
-                        .notice(&Notice::NothingAccepted { caller });
+                    self.shared.announce(&Notice::NothingAccepted { caller });
                 }
                 self.send(&agreement.answer.encode(&called, &calling))?;
                 self.converse(caller, &agreement)

@@ -40,10 +40,32 @@ pub struct Accept {
     pub called: Called,
     /// Who is let in.
     pub calling: Calling,
-    /// Whether private SOP classes are taken too. Off by default: the archive at the far end
-    /// mostly refuses them, and a study that can never be delivered whole helps nobody. Switched
-    /// on where the sites' archives keep them.
-    pub private_classes: bool,
+    /// Which private SOP classes are taken.
+    pub private_classes: PrivateClasses,
+}
+
+/// Which private SOP classes are taken. None by default: the archive at the far end mostly refuses them, and a study
+/// that can never be delivered whole helps nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PrivateClasses {
+    /// None.
+    #[default]
+    None,
+    /// These, by their UIDs: those that the archives of all sites keep.
+    These(Vec<String>),
+    /// Whatever is no class of the standard.
+    All,
+}
+
+impl PrivateClasses {
+    /// Whether objects of this class are taken; `class` is none of the standard.
+    pub(super) fn takes(&self, class: &str) -> bool {
+        match self {
+            PrivateClasses::None => false,
+            PrivateClasses::These(classes) => classes.iter().any(|known| known == class),
+            PrivateClasses::All => true,
+        }
+    }
 }
 
 /// Which called AE titles are answered.
@@ -84,7 +106,7 @@ impl Default for Accept {
         Accept {
             called: Called::Any,
             calling: Calling::Any,
-            private_classes: false,
+            private_classes: PrivateClasses::None,
         }
     }
 }

@@ -2,8 +2,8 @@
 //! stored.
 //!
 //! They are sent from a thread of their own, so that a slow destination keeps neither the answers nor
-//! a cancel waiting. A destination that hangs is left to its time-outs; how many such threads there may
-//! be is bounded, in all and per destination.
+//! a cancel waiting. A destination that hangs is left to its time-outs, one that fails for now is tried
+//! again as its route says; how many such threads there may be is bounded, in all and per destination.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,15 +14,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::association::Association;
+use super::attempts::Load;
 use super::dispatch::Request;
 use super::get::TOLD_EVERY;
-use super::holdings::Selected;
+use super::holdings::{Route, Selected};
 use super::notice::{Notice, Operation};
 use super::tally::Tally;
 use crate::dicom::dimse::message::{Answer, Originator};
 use crate::dicom::dimse::{Model, QueryFailure, QueryStatus};
 use crate::dicom::pdu::{AeTitle, LinkFault};
-use crate::dicom::scu::{Destination, Ended, Outcome, Outgoing, store_for};
+use crate::dicom::scu::{Ended, Outcome};
 use crate::language::Explain as _;
 
 /// Threads that send for C-MOVEs at once. Each costs an association at both ends, and a read buffer.
@@ -102,12 +103,12 @@ impl Association<'_> {
     pub(super) fn forward(&mut self, request: &Request<'_>, model: Model) -> Result<(), LinkFault> {
         let selected = self.select(request, model)?;
         let order = selected.and_then(|selected| {
-            let (title, destination) = self.destination(request)?;
+            let (title, route) = self.route(request)?;
             let senders = &self.shared.senders;
             let leave = senders.leave(&title).ok_or(BUSY)?;
-            Ok((selected, title, destination, leave))
+            Ok((selected, title, route, leave))
         });
-        let (selected, title, destination, leave) = match order {
+        let (selected, title, route, leave) = match order {
             Ok(order) => order,
             Err(failure) => return self.refuse(request, Operation::Move, failure),
         };
@@ -119,7 +120,7 @@ impl Association<'_> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = sync_channel(REPORTS);
         let order = Order {
-            destination,
+            route,
             originator,
             selected,
             cancelled: Arc::clone(&cancelled),
@@ -132,16 +133,17 @@ impl Association<'_> {
         if started.is_err() {
             return self.refuse(request, Operation::Move, BUSY);
         }
-        self.watch(request, &title, tally, &receiver, &cancelled)
+        let watched = self.watch(request, &title, tally, &receiver, &cancelled);
+        // Cancelled, cut or over: nobody waits for another attempt.
+        cancelled.store(true, Ordering::Relaxed);
+        watched
     }
 
-    fn destination(&self, request: &Request<'_>) -> Result<(AeTitle, Destination), QueryFailure> {
+    fn route(&self, request: &Request<'_>) -> Result<(AeTitle, Arc<dyn Route>), QueryFailure> {
         let title = request.command.move_destination.clone().ok_or(UNKNOWN)?;
         let known = self.shared.services.destinations.as_deref();
-        let destination = known.and_then(|known| known.named(&title));
-        destination
-            .map(|destination| (title, destination))
-            .ok_or(UNKNOWN)
+        let route = known.and_then(|known| known.named(&title));
+        route.map(|route| (title, route)).ok_or(UNKNOWN)
     }
 
     /// Tell the peer how far it is, until it is over or cancelled.
@@ -158,6 +160,9 @@ impl Association<'_> {
             match reports.recv_timeout(GLANCE) {
                 Ok(Report::Outcome(outcome)) => {
                     tally.note(outcome.index as usize, &outcome.delivery);
+                    if outcome.brought_into.is_some() {
+                        tally.note_transcoded();
+                    }
                 }
                 Ok(Report::Ended(Ended::GaveUp(fault))) => tally.give_up(fault.message()),
                 Ok(Report::Ended(Ended::Complete | Ended::Cancelled))
@@ -177,7 +182,8 @@ impl Association<'_> {
         }
     }
 
-    /// The last response of a retrieval, and a line for the operator about what failed.
+    /// The last response of a retrieval, and lines for the operator about what failed and what went otherwise than it
+    /// is kept.
     pub(super) fn conclude(
         &mut self,
         request: &Request<'_>,
@@ -192,6 +198,14 @@ impl Association<'_> {
                 failed,
                 of,
                 why,
+            });
+        }
+        if let Some((transcoded, of)) = tally.transcoded() {
+            self.shared.announce(&Notice::Transcoded {
+                caller: request.caller,
+                to,
+                transcoded,
+                of,
             });
         }
         let (answer, data_set) = tally.last(cancelled);
@@ -224,7 +238,7 @@ impl Association<'_> {
 
 /// What a sender's thread is to do.
 struct Order {
-    destination: Destination,
+    route: Arc<dyn Route>,
     originator: Originator,
     selected: Vec<Selected>,
     cancelled: Arc<AtomicBool>,
@@ -234,25 +248,19 @@ struct Order {
 
 impl Order {
     fn run(self) {
-        let Order {
-            destination,
-            originator,
-            selected,
-            cancelled,
-            reports,
-            _leave,
-        } = self;
-        let objects = selected.into_iter().map(|one| one as Box<dyn Outgoing>);
-        let summary = store_for(&destination, &originator, objects, &mut |outcome| {
-            // Nobody listens once the requestor has left.
-            let heard = reports.send(Report::Outcome(outcome)).is_ok();
-            if heard && !cancelled.load(Ordering::Relaxed) {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        });
-        let _left = reports.send(Report::Ended(summary.ended));
+        let is_wanted = || !self.cancelled.load(Ordering::Relaxed);
+        let ended = Load::new(self.selected).deliver(
+            (&*self.route, &self.originator),
+            &is_wanted,
+            &mut |outcome| {
+                // Nobody listens once the requestor has left.
+                match self.reports.send(Report::Outcome(outcome)) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
+            },
+        );
+        let _left = self.reports.send(Report::Ended(ended));
     }
 }
 

@@ -1,5 +1,6 @@
 //! C-GET (PS3.4 section C.4.3): objects go back over the association that asked for them, on the
-//! contexts where the requestor took the role of an SCP, as they are stored.
+//! contexts where the requestor took the role of an SCP: each on one of the transfer syntax it is kept in, else
+//! brought into that of another.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::dicom::dimse::command::field;
 use crate::dicom::dimse::{Model, QueryFailure, judge_store_status};
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::{LinkFault, Phase};
-use crate::dicom::scu::{Delivery, Outgoing, SendFault, Way, stream};
+use crate::dicom::scu::{Brought, Delivery, Outgoing, SendFault, Transcoding, Way, stream};
 
 /// How long the requestor may take to store one object: as long as an archive may.
 const STORING: Duration = Duration::from_secs(120);
@@ -39,16 +40,27 @@ impl Association<'_> {
             if cancelled {
                 break;
             }
-            let delivery = match context_for(request.agreement, &*object) {
-                Some(context) => {
+            let transcoding = self.shared.services.transcoding.as_deref();
+            let fitting = context_for(request.agreement, &*object, transcoding);
+            let way = (fitting, transcoding);
+            let delivery = match way {
+                (Some((context, None)), _) => {
                     self.give_back(request, context, &mut *object, &mut buffer, &mut cancelled)?
                 }
-                None => Delivery::NotAccepted {
+                (Some((context, Some(into))), Some(by)) => {
+                    let object = &mut *object;
+                    let mut brought = Brought { object, into, by };
+                    self.give_back(request, context, &mut brought, &mut buffer, &mut cancelled)?
+                }
+                (Some((_, Some(_))), None) | (None, _) => Delivery::NotAccepted {
                     sop_class: object.sop_class().to_owned(),
                     transfer_syntax: object.transfer_syntax().to_owned(),
                 },
             };
             tally.note(index, &delivery);
+            if matches!(fitting, Some((_, Some(_)))) && delivery.is_stored() {
+                tally.note_transcoded();
+            }
             if told.elapsed() >= TOLD_EVERY {
                 self.answer(request, &tally.pending(), None)?;
                 told = Instant::now();
@@ -87,7 +99,9 @@ impl Association<'_> {
         };
         match stream(self.reader.source_mut(), &way, None, object, buffer) {
             Ok(()) => {}
-            Err(SendFault::Unreadable(why)) => return Ok(Delivery::Unreadable(why.into())),
+            Err(SendFault::Unreadable(why)) => {
+                return Ok(Delivery::unread(object.transfer_syntax(), why));
+            }
             Err(SendFault::CutShort(_)) => {
                 return Err(LinkFault::Message(
                     "an object of this node could not be read to its end",
@@ -114,13 +128,26 @@ impl Association<'_> {
     }
 }
 
-/// The context on which the requestor takes `object` as it is stored.
-fn context_for(agreement: &Agreement, object: &dyn Outgoing) -> Option<u8> {
-    let mut contexts = agreement.contexts.iter();
-    let fitting = contexts.find(|(_, open)| {
-        open.requestor_is_scp
-            && open.abstract_syntax == object.sop_class()
-            && open.transfer_syntax == object.transfer_syntax()
-    });
-    fitting.map(|(context, _)| *context)
+/// The context on which the requestor takes `object`, as it is kept if it may be, and else the transfer syntax into
+/// which it must be brought for it.
+fn context_for(
+    agreement: &Agreement,
+    object: &dyn Outgoing,
+    transcoding: Option<&dyn Transcoding>,
+) -> Option<(u8, Option<&'static str>)> {
+    let fitting = |transfer_syntax: &str| {
+        let mut contexts = agreement.contexts.iter();
+        let fitting = contexts.find(|(_, open)| {
+            open.requestor_is_scp
+                && open.abstract_syntax == object.sop_class()
+                && open.transfer_syntax == transfer_syntax
+        });
+        fitting.map(|(context, _)| *context)
+    };
+    let kept = object.transfer_syntax();
+    if let Some(context) = fitting(kept) {
+        return Some((context, None));
+    }
+    let mut ways = transcoding?.ways(kept).iter();
+    ways.find_map(|into| Some((fitting(into)?, Some(*into))))
 }

@@ -1,12 +1,13 @@
 //! The seams between the receiving side and what lies here: for query, retrieve and commitment.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::Caller;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::{Committed, Level, Model, QueryFailure, Reference, Verdict};
 use crate::dicom::pdu::AeTitle;
-use crate::dicom::scu::{Destination, Outgoing};
+use crate::dicom::scu::{Destination, Ended, Outgoing, ScuFault};
 
 /// An object that a C-MOVE or C-GET is to send.
 pub type Selected = Box<dyn Outgoing + Send>;
@@ -54,8 +55,41 @@ pub trait Holdings: Send + Sync {
 
 /// Where objects may be sent on request.
 pub trait Destinations: Send + Sync {
-    /// The destination of this AE title.
-    fn named(&self, title: &AeTitle) -> Option<Destination>;
+    /// The way to the destination of this AE title.
+    fn named(&self, title: &AeTitle) -> Option<Arc<dyn Route>>;
+}
+
+/// The way to a destination, which says how often it may be tried.
+pub trait Route: Send + Sync {
+    /// Where it leads, for whoever tries once.
+    fn destination(&self) -> &Destination;
+
+    /// Tries `work` until it comes off, as often as the destination says and as long as `is_wanted`, which is asked
+    /// between attempts at least every 100 ms. Blocks; a fault that another attempt would not mend ends it. Gives the
+    /// fault of the last attempt.
+    fn attempt(
+        &self,
+        is_wanted: &dyn Fn() -> bool,
+        work: &mut dyn FnMut(&Destination) -> Result<(), ScuFault>,
+    ) -> Ended;
+}
+
+/// A destination of which nothing else is said is tried once.
+impl Route for Destination {
+    fn destination(&self) -> &Destination {
+        self
+    }
+
+    fn attempt(
+        &self,
+        is_wanted: &dyn Fn() -> bool,
+        work: &mut dyn FnMut(&Destination) -> Result<(), ScuFault>,
+    ) -> Ended {
+        match is_wanted() {
+            true => work(self).map_or_else(Ended::GaveUp, |()| Ended::Complete),
+            false => Ended::Cancelled,
+        }
+    }
 }
 
 /// An answer to a request for commitment that a caller is owed. Has no `Debug`: its UIDs lead to a patient.

@@ -26,10 +26,10 @@ const NO_LEVEL: QueryFailure = QueryFailure::new(
     "no Query/Retrieve Level of this information model",
     "検索レベル（Query/Retrieve Level）がないか、この情報モデルにありません",
 );
-const NO_KEY: QueryFailure = QueryFailure::new(
+const NO_STUDY: QueryFailure = QueryFailure::new(
     QueryStatus::IdentifierMismatch,
-    "a unique key above the level has no single value",
-    "上位レベルの一意キーに一つの値がありません",
+    "the study is not named by its UID",
+    "検査が Study Instance UID で指定されていません",
 );
 const NOTHING_NAMED: QueryFailure = QueryFailure::new(
     QueryStatus::IdentifierMismatch,
@@ -62,8 +62,7 @@ impl Association<'_> {
     ) -> Result<Result<Identifier, QueryFailure>, LinkFault> {
         let keys = self.read_data_set(request)?;
         Ok(keys.and_then(|keys| {
-            let relational = purpose == Purpose::Query && request.open.relational;
-            let level = judge(&keys, model, purpose, relational)?;
+            let level = judge(&keys, model, purpose)?;
             Ok(Identifier { level, keys })
         }))
     }
@@ -93,47 +92,34 @@ impl OpenContext {
     }
 }
 
-/// Its level, if the identifier keeps the rules (PS3.4 sections C.4.1.2.1 and C.4.2.2.1). Relational
-/// queries may leave the unique keys above the level out.
-fn judge(
-    keys: &DataSet,
-    model: Model,
-    purpose: Purpose,
-    relational: bool,
-) -> Result<Level, QueryFailure> {
+/// Its level, if the identifier keeps the rules (PS3.4 sections C.4.1.2.1 and C.4.2.2.1), as far as they are needed: of
+/// the unique keys above the level many callers leave some out. A query without one is about all of that level, whether
+/// relational queries were agreed on or not; a retrieval must say of which study, which says of which patient.
+fn judge(keys: &DataSet, model: Model, purpose: Purpose) -> Result<Level, QueryFailure> {
     let named = keys
         .bytes(tags::QUERY_RETRIEVE_LEVEL)
         .and_then(Level::parse);
     let level = named
         .filter(|level| model.levels().contains(level))
         .ok_or(NO_LEVEL.at(tags::QUERY_RETRIEVE_LEVEL))?;
-    let above = model.levels().iter().filter(|above| **above < level);
-    for key in above.map(|above| above.unique_key()) {
-        if !relational && !is_single(keys, key) {
-            return Err(NO_KEY.at(key));
+    if purpose == Purpose::Retrieval {
+        if level > Level::Study && !is_uid(keys.code(tags::STUDY_INSTANCE_UID)) {
+            return Err(NO_STUDY.at(tags::STUDY_INSTANCE_UID));
         }
-    }
-    if purpose == Purpose::Retrieval && !names(keys, level.unique_key()) {
-        return Err(NOTHING_NAMED.at(level.unique_key()));
+        if !names(keys, level.unique_key()) {
+            return Err(NOTHING_NAMED.at(level.unique_key()));
+        }
     }
     Ok(level)
 }
 
-/// Whether a unique key has one value, and no wildcard.
-fn is_single(keys: &DataSet, key: Tag) -> bool {
+/// Whether a unique key names something: one patient, or UIDs.
+fn names(keys: &DataSet, key: Tag) -> bool {
     match key {
         tags::PATIENT_ID => {
             let value = keys.bytes(key).unwrap_or_default().trim_ascii();
             !value.is_empty() && !value.iter().any(|byte| b"*?\\".contains(byte))
         }
-        _ => is_uid(keys.code(key)),
-    }
-}
-
-/// Whether a unique key names one thing or several.
-fn names(keys: &DataSet, key: Tag) -> bool {
-    match key {
-        tags::PATIENT_ID => is_single(keys, key),
         _ => keys.code(key).split('\\').all(|uid| is_uid(uid.trim())),
     }
 }
@@ -157,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_level_belongs_to_the_model() {
-        let at = |model, text: &str| judge(&keys(&[level(text)]), model, Purpose::Query, true);
+        let at = |model, text: &str| judge(&keys(&[level(text)]), model, Purpose::Query);
         assert_eq!(at(Model::StudyRoot, "STUDY"), Ok(Level::Study));
         assert_eq!(at(Model::PatientRoot, "PATIENT"), Ok(Level::Patient));
         for (model, text) in [
@@ -172,36 +158,41 @@ mod tests {
     }
 
     #[test]
-    fn keys_above_the_level_have_one_value_unless_the_query_is_relational() {
-        for study in ["", "1.2*", "1.2\\1.3", "*"] {
+    fn a_query_may_leave_out_what_is_above_its_level() {
+        for study in ["", "1.2*", "1.2\\1.3", "*", "1.2.3"] {
             let keys = keys(&[level("SERIES"), (tags::STUDY_INSTANCE_UID, VR::UI, study)]);
-            let refused = judge(&keys, Model::StudyRoot, Purpose::Query, false).unwrap_err();
-            assert_eq!(
-                refused.offending(),
-                Some(tags::STUDY_INSTANCE_UID),
-                "{study}"
-            );
-            assert_eq!(refused.status(), QueryStatus::IdentifierMismatch);
-            assert!(judge(&keys, Model::StudyRoot, Purpose::Query, true).is_ok());
+            for model in [Model::StudyRoot, Model::PatientRoot] {
+                let judged = judge(&keys, model, Purpose::Query);
+                assert_eq!(judged, Ok(Level::Series), "{study}");
+            }
         }
-        let keys = keys(&[
-            level("SERIES"),
-            (tags::PATIENT_ID, VR::LO, "P-1"),
-            (tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3"),
-        ]);
-        assert!(judge(&keys, Model::PatientRoot, Purpose::Query, false).is_ok());
     }
 
     #[test]
     fn a_retrieval_names_what_it_wants() {
         let study = |value: &str| {
             let keys = keys(&[level("STUDY"), (tags::STUDY_INSTANCE_UID, VR::UI, value)]);
-            judge(&keys, Model::StudyRoot, Purpose::Retrieval, false).is_ok()
+            judge(&keys, Model::StudyRoot, Purpose::Retrieval).is_ok()
         };
         assert!(study("1.2.3"));
         assert!(study("1.2.3\\1.2.4"));
         for value in ["", "*", "1.2.3\\", "1.2.?"] {
             assert!(!study(value), "{value}");
+        }
+        // A study says of which patient it is.
+        let of_study = |study: &str| {
+            let keys = keys(&[
+                level("SERIES"),
+                (tags::STUDY_INSTANCE_UID, VR::UI, study),
+                (tags::SERIES_INSTANCE_UID, VR::UI, "1.2.4"),
+            ]);
+            judge(&keys, Model::PatientRoot, Purpose::Retrieval)
+        };
+        assert_eq!(of_study("1.2.3"), Ok(Level::Series));
+        for study in ["", "*", "1.2.3\\1.2.5"] {
+            let refused = of_study(study).unwrap_err();
+            assert_eq!(refused.offending(), Some(tags::STUDY_INSTANCE_UID));
+            assert_eq!(refused.status(), QueryStatus::IdentifierMismatch);
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod admission;
 mod association;
+mod attempts;
 mod commitment;
 mod config;
 mod dispatch;
@@ -27,9 +28,10 @@ mod shared;
 mod store;
 mod tally;
 
-pub use config::{Accept, Called, Calling, Limits, ScpConfig, ScpError, TlsDoor};
-pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Selected};
+pub use config::{Accept, Called, Calling, Limits, PrivateClasses, ScpConfig, ScpError, TlsDoor};
+pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Route, Selected};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;
+pub use negotiation::PLAIN_TRANSFER_SYNTAXES;
 pub use notice::{Notice, Operation};
 pub use services::Services;

@@ -1,6 +1,6 @@
 //! Answers an association request (PS3.8 section 7.1.1, PS3.7 annex D.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::config::{Accept, Called, ScpConfig};
@@ -21,11 +21,14 @@ use crate::entities::{Permission, Refusal};
 const STANDARD_TRANSFER_SYNTAXES: &str = "1.2.840.10008.1.2";
 
 /// The transfer syntaxes that identifiers and other small data sets are read and written in.
-const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
+pub const PLAIN_TRANSFER_SYNTAXES: [(&str, Encoding); 3] = [
     ("1.2.840.10008.1.2", Encoding::ImplicitLittle),
     ("1.2.840.10008.1.2.1", Encoding::ExplicitLittle),
     ("1.2.840.10008.1.2.2", Encoding::ExplicitBig),
 ];
+
+/// Those of them into which every object can be brought, the most wanted first.
+const LITTLE_ENDIAN: [&str; 2] = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"];
 
 /// Operations at a time, whatever is proposed: the next request waits in the socket.
 const ONE_AT_A_TIME: (u16, u16) = (1, 1);
@@ -36,8 +39,6 @@ pub(super) struct OpenContext {
     pub(super) transfer_syntax: String,
     /// The requestor of the association takes requests of ours on it.
     pub(super) requestor_is_scp: bool,
-    /// Unique keys above the level of a query may be left out.
-    pub(super) relational: bool,
 }
 
 impl OpenContext {
@@ -76,8 +77,14 @@ pub(super) fn negotiate(
         .map(|proposed| proposed.abstract_syntax.as_str())
         .collect();
     let granted = grant(&request.proposals, &classes, offers);
+    let is_scp = |class: &str| granted.role(class).is_some_and(|role| role.is_scp);
+    let mut given = Given::of(&request.contexts);
     for proposed in request.contexts {
-        let chosen = choose_transfer_syntax(&proposed);
+        // Into what objects are given back is for us to choose, among what the requestor takes.
+        let chosen = match offers.transcoding && is_scp(&proposed.abstract_syntax) {
+            true => given.choose(&proposed),
+            false => choose_transfer_syntax(&proposed),
+        };
         let result = judge_context(&proposed, &config.accept, offers);
         answers.push(AnsweredContext {
             id: proposed.id,
@@ -88,8 +95,7 @@ pub(super) fn negotiate(
             let class = &proposed.abstract_syntax;
             let open = OpenContext {
                 transfer_syntax: syntax.to_owned(),
-                requestor_is_scp: granted.role(class).is_some_and(|role| role.is_scp),
-                relational: granted.is_relational(class),
+                requestor_is_scp: is_scp(class),
                 abstract_syntax: proposed.abstract_syntax,
             };
             contexts.insert(proposed.id, open);
@@ -103,6 +109,44 @@ pub(super) fn negotiate(
             maximum_length: ADVERTISED_PDU,
             proposals: granted,
         },
+    }
+}
+
+/// Pairs of class and transfer syntax that are open for objects that are given back.
+struct Given(BTreeSet<(String, String)>);
+
+impl Given {
+    /// What will be open whatever is chosen, since nothing else is proposed.
+    fn of(contexts: &[ProposedContext]) -> Given {
+        let single = contexts.iter().filter_map(|proposed| {
+            let [only] = proposed.transfer_syntaxes.as_slice() else {
+                return None;
+            };
+            Some((proposed.abstract_syntax.clone(), only.clone()))
+        });
+        Given(single.collect())
+    }
+
+    /// One transfer syntax of each class is uncompressed, if that can be: every object can be brought into it. Beside
+    /// it, as many others as there are contexts for, in the order in which the requestor proposes them.
+    fn choose<'p>(&mut self, proposed: &'p ProposedContext) -> Option<&'p str> {
+        let class = &proposed.abstract_syntax;
+        let is_open = |syntax: &str| self.0.contains(&(class.clone(), syntax.to_owned()));
+        let offered = || proposed.transfer_syntaxes.iter().map(String::as_str);
+        let plain = LITTLE_ENDIAN.into_iter();
+        let mut wanted = plain.filter(|syntax| offered().any(|one| one == *syntax));
+        let plain = wanted
+            .next()
+            .filter(|_| !LITTLE_ENDIAN.into_iter().any(is_open));
+        let plain = plain.and_then(|plain| offered().find(|one| *one == plain));
+        let other = || {
+            let standard = |one: &&str| one.starts_with(STANDARD_TRANSFER_SYNTAXES);
+            offered().find(|one| standard(one) && !is_open(one))
+        };
+        let chosen = plain.or_else(other);
+        let chosen = chosen.or_else(|| choose_transfer_syntax(proposed))?;
+        self.0.insert((class.clone(), chosen.to_owned()));
+        Some(chosen)
     }
 }
 
@@ -206,7 +250,7 @@ fn judge_request(request: &AssociateRequest, config: &ScpConfig) -> Result<(), R
 fn judge_context(proposed: &ProposedContext, accept: &Accept, offers: Offers) -> ContextResult {
     let is_offered = match Service::of(&proposed.abstract_syntax) {
         Service::Verification | Service::Storage => true,
-        Service::Private => accept.private_classes,
+        Service::Private => accept.private_classes.takes(&proposed.abstract_syntax),
         Service::Find(_) | Service::Get(_) => offers.query,
         Service::Move(_) => offers.forwarding,
         Service::Commitment => offers.commitment || offers.hearing,
@@ -244,7 +288,8 @@ fn choose_transfer_syntax(proposed: &ProposedContext) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dicom::scp::Limits;
+    use crate::dicom::scp::{Limits, PrivateClasses};
+    use std::collections::BTreeSet;
 
     const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
     const IMPLICIT: &str = "1.2.840.10008.1.2";
@@ -301,15 +346,53 @@ mod tests {
     }
 
     #[test]
+    fn of_what_a_requestor_takes_back_one_transfer_syntax_is_uncompressed() {
+        const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+        let chosen = |contexts: &[(u8, &str, &[&str])], transcoding| {
+            let mut request = request(contexts);
+            request.proposals.roles = vec![Role {
+                sop_class: CT.to_owned(),
+                is_scu: false,
+                is_scp: true,
+            }];
+            let offers = Offers {
+                query: true,
+                transcoding,
+                ..Offers::default()
+            };
+            let agreement = negotiate(request, &config(), offers);
+            let open = agreement.contexts.into_values();
+            open.map(|open| open.transfer_syntax).collect::<Vec<_>>()
+        };
+        let several: [(u8, &str, &[&str]); 1] = [(1, CT, &[J2K, IMPLICIT, EXPLICIT])];
+        assert_eq!(chosen(&several, true), [EXPLICIT]);
+        assert_eq!(chosen(&several, false), [J2K]);
+        let beside: [(u8, &str, &[&str]); 3] = [
+            (1, CT, &[J2K, EXPLICIT]),
+            (3, CT, &[IMPLICIT]),
+            (5, CT, &[EXPLICIT, J2K]),
+        ];
+        assert_eq!(chosen(&beside, true), [J2K, IMPLICIT, EXPLICIT]);
+        assert_eq!(chosen(&[(1, CT, &[J2K])], true), [J2K]);
+    }
+
+    #[test]
     fn private_classes_are_taken_where_the_site_says_so() {
-        let mut config = config();
-        config.accept.private_classes = true;
-        let agreement = negotiate(
-            request(&[(1, "1.3.12.2.1107.5.9.1", &[IMPLICIT])]),
-            &config,
-            Offers::default(),
-        );
-        assert!(agreement.contexts.contains_key(&1));
+        let taken = |classes: PrivateClasses| {
+            let mut config = config();
+            config.accept.private_classes = classes;
+            let offered = [
+                (1, "1.3.12.2.1107.5.9.1", &[IMPLICIT][..]),
+                (3, "1.2.392.200036.9125.1.1.2", &[IMPLICIT]),
+                (5, "1.2.840.10008.1.40", &[IMPLICIT]),
+            ];
+            let agreement = negotiate(request(&offered), &config, Offers::default());
+            agreement.contexts.into_keys().collect::<BTreeSet<u8>>()
+        };
+        let these = PrivateClasses::These(vec!["1.3.12.2.1107.5.9.1".to_owned()]);
+        assert_eq!(taken(PrivateClasses::None), BTreeSet::new());
+        assert_eq!(taken(these), BTreeSet::from([1]));
+        assert_eq!(taken(PrivateClasses::All), BTreeSet::from([1, 3]));
     }
 
     #[test]

@@ -111,6 +111,17 @@ pub enum Notice<'a> {
         /// What kept the first.
         why: Message,
     },
+    /// Objects of a retrieval were sent in another transfer syntax than they are kept in.
+    Transcoded {
+        /// Who asked for them.
+        caller: &'a Caller,
+        /// Where they went.
+        to: &'a AeTitle,
+        /// How many of them arrived so.
+        transcoded: usize,
+        /// How many were asked for.
+        of: usize,
+    },
     /// A connection was turned away because too many are open.
     Crowded {
         /// The peer.
@@ -133,7 +144,13 @@ pub enum Notice<'a> {
 impl Notice<'_> {
     /// Writes it to the log.
     pub fn log(&self) {
-        tracing::warn!(target: "dokuei::dicom::scp", code = self.code(), "{self}");
+        match self {
+            // Nothing went wrong.
+            Notice::Transcoded { .. } => {
+                tracing::info!(target: "dokuei::dicom::scp", code = self.code(), "{self}");
+            }
+            _ => tracing::warn!(target: "dokuei::dicom::scp", code = self.code(), "{self}"),
+        }
     }
 
     /// A stable name for logs. Never changes once released.
@@ -148,6 +165,7 @@ impl Notice<'_> {
             Notice::ObjectRefused { .. } => "object-refused",
             Notice::QueryRefused { .. } => "query-refused",
             Notice::NotForwarded { .. } => "not-forwarded",
+            Notice::Transcoded { .. } => "transcoded",
             Notice::Crowded { .. } => "too-many-connections",
             Notice::Suppressed { .. } => "notices-suppressed",
             Notice::Exhausted { .. } => "system-exhausted",
@@ -203,6 +221,12 @@ impl Explain for Notice<'_> {
                 of,
                 why,
             } => not_forwarded(caller, to, (*failed, *of), why),
+            Notice::Transcoded {
+                caller,
+                to,
+                transcoded,
+                of,
+            } => sent_uncompressed(caller, to, (*transcoded, *of)),
             Notice::Crowded {
                 address,
                 per_address,
@@ -221,6 +245,14 @@ impl Explain for Notice<'_> {
 }
 
 displayed_in_english!(Notice<'_>);
+
+fn sent_uncompressed(caller: &Caller, to: &AeTitle, (transcoded, of): (usize, usize)) -> Message {
+    let title = &caller.calling_ae;
+    say!(
+        "{title} が求めた {of} 件のうち {transcoded} 件は、{to} が保存時の転送構文を受け取らないため、非圧縮に変換して送りました",
+        "{transcoded} of {of} objects that {title} asked for were sent to {to} uncompressed, since it does not accept the transfer syntax in which they are kept"
+    )
+}
 
 fn crowded(address: IpAddr, per_address: bool) -> Message {
     if per_address {
@@ -368,15 +400,18 @@ mod tests {
     use crate::entities::Permission;
     use crate::language::assert_explained;
 
-    #[test]
-    fn every_notice_is_told_in_both_languages() {
-        let caller = Caller {
+    fn caller() -> Caller {
+        Caller {
             calling_ae: "CT1".parse().unwrap(),
             called_ae: "DOKUEI".parse().unwrap(),
             address: ([192, 0, 2, 1], 1104).into(),
             permission: Permission::nothing(),
-        };
-        let caller = &caller;
+        }
+    }
+
+    #[test]
+    fn every_notice_is_told_in_both_languages() {
+        let caller = &caller();
         let rejected = |reason| Notice::Rejected {
             caller,
             why: Rejection::permanent(reason),
@@ -430,6 +465,12 @@ mod tests {
                 of: 2,
                 why: Message::new("切断", "cut"),
             },
+            Notice::Transcoded {
+                caller,
+                to: &caller.called_ae,
+                transcoded: 1,
+                of: 2,
+            },
             crowded(true),
             crowded(false),
             Notice::Suppressed { count: 7 },
@@ -437,6 +478,6 @@ mod tests {
         ];
         assert_explained(notices.iter().map(|notice| notice as &dyn Explain));
         let codes: std::collections::BTreeSet<_> = notices.iter().map(Notice::code).collect();
-        assert_eq!(codes.len(), 12);
+        assert_eq!(codes.len(), 13);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answers, Caller, Commitments, Destinations, Holdings};
+use crate::dicom::scu::Transcoding;
 
 /// The services; what is not there is not offered.
 #[derive(Clone, Default)]
@@ -15,6 +16,8 @@ pub struct Services {
     pub commitments: Option<Arc<dyn Commitments>>,
     /// Hears an archive's answers to this node's own requests for commitment.
     pub answers: Option<Arc<dyn Answers>>,
+    /// Brings objects of a C-GET into a transfer syntax that the requestor takes.
+    pub transcoding: Option<Arc<dyn Transcoding>>,
 }
 
 /// What one caller is offered beside C-ECHO and C-STORE.
@@ -24,6 +27,8 @@ pub(super) struct Offers {
     pub(super) query: bool,
     /// C-MOVE.
     pub(super) forwarding: bool,
+    /// Objects can be brought into uncompressed transfer syntaxes.
+    pub(super) transcoding: bool,
     /// Storage commitment, with the node as its SCP.
     pub(super) commitment: bool,
     /// Storage commitment, with the node as its SCU: the requestor answers a request of ours.
@@ -38,6 +43,7 @@ impl Services {
         Offers {
             query,
             forwarding: query && self.destinations.is_some(),
+            transcoding: self.transcoding.is_some(),
             commitment: holdings.is_some()
                 && self
                     .commitments

@@ -4,7 +4,7 @@ use super::association::{Association, wrong_context};
 use super::negotiation::{Agreement, OpenContext};
 use super::{Caller, Incoming, Notice, ObjectWriter};
 use crate::dicom::dimse::command::{Command, UidElement};
-use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::dimse::{Service, StoreFailure, StoreStatus};
 use crate::dicom::pdu::LinkFault;
 use crate::dicom::pdu::reader::{Arrival, Fragment};
 use crate::dicom::pdu::watch::Watch;
@@ -71,6 +71,16 @@ impl<'s> Association<'s> {
                 StoreStatus::SopClassNotSupported,
                 "Affected SOP Class UID is not that of its context",
                 "送信要求の SOP Class UID が、取り決めたものと違います",
+            ));
+        }
+        if !matches!(
+            Service::of(&open.abstract_syntax),
+            Service::Storage | Service::Private
+        ) {
+            return Err(StoreFailure::new(
+                StoreStatus::SopClassNotSupported,
+                "the SOP class of the context stores nothing",
+                "取り決められた SOP Class は保存のためのものではありません",
             ));
         }
         self.shared.intake.begin(Incoming {

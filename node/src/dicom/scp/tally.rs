@@ -25,6 +25,8 @@ pub(super) struct Tally {
     left: Vec<Option<String>>,
     completed: usize,
     warning: usize,
+    /// Of these two, how many went in another transfer syntax than they are kept in.
+    transcoded: usize,
     failed: Vec<String>,
     /// The first failure, in words for people and as an error comment.
     why: Option<(Message, &'static str)>,
@@ -37,6 +39,7 @@ impl Tally {
             left: instances.map(Some).collect(),
             completed: 0,
             warning: 0,
+            transcoded: 0,
             failed: Vec::new(),
             why: None,
         }
@@ -55,6 +58,7 @@ impl Tally {
             Delivery::StoredWithWarning { .. } => self.warning += 1,
             Delivery::Refused { .. }
             | Delivery::NotAccepted { .. }
+            | Delivery::NotTranscoded { .. }
             | Delivery::Unreadable(_)
             | Delivery::Interrupted(_)
             | Delivery::NotAttempted => {
@@ -62,6 +66,16 @@ impl Tally {
                 self.blame(delivery.message(), comment(delivery));
             }
         }
+    }
+
+    /// The object that was noted last had been brought into another transfer syntax.
+    pub(super) fn note_transcoded(&mut self) {
+        self.transcoded += 1;
+    }
+
+    /// How many arrived in another transfer syntax than they are kept in, of how many.
+    pub(super) fn transcoded(&self) -> Option<(usize, usize)> {
+        (self.transcoded > 0).then_some((self.transcoded, self.left.len()))
     }
 
     /// Whatever had no turn has failed, since the destination was given up.
@@ -149,6 +163,7 @@ fn comment(delivery: &Delivery) -> &'static str {
         Delivery::Refused { for_now: true, .. } => "an object was refused for now",
         Delivery::Refused { for_now: false, .. } => "an object was refused",
         Delivery::NotAccepted { .. } => "SOP class not accepted in its stored transfer syntax",
+        Delivery::NotTranscoded { .. } => "an object could not be brought into what is accepted",
         Delivery::Unreadable(_) => "an object cannot be read at the node",
         Delivery::Interrupted(_) => "the association to the destination broke",
         Delivery::NotAttempted => "an object was not attempted",

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ScuFault;
+use super::{ScuFault, Transcoding};
 use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::{AeTitle, LinkFault, MinimumRate};
@@ -32,6 +32,8 @@ pub struct Destination {
     pub tls: Option<Client>,
     /// What is known of it: a dead one is not tried.
     pub breaker: Option<Arc<Breaker>>,
+    /// Who brings objects into a transfer syntax that it takes; without, they go as they are kept or not at all.
+    pub transcoding: Option<Arc<dyn Transcoding>>,
 }
 
 /// How long to wait for a destination.

@@ -15,7 +15,7 @@ use crate::dicom::pdu::{LinkFault, Phase};
 use crate::dicom::scanner::Encoding;
 
 /// Explicit VR Little Endian, then Implicit: character sets and unknown elements fare better with VRs.
-const SYNTAXES: [(&str, Encoding); 2] = [
+pub const SYNTAXES: [(&str, Encoding); 2] = [
     ("1.2.840.10008.1.2.1", Encoding::ExplicitLittle),
     (super::IMPLICIT_VR_LITTLE_ENDIAN, Encoding::ImplicitLittle),
 ];

@@ -1,7 +1,8 @@
 //! The calling side: C-ECHO and C-STORE to an archive, C-FIND and C-MOVE of what it has, storage commitment.
 //!
 //! One presentation context is proposed for each pair of SOP class and transfer syntax that the
-//! objects at hand need, and nothing is re-encoded: what the destination does not accept is
+//! objects at hand need, and one for each other transfer syntax into which they can be brought where the
+//! destination does not accept the first ([`Transcoding`]); what it does not accept in any is
 //! reported per object. Data sets are streamed in constant memory, one C-STORE outstanding at a
 //! time. Every wait has a deadline; after any fault the association is aborted and never used
 //! again.
@@ -16,10 +17,12 @@ mod probe;
 mod retrieve;
 mod sending;
 mod store;
+mod transcoding;
 
 use association::{Answer, Association, Pair};
 pub use commitment::{report_commitment, request_commitment};
 pub use destination::{Destination, Timeouts};
+pub use exchange::SYNTAXES;
 pub use find::{Found, find};
 pub use outcome::{Delivery, Ended, Outcome, ScuFault, Summary};
 pub use probe::{Step, Taken, advice, probe};
@@ -27,6 +30,8 @@ pub use retrieve::{Retrieved, retrieve};
 pub(super) use sending::{SendFault, Way, stream};
 pub(super) use store::store_for;
 pub use store::{Outgoing, store, store_arriving};
+pub(super) use transcoding::Brought;
+pub use transcoding::{Transcoding, Untranscoded};
 
 use super::dimse::VERIFICATION;
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::Untranscoded;
 use crate::dicom::dimse::StatusMeaning;
 use crate::dicom::pdu::{LinkFault, Rejection};
 use crate::language::{Explain, Message, displayed_in_english};
@@ -96,6 +97,13 @@ pub enum Delivery {
         /// Transfer Syntax UID.
         transfer_syntax: String,
     },
+    /// It does not take this transfer syntax, and the object could not be brought into one that it takes.
+    NotTranscoded {
+        /// The Transfer Syntax UID in which the object is kept.
+        transfer_syntax: String,
+        /// Why.
+        why: Untranscoded,
+    },
     /// The object could not be read here.
     Unreadable(Arc<io::Error>),
     /// The association broke while it was under way: the destination may or may not have it.
@@ -114,11 +122,26 @@ impl Delivery {
     pub fn may_retry(&self) -> bool {
         match self {
             Delivery::Refused { for_now, .. } => *for_now,
+            Delivery::NotTranscoded { why, .. } => why.for_now,
             Delivery::Interrupted(_) | Delivery::NotAttempted => true,
             Delivery::Stored
             | Delivery::StoredWithWarning { .. }
             | Delivery::NotAccepted { .. }
             | Delivery::Unreadable(_) => false,
+        }
+    }
+}
+
+impl Delivery {
+    /// Of an object that is kept in `transfer_syntax` and could not be read, as it is or in another one.
+    pub(in crate::dicom) fn unread(transfer_syntax: &str, error: io::Error) -> Delivery {
+        let inside = error.get_ref();
+        match inside.and_then(|inside| inside.downcast_ref::<Untranscoded>()) {
+            Some(why) => Delivery::NotTranscoded {
+                transfer_syntax: transfer_syntax.to_owned(),
+                why: why.clone(),
+            },
+            None => Delivery::Unreadable(Arc::new(error)),
         }
     }
 }
@@ -216,6 +239,14 @@ impl Explain for Delivery {
                 "送り先がこの種類の画像（SOP Class {sop_class}、転送構文 {transfer_syntax}）を受け取る設定になっていません",
                 "the destination does not accept {sop_class} in {transfer_syntax}"
             ),
+            Delivery::NotTranscoded {
+                transfer_syntax,
+                why,
+            } => say!(
+                "送り先が転送構文 {transfer_syntax} を受け取らず、受け取れる転送構文にも変換できません（{why}）",
+                "the destination does not accept {transfer_syntax}, and it could not be brought into what it accepts: {why}";
+                why = why.message()
+            ),
             Delivery::Unreadable(why) => say!(
                 "このノードでデータを読めません（{why}）",
                 "it could not be read here: {why}";
@@ -243,6 +274,8 @@ pub struct Outcome {
     pub sop_instance: String,
     /// What became of it.
     pub delivery: Delivery,
+    /// The transfer syntax it was brought into for this destination; none when it went as it is kept, or not at all.
+    pub brought_into: Option<&'static str>,
 }
 
 /// How a sending ended.
@@ -261,6 +294,8 @@ pub enum Ended {
 pub struct Summary {
     /// Objects the destination says it has.
     pub stored: u64,
+    /// Of these, how many were brought into another transfer syntax.
+    pub transcoded: u64,
     /// Objects taken from the source that it does not have.
     pub not_stored: u64,
     /// Associations opened.
@@ -323,7 +358,14 @@ mod tests {
                 sop_class: "1.2".to_owned(),
                 transfer_syntax: "1.3".to_owned(),
             },
-            Delivery::Unreadable(Arc::new(io::ErrorKind::NotFound.into())),
+            Delivery::unread(
+                "1.3",
+                io::Error::other(Untranscoded {
+                    why: Message::new("壊れている", "it is damaged"),
+                    for_now: false,
+                }),
+            ),
+            Delivery::unread("1.3", io::ErrorKind::NotFound.into()),
             Delivery::Interrupted(Arc::new(LinkFault::Closed)),
             Delivery::NotAttempted,
         ];

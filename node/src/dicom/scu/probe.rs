@@ -207,6 +207,7 @@ mod tests {
             timeouts: Timeouts::default(),
             tls: None,
             breaker: None,
+            transcoding: None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::association::{Answer, Association, Pair};
 use super::sending::SendFault;
-use super::{Delivery, Destination, Ended, Outcome, ScuFault, Summary};
+use super::{Brought, Delivery, Destination, Ended, Outcome, ScuFault, Summary, Transcoding};
 use crate::dicom::dimse::judge_store_status;
 use crate::dicom::dimse::message::Originator;
 use crate::dicom::pdu::uid::is_uid;
@@ -30,12 +30,29 @@ pub trait Outgoing {
     fn sop_instance(&self) -> &str;
     /// The transfer syntax its data set is encoded in.
     fn transfer_syntax(&self) -> &str;
-    /// The data set's bytes, without preamble and meta group; they are read once, from begin to
-    /// end.
+    /// The data set's bytes, without preamble and meta group, from their begin; every call begins anew.
     ///
     /// # Errors
     /// The object cannot be read.
-    fn open(&mut self) -> io::Result<Box<dyn Read + '_>>;
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>>;
+}
+
+impl<T: Outgoing + ?Sized> Outgoing for &mut T {
+    fn sop_class(&self) -> &str {
+        (**self).sop_class()
+    }
+
+    fn sop_instance(&self) -> &str {
+        (**self).sop_instance()
+    }
+
+    fn transfer_syntax(&self) -> &str {
+        (**self).transfer_syntax()
+    }
+
+    fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
+        (**self).open()
+    }
 }
 
 /// Send `objects` to `destination`, one C-STORE at a time, and `report` what became of each.
@@ -84,6 +101,7 @@ fn send<'o>(
     let mut sending = Sending {
         source: objects.enumerate().fuse(),
         originator,
+        transcoding: destination.transcoding.as_deref(),
         is_ready,
         met: Vec::new(),
         queue: VecDeque::new(),
@@ -91,6 +109,7 @@ fn send<'o>(
         cancelled: false,
         summary: Summary {
             stored: 0,
+            transcoded: 0,
             not_stored: 0,
             associations: 0,
             ended: Ended::Complete,
@@ -99,7 +118,7 @@ fn send<'o>(
     };
     let ended = sending.run(destination);
     while let Some(queued) = sending.queue.pop_front() {
-        sending.tell(&queued, Delivery::NotAttempted);
+        sending.tell(&queued, Delivery::NotAttempted, None);
     }
     sending.summary.ended = ended;
     sending.summary
@@ -110,6 +129,16 @@ struct Queued<'o> {
     index: u64,
     pair: Pair,
     object: Box<dyn Outgoing + 'o>,
+}
+
+/// How an object may go over an association.
+enum Fit {
+    /// On this context: as it is kept, or brought into this transfer syntax.
+    Goes(u8, Option<&'static str>),
+    /// In no form.
+    Refused,
+    /// It was not asked.
+    Unknown,
 }
 
 /// How one association ended.
@@ -127,6 +156,8 @@ struct Sending<'a, 'o, I> {
     source: Fuse<Enumerate<I>>,
     /// Whose C-MOVE they are sent for.
     originator: Option<&'a Originator>,
+    /// Who brings them into what the destination takes.
+    transcoding: Option<&'a dyn Transcoding>,
     is_ready: &'a dyn Fn() -> bool,
     /// Different pairs of the objects so far, at most 128: what an association proposes behind those
     /// it is opened for, since more of the same may come.
@@ -202,18 +233,63 @@ where
                 return Some(queued);
             }
             let why = io::Error::new(ErrorKind::InvalidData, "one of its UIDs is not a UID");
-            self.tell(&queued, Delivery::Unreadable(Arc::new(why)));
+            self.tell(&queued, Delivery::Unreadable(Arc::new(why)), None);
         }
         None
     }
 
-    /// The pairs to propose: the first 128 different ones in the queue, then those met before.
+    /// The pairs to propose: the first 128 different ones in the queue, then those met before, each with those into which
+    /// its objects can be brought, so that what was asked of one is answered for all of its forms.
     fn pairs(&self) -> Vec<Pair> {
         let mut seen = BTreeSet::new();
+        let mut pairs = Vec::new();
         let wanted = self.queue.iter().map(|queued| &queued.pair);
-        let wanted = wanted.chain(&self.met);
-        let fresh = wanted.filter(|pair| seen.insert((*pair).clone()));
-        fresh.take(CONTEXT_LIMIT).cloned().collect()
+        let mut last = None;
+        for pair in wanted.chain(&self.met) {
+            // Objects of a kind come one behind the other.
+            if last.replace(pair) == Some(pair) {
+                continue;
+            }
+            let others = self.ways(pair).iter().map(|into| Pair {
+                sop_class: pair.sop_class.clone(),
+                transfer_syntax: (*into).to_owned(),
+            });
+            let forms = std::iter::once(pair.clone()).chain(others);
+            let fresh: Vec<Pair> = forms.filter(|form| !seen.contains(form)).collect();
+            if pairs.len() + fresh.len() > CONTEXT_LIMIT {
+                break;
+            }
+            seen.extend(fresh.iter().cloned());
+            pairs.extend(fresh);
+        }
+        pairs
+    }
+
+    /// The transfer syntaxes into which objects of a pair can be brought.
+    fn ways(&self, pair: &Pair) -> &'static [&'static str] {
+        let transcoding = self.transcoding;
+        transcoding.map_or(&[], |transcoding| transcoding.ways(&pair.transfer_syntax))
+    }
+
+    /// How objects of a pair may go over this association: as they are kept if they may.
+    fn fit(&self, association: &Association, pair: &Pair) -> Fit {
+        match association.answer(pair) {
+            Some(Answer::Accepted(context)) => return Fit::Goes(context, None),
+            Some(Answer::Refused) => {}
+            None => return Fit::Unknown,
+        }
+        let mut ways = self.ways(pair).iter();
+        let brought = ways.find_map(|into| {
+            let form = Pair {
+                sop_class: pair.sop_class.clone(),
+                transfer_syntax: (*into).to_owned(),
+            };
+            match association.answer(&form) {
+                Some(Answer::Accepted(context)) => Some(Fit::Goes(context, Some(*into))),
+                Some(Answer::Refused) | None => None,
+            }
+        });
+        brought.unwrap_or(Fit::Refused)
     }
 
     /// Send every object this association was negotiated for; the others stay in the queue.
@@ -235,9 +311,9 @@ where
             let Some(mut queued) = next else {
                 break Leg::Released;
             };
-            let context = match association.answer(&queued.pair) {
-                Some(Answer::Accepted(context)) => context,
-                Some(Answer::Refused) => {
+            let (context, into) = match self.fit(&association, &queued.pair) {
+                Fit::Goes(context, into) => (context, into),
+                Fit::Refused => {
                     let Pair {
                         sop_class,
                         transfer_syntax,
@@ -246,26 +322,29 @@ where
                         sop_class,
                         transfer_syntax,
                     };
-                    self.tell(&queued, refused);
+                    self.tell(&queued, refused, None);
                     continue;
                 }
-                None => {
+                Fit::Unknown => {
                     passed_over.push_back(queued);
                     continue;
                 }
             };
-            match self.send_one(&mut association, context, &mut queued) {
-                Ok(status) => self.tell(&queued, judge_store_status(status).into()),
+            match self.send_one(&mut association, (context, into), &mut queued) {
+                Ok(status) => self.tell(&queued, judge_store_status(status).into(), into),
                 Err(SendFault::Unreadable(why)) => {
-                    self.tell(&queued, Delivery::Unreadable(Arc::new(why)));
+                    let unread = Delivery::unread(&queued.pair.transfer_syntax, why);
+                    self.tell(&queued, unread, None);
                 }
                 Err(SendFault::CutShort(why)) => {
-                    self.tell(&queued, Delivery::Unreadable(Arc::new(why)));
+                    let unread = Delivery::unread(&queued.pair.transfer_syntax, why);
+                    self.tell(&queued, unread, None);
                     break Leg::CutShort;
                 }
                 Err(SendFault::Link(fault)) => {
                     let fault = Arc::new(fault);
-                    self.tell(&queued, Delivery::Interrupted(Arc::clone(&fault)));
+                    let interrupted = Delivery::Interrupted(Arc::clone(&fault));
+                    self.tell(&queued, interrupted, None);
                     break Leg::Lost(fault);
                 }
             }
@@ -282,17 +361,26 @@ where
     fn send_one(
         &mut self,
         association: &mut Association,
-        context: u8,
+        (context, into): (u8, Option<&'static str>),
         queued: &mut Queued<'o>,
     ) -> Result<u16, SendFault> {
+        let (originator, buffer) = (self.originator, &mut self.buffer);
         let object = &mut *queued.object;
-        association.store(context, self.originator, object, &mut self.buffer)
+        match into.zip(self.transcoding) {
+            Some((into, by)) => {
+                let mut brought = Brought { object, into, by };
+                association.store(context, originator, &mut brought, buffer)
+            }
+            None => association.store(context, originator, object, buffer),
+        }
     }
 
-    /// Count and report what became of an object.
-    fn tell(&mut self, queued: &Queued<'o>, delivery: Delivery) {
+    /// Count and report what became of an object, and into what it was brought for that.
+    fn tell(&mut self, queued: &Queued<'o>, delivery: Delivery, into: Option<&'static str>) {
+        let brought_into = into.filter(|_| delivery.is_stored());
         if delivery.is_stored() {
             self.summary.stored += 1;
+            self.summary.transcoded += u64::from(brought_into.is_some());
         } else {
             self.summary.not_stored += 1;
         }
@@ -300,6 +388,7 @@ where
             index: queued.index,
             sop_instance: queued.object.sop_instance().to_owned(),
             delivery,
+            brought_into,
         };
         if (self.report)(outcome).is_break() {
             self.cancelled = true;

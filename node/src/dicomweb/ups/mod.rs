@@ -253,17 +253,20 @@ fn bad_title() -> crate::language::Message {
     say!("AE タイトルが正しくありません。", "The AE title is none.")
 }
 
+/// Whether a data set is taken in this media type.
+pub(super) fn is_data_set(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let known = [JSON, "application/json"];
+    known
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+}
+
 /// Reads a data set in JSON.
 async fn data_set(headers: &HeaderMap, incoming: &mut Incoming) -> Result<DataSet, Refusal> {
     let kind = headers.get(http::header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or(JSON);
-    let kind = kind
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    if kind != JSON && kind != "application/json" {
+    if !is_data_set(kind) {
         return Err(Refusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             say!(

@@ -248,6 +248,8 @@ fn copy_originals(
                     bytes: value.len(),
                 });
             }
+            // One that is there has a value (type 1C; PS3.3 section C.12.1.1.2).
+            Some(value) if *tag == SPECIFIC_CHARACTER_SET && value.trim_ascii().is_empty() => {}
             Some(value) => set.bytes(*tag, *vr, value),
             None if *presence == Presence::Always => set.bytes(*tag, *vr, b""),
             None => {}

@@ -7,11 +7,12 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{FILES, Gathering, NotTaken};
-use crate::dicom::part10::PREAMBLE_BYTES;
+use super::{FILES, NotTaken, dicomdir};
+use crate::dicom::part10::{FileError, PREAMBLE_BYTES, ScannedFile};
 use crate::dicom::scanner::{INFLATE_RATIO_FROM, INFLATE_RATIO_MAX};
 use crate::language::{Explain, Message};
 use crate::say;
+use crate::studies::patient::Patient;
 
 /// Bytes that everything in one archive may unpack to: more than any disc holds.
 const UNPACKED: u64 = 128 << 30;
@@ -30,27 +31,73 @@ pub(super) fn is_zip(path: &Path) -> bool {
         && head.get(PREAMBLE_BYTES..) != Some(b"DICM")
 }
 
-/// Takes in what an archive holds. `name` is how people know the archive.
-pub(super) fn take_in(path: &Path, name: &str, to: &mut Gathering<'_>) {
-    let mut archive = match open(path) {
-        Ok(archive) => archive,
-        Err(refused) => return to.refuse(name.to_owned(), refused),
+/// Where what an archive holds goes.
+pub trait Entries {
+    /// Whether no more is taken.
+    fn is_full(&self) -> bool;
+
+    /// Takes in a file that was scanned, read from its beginning. Gives its study and whom it names.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn fill(
+        &mut self,
+        scanned: &ScannedFile,
+        content: &mut dyn Read,
+    ) -> Result<(String, Patient), NotTaken>;
+
+    /// Hears of a file that is there, by the name of the archive and its own.
+    fn saw(&mut self, name: &str);
+
+    /// Hears what a DICOMDIR of this name lists. Names are compared, and lead nowhere.
+    fn list(&mut self, name: &str, directory: &mut dyn Read);
+
+    /// Hears what became of a file, by the name of the archive and its own.
+    fn note(&mut self, name: String, taken: Result<(String, Patient), NotTaken>);
+}
+
+/// Takes in what the archive at a path holds. `name` is how people know the archive.
+pub(super) fn take_in(path: &Path, name: &str, to: &mut dyn Entries) {
+    match File::open(path) {
+        Ok(file) => walk(BufReader::new(file), name, to),
+        Err(error) => to.note(name.to_owned(), Err(unreadable(error))),
+    }
+}
+
+/// Takes in what an archive holds.
+pub fn walk(mut source: impl Read + Seek, name: &str, to: &mut dyn Entries) {
+    let length = match source.seek(SeekFrom::End(0)) {
+        Ok(length) => length,
+        Err(error) => return to.note(name.to_owned(), Err(unreadable(error))),
     };
-    let mut left = UNPACKED;
+    let (mut archive, entries) = match open(source) {
+        Ok(opened) => opened,
+        Err(refused) => return to.note(name.to_owned(), Err(refused)),
+    };
+    // Entries may share their bytes: what one may unpack to is no bound for all of them.
+    // Of entries with one name the library gives the last.
+    let twins = entries.saturating_sub(archive.len() as u64);
+    if twins > 0 {
+        to.note(name.to_owned(), Err(NotTaken::because(named_twice(twins))));
+    }
+    let most = length
+        .saturating_mul(INFLATE_RATIO_MAX)
+        .max(INFLATE_RATIO_FROM);
+    let mut left = UNPACKED.min(most);
     for index in 0..archive.len() {
         if to.is_full() {
-            return to.refuse(name.to_owned(), NotTaken::because(too_many()));
+            return to.note(name.to_owned(), Err(NotTaken::because(too_many())));
         }
         take_entry(&mut archive, index, name, &mut left, to);
     }
 }
 
 fn take_entry(
-    archive: &mut ZipArchive<BufReader<File>>,
+    archive: &mut ZipArchive<impl Read + Seek>,
     index: usize,
     outer: &str,
     left: &mut u64,
-    to: &mut Gathering<'_>,
+    to: &mut dyn Entries,
 ) {
     let (name, size) = match archive.by_index_raw(index) {
         Ok(entry) if entry.is_dir() => return,
@@ -66,13 +113,19 @@ fn take_entry(
                 (false, false) => None,
             };
             match why {
-                Some(why) => return to.refuse(name, NotTaken::because(why)),
+                Some(why) => return to.note(name, Err(NotTaken::because(why))),
                 None => (name, size),
             }
         }
-        Err(error) => return to.refuse(outer.to_owned(), NotTaken::because(said(&error))),
+        Err(error) => return to.note(outer.to_owned(), Err(NotTaken::because(said(&error)))),
     };
     *left -= size;
+    to.saw(&name);
+    if dicomdir::is_directory(&name)
+        && let Ok(entry) = archive.by_index(index)
+    {
+        to.list(&name, &mut entry.take(size));
+    }
     let scanned = match archive.by_index(index) {
         Ok(entry) => super::scan(entry.take(size), size),
         Err(error) => Err(NotTaken::because(said(&error))),
@@ -81,21 +134,25 @@ fn take_entry(
         let entry = archive
             .by_index(index)
             .map_err(|error| NotTaken::because(said(&error)))?;
-        to.fill(&scanned, entry.take(size))
+        to.fill(&scanned, &mut entry.take(size))
     });
     to.note(name, taken);
 }
 
-fn open(path: &Path) -> Result<ZipArchive<BufReader<File>>, NotTaken> {
-    let unreadable = |error: io::Error| NotTaken::from(crate::dicom::part10::FileError::Io(error));
-    let mut file = File::open(path).map_err(unreadable)?;
-    let (entries, bytes) = list(&mut file)
+fn unreadable(error: io::Error) -> NotTaken {
+    NotTaken::from(FileError::Io(error))
+}
+
+/// An archive, and how many entries it says it has.
+fn open<R: Read + Seek>(mut source: R) -> Result<(ZipArchive<R>, u64), NotTaken> {
+    let (entries, bytes) = list(&mut source)
         .map_err(unreadable)?
         .ok_or_else(|| NotTaken::because(damaged()))?;
     if entries > FILES as u64 || bytes > LIST_BYTES {
         return Err(NotTaken::because(too_many()));
     }
-    ZipArchive::new(BufReader::new(file)).map_err(|error| NotTaken::because(said(&error)))
+    let archive = ZipArchive::new(source).map_err(|error| NotTaken::because(said(&error)))?;
+    Ok((archive, entries))
 }
 
 /// How many entries an archive says it has, and how long its list of them is (APPNOTE 4.3.14, 4.3.16), so that the list
@@ -168,6 +225,13 @@ fn nested() -> Message {
     )
 }
 
+fn named_twice(count: u64) -> Message {
+    say!(
+        "ほかのファイルと同じ名前のファイルが {count} 個あり、読めません。名前を変えて展開してから取り込んでください",
+        "{count} of its files have the name of another one and cannot be read: unpack it under other names first"
+    )
+}
+
 fn too_large() -> Message {
     say!(
         "展開後の大きさか圧縮率が上限を超えています",
@@ -210,7 +274,15 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_told_in_both_languages() {
-        for said in [damaged(), locked(), nested(), too_large(), too_many()] {
+        let all = [
+            damaged(),
+            locked(),
+            nested(),
+            named_twice(2),
+            too_large(),
+            too_many(),
+        ];
+        for said in all {
             assert_both(&said);
         }
         assert_both(&said(&ZipError::FileNotFound));

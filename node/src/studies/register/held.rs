@@ -36,6 +36,22 @@ impl Held {
         self.study.manifest.is_none() && self.study.objects.is_empty()
     }
 
+    /// Begins to close it: what is to be written down, and its key.
+    ///
+    /// # Errors
+    /// [`RegisterError::Arriving`] while an object is written; [`RegisterError::Unknown`] when it holds none.
+    pub(super) fn begin_closing(&mut self) -> Result<(Study, ContentKey), RegisterError> {
+        if self.writing > 0 {
+            return Err(RegisterError::Arriving);
+        }
+        let key = self.key.as_ref().ok_or(RegisterError::Unknown)?;
+        if self.study.objects.is_empty() {
+            return Err(RegisterError::Unknown);
+        }
+        self.closing = true;
+        Ok((self.study.clone(), key.duplicate()))
+    }
+
     /// A place for the next object.
     pub(super) fn place(&mut self, parcels: &Parcels) -> Result<Place, RegisterError> {
         let key = self.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();

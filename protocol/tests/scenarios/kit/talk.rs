@@ -10,6 +10,7 @@ use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::case::terms::{CaseTerms, Modality, Priority, Specialty};
 use dokuei_protocol::effect::{Answer, CannotDo};
 use dokuei_protocol::input::{Command, IssueReport, OpenCase};
+use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::partner::announcement::OfferSlot;
 use dokuei_protocol::service::views::{CaseView, Waiting};
 use dokuei_protocol::study::manifest::ManifestReference;
@@ -56,9 +57,15 @@ impl World {
     }
 
     pub(crate) fn invitation(&mut self, inviter: usize) -> String {
+        self.invitation_to(inviter, Naming::Identified)
+    }
+
+    /// An invitation to an agreement that wants this of studies.
+    pub(crate) fn invitation_to(&mut self, inviter: usize, naming: Naming) -> String {
         let command = Command::Invite {
             addresses: vec![self.sites[inviter].name.to_owned()],
             retention_days: 30,
+            naming,
         };
         match self.ask(inviter, command) {
             Ok(Answer::Invited { secret, .. }) => secret,
@@ -99,6 +106,15 @@ impl World {
         self.ask(CLINIC, command)
     }
 
+    /// The clinic opens a case of chest CT whose study is sealed under this name.
+    pub(crate) fn open_named(&mut self, naming: Naming, to: usize) -> Result<Answer, CannotDo> {
+        let mut command = self.opening(Modality::Ct, &[to]);
+        if let Command::OpenCase(open) = &mut command {
+            open.naming = naming;
+        }
+        self.ask(CLINIC, command)
+    }
+
     pub(crate) fn opening(&self, modality: Modality, to: &[usize]) -> Command {
         let number = u8::try_from(self.sites[CLINIC].content.len()).unwrap() + 1;
         let (manifest, key) = parcel(number);
@@ -114,6 +130,7 @@ impl World {
             },
             manifest,
             key,
+            naming: Naming::Identified,
             check: checked(),
             to: to.iter().map(|reader| self.id(*reader)).collect(),
         }))

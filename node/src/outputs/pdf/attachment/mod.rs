@@ -145,7 +145,10 @@ pub(super) fn load(bytes: &[u8]) -> Result<OwnPdf, AttachmentError> {
 }
 
 /// A new PDF with nothing but the pages of `bytes`.
-fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, AttachmentError> {
+///
+/// # Errors
+/// [`AttachmentError`]; the file is refused as a whole.
+pub fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, AttachmentError> {
     if bytes.len() > MAX_BYTES {
         return Err(AttachmentError::TooLarge {
             bytes: bytes.len(),

@@ -1,0 +1,161 @@
+//! Answering queries.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use dicom_dictionary_std::tags;
+
+use super::answers;
+use super::catalogue::Entry;
+use super::headers::{Kind, Records, data_set};
+use super::holdings::{FindError, Holdings, Level, places};
+use crate::dicom::dataset::DataSet;
+use crate::dicom::matching::Keys;
+use crate::entities::Scope;
+
+/// Studies that a query is answered from at a time.
+const PORTION: usize = 256;
+
+impl Holdings {
+    /// Gives everything that is known of each match to `answer`, newest studies first, until that
+    /// breaks off.
+    ///
+    /// # Errors
+    /// [`FindError`].
+    pub fn find(
+        &self,
+        scope: &Scope,
+        level: Level,
+        keys: &Keys,
+        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+    ) -> Result<(), FindError> {
+        let (of_study, below) = keys.clone().partition(answers::is_of_study);
+        if level == Level::Patient {
+            let entries = self.entries(scope, &of_study)?;
+            answers::patients(&entries, answer);
+            return Ok(());
+        }
+        let is_of_few = of_study.uids(tags::STUDY_INSTANCE_UID).is_some() || is_by_id(&of_study);
+        if is_of_few {
+            let entries = self.entries(scope, &of_study)?;
+            return self.answer_for(&entries, level, &below, answer).map(drop);
+        }
+        // In portions: whoever asks for a hundred of a hundred thousand waits for a hundred.
+        let mut after: Option<Arc<Entry>> = None;
+        loop {
+            let wanted = |entry: &Entry| of_study.match_with(entry);
+            let entries = self.studies_after(after.as_ref(), scope, PORTION, wanted);
+            let flow = self.answer_for(&entries, level, &below, answer)?;
+            let is_last = entries.len() < PORTION;
+            after = entries.into_iter().next_back();
+            if flow.is_break() || is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Answers with what matches in these studies.
+    fn answer_for(
+        &self,
+        entries: &[Arc<Entry>],
+        level: Level,
+        below: &Keys,
+        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FindError> {
+        for entry in entries {
+            let flow = match level {
+                Level::Patient | Level::Study => answer(answers::study(entry)),
+                Level::Series => self.find_series(entry, below, answer)?,
+                Level::Instance => self.find_instances(entry, below, answer)?,
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The studies whose patient and study attributes match.
+    fn entries(&self, scope: &Scope, keys: &Keys) -> Result<Vec<Arc<Entry>>, FindError> {
+        let uids = keys.uids(tags::STUDY_INSTANCE_UID);
+        let found: Vec<Arc<Entry>> = match uids {
+            Some(uids) => uids
+                .iter()
+                .flat_map(|uid| self.with_uid(scope, uid))
+                .filter(|entry| keys.match_with(entry.as_ref()))
+                .collect(),
+            None => self.studies(scope, usize::MAX, |entry| keys.match_with(entry)),
+        };
+        let domains = || {
+            found
+                .iter()
+                .map(|entry| entry.domain())
+                .collect::<BTreeSet<_>>()
+        };
+        if uids.is_none() && is_by_id(keys) && domains().len() > 1 {
+            return Err(FindError::SeveralIssuers);
+        }
+        Ok(found)
+    }
+
+    fn find_series(
+        &self,
+        entry: &Entry,
+        keys: &Keys,
+        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FindError> {
+        for series in entry.series() {
+            let listed = keys.uids(tags::SERIES_INSTANCE_UID);
+            if listed.is_some_and(|uids| uids.iter().all(|uid| **uid != *series.uid)) {
+                continue;
+            }
+            let first = self.first_header(entry, &series.uid)?;
+            let known = answers::series(entry, &series, first.unwrap_or_default());
+            if keys.match_with(&known) && answer(known).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn find_instances(
+        &self,
+        entry: &Entry,
+        keys: &Keys,
+        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FindError> {
+        let listed = keys.uids(tags::SERIES_INSTANCE_UID);
+        let mut seen = BTreeSet::new();
+        for (place, series) in places(entry) {
+            if listed.is_some_and(|uids| !uids.contains(&series)) {
+                continue;
+            }
+            let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
+            for record in Records::new(&pressed)? {
+                let mut known = data_set(&record?.1)?;
+                answers::put_said(&mut known, entry);
+                let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
+                if is_new && keys.match_with(&known) && answer(known).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn first_header(&self, entry: &Entry, series: &str) -> Result<Option<DataSet>, FindError> {
+        for (place, _) in places(entry).filter(|(_, uid)| uid == series) {
+            let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
+            if let Some(record) = Records::new(&pressed)?.next() {
+                return Ok(Some(data_set(&record?.1)?));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a query names a patient by an ID alone, which may be several people's.
+fn is_by_id(keys: &Keys) -> bool {
+    keys.is_exact(tags::PATIENT_ID) && !keys.constrain_by(tags::ISSUER_OF_PATIENT_ID)
+}

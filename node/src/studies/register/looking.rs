@@ -1,0 +1,174 @@
+//! Looking at the studies of the register.
+
+use std::sync::Arc;
+
+use dokuei_keys::id::{Digest, ParcelId};
+use dokuei_keys::secret::ContentKey;
+
+use super::{Register, RegisterError, opening};
+use crate::store::Rows;
+use crate::studies::head::Head;
+use crate::studies::instances;
+use crate::studies::study::Study;
+
+/// A study by what is in memory of it.
+pub struct Outline<'a> {
+    /// Its parcel.
+    pub parcel: ParcelId,
+    /// Study Instance UID.
+    pub uid: &'a str,
+    /// When its first object came, milliseconds since the epoch.
+    pub first_at: u64,
+    /// Whether its list of objects is closed.
+    pub is_closed: bool,
+}
+
+impl Register {
+    /// The parcels of a study, oldest first.
+    pub fn parcels_of(&self, uid: &str) -> Vec<ParcelId> {
+        let all = self.lock();
+        let arriving = all.arriving.values();
+        let mut found: Vec<(u64, ParcelId)> = arriving
+            .filter(|held| held.study.uid == uid && !held.is_bare())
+            .map(|held| (held.study.first_at, held.study.parcel))
+            .chain(all.closed.parcels_of(uid))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, parcel)| parcel).collect()
+    }
+
+    /// Looks at one study. One that cannot be read is logged and is none.
+    pub fn look<T>(&self, parcel: &ParcelId, look: impl FnOnce(&Study) -> T) -> Option<T> {
+        self.try_look(parcel, look).unwrap_or_else(|error| {
+            tracing::error!(target: "dokuei::studies", %parcel, "a study cannot be read: {error}");
+            None
+        })
+    }
+
+    /// Looks at one study; none when there is no such study.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when it cannot be read.
+    pub fn try_look<T>(
+        &self,
+        parcel: &ParcelId,
+        look: impl FnOnce(&Study) -> T,
+    ) -> Result<Option<T>, RegisterError> {
+        {
+            let all = self.lock();
+            if let Some(held) = all.arriving.get(parcel) {
+                return Ok(Some(look(&held.study)));
+            }
+        }
+        let study = self.closed_study(parcel)?;
+        Ok(study.map(|study| look(&study)))
+    }
+
+    /// A closed study. Of those that arrive there is a row too, which says nothing of their objects.
+    pub(super) fn closed_study(
+        &self,
+        parcel: &ParcelId,
+    ) -> Result<Option<Arc<Study>>, RegisterError> {
+        if !self.lock().closed.holds(parcel) {
+            return Ok(None);
+        }
+        self.shared.shelf.study(parcel.as_bytes())
+    }
+
+    /// Looks at what is in memory of every study, in no order.
+    pub fn outlines(&self, mut look: impl FnMut(Outline<'_>)) {
+        let all = self.lock();
+        let arriving = all.arriving.values().filter(|held| !held.is_bare());
+        let arriving = arriving.map(|held| Outline {
+            parcel: held.study.parcel,
+            uid: &held.study.uid,
+            first_at: held.study.first_at,
+            is_closed: false,
+        });
+        let closed = all.closed.each().map(|(parcel, uid, first_at)| Outline {
+            parcel,
+            uid,
+            first_at,
+            is_closed: true,
+        });
+        arriving.chain(closed).for_each(&mut look);
+    }
+
+    /// What is listed of one study; none when there is no such study.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when it cannot be read.
+    pub fn head(&self, parcel: &ParcelId) -> Result<Option<Head>, RegisterError> {
+        if let Some(held) = self.lock().arriving.get(parcel) {
+            return Ok(Some(Head::of(&held.study, None)));
+        }
+        let shared = &self.shared;
+        let row = shared.store.row(Rows::Heads, parcel.as_bytes())?;
+        row.map(|row| Head::open(&shared.storage, Rows::Heads, parcel.as_bytes(), &row))
+            .transpose()
+    }
+
+    /// The content key of a study; none once the time for keeping it is over. One that cannot be read is logged and is
+    /// none.
+    pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
+        {
+            let all = self.lock();
+            if let Some(held) = all.arriving.get(parcel) {
+                return Some(held.key.as_ref()?.duplicate());
+            }
+            if !all.closed.holds(parcel) {
+                return None;
+            }
+        }
+        let shared = &self.shared;
+        opening::key(&shared.store, &shared.storage, parcel).unwrap_or_else(|error| {
+            tracing::error!(target: "dokuei::studies", %parcel, "a content key cannot be read: {error}");
+            None
+        })
+    }
+
+    /// The SOP class of an object of this site, if it lies here.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be read.
+    pub fn class_of(&self, instance: &str) -> Result<Option<String>, RegisterError> {
+        let shared = &self.shared;
+        {
+            // First: what is closed meanwhile is in the index before it leaves here.
+            let all = self.lock();
+            let mut arriving = all.arriving.values();
+            if let Some(object) = arriving.find_map(|held| held.study.object(instance)) {
+                return Ok(Some(object.sop_class.clone()));
+            }
+        }
+        for (parcel, slot) in instances::find(&shared.store, &shared.storage, instance)? {
+            if let Some(study) = self.closed_study(&parcel)?
+                && let Some(object) = study.at(slot, instance)
+            {
+                return Ok(Some(object.sop_class.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The content of an object in one of these closed parts.
+    pub(super) fn content_in(
+        &self,
+        parts: &[(u64, ParcelId)],
+        instance: &str,
+    ) -> Result<Option<Digest>, RegisterError> {
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let shared = &self.shared;
+        for (parcel, slot) in instances::find(&shared.store, &shared.storage, instance)? {
+            if parts.iter().any(|(_, part)| *part == parcel)
+                && let Some(study) = self.closed_study(&parcel)?
+                && let Some(object) = study.at(slot, instance)
+            {
+                return Ok(Some(object.content));
+            }
+        }
+        Ok(None)
+    }
+}
