@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod diagnostic;
+mod media_forms;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use dokuei_node::dicomweb::access::{Credential, Kind};
 use dokuei_node::entities::scope::{Domain, Scope};
 use dokuei_node::entities::{Caller, Destination, Retry};
 use dokuei_node::index::catalogue::Catalogue;
-use dokuei_node::media::{CaseFile, Decision, ImportedFile, ImportedStudy, MediaImport, Standing};
+use dokuei_node::media::CaseFile;
 use dokuei_node::parcels::SealedObject;
 use dokuei_node::reports::bundle::Predecessor;
 use dokuei_node::reports::kept::KeptReport;
@@ -170,37 +171,6 @@ fn objects_that_are_set_aside() {
         at: AT.0,
     };
     check("quarantine-1", kept);
-}
-
-#[test]
-fn receipts_of_imports() {
-    let study = |standing| ImportedStudy {
-        uid: "1.2.3".to_owned(),
-        objects: 3,
-        standing,
-    };
-    let patient = Patient {
-        id: "ID".to_owned(),
-        issuer: "ISSUER".to_owned(),
-    };
-    let decided = |decision| Standing::Decided(decision, AT.0);
-    let mut import = MediaImport::begun(AT.0, "somewhere".to_owned());
-    (import.taken, import.refused, import.missing_count) = (3, 1, 1);
-    import.missing = vec!["IMAGES/ONE".to_owned()];
-    import.skipped = vec![ImportedFile {
-        file: "README".to_owned(),
-        ja: "理由".to_owned(),
-        en: "why".to_owned(),
-    }];
-    import.studies = vec![
-        study(Standing::Known),
-        study(Standing::Matched("1.2.4".to_owned())),
-        study(Standing::Held),
-        study(decided(Decision::OfPatient(patient))),
-        study(decided(Decision::AsItIs)),
-        study(decided(Decision::Discarded)),
-    ];
-    check("imports-1", import);
 }
 
 #[test]

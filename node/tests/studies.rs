@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
+use dokuei_node::deidentify::sealed::Copying;
+use dokuei_node::deidentify::{Method, Options, Regions, Secret};
 use dokuei_node::disk::Room;
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::parcels::{OpenedObject, Parcels};
+use dokuei_node::pixels::{Decoders, Plan};
 use dokuei_node::store::{Change, Rows, Store};
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::StudyIntake;
@@ -86,6 +89,45 @@ fn a_dicom_file_that_is_refused_is_told_from_a_file_that_is_none() {
         register.look(&parcel, |study| study.patients().len()),
         Some(1)
     );
+}
+
+#[test]
+fn a_copy_that_breaks_off_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let register = open(folder.path());
+    let (_, _, uid) = take_in(&register, folder.path(), SERIES);
+    let parcel = register.parcels_of(&uid)[0];
+    let (options, secret) = (Options::default(), Secret::from_bytes([3; 32]));
+    let method = Method {
+        options: &options,
+        secret: &secret,
+        site: SITE,
+        said: None,
+        regions: &Regions::default(),
+        decoders: &Decoders::new(Plan::this_program()),
+    };
+    let intake = StudyIntake::new(register.clone(), Room::under(folder.path()));
+    let copying = || {
+        let begun = Copying::begin(&register, &parcel, "a test", method);
+        begun.ok().flatten().unwrap()
+    };
+    let whole = copying();
+    let slots = register.parcels().slots(&parcel).unwrap();
+    let last = register.parcels().file_of(&parcel, *slots.last().unwrap());
+    let aside = folder.path().join("aside");
+    std::fs::rename(&last, &aside).unwrap();
+    assert!(whole.seal(&intake).is_err());
+    let copy = method.study(&uid);
+    assert!(register.parcels_of(&copy).is_empty());
+    std::fs::rename(&aside, &last).unwrap();
+    assert!(copying().seal(&intake).is_ok());
+    // What was copied before stays when another attempt breaks off.
+    let again = copying();
+    std::fs::rename(&last, &aside).unwrap();
+    assert!(again.seal(&intake).is_err());
+    let left = register.parcels_of(&copy);
+    let objects = register.look(&left[0], |study| study.objects.len());
+    assert_eq!((left.len(), objects), (1, Some(3)));
 }
 
 #[test]

@@ -196,6 +196,27 @@ def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tm
         assert [(who.get("UserID"), who.get("UserName")) for who in by] == [commanding()]
 
 
+def test_what_people_do_with_media_is_told(site, collector, authority, tmp_path):
+    der = ssl.PEM_cert_to_DER_cert((authority.folder / "collector.pem").read_text())
+    audited(site, collector, f'fingerprint = "{hashlib.sha256(der).hexdigest()}"')
+    site.start()
+    study, wrong = Study(count=2), Study(count=3)
+    assert send(site, study.objects) == [0, 0]
+    study.datasets[0].ImageComments = "another content"
+    assert send(site, study.objects_of()[:1]) != [0]
+    site.ask("study", "deidentify", study.uid, tmp_path / "out", "--purpose", "a register")
+    [aside] = site.ask("study", "quarantine", "list")
+    site.ask("study", "quarantine", "discard", aside["name"], "--yes")
+    receipt = site.ask("media", "import", wrong.write(tmp_path / "disc"))
+    site.ask("media", "decide", receipt["name"], "--discard")
+    has(collector, "110103", "110105", "110106", "110107")
+    found = {message.event: message for message in collector.messages()}
+    for event, uid, count in (("110103", study.uid, 0), ("110106", study.uid, 2), ("110107", wrong.uid, 3), ("110105", wrong.uid, 3)):
+        assert found[event].objects("110180") == [uid] and found[event].instances() == count, event
+    assert found["110107"].participants("110155") == [f"file://{tmp_path / 'disc'}"]
+    assert f"file://{tmp_path / 'out'}" in found["110106"].participants("110154")
+
+
 def test_another_server_gets_nothing(site, tmp_path, authority, collector):
     other = Authority(tmp_path / "other")
     audited(site, collector, f'ca = "{other.file}"')

@@ -5,7 +5,10 @@ import zipfile
 
 import pytest
 from modality import send
+from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
+from pynetdicom import AE
+from pynetdicom.sop_class import PatientRootQueryRetrieveInformationModelFind
 from studies import Study
 from world import dokuei, one_sentence
 
@@ -157,6 +160,145 @@ def test_a_hostile_zip_costs_nothing_and_goes_nowhere(clinic, tmp_path):
     broken = tmp_path / "broken.zip"
     broken.write_bytes(path.read_bytes()[:-30])
     assert "damaged" in media(clinic, "import", broken, ok=False).stdout
+
+
+def foreign(study, **attributes):
+    """One more image under the UIDs of a study, of somebody else."""
+    other = Study(count=1, **attributes)
+    image = other.datasets[0]
+    image.StudyInstanceUID, image.SeriesInstanceUID = study.uid, study.series
+    return other
+
+
+def answered(site, patient, level="PATIENT", **more):
+    """What a workstation finds under a patient ID."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel, identifier.PatientID = level, patient
+    for keyword in ("IssuerOfPatientID", "PatientName", "PatientBirthDate", "NumberOfPatientRelatedStudies"):
+        setattr(identifier, keyword, more.get(keyword, ""))
+    if level == "STUDY":
+        identifier.StudyInstanceUID = ""
+    entity = AE(ae_title="READER")
+    entity.add_requested_context(PatientRootQueryRetrieveInformationModelFind)
+    opened = entity.associate("127.0.0.1", site.dicom, ae_title=site.title)
+    assert opened.is_established
+    answers = list(opened.send_c_find(identifier, PatientRootQueryRetrieveInformationModelFind))
+    opened.release()
+    assert answers[-1][0].Status == 0x0000
+    return [answer for _, answer in answers[:-1]]
+
+
+def let_in(site):
+    for title, may in (("MODALITY", "store"), ("READER", "query")):
+        dokuei("dicom", "caller", "add", title, "--address", "127.0.0.1", "--may", may, "--dir", site.data)
+
+
+def test_somebody_else_under_a_known_study_uid_is_held(clinic, tmp_path):
+    here = Study(count=2, **TARO)
+    assert send(clinic, here.objects) == [0, 0]
+    other = foreign(here, name="SOMEBODY^ELSE", PatientID="P-2", IssuerOfPatientID="ELSEWHERE")
+    receipt = take(clinic, other.write(tmp_path / "wrong"))
+    assert standings(receipt) == {here.uid: "held"}
+    # Nobody can say that two patients are one.
+    for words in (["--as-is"], ["--patient", "P-1", "--issuer", "CLINIC"]):
+        assert "different patient IDs" in one_sentence(media(clinic, "decide", receipt["name"], *words, ok=False))
+    assert standings(clinic.ask("media", "decide", receipt["name"], "--discard")) == {here.uid: "discarded"}
+    assert clinic.study(here.uid)["objects"] == 2
+    # The same images as those that are here, and one more of the same patient, are no question.
+    late = foreign(here, **TARO)
+    here.write(tmp_path / "right")
+    late.write(tmp_path / "right" / "late")
+    assert standings(take(clinic, tmp_path / "right")) == {here.uid: "known"}
+    # One of somebody else behind them is.
+    behind = foreign(here, **{**TARO, "PatientBirthDate": "19700102"})
+    behind.write(tmp_path / "right" / "zz")
+    assert standings(take(clinic, tmp_path / "right")) == {here.uid: "held"}
+
+
+def test_two_patients_under_one_study_uid_of_a_disc_match_nobody(clinic, tmp_path):
+    here = Study(count=1, **TARO)
+    assert send(clinic, here.objects) == [0]
+    disc = Study(count=2, **TARO)
+    folder = disc.write(tmp_path / "disc")
+    foreign(disc, PatientID="P-2", IssuerOfPatientID="CLINIC").write(folder / "other")
+    assert standings(take(clinic, folder)) == {disc.uid: "held"}
+
+
+def test_what_a_device_was_told_is_kept_is_not_discarded(clinic, tmp_path):
+    study = Study(count=2)
+    receipt = take(clinic, study.write(tmp_path / "disc"))
+    # The very images of the disc, from a device, which hears that they are kept.
+    assert send(clinic, study.objects[:1]) == [0]
+    ran = media(clinic, "decide", receipt["name"], "--discard", ok=False)
+    assert "also sent here by a device" in one_sentence(ran)
+    assert clinic.study(study.uid)["objects"] == 2
+    clinic.kill()
+    clinic.start()
+    media(clinic, "decide", receipt["name"], "--discard", ok=False)
+    media(clinic, "decide", receipt["name"], "--as-is")
+    assert clinic.study(study.uid)["objects"] == 2
+
+
+def test_what_people_brought_otherwise_is_not_discarded_with_a_disc(clinic, tmp_path):
+    study = Study(count=2)
+    disc = study.write(tmp_path / "disc")
+    receipt = take(clinic, disc)
+    ran = dokuei("study", "deidentify", study.uid, tmp_path / "out", "--purpose", "x", "--dir", clinic.data, ok=False)
+    assert "Nobody has said whose" in one_sentence(ran)
+    assert clinic.ask("study", "import", disc)["taken"] == 2
+    media(clinic, "decide", receipt["name"], "--discard", ok=False)
+    assert clinic.study(study.uid)["objects"] == 2
+
+
+def test_from_a_decision_on_a_study_is_of_whom_it_says(clinic, tmp_path):
+    here = Study(count=1, name="YAMADA^TAROU", StudyDate="20260102", **TARO)
+    other = Study(count=1, name="SUZUKI^HANAKO", PatientID="P-7", IssuerOfPatientID="CLINIC", PatientBirthDate="19800101")
+    assert send(clinic, here.objects + other.objects) == [0, 0]
+    let_in(clinic)
+    # Under the first one's ID, and of the second.
+    disc = Study(count=1, name="SUZUKI^HANAKO", StudyDate="20260101", **{**TARO, "PatientBirthDate": "19800101"})
+    receipt = take(clinic, disc.write(tmp_path / "disc"))
+    assert standings(receipt) == {disc.uid: "held"}
+    decided = clinic.ask("media", "decide", receipt["name"], "--patient", "P-7")
+    assert standings(decided) == {disc.uid: "decided"} and "CLINIC" in decided["studies"][0]["said"]["en"]
+
+    def check():
+        [patient] = answered(clinic, "P-1")
+        assert (patient.PatientBirthDate, patient.NumberOfPatientRelatedStudies) == ("19700101", 1)
+        [patient] = answered(clinic, "P-7")
+        assert (patient.PatientBirthDate, patient.NumberOfPatientRelatedStudies) == ("19800101", 2)
+        studies = answered(clinic, "P-7", "STUDY")
+        assert {study.StudyInstanceUID for study in studies} == {other.uid, disc.uid}
+        assert {study.PatientID for study in studies} == {"P-7"}
+        assert [study.StudyInstanceUID for study in answered(clinic, "P-1", "STUDY")] == [here.uid]
+
+    check()
+    clinic.kill()
+    clinic.start()
+    check()
+
+
+def test_a_contradiction_that_is_left_as_it_is_stays_a_person_of_its_own(clinic, tmp_path):
+    here = Study(count=1, name="SAME^NAME", **TARO)
+    assert send(clinic, here.objects) == [0]
+    let_in(clinic)
+    disc = Study(count=1, name="SAME^NAME", **{**TARO, "PatientBirthDate": "19991231"})
+    receipt = take(clinic, disc.write(tmp_path / "disc"))
+    clinic.ask("media", "decide", receipt["name"], "--as-is")
+    patients = answered(clinic, "P-1")
+    assert sorted((one.PatientBirthDate, one.NumberOfPatientRelatedStudies) for one in patients) == [("19700101", 1), ("19991231", 1)]
+
+
+def test_an_id_that_nobody_issued_is_not_enough(clinic, tmp_path):
+    unissued = {"PatientID": "0001", "PatientBirthDate": "19700101"}
+    here = Study(count=1, name="YAMADA^TAROU", **unissued)
+    assert send(clinic, here.objects) == [0]
+    date_alone = Study(count=1, name="SUZUKI^HANAKO", **unissued)
+    name_alone = Study(count=1, name="YAMADA^TAROU", PatientID="0001", PatientBirthDate="")
+    both = Study(count=1, name="YAMADA^TAROU", **unissued)
+    for study, standing in ((date_alone, "held"), (name_alone, "held"), (both, "matched")):
+        receipt = take(clinic, study.write(tmp_path / study.uid))
+        assert standings(receipt) == {study.uid: standing}
 
 
 @pytest.mark.parametrize("what", ["nowhere", "empty"])

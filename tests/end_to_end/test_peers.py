@@ -82,7 +82,8 @@ def test_on_the_first_day_the_house_may_send_and_then_only_who_is_registered(sit
         ("MR room 1", ["127.0.0.1/32"], ["store", "query"], {"kind": "own"})
     ]
     assert not echo(site, "ANYBODY")
-    assert "No caller is registered" in callers(site, "remove", "MR room 1").stdout
+    assert "the last caller" in one_sentence(callers(site, "remove", "MR room 1", ok=False))
+    assert "No caller is registered" in callers(site, "remove", "MR room 1", "--despite-open-intake").stdout
     assert echo(site, "ANYBODY")
 
 

@@ -4,6 +4,7 @@
 //! The answer comes over the association that asked, or over one that the archive opens to this node.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use rand_core::Rng as _;
 use super::{ArchiveError, Confirmed};
 use crate::chance::chance;
 use crate::dicom::dimse::{Committed, Reference, Verdict};
+use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Answers, Caller};
 use crate::dicom::scu::{Destination, request_commitment};
 use crate::dicom::uid::Uid;
@@ -28,15 +30,48 @@ const STAY: Duration = Duration::from_secs(10);
 /// How long the answer over another association is waited for, before the study is tried again by and by.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Addresses of an archive: a machine has a few, and each answer is held against them.
+const ADDRESSES: usize = 16;
+
 /// Requests whose answers are waited for. Clones share them.
 #[derive(Clone, Default)]
 pub struct Asked(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// By transaction, and its answer once it is here; as many as studies are put away at once.
-    waiting: Mutex<BTreeMap<String, Option<Committed>>>,
+    /// By transaction; as many as studies are put away at once.
+    waiting: Mutex<BTreeMap<String, Waiting>>,
     changed: Condvar,
+}
+
+/// A request whose answer is waited for.
+struct Waiting {
+    /// AE title of the archive that was asked.
+    archive: AeTitle,
+    /// Its addresses; none when its name could not be looked up.
+    addresses: Vec<IpAddr>,
+    /// Its answer, once it is here.
+    answer: Option<Committed>,
+}
+
+impl Waiting {
+    /// For an answer of this archive.
+    fn of(destination: &Destination) -> Waiting {
+        let found = (destination.host.as_str(), destination.port).to_socket_addrs();
+        let addresses = found.into_iter().flatten().take(ADDRESSES);
+        Waiting {
+            archive: destination.called_ae.clone(),
+            addresses: addresses.map(|at| at.ip().to_canonical()).collect(),
+            answer: None,
+        }
+    }
+
+    /// Whether somebody who calls is the archive that was asked.
+    fn is_from(&self, caller: &Caller) -> bool {
+        let address = caller.address.ip().to_canonical();
+        caller.calling_ae == self.archive
+            && (self.addresses.is_empty() || self.addresses.contains(&address))
+    }
 }
 
 impl Asked {
@@ -82,7 +117,8 @@ impl Asked {
         chance().fill_bytes(&mut random);
         let transaction = Uid::derived(random).as_str().to_owned();
         // Before it is asked: the answer may be here first.
-        self.waiting().insert(transaction.clone(), None);
+        let waiting = Waiting::of(destination);
+        self.waiting().insert(transaction.clone(), waiting);
         let asked = request_commitment(destination, &transaction, portion, STAY);
         let answer = match asked {
             Ok(Some(committed)) => Ok(committed),
@@ -102,7 +138,8 @@ impl Asked {
         let until = Instant::now() + PATIENCE;
         let mut waiting = self.waiting();
         loop {
-            if let Some(Some(committed)) = waiting.get(transaction) {
+            let answer = waiting.get(transaction).map(|asked| &asked.answer);
+            if let Some(Some(committed)) = answer {
                 return Some(committed.clone());
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -114,7 +151,7 @@ impl Asked {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<String, Option<Committed>>> {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<String, Waiting>> {
         // Every change is one entry: a panic elsewhere leaves it whole.
         self.0
             .waiting
@@ -124,13 +161,18 @@ impl Asked {
 }
 
 impl Answers for Asked {
-    fn heard(&self, _caller: &Caller, committed: Committed) -> bool {
+    /// Whoever is let in may call; only the archive that was asked answers for what it keeps.
+    fn heard(&self, caller: &Caller, committed: Committed) -> bool {
         let mut waiting = self.waiting();
-        // Only who was asked knows the transaction: it is drawn by lot.
-        let Some(answer) = waiting.get_mut(&committed.transaction) else {
+        let Some(asked) = waiting.get_mut(&committed.transaction) else {
             return false;
         };
-        *answer = Some(committed);
+        if !asked.is_from(caller) {
+            let (title, address) = (&caller.calling_ae, caller.address.ip());
+            tracing::warn!(target: "dokuei::archive", "a storage commitment answer is not believed: it is from {title} at {address}, not from the archive that was asked");
+            return false;
+        }
+        asked.answer = Some(committed);
         self.0.changed.notify_all();
         true
     }
@@ -170,4 +212,52 @@ fn forget_missing(
         }
     }
     missing.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::scu::Timeouts;
+    use crate::entities::Permission;
+
+    fn caller(title: &str, address: &str) -> Caller {
+        Caller {
+            calling_ae: title.parse().unwrap(),
+            called_ae: "HERE".parse().unwrap(),
+            address: address.parse().unwrap(),
+            permission: Permission::to_send(),
+        }
+    }
+
+    #[test]
+    fn only_the_archive_that_was_asked_answers() {
+        let archive = Destination {
+            host: "127.0.0.1".to_owned(),
+            port: 104,
+            called_ae: "PACS".parse().unwrap(),
+            calling_ae: "HERE".parse().unwrap(),
+            timeouts: Timeouts::default(),
+            tls: None,
+            breaker: None,
+            transcoding: None,
+        };
+        let asked = Asked::default();
+        let waiting = Waiting::of(&archive);
+        asked.waiting().insert("1.2".to_owned(), waiting);
+        let answer = |transaction: &str| Committed {
+            transaction: transaction.to_owned(),
+            verdicts: Vec::new(),
+        };
+        for other in [
+            caller("CT", "127.0.0.1:4000"),
+            caller("PACS", "192.0.2.1:4000"),
+        ] {
+            assert!(!asked.heard(&other, answer("1.2")));
+        }
+        let from_it = caller("PACS", "[::ffff:127.0.0.1]:4000");
+        assert!(!asked.heard(&from_it, answer("1.3")));
+        assert!(asked.waiting()["1.2"].answer.is_none());
+        assert!(asked.heard(&from_it, answer("1.2")));
+        assert!(asked.waiting()["1.2"].answer.is_some());
+    }
 }

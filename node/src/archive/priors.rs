@@ -12,7 +12,7 @@ use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::{Level, Model};
 use crate::dicom::pdu::uid::is_uid;
 use crate::dicom::scu::{Destination, Found, ScuFault, find};
-use crate::media::{Agreement, Identity};
+use crate::studies::identity::{Agreement, Identity};
 
 /// Answers read. Few patients have a hundred studies; an archive that does not understand the question may answer with
 /// everything it has.
@@ -110,7 +110,7 @@ fn judged(patient: &Identity, answer: &DataSet) -> Option<Prior> {
     let short = |text: String| text.trim().chars().take(TEXT).collect::<String>();
     let uid = answer.code(tags::STUDY_INSTANCE_UID);
     let uid = uid.trim_end_matches('\0').to_owned();
-    let identity = Identity::answered(answer);
+    let identity = Identity::of_data_set(answer);
     if !is_uid(&uid) || identity.patient.id != patient.patient.id {
         return None;
     }
@@ -148,13 +148,17 @@ mod tests {
     #[test]
     fn an_answer_is_judged_by_two_identifiers_and_one_under_another_id_is_none() {
         let name = "Yamada^Tarou=山田^太郎";
-        let here = Identity::answered(&answer("1.2", "P-1", name, "19700101"));
+        let here = Identity::of_data_set(&answer("1.2", "P-1", name, "19700101"));
         let judge = |uid: &str, id: &str, name: &str, date: &str| {
             judged(&here, &answer(uid, id, name, date)).map(|prior| prior.agreement)
         };
-        assert_eq!(judge("1.3", "P-1", "", "19700101"), Some(Agreement::Same));
-        let by_kanji = judge("1.3", "P-1", "=山田^太郎", "");
+        // Neither side says who issued the ID: name and birth date must both agree.
+        let by_kanji = judge("1.3", "P-1", "=山田^太郎", "19700101");
         assert_eq!(by_kanji, Some(Agreement::Same));
+        let date_alone = judge("1.3", "P-1", "", "19700101");
+        assert_eq!(date_alone, Some(Agreement::Unsure));
+        let name_alone = judge("1.3", "P-1", name, "");
+        assert_eq!(name_alone, Some(Agreement::Unsure));
         assert_eq!(judge("1.3", "P-1", "", ""), Some(Agreement::Unsure));
         let other = judge("1.3", "P-1", name, "19991231");
         assert_eq!(other, Some(Agreement::Contradicts));
@@ -165,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_an_archive_says_is_shown_within_bounds() {
-        let here = Identity::answered(&answer("1.2", "P-1", "", "19700101"));
+        let here = Identity::of_data_set(&answer("1.2", "P-1", "", "19700101"));
         let mut long = answer("1.3", "P-1", &"x".repeat(100_000), "19700101");
         long.put_text(tags::NUMBER_OF_STUDY_RELATED_INSTANCES, VR::IS, "-7");
         let prior = judged(&here, &long).unwrap();

@@ -18,6 +18,7 @@ pub struct Wanted {
 
 impl Wanted {
     pub(super) fn look(&self, all: &[Whole<'_>], observed: &mut Observed) {
+        self.look_for_other_half(all, observed);
         for whole in all {
             let (mut other_side, mut no_side, mut other_region, mut no_region) = (0, 0, 0, 0);
             for image in whole.images() {
@@ -47,6 +48,29 @@ impl Wanted {
                 observed.remark(concern, whole.series.number, self.wanted(concern, count));
             }
         }
+    }
+
+    /// A request for both sides is not met by images of one.
+    fn look_for_other_half(&self, all: &[Whole<'_>], observed: &mut Observed) {
+        if self.side != Some(Side::Both) {
+            return;
+        }
+        let images = all.iter().flat_map(Whole::images);
+        let sides: Vec<Side> = images
+            .filter_map(|image| image.seen.as_ref()?.side)
+            .collect();
+        let Some(first) = sides.first() else {
+            return;
+        };
+        if *first == Side::Both || sides.iter().any(|side| side != first) {
+            return;
+        }
+        observed.found(Concern::OtherSide, sides.len());
+        observed.remark(
+            Concern::OtherSide,
+            None,
+            say!("{only}だけ（依頼は両側）", "{only} only (asked for: both)"; only = word(first.code())),
+        );
     }
 
     fn wanted(&self, concern: Concern, count: usize) -> Message {

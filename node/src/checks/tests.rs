@@ -219,6 +219,38 @@ fn side_and_region_are_held_against_the_request() {
 }
 
 #[test]
+fn a_request_for_both_sides_is_not_met_by_one() {
+    let seen = |side| Seen {
+        side,
+        ..Seen::default()
+    };
+    let wanted = Wanted {
+        region: None,
+        side: Some(Side::Both),
+    };
+    let of = |sides: &[Side]| {
+        let sides = (1..).zip(sides);
+        let images = sides.map(|(number, side)| object(number, seen(Some(*side))));
+        let observed = observe(
+            &[study(images.collect())],
+            &wanted,
+            Circumstances::default(),
+        );
+        assert_eq!(observed.remarks.len(), observed.check.findings().len());
+        observed
+            .remarks
+            .iter()
+            .for_each(|remark| assert_both(&remark.place));
+        found(&observed)
+    };
+    assert_eq!(of(&[Side::Right, Side::Right]), [(Concern::OtherSide, 2)]);
+    assert_eq!(of(&[Side::Left]), [(Concern::OtherSide, 1)]);
+    assert_eq!(of(&[Side::Right, Side::Left]), []);
+    assert_eq!(of(&[Side::Both]), []);
+    assert_eq!(of(&[Side::Both, Side::Left]), []);
+}
+
+#[test]
 fn text_and_images_that_came_earlier_are_counted() {
     let with = |text| Seen {
         text: Some(text),

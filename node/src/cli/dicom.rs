@@ -95,6 +95,9 @@ pub(super) enum Caller {
     Remove {
         /// 名前 / its name
         name: String,
+        /// 最後の装置でも消す（院内のどの装置からも受信するようになる） / even the last one, after which any device of the house may send
+        #[arg(long)]
+        despite_open_intake: bool,
         #[command(flatten)]
         at: At,
     },
@@ -171,21 +174,27 @@ fn perform(verb: Caller) -> Result<ExitCode, Failure> {
             at.print(&answer, judged);
             return Ok(ended(answer["let_in"] == true));
         }
-        Caller::Remove { name, at } => {
-            let answer = at.ask(Request::DicomCallerRemove { name })?;
-            at.print(&answer, |answer| {
-                let name = text(answer, "name");
-                outln!(
-                    "{}",
-                    say!("「{name}」の登録を消しました。", "'{name}' is removed.")
-                );
-                if answer["open_intake"] == true {
-                    outln!("{}", open());
-                }
-            });
+        Caller::Remove {
+            name,
+            despite_open_intake: opens,
+            at,
+        } => {
+            let answer = at.ask(Request::DicomCallerRemove { name, opens })?;
+            at.print(&answer, removed);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn removed(answer: &Value) {
+    let name = text(answer, "name");
+    outln!(
+        "{}",
+        say!("「{name}」の登録を消しました。", "'{name}' is removed.")
+    );
+    if answer["open_intake"] == true {
+        outln!("{}", open());
+    }
 }
 
 /// How a test ends.

@@ -21,8 +21,17 @@ use crate::dicom::scu::report_commitment;
 use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::intake::now;
 
-/// Answers owed at once. Each costs some hundred bytes an object; a hospital asks a few hundred times a day.
-const MOST: usize = 10_000;
+/// What is owed at most, to everybody. A hospital asks a few hundred times a day. In memory each answer costs some hundred
+/// bytes, however many instances it is about; on the disk each instance costs about as many, which are read at start.
+const TO_ALL: Bound = Bound {
+    answers: 10_000,
+    instances: 500_000,
+};
+/// The same to one AE title, so that a device that asks and never answers takes no room from others.
+const TO_ONE: Bound = Bound {
+    answers: 1_000,
+    instances: 100_000,
+};
 
 /// Callers that are told at once: one that is slow holds up nobody else.
 const TELLING: usize = 4;
@@ -44,6 +53,12 @@ const NOT_KEPT: QueryFailure = QueryFailure::new(
     "the node cannot write to its disk",
     "ノードがディスクに書き込めません",
 );
+
+/// How much may be owed.
+struct Bound {
+    answers: usize,
+    instances: usize,
+}
 
 /// The answers that are owed. Clones share them.
 #[derive(Clone)]
@@ -70,9 +85,12 @@ struct Held {
     stopping: bool,
 }
 
-/// How one debt stands.
+/// How one debt stands. What it is about lies in its row, and is read when it is told.
+#[derive(Clone)]
 struct Standing {
-    debt: Debt,
+    /// AE title of whom it is owed to.
+    to: String,
+    instances: usize,
     /// When it is to be tried; none while the association that asked delivers it.
     due: Option<Instant>,
     failed: u32,
@@ -86,18 +104,13 @@ impl Debts {
     pub fn open(store: Store, storage: StorageKey) -> Result<Debts, StoreError> {
         let mut held = Held::default();
         for (key, row) in store.rows(Rows::Commitments)? {
-            let plain = storage.open_row(Rows::Commitments.name(), &key, &row).ok();
-            let debt = plain.and_then(|plain| minicbor::decode::<Debt>(&plain).ok());
-            let Some(debt) = debt else {
+            let Some(debt) = opened(&storage, &key, &row) else {
                 tracing::warn!(target: "dokuei::commitments", "an answer that is owed cannot be read");
                 continue;
             };
-            let standing = Standing {
-                debt,
-                due: Some(Instant::now()),
-                failed: 0,
-            };
-            held.debts.insert(standing.debt.key(), standing);
+            let mut standing = Standing::of(&debt);
+            standing.due = Some(Instant::now());
+            held.debts.insert(debt.key(), standing);
         }
         Ok(Debts(Arc::new(Shared {
             store,
@@ -130,27 +143,41 @@ impl Debts {
     fn run(&self, destinations: &Arc<dyn Destinations>) {
         let mut held = self.held();
         while !held.stopping {
-            let Some(debt) = held.take_due(Instant::now()) else {
+            let Some((key, to)) = held.take_due(Instant::now()) else {
                 let pause = held.until_due(Instant::now());
                 let woken = self.0.changed.wait_timeout(held, pause);
                 (held, _) = woken.unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             drop(held);
-            let (debts, destinations) = (self.clone(), Arc::clone(destinations));
-            let title = debt.to.clone();
-            let spawned = thread::Builder::new()
+            let destinations = Arc::clone(destinations);
+            let telling = Telling {
+                debts: self.clone(),
+                key,
+                to,
+            };
+            // Where no thread can be had, it ends here as any attempt that failed.
+            let _spawned = thread::Builder::new()
                 .name("commitment".to_owned())
-                .spawn(move || debts.tell(&debt, &*destinations));
+                .spawn(move || telling.debts.tell(&telling.key, &*destinations));
             held = self.held();
-            if spawned.is_err() {
-                held.telling.retain(|busy| *busy != title);
-            }
         }
     }
 
     /// Tries once.
-    fn tell(&self, debt: &Debt, destinations: &dyn Destinations) {
+    fn tell(&self, key: &[u8; 32], destinations: &dyn Destinations) {
+        let row = match self.0.store.row(Rows::Commitments, key) {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::warn!(target: "dokuei::commitments", "storage commitment not delivered: {error}");
+                return;
+            }
+        };
+        let Some(debt) = row.and_then(|row| opened(&self.0.storage, key, &row)) else {
+            tracing::warn!(target: "dokuei::commitments", "an answer that is owed cannot be read");
+            self.held().debts.remove(key);
+            return;
+        };
         let title = debt.to.parse::<AeTitle>().ok();
         let route = title.and_then(|title| destinations.named(&title));
         let told = match route {
@@ -168,16 +195,17 @@ impl Debts {
         };
         let is_old = now().saturating_sub(debt.since) > GIVEN_UP_AFTER_MS;
         if told || is_old {
-            self.remove(&debt.key());
+            self.remove(key);
         }
-        let mut held = self.held();
-        held.telling.retain(|busy| *busy != debt.to);
-        if let Some(standing) = held.debts.get_mut(&debt.key()) {
-            standing.failed = standing.failed.saturating_add(1);
-            standing.due = Some(Instant::now() + pause_after(standing.failed));
-        }
-        drop(held);
-        self.0.changed.notify_all();
+    }
+
+    fn keep(&self, key: &[u8; 32], debt: &Debt) -> Result<(), QueryFailure> {
+        let plain = cbor::encode(debt);
+        let storage = &self.0.storage;
+        let sealed = storage.seal_row(Rows::Commitments.name(), key, &plain, &mut chance());
+        let row = sealed.map_err(|_| NOT_KEPT)?;
+        let change = Change::put(Rows::Commitments, key, row);
+        self.0.store.commit(change).map_err(|_| NOT_KEPT)
     }
 
     fn remove(&self, key: &[u8; 32]) {
@@ -200,19 +228,33 @@ impl Debts {
 
 impl Held {
     /// Something due to somebody who is not being told anything, if one more may be told.
-    fn take_due(&mut self, at: Instant) -> Option<Debt> {
+    fn take_due(&mut self, at: Instant) -> Option<([u8; 32], String)> {
         if self.telling.len() >= TELLING {
             return None;
         }
         let telling = &self.telling;
-        let found = self.debts.values_mut().find(|standing| {
+        let (key, found) = self.debts.iter_mut().find(|(_, standing)| {
             let is_due = standing.due.is_some_and(|due| due <= at);
-            is_due && !telling.contains(&standing.debt.to)
+            is_due && !telling.contains(&standing.to)
         })?;
         found.due = None;
-        let debt = found.debt.clone();
-        self.telling.push(debt.to.clone());
-        Some(debt)
+        let (key, to) = (*key, found.to.clone());
+        self.telling.push(to.clone());
+        Some((key, to))
+    }
+
+    /// Whether this may be owed beside all else.
+    fn has_room(&self, key: &[u8; 32], new: &Standing) -> bool {
+        let others = || self.debts.iter().filter(|(known, _)| *known != key);
+        let fits = |to: Option<&str>, bound: &Bound| {
+            let counted = others().filter(|(_, one)| to.is_none_or(|to| one.to == to));
+            let (answers, instances) = counted
+                .fold((1, new.instances), |(count, sum), (_, one)| {
+                    (count + 1, sum + one.instances)
+                });
+            answers <= bound.answers && instances <= bound.instances
+        };
+        fits(None, &TO_ALL) && fits(Some(&new.to), &TO_ONE)
     }
 
     /// How long nothing more falls due. What is due already waits for whom is being told, who wakes us.
@@ -223,6 +265,45 @@ impl Held {
     }
 }
 
+impl Standing {
+    /// Of what is not yet to be tried.
+    fn of(debt: &Debt) -> Standing {
+        Standing {
+            to: debt.to.clone(),
+            instances: debt.instances.len(),
+            due: None,
+            failed: 0,
+        }
+    }
+}
+
+/// Somebody is being told something. However that ends, in a panic too, they can be told something again, and what is
+/// still owed is tried again.
+struct Telling {
+    debts: Debts,
+    key: [u8; 32],
+    to: String,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let mut held = self.debts.held();
+        held.telling.retain(|busy| *busy != self.to);
+        if let Some(standing) = held.debts.get_mut(&self.key) {
+            standing.failed = standing.failed.saturating_add(1);
+            standing.due = Some(Instant::now() + pause_after(standing.failed));
+        }
+        drop(held);
+        self.debts.0.changed.notify_all();
+    }
+}
+
+/// What a row says; none when it cannot be read.
+fn opened(storage: &StorageKey, key: &[u8], row: &[u8]) -> Option<Debt> {
+    let plain = storage.open_row(Rows::Commitments.name(), key, row).ok()?;
+    minicbor::decode(&plain).ok()
+}
+
 fn pause_after(failed: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << failed.saturating_sub(1).min(16));
     doubled.min(LONGEST_PAUSE)
@@ -231,23 +312,23 @@ fn pause_after(failed: u32) -> Duration {
 impl Commitments for Debts {
     fn owe(&self, owed: &Owed) -> Result<(), QueryFailure> {
         let debt = Debt::of(owed, now());
-        let key = debt.key();
-        if self.count() >= MOST {
+        let (key, standing) = (debt.key(), Standing::of(&debt));
+        let mut held = self.held();
+        if !held.has_room(&key, &standing) {
             return Err(TOO_MANY);
         }
-        let plain = cbor::encode(&debt);
-        let storage = &self.0.storage;
-        let sealed = storage.seal_row(Rows::Commitments.name(), &key, &plain, &mut chance());
-        let row = sealed.map_err(|_| NOT_KEPT)?;
-        let change = Change::put(Rows::Commitments, &key, row);
-        self.0.store.commit(change).map_err(|_| NOT_KEPT)?;
-        let standing = Standing {
-            debt,
-            due: None,
-            failed: 0,
-        };
-        self.held().debts.insert(key, standing);
-        Ok(())
+        // Before it is a row: what others owe meanwhile must find room beside it.
+        let before = held.debts.insert(key, standing);
+        drop(held);
+        let kept = self.keep(&key, &debt);
+        if kept.is_err() {
+            let mut held = self.held();
+            match before {
+                Some(before) => held.debts.insert(key, before),
+                None => held.debts.remove(&key),
+            };
+        }
+        kept
     }
 
     fn settle(&self, owed: &Owed) {
@@ -277,16 +358,95 @@ impl Drop for Delivering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::dimse::{Committed, Reference, Verdict};
+    use crate::dicom::scp::Route;
+    use dokuei_keys::secret::Secret32;
 
     fn standing(to: &str, transaction: &str, due: Option<Instant>) -> ([u8; 32], Standing) {
-        let debt = Debt {
+        let debt = debt(to, transaction, 0);
+        let mut standing = Standing::of(&debt);
+        standing.due = due;
+        (debt.key(), standing)
+    }
+
+    fn debt(to: &str, transaction: &str, since: u64) -> Debt {
+        Debt {
             to: to.to_owned(),
             transaction: transaction.to_owned(),
             instances: Vec::new(),
-            since: 0,
+            since,
+        }
+    }
+
+    fn owed(to: &str, transaction: &str, instances: usize) -> Owed {
+        let reference = Reference {
+            sop_class: "1.2".to_owned(),
+            sop_instance: "1.2.3".to_owned(),
         };
-        let failed = 0;
-        (debt.key(), Standing { debt, due, failed })
+        Owed {
+            to: to.parse().unwrap(),
+            committed: Committed {
+                transaction: transaction.to_owned(),
+                verdicts: vec![(reference, Verdict::Kept); instances],
+            },
+        }
+    }
+
+    fn open(home: &tempfile::TempDir) -> Debts {
+        let store = Store::open(&home.path().join("store.redb")).unwrap();
+        let storage = StorageKey::from_secret(Secret32::from_bytes([10; 32]));
+        Debts::open(store, storage).unwrap()
+    }
+
+    /// Panics when it is asked.
+    struct Broken;
+
+    impl Destinations for Broken {
+        fn named(&self, _: &AeTitle) -> Option<Arc<dyn Route>> {
+            panic!("this destination is broken")
+        }
+    }
+
+    #[test]
+    fn a_panic_while_somebody_is_told_costs_one_attempt() {
+        let home = tempfile::tempdir().unwrap();
+        let debts = open(&home);
+        let one = owed("ASKING", "1.1", 1);
+        assert!(debts.owe(&one).is_ok());
+        let delivering = debts.deliver(Arc::new(Broken)).unwrap();
+        debts.postpone(&one);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let is_due_again = |debts: &Debts| {
+            let held = debts.held();
+            let mut all = held.debts.values();
+            held.telling.is_empty() && all.any(|one| one.failed == 1 && one.due.is_some())
+        };
+        while !is_due_again(&debts) {
+            assert!(Instant::now() < deadline, "it is not tried again");
+            thread::yield_now();
+        }
+        drop(delivering);
+    }
+
+    #[test]
+    fn one_device_takes_no_room_from_others() {
+        let home = tempfile::tempdir().unwrap();
+        let debts = open(&home);
+        let half = TO_ONE.instances / 2;
+        assert!(debts.owe(&owed("GREEDY", "1.1", half)).is_ok());
+        // The same request again takes no more room.
+        assert!(debts.owe(&owed("GREEDY", "1.1", half)).is_ok());
+        assert!(debts.owe(&owed("GREEDY", "1.2", half + 1)).is_err());
+        assert!(debts.owe(&owed("OTHER", "1.1", half)).is_ok());
+        let mut held = Held::default();
+        for number in 0..TO_ONE.answers {
+            let (key, one) = standing("GREEDY", &number.to_string(), None);
+            held.debts.insert(key, one);
+        }
+        let (key, one) = standing("GREEDY", "x", None);
+        assert!(!held.has_room(&key, &one));
+        let (key, one) = standing("OTHER", "x", None);
+        assert!(held.has_room(&key, &one));
     }
 
     #[test]
@@ -303,13 +463,13 @@ mod tests {
             debts: debts.into_iter().collect(),
             ..Held::default()
         };
-        let mut told = [held.take_due(now), held.take_due(now)].map(|debt| debt.unwrap().to);
+        let mut told = [held.take_due(now), held.take_due(now)].map(|due| due.unwrap().1);
         told.sort();
         assert_eq!(told, ["OTHER", "SLOW"]);
         assert!(held.take_due(now).is_none());
         assert_eq!(held.until_due(now), Duration::from_secs(9));
         held.telling.clear();
-        assert_eq!(held.take_due(now).unwrap().to, "SLOW");
+        assert_eq!(held.take_due(now).unwrap().1, "SLOW");
     }
 
     #[test]

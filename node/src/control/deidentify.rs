@@ -5,6 +5,7 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use serde_json::{Value, json};
 
+use crate::audit::event::{Event, Kind, Place, Subject};
 use crate::control::answers::both;
 use crate::control::request::DeidentifyStudy;
 use crate::deidentify::export::{ExportError, Exported, export};
@@ -22,23 +23,23 @@ const PURPOSE_CHARACTERS: usize = 200;
 pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value, Failure> {
     let purpose = purpose(asked)?;
     let pseudonyms = pseudonyms(node);
-    let folder = Path::new(&asked.folder);
+    let (folder, study) = (Path::new(&asked.folder), asked.study.trim());
+    if node.ports.imports.is_undecided(study) {
+        return Err(undecided());
+    }
+    let said = node.ports.persons.said_of(study);
     let exported = tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(purpose)?;
         let (regions, decoders) = (regions(node)?, Decoders::new(Plan::this_program()));
         let method = Method {
             options: &asked.options,
             secret: &secret,
+            site: node.ports.site,
+            said: said.as_ref(),
             regions: &regions,
             decoders: &decoders,
         };
-        let exported = export(
-            &node.ports.register,
-            asked.study.trim(),
-            folder,
-            purpose,
-            method,
-        );
+        let exported = export(&node.ports.register, study, folder, purpose, method);
         let exported = exported.map_err(|error| not_exported(&error))?;
         if asked.reversible {
             for (pseudonymous, original) in &exported.originals {
@@ -47,6 +48,7 @@ pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value,
         }
         Ok::<Exported, Failure>(exported)
     })?;
+    note(node, study, &exported, folder);
     let (written, refused) = (exported.written, exported.refused);
     tracing::info!(target: "dokuei::deidentify", written, refused, "a study was written without whom it is of");
     let reasons = exported.reasons.iter();
@@ -62,6 +64,20 @@ pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value,
         "reversible": asked.reversible,
         "dates": asked.options.dates,
     }))
+}
+
+/// Tells auditors that images of a study left, even if without whom they are of.
+fn note(node: &Hands, uid: &str, exported: &Exported, folder: &Path) {
+    let register = &node.ports.register;
+    let parcel = register.parcels_of(uid).pop();
+    let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
+    if exported.written > 0 {
+        node.audit.note(Event::now(Kind::Exported {
+            to: Place::Media(format!("file://{}", folder.display())),
+            by: None,
+            subject: subject.unwrap_or_default(),
+        }));
+    }
 }
 
 /// Whom a pseudonym stands for: each of its studies with its patient.
@@ -139,6 +155,17 @@ fn purpose(asked: &DeidentifyStudy) -> Result<&str, Failure> {
         ));
     }
     Ok(purpose)
+}
+
+/// That nobody can say what a study would be de-identified from.
+fn undecided() -> Failure {
+    Failure::new(
+        "undecided",
+        say!(
+            "この検査はどの患者のものか確認待ちのため、書き出しません。「dokuei media decide」で決めてください。",
+            "Nobody has said whose this study is, so it is not written. Decide with 'dokuei media decide'."
+        ),
+    )
 }
 
 fn not_exported(error: &ExportError) -> Failure {

@@ -88,9 +88,13 @@ pub(super) fn test_caller(node: &Node, test: &TestCaller) -> Result<Value, Failu
     })
 }
 
-pub(super) async fn remove_caller(node: &Node, name: String) -> Result<Value, Failure> {
+pub(super) async fn remove_caller(
+    node: &Node,
+    name: String,
+    opens: bool,
+) -> Result<Value, Failure> {
     let entities = node.entities.clone();
-    let removed = blocking(move || entities.remove_caller(&name)).await?;
+    let removed = blocking(move || entities.remove_caller(&name, opens)).await?;
     tracing::info!(target: "dokuei::dicom", name = removed.name, open = node.entities.is_open(), "a caller was removed");
     let mut shown = caller_json(&removed);
     shown["open_intake"] = json!(node.entities.is_open());

@@ -2,28 +2,31 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use dokuei_keys::id::ParcelId;
+use dicom_dictionary_std::tags;
+use dokuei_keys::id::{ParcelId, SiteId};
 use serde_json::{Value, json};
 
-use crate::audit::event::Who;
+use crate::audit::event::{Access, Event, Kind, Subject, Who};
 use crate::control::answers::{both, find_case};
 use crate::control::answers::{no_study, register_failure};
 use crate::control::carrying;
 use crate::control::request::DecideMedia;
 use crate::control::sending::{import_failed, note_import};
-use crate::control::whose::whose;
+use crate::control::whose::{patients_of, whose};
+use crate::dicom::header::Header;
 use crate::entities::Scope;
 use crate::index::catalogue::Entry;
-use crate::language::{Failure, Message};
-use crate::media::{
-    Agreement, Decision, Identity, ImportedFile, ImportedStudy, MediaImport, Standing,
-};
+use crate::language::{Explain as _, Failure, Message};
+use crate::media::{Decision, ImportedFile, ImportedStudy, Judgement, MediaImport, Standing};
 use crate::runtime::desk::now;
 use crate::runtime::hands::Hands;
 use crate::say;
+use crate::studies::identity::Identity;
 use crate::studies::import::{Imported, import_expecting};
-use crate::studies::patient::Patient;
+use crate::studies::patient::{Patient, are_several};
+use crate::studies::person::Person;
 use crate::studies::register::RegisterError;
 
 /// Characters of a name that people must give at least, as for cases.
@@ -44,34 +47,43 @@ pub(super) async fn import(
         Some(of) => Some(expected(node, of).await?),
         None => None,
     };
-    let (imports, register) = (&node.ports.imports, &node.ports.register);
+    let ports = &node.ports;
     let begun = MediaImport::begun(now().0, path.to_owned());
-    let name = tokio::task::block_in_place(|| imports.keep(begun)).map_err(failed)?;
-    let mut expect = |uid: &str| {
-        let standing = match register.parcels_of(uid).is_empty() || imports.is_undecided(uid) {
-            true => Standing::Held,
-            false => Standing::Known,
-        };
-        let add = imports.change(&name, |import| {
-            import.studies.push(ImportedStudy {
-                uid: uid.to_owned(),
-                objects: 0,
-                standing,
-            });
-        });
-        add.map_err(|error| failed(error).message)
-    };
+    let name = tokio::task::block_in_place(|| ports.imports.keep(begun)).map_err(failed)?;
+    let parts = (&ports.imports, &ports.register, &ports.persons);
+    let mut judgement = Judgement::new(parts, name);
     let root = Path::new(path);
     let imported = tokio::task::block_in_place(|| {
-        let imported = import_expecting(&node.intake, root, &mut expect);
+        let mut hear = |header: &Header| judgement.hear(header).map_err(|error| untaken(&error));
+        let imported = import_expecting(&node.intake, root, &mut hear);
         let imported = imported.map_err(|error| import_failed(root, &error))?;
-        note_import(node, root, &imported.studies, by);
-        let noted = imports.change(&name, |import| note(import, &imported));
+        let noted = ports
+            .imports
+            .change(&name, |import| note(import, &imported));
         noted.map_err(failed)?;
-        settle(node, &name, expected.as_ref()).map_err(failed)
-    });
-    imported?;
+        let under = |ids: &BTreeSet<&str>| {
+            let found = under(node, ids).into_iter();
+            found.map(|entry| entry.key.uid.to_string()).collect()
+        };
+        judgement.settle(expected, under).map_err(failed)?;
+        Ok::<Imported, Failure>(imported)
+    })?;
+    note_import(node, root, &imported.studies, by);
     show(node, &name.to_string())
+}
+
+/// Why an object of an import is not taken in.
+fn untaken(error: &RegisterError) -> Message {
+    match error {
+        RegisterError::Arriving => say!(
+            "同じ検査をいま受信中のため取り込みませんでした。受信が終わってからもう一度取り込んでください。",
+            "Images of the same study are arriving just now. Import the medium again when they are here."
+        ),
+        other => {
+            tracing::error!(target: "dokuei::media", "an object of an import is not taken: {other}");
+            other.message().sentence()
+        }
+    }
 }
 
 fn note(import: &mut MediaImport, imported: &Imported) {
@@ -93,74 +105,6 @@ fn note(import: &mut MediaImport, imported: &Imported) {
     }
     // Whatever was to come of the others was refused.
     import.studies.retain(|study| study.objects > 0);
-}
-
-/// Lets go of the studies whose patient is certain: two identifiers agree with those expected, or with those of a study
-/// that is here and not itself in question, and nothing contradicts.
-fn settle(
-    node: &Hands,
-    name: &ParcelId,
-    expected: Option<&(String, Identity)>,
-) -> Result<(), RegisterError> {
-    let (imports, register) = (&node.ports.imports, &node.ports.register);
-    let identities = |uid: &str| {
-        let parts = register.parcels_of(uid).into_iter();
-        let of = |parcel| register.look(&parcel, |study| Identity::of(&study.attributes));
-        parts.filter_map(of).collect::<Vec<_>>()
-    };
-    let known = match expected {
-        Some((uid, _)) if imports.is_undecided(uid) => Vec::new(),
-        Some(expected) => vec![expected.clone()],
-        None => alike(node, name, identities),
-    };
-    imports.change(name, |import| {
-        let held = import.studies.iter_mut();
-        for study in held.filter(|study| study.standing == Standing::Held) {
-            let identities = identities(&study.uid);
-            let agreements = || {
-                let pairs = identities.iter().flat_map(|own| {
-                    let others = known.iter();
-                    others.map(move |(uid, other)| (uid, own.agreement(other)))
-                });
-                pairs.collect::<Vec<_>>()
-            };
-            let agreements = agreements();
-            let contradicts = agreements
-                .iter()
-                .any(|(_, agreement)| *agreement == Agreement::Contradicts);
-            let same = agreements
-                .iter()
-                .find(|(_, agreement)| *agreement == Agreement::Same);
-            if let (false, Some((uid, _))) = (contradicts, same) {
-                study.standing = Standing::Matched((*uid).clone());
-            }
-        }
-    })
-}
-
-/// Those studies of this site, not themselves in question, whose patients have the IDs of patients in this import.
-fn alike(
-    node: &Hands,
-    name: &ParcelId,
-    identities: impl Fn(&str) -> Vec<Identity>,
-) -> Vec<(String, Identity)> {
-    let receipts = node.ports.imports.all();
-    let import = receipts.iter().find(|(one, _)| one == name);
-    let studies = import.into_iter().flat_map(|(_, import)| &import.studies);
-    let held = studies.filter(|study| study.standing == Standing::Held);
-    let patients: BTreeSet<Patient> = held
-        .flat_map(|study| identities(&study.uid))
-        .map(|identity| identity.patient)
-        .collect();
-    let is_alike = |entry: &Entry| patients.contains(&Patient::of(&entry.attributes));
-    let found = node
-        .ports
-        .holdings
-        .studies(&Scope::Own, usize::MAX, is_alike);
-    let known = found.iter();
-    known
-        .map(|entry| (entry.key.uid.to_string(), Identity::of(&entry.attributes)))
-        .collect()
 }
 
 /// The patient whose studies are expected: that of a case or of a study of this site.
@@ -203,47 +147,163 @@ pub(super) fn decide(node: &Hands, decide: &DecideMedia) -> Result<Value, Failur
     let (name, import) = find(node, &decide.import)?;
     let wanted = |study: &&ImportedStudy| {
         let of = decide.study.as_deref();
-        study.standing == Standing::Held && of.is_none_or(|uid| uid.trim() == study.uid)
+        study.standing.is_open() && of.is_none_or(|uid| uid.trim() == study.uid)
     };
-    let uids: Vec<String> = import
-        .studies
-        .iter()
-        .filter(wanted)
-        .map(|study| study.uid.clone())
-        .collect();
+    let open = || import.studies.iter().filter(wanted);
+    let uids: Vec<&str> = open().map(|study| study.uid.as_str()).collect();
     if uids.is_empty() {
-        return Err(Failure::new(
-            "nothing-held",
-            say!(
-                "この取り込みに確認待ちの検査はありません。「dokuei media show」で確認してください。",
-                "No study of this import waits to be decided. See 'dokuei media show'."
-            ),
-        ));
+        return Err(nothing_held());
     }
-    let decision = match (&decide.patient, decide.discard) {
-        (_, true) => Decision::Discarded,
-        (Some(id), false) => Decision::OfPatient(Patient {
-            id: id.clone(),
-            issuer: decide.issuer.clone().unwrap_or_default(),
-        }),
-        (None, false) => Decision::AsItIs,
-    };
-    let (imports, register) = (&node.ports.imports, &node.ports.register);
-    tokio::task::block_in_place(|| {
-        for uid in &uids {
-            if decision == Decision::Discarded {
-                for parcel in register.parcels_of(uid) {
-                    let removed = register.remove(&parcel);
-                    if !removed.map_err(|error| register_failure(&error))? {
-                        return Err(still_arriving());
-                    }
-                }
-            }
-            imports.decide(uid, &decision, now().0).map_err(failed)?;
-        }
-        Ok(())
+    if !decide.discard && open().any(|study| study.standing == Standing::Discarding) {
+        return Err(half_removed());
+    }
+    tokio::task::block_in_place(|| match (&decide.patient, decide.discard) {
+        (_, true) => uids.iter().try_for_each(|uid| discard(node, uid)),
+        (patient, false) => attribute(node, &uids, patient.as_deref(), decide.issuer.as_deref()),
     })?;
     show(node, &name.to_string())
+}
+
+/// Removes a study that came on a medium, and nothing of it that was here before or that somebody else sent, who was told
+/// that it is kept. What breaks off is begun again by the same words; until then the study goes nowhere.
+fn discard(node: &Hands, uid: &str) -> Result<(), Failure> {
+    let (imports, register) = (&node.ports.imports, &node.ports.register);
+    let before = imports.begin_to_discard(uid).map_err(failed)?;
+    let before = before.ok_or_else(|| also_sent(uid))?;
+    let mut subject = None;
+    for parcel in register.parcels_of(uid) {
+        if before.contains(&parcel) {
+            continue;
+        }
+        subject = register.look(&parcel, Subject::of).or(subject);
+        let removed = register.remove(&parcel);
+        if !removed.map_err(|error| register_failure(&error))? {
+            return Err(still_arriving());
+        }
+    }
+    if before.is_empty() {
+        node.ports.persons.attribute(uid, None).map_err(failed)?;
+    }
+    imports
+        .decide(uid, &Decision::Discarded, now().0)
+        .map_err(failed)?;
+    if let Some(subject) = subject {
+        let by = Who::ThisNode;
+        node.audit.note(Event::now(match before.is_empty() {
+            true => Kind::StudyDeleted { by, subject },
+            false => Kind::Accessed {
+                by,
+                how: Access::Delete,
+                subject,
+            },
+        }));
+    }
+    Ok(())
+}
+
+/// Puts studies to a patient of this site, or leaves them to whom they name.
+fn attribute(
+    node: &Hands,
+    uids: &[&str],
+    id: Option<&str>,
+    issuer: Option<&str>,
+) -> Result<(), Failure> {
+    let ports = &node.ports;
+    if let Some(mixed) = uids.iter().find(|uid| are_several(&patients_of(node, uid))) {
+        return Err(several_patients(mixed));
+    }
+    let patient = id.map(|id| Patient {
+        id: id.trim().to_owned(),
+        issuer: issuer.unwrap_or_default().trim().to_owned(),
+    });
+    let mut named = Vec::new();
+    for uid in uids {
+        let parcel = ports.register.parcels_of(uid).into_iter().next();
+        let look = |parcel| {
+            let register = &ports.register;
+            register.look(&parcel, |study| Identity::of(&study.attributes))
+        };
+        let identity = parcel.and_then(look).ok_or_else(|| no_study(uid))?;
+        named.push((*uid, identity));
+    }
+    let ids = named.iter().map(|(_, named)| &*named.patient.id);
+    let ids: BTreeSet<&str> = ids
+        .chain(patient.as_ref().map(|patient| &*patient.id))
+        .collect();
+    let others = others(node, uids, &ids);
+    let mut decided = Vec::new();
+    for (uid, named) in &named {
+        decided.push(match &patient {
+            Some(patient) => {
+                let person = person_said(ports.site, patient, named, &others)?;
+                let (id, issuer) = person.patient().unwrap_or_default();
+                let patient = Patient {
+                    id: id.to_owned(),
+                    issuer: issuer.to_owned(),
+                };
+                (*uid, Decision::OfPatient(patient), Some(person))
+            }
+            None => {
+                let person = Person::of(ports.site, uid, named);
+                // Nobody has said that it is of the patient here under the same ID.
+                let alone = others.contains(&person);
+                let person = alone.then(|| Person::of_study(ports.site, uid));
+                (*uid, Decision::AsItIs, person)
+            }
+        });
+    }
+    for (uid, decision, person) in decided {
+        // First: from the decision on it is shown.
+        ports.persons.attribute(uid, person).map_err(failed)?;
+        ports
+            .imports
+            .decide(uid, &decision, now().0)
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The persons of this site under one of these IDs, by its studies that are not in question, but for `but`.
+fn others(node: &Hands, but: &[&str], ids: &BTreeSet<&str>) -> BTreeSet<Person> {
+    let found = under(node, ids).into_iter();
+    found
+        .filter(|entry| !but.contains(&&*entry.key.uid))
+        .map(|entry| entry.person())
+        .collect()
+}
+
+/// The studies of this site that are not in question and name one of these patient IDs, or of which somebody said whose
+/// they are. Of others the name is not looked at: there may be very many.
+fn under(node: &Hands, ids: &BTreeSet<&str>) -> Vec<Arc<Entry>> {
+    let is_under = |entry: &Entry| {
+        let id = || entry.attributes.text(tags::PATIENT_ID);
+        entry.said.is_some() || ids.contains(&*id())
+    };
+    let holdings = &node.ports.holdings;
+    holdings.studies(&Scope::Own, usize::MAX, is_under)
+}
+
+/// The person whom somebody means by an ID, and the issuer where they gave it: the one who is here under it; of several the
+/// one whom the images name but for the ID; else a new one.
+fn person_said(
+    site: SiteId,
+    patient: &Patient,
+    named: &Identity,
+    others: &BTreeSet<Person>,
+) -> Result<Person, Failure> {
+    let new = Person::said(site, patient, named);
+    if !patient.issuer.is_empty() || others.contains(&new) {
+        return Ok(new);
+    }
+    let under_it = others.iter().filter(|person| {
+        let known = person.patient();
+        known.is_some_and(|(id, _)| id == patient.id)
+    });
+    match under_it.collect::<Vec<_>>()[..] {
+        [] => Ok(new),
+        [one] => Ok(one.clone()),
+        _ => Err(several_under()),
+    }
 }
 
 fn find(node: &Hands, name: &str) -> Result<(ParcelId, MediaImport), Failure> {
@@ -324,6 +384,13 @@ fn standing(standing: &Standing) -> (&'static str, Message) {
             "decided",
             say!("そのまま使うと確認済み", "decided: to be read as it is"),
         ),
+        Standing::Discarding => (
+            "held",
+            say!(
+                "消去の途中（もう一度 dokuei media decide --discard を実行してください）",
+                "being removed: give 'dokuei media decide --discard' once more"
+            ),
+        ),
         Standing::Decided(Decision::Discarded, _) => {
             ("discarded", say!("消去済み", "decided: removed"))
         }
@@ -337,6 +404,56 @@ fn failed(error: RegisterError) -> Failure {
         say!(
             "取り込みの控えを保存できません。ディスクとログを確認してください。",
             "The receipt of the import cannot be stored. Check the disk and the log."
+        ),
+    )
+}
+
+fn nothing_held() -> Failure {
+    Failure::new(
+        "nothing-held",
+        say!(
+            "この取り込みに確認待ちの検査はありません。「dokuei media show」で確認してください。",
+            "No study of this import waits to be decided. See 'dokuei media show'."
+        ),
+    )
+}
+
+fn half_removed() -> Failure {
+    Failure::new(
+        "half-removed",
+        say!(
+            "検査の消去が途中で止まっています。もう一度 --discard を実行してから決めてください。",
+            "A study is half removed. Finish that with --discard first."
+        ),
+    )
+}
+
+fn also_sent(uid: &str) -> Failure {
+    Failure::new(
+        "also-sent",
+        say!(
+            "検査「{uid}」には、取り込みのあとに装置から届いた画像もあります。保存済みと答えた画像を失わないため、消去しませんでした。誰のものかを --patient か --as-is で決めてください。",
+            "Images of study '{uid}' were also sent here by a device since, which was told that they are kept. Nothing was removed. Say whose it is with --patient or --as-is."
+        ),
+    )
+}
+
+fn several_patients(uid: &str) -> Failure {
+    Failure::new(
+        "several-patients",
+        say!(
+            "検査「{uid}」には患者 ID の違う画像が混ざっているため、一人の患者のものとはできません。--discard で消し、患者ごとに分けた媒体を取り込んでください。",
+            "Images of study '{uid}' carry different patient IDs, so it cannot be one patient's. Remove it with --discard and import a medium on which they are parted."
+        ),
+    )
+}
+
+fn several_under() -> Failure {
+    Failure::new(
+        "several-under-one-id",
+        say!(
+            "この患者 ID の患者はこの施設に複数います。発行者（--issuer）を指定するか、--as-is で別の患者として扱ってください。",
+            "Several patients have this ID here. Give its issuer (--issuer), or keep the study apart with --as-is."
         ),
     )
 }

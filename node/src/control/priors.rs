@@ -8,9 +8,9 @@ use crate::control::answers::{blocking, both, no_study};
 use crate::control::whose::patients_of;
 use crate::entities::Scope;
 use crate::language::{Explain as _, Failure, Message};
-use crate::media::{Agreement, Identity};
 use crate::runtime::start::Node;
 use crate::say;
+use crate::studies::identity::{Agreement, Identity};
 use crate::studies::patient::are_several;
 
 /// Every study that is certainly of the patient.

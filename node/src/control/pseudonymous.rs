@@ -3,7 +3,7 @@
 use dokuei_keys::id::{ParcelId, SiteId};
 
 use crate::control::deidentify::{pseudonyms, regions};
-use crate::deidentify::sealed::{CopyError, copy};
+use crate::deidentify::sealed::{CopyError, Copying};
 use crate::deidentify::{Dates, Method, Options};
 use crate::language::{Explain as _, Failure};
 use crate::pixels::{Decoders, Plan};
@@ -43,22 +43,24 @@ pub(super) fn copies(
     tokio::task::block_in_place(|| {
         let secret = pseudonyms.secret(&purpose)?;
         let (regions, decoders) = (regions(node)?, Decoders::new(Plan::this_program()));
-        let method = Method {
-            options: &options,
-            secret: &secret,
-            regions: &regions,
-            decoders: &decoders,
-        };
         let mut made = Vec::new();
         for (uid, parcel) in parts {
+            let said = node.ports.persons.said_of(uid);
+            let method = Method {
+                options: &options,
+                secret: &secret,
+                site: node.ports.site,
+                said: said.as_ref(),
+                regions: &regions,
+                decoders: &decoders,
+            };
             let register = &node.ports.register;
-            // Before its first object is here: the originals are what this site looks at.
-            node.ports.holdings.hide(&method.study(uid));
-            let original = copy(&node.intake, register, parcel, &purpose, method)
+            let copying = Copying::begin(register, parcel, &purpose, method)
                 .map_err(|error| not_copied(&error))?;
-            let Some(mut original) = original else {
+            let Some(copying) = copying else {
                 continue;
             };
+            let mut original = copying.original.clone();
             let pseudonymous = method.study(uid);
             let earlier = pseudonyms.original(&pseudonymous)?;
             let known = earlier.map_or_else(Vec::new, |earlier| earlier.instances);
@@ -69,6 +71,11 @@ pub(super) fn copies(
                 .collect::<Vec<_>>();
             new.iter().for_each(|instance| original.note(instance));
             pseudonyms.keep(&pseudonymous, &original)?;
+            // Before its first object is here: the originals are what this site looks at.
+            node.ports.holdings.hide(&pseudonymous);
+            copying
+                .seal(&node.intake)
+                .map_err(|error| not_copied(&error))?;
             if !made.contains(&pseudonymous) {
                 made.push(pseudonymous);
             }

@@ -3,11 +3,13 @@
 use dokuei_keys::id::ParcelId;
 use serde_json::{Value, json};
 
+use crate::audit::event::{Access, Event, Kind, Subject, Who};
 use crate::control::answers::register_failure;
 use crate::control::whose::whose;
 use crate::language::Failure;
 use crate::runtime::hands::Hands;
 use crate::say;
+use crate::studies::study::Study;
 
 /// Characters of a name that people must give at least, as for cases.
 const SHORTEST: usize = 4;
@@ -50,5 +52,24 @@ pub(super) fn discard(node: &Hands, name: &str) -> Result<Value, Failure> {
     };
     tokio::task::block_in_place(|| quarantine.discard(&one))
         .map_err(|error| register_failure(&error))?;
+    if let Some((_, kept)) = all.iter().find(|(name, _)| *name == one) {
+        note(node, &kept.study);
+    }
     Ok(json!({ "name": one.to_string() }))
+}
+
+/// Tells auditors that an image under the UIDs of a study was deleted.
+fn note(node: &Hands, study: &str) {
+    let register = &node.ports.register;
+    let parcel = register.parcels_of(study).pop();
+    let known = |study: &Study| Subject::named(&study.attributes, &study.uid);
+    let subject = parcel.and_then(|parcel| register.look(&parcel, known));
+    node.audit.note(Event::now(Kind::Accessed {
+        by: Who::ThisNode,
+        how: Access::Delete,
+        subject: subject.unwrap_or_else(|| Subject {
+            study: study.to_owned(),
+            ..Subject::default()
+        }),
+    }));
 }

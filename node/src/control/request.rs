@@ -196,6 +196,8 @@ pub enum Request {
     DicomCallerRemove {
         /// Name.
         name: String,
+        /// Even if it is the last one, and everybody of the house may send from then on.
+        opens: bool,
     },
     /// Add a destination.
     DicomDestinationAdd(AddDestination),

@@ -30,6 +30,7 @@ use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::import::{self, ImportError, Imported};
 use crate::studies::patient::{Patient, are_several};
+use crate::studies::register::RegisterError;
 use crate::studies::study::Study;
 
 pub(super) async fn import(node: &Hands, path: String, by: Option<Who>) -> Result<Value, Failure> {
@@ -398,6 +399,13 @@ async fn open(
 fn take_in(node: &Hands, path: &Path, by: Option<Who>) -> Result<Imported, Failure> {
     let imported = tokio::task::block_in_place(|| import::import(&node.intake, path));
     if let Ok(imported) = &imported {
+        // What people bring themselves is not thrown away with a disc that brought the same study.
+        for uid in &imported.studies {
+            let kept = tokio::task::block_in_place(|| node.ports.imports.note_sent(uid));
+            if !kept.map_err(|error| register_failure(&error))? {
+                return Err(register_failure(&RegisterError::Arriving));
+            }
+        }
         note_import(node, path, &imported.studies, by);
     }
     imported.map_err(|error| import_failed(path, &error))

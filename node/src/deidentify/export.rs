@@ -14,7 +14,6 @@ use super::sealed::{begin, uid};
 use crate::dicom::part10::file_head;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
-use crate::studies::patient::Patient;
 use crate::studies::register::Register;
 use crate::studies::study::StudyObject;
 
@@ -106,7 +105,7 @@ pub fn export(
         let Some((objects, attributes)) = part else {
             continue;
         };
-        let pseudonym = method.secret.pseudonym(&Patient::of(&attributes));
+        let pseudonym = method.secret.pseudonym(&method.person(uid, &attributes));
         let mut original = Original::new(purpose, pseudonym, uid, attributes);
         let before = export.done.written;
         for object in &objects {
@@ -176,7 +175,7 @@ impl Export<'_> {
             uid(&cleaned.head.sop_instance)?,
         );
         let syntax = uid(&cleaned.head.transfer_syntax)?;
-        let pseudonym = self.method.secret.pseudonym(&cleaned.patient);
+        let pseudonym = self.method.secret.pseudonym(&cleaned.person);
         let file = File::options().write(true).create_new(true).open(path)?;
         let mut file = BufWriter::new(file);
         file.write_all(&file_head(&class, &instance, &syntax))?;

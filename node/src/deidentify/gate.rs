@@ -95,7 +95,10 @@ pub(super) fn pass(
         false => Vec::new(),
     };
     let is_blanked = !blank.is_empty();
-    if header.code(tags::BURNED_IN_ANNOTATION) == "YES" && !is_blanked {
+    let declared = header.code(tags::BURNED_IN_ANNOTATION);
+    // As devices write it: one has lower case, another a value too many.
+    let first = declared.split('\\').next().unwrap_or_default();
+    if first.trim().eq_ignore_ascii_case("YES") && !is_blanked {
         return Err(Refusal::BurnedIn);
     }
     if header.element(tags::ENCAPSULATED_DOCUMENT).is_some() {
@@ -244,6 +247,16 @@ mod tests {
             Err(Refusal::BurnedIn)
         ));
         assert!(why(&burned).is_some_and(|why| why.contains("Burned In")));
+        for written in ["yes", " Yes ", "YES\\NO"] {
+            burned.put_text(tags::BURNED_IN_ANNOTATION, VR::CS, written);
+            assert!(
+                matches!(
+                    pass(&burned, &seen, &Regions::default()),
+                    Err(Refusal::BurnedIn)
+                ),
+                "{written}"
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
 use flate2::read::DeflateDecoder;
 
 use super::blanking::Blanking;
@@ -25,7 +26,9 @@ use crate::dicom::uid::{
 };
 use crate::parcels::ObjectHead;
 use crate::pixels::{DecodeError, Decoders};
-use crate::studies::patient::Patient;
+use crate::studies::attributes::Attributes;
+use crate::studies::identity::Identity;
+use crate::studies::person::Person;
 
 /// The whole header is kept, long values included, so that nothing goes through that was not looked at.
 const BOUNDS: Bounds = Bounds {
@@ -42,6 +45,10 @@ pub struct Method<'a> {
     pub options: &'a Options,
     /// What UIDs, pseudonyms and dates are derived from.
     pub secret: &'a Secret,
+    /// The site whose objects they are.
+    pub site: SiteId,
+    /// Of whom it was said that the study is; none: whom each object names.
+    pub said: Option<&'a Person>,
     /// Where devices write into their pictures.
     pub regions: &'a Regions,
     /// What opens compressed pixels that are made black in places.
@@ -49,6 +56,18 @@ pub struct Method<'a> {
 }
 
 impl Method<'_> {
+    /// Whom a study with these attributes is of.
+    pub fn person(&self, study: &str, attributes: &Attributes) -> Person {
+        self.put_to(study, || Identity::of(attributes))
+    }
+
+    fn put_to(&self, study: &str, named: impl FnOnce() -> Identity) -> Person {
+        match self.said {
+            Some(said) => said.clone(),
+            None => Person::of(self.site, study, &named()),
+        }
+    }
+
     /// The Study Instance UID that a study has now.
     pub fn study(&self, uid: &str) -> String {
         match self.options.keep_uids {
@@ -65,7 +84,7 @@ pub struct Cleaned<'a> {
     /// Its Study Instance UID now.
     pub study: String,
     /// Whom it was of.
-    pub patient: Patient,
+    pub person: Person,
     source: Box<dyn Read + 'a>,
     header: DataSet,
     encoding: Encoding,
@@ -93,21 +112,19 @@ impl<'a> Cleaned<'a> {
         let mut header = read(&mut source, encoding, &BOUNDS)?;
         let mut pixels = take_pixels(&mut header)?;
         let passed = gate::pass(&header, method.options, method.regions)?;
-        let patient = Patient {
-            id: header.text(tags::PATIENT_ID),
-            issuer: header.text(tags::ISSUER_OF_PATIENT_ID),
-        };
+        let study = header.code(tags::STUDY_INSTANCE_UID);
+        let person = method.put_to(study, || Identity::of_data_set(&header));
         let rules = Rules {
             options: method.options,
             secret: method.secret,
             strict: passed.strict,
-            patient: &patient,
+            person: &person,
         };
         let mut cleaned = rules.apply(&header);
         if passed.structured {
             content::clean(&mut cleaned, &header);
         }
-        mark(&mut cleaned, method, &patient, &passed);
+        mark(&mut cleaned, method, &person, &passed);
         if let Some(pixels) = &mut pixels
             && !passed.blank.is_empty()
         {
@@ -138,7 +155,7 @@ impl<'a> Cleaned<'a> {
                 transfer_syntax: written.as_str().to_owned(),
             },
             study,
-            patient,
+            person,
             source,
             header: cleaned,
             encoding,
@@ -292,9 +309,9 @@ fn picture_bytes(header: &DataSet) -> u64 {
 }
 
 /// Says whom the object stands for, and what was done (PS3.15 section E.1.1).
-fn mark(header: &mut DataSet, method: Method<'_>, patient: &Patient, passed: &Passed) {
+fn mark(header: &mut DataSet, method: Method<'_>, person: &Person, passed: &Passed) {
     let options = method.options;
-    let pseudonym = method.secret.pseudonym(patient);
+    let pseudonym = method.secret.pseudonym(person);
     header.put_text(tags::PATIENT_ID, VR::LO, &pseudonym);
     header.put_text(tags::PATIENT_NAME, VR::PN, &pseudonym);
     header.put_text(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES");

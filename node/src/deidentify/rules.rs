@@ -13,7 +13,7 @@ use super::values;
 use crate::dicom::charset::CharacterSets;
 use crate::dicom::dataset::{DataSet, Element, Value, by_dictionary};
 use crate::dicom::uid::trim_padding;
-use crate::studies::patient::Patient;
+use crate::studies::person::Person;
 
 /// UIDs of code systems: everybody's, and no instance's.
 const SHARED_UIDS: [Tag; 2] = [tags::CODING_SCHEME_UID, tags::MAPPING_RESOURCE_UID];
@@ -32,7 +32,7 @@ pub(super) struct Rules<'a> {
     /// Whether an attribute may be wanted by its module with a value (type 1): then a dummy is put instead of nothing.
     pub strict: bool,
     /// Whom the object is of.
-    pub patient: &'a Patient,
+    pub person: &'a Person,
 }
 
 /// What becomes of a value.
@@ -175,7 +175,7 @@ impl Rules<'_> {
                     .join(&b'\\')
             }
             Fate::Clean(basic) => {
-                match values::cleaned(vr, bytes, sets, self.secret.days(self.patient)) {
+                match values::cleaned(vr, bytes, sets, self.secret.days(self.person)) {
                     Some(cleaned) => cleaned,
                     None => return self.value(self.fate(basic, false), vr, bytes, sets),
                 }

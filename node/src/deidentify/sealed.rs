@@ -15,8 +15,7 @@ use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::say;
 use crate::studies::intake::{ArrivingObject, StudyIntake};
-use crate::studies::patient::Patient;
-use crate::studies::register::Register;
+use crate::studies::register::{Register, RegisterError};
 use crate::studies::study::StudyObject;
 
 /// Bytes sealed at a time.
@@ -64,6 +63,8 @@ pub enum CopyError {
     Refused(usize, Refusal),
     /// The node takes nothing in now.
     NotTaken(StoreFailure),
+    /// What was copied earlier cannot be closed.
+    Register(RegisterError),
 }
 
 impl Explain for CopyError {
@@ -75,50 +76,91 @@ impl Explain for CopyError {
                 why = why.message()
             ),
             CopyError::NotTaken(failure) => failure.message(),
+            CopyError::Register(error) => error.message(),
         }
     }
 }
 
 displayed_in_english!(CopyError);
 
-/// Copies one part of a study, object by object, into a study of its own, sealed like any that arrives. Nothing is
-/// begun when one of its objects must stay, as far as its header tells. Gives the way back.
-///
-/// # Errors
-/// [`CopyError`].
-pub fn copy(
-    intake: &StudyIntake,
-    register: &Register,
-    parcel: &ParcelId,
-    purpose: &str,
-    method: Method<'_>,
-) -> Result<Option<Original>, CopyError> {
-    let part = register.look(parcel, |study| {
-        (
-            study.uid.clone(),
-            study.objects.clone(),
-            study.attributes.clone(),
-        )
-    });
-    let Some((uid, objects, attributes)) = part else {
-        return Ok(None);
-    };
-    let refused = objects
-        .iter()
-        .filter_map(|object| begin(register, parcel, object, method).err());
-    let mut refused: Vec<Refusal> = refused.collect();
-    if let Some(first) = (!refused.is_empty()).then(|| refused.swap_remove(0)) {
-        return Err(CopyError::Refused(refused.len() + 1, first));
+/// One part of a study that can be copied, object by object, into a study of its own, sealed like any that arrives.
+pub struct Copying<'a> {
+    /// The way back. It is to be kept before anything is sealed: a copy without one is nobody's.
+    pub original: Original,
+    register: &'a Register,
+    parcel: ParcelId,
+    objects: Vec<StudyObject>,
+    method: Method<'a>,
+}
+
+impl<'a> Copying<'a> {
+    /// Looks through a part; none when it is not here.
+    ///
+    /// # Errors
+    /// [`CopyError`] when one of its objects must stay.
+    pub fn begin(
+        register: &'a Register,
+        parcel: &ParcelId,
+        purpose: &str,
+        method: Method<'a>,
+    ) -> Result<Option<Copying<'a>>, CopyError> {
+        let part = register.look(parcel, |study| {
+            (
+                study.uid.clone(),
+                study.objects.clone(),
+                study.attributes.clone(),
+            )
+        });
+        let Some((uid, objects, attributes)) = part else {
+            return Ok(None);
+        };
+        let refused = objects
+            .iter()
+            .filter_map(|object| begin(register, parcel, object, method).err());
+        let mut refused: Vec<Refusal> = refused.collect();
+        if let Some(first) = (!refused.is_empty()).then(|| refused.swap_remove(0)) {
+            return Err(CopyError::Refused(refused.len() + 1, first));
+        }
+        let pseudonym = method.secret.pseudonym(&method.person(&uid, &attributes));
+        let mut original = Original::new(purpose, pseudonym, &uid, attributes);
+        objects
+            .iter()
+            .for_each(|object| original.note(&object.sop_instance));
+        Ok(Some(Copying {
+            original,
+            register,
+            parcel: *parcel,
+            objects,
+            method,
+        }))
     }
-    let pseudonym = method.secret.pseudonym(&Patient::of(&attributes));
-    let mut original = Original::new(purpose, pseudonym, &uid, attributes);
-    for object in &objects {
-        let cleaned =
-            begin(register, parcel, object, method).map_err(|why| CopyError::Refused(1, why))?;
-        seal(intake, cleaned)?;
-        original.note(&object.sop_instance);
+
+    /// Seals the copy: all of it, or nothing.
+    ///
+    /// # Errors
+    /// [`CopyError`].
+    pub fn seal(&self, intake: &StudyIntake) -> Result<(), CopyError> {
+        let uid = self.method.study(&self.original.study);
+        let before = self.register.parcels_of(&uid);
+        for parcel in &before {
+            // Parts of their own can be removed without what was copied earlier.
+            self.register.close(parcel).map_err(CopyError::Register)?;
+        }
+        let sealed = self.objects.iter().try_for_each(|object| {
+            let cleaned = begin(self.register, &self.parcel, object, self.method)
+                .map_err(|why| CopyError::Refused(1, why))?;
+            seal(intake, cleaned)
+        });
+        if sealed.is_err() {
+            let half_made = self.register.parcels_of(&uid).into_iter();
+            for parcel in half_made.filter(|parcel| !before.contains(parcel)) {
+                if let Err(error) = self.register.remove(&parcel) {
+                    tracing::error!(target: "dokuei::deidentify", %parcel, "a half-made copy cannot be removed: {error}");
+                }
+            }
+        }
+        sealed
     }
-    Ok(Some(original))
 }
 
 fn seal(intake: &StudyIntake, cleaned: Cleaned<'_>) -> Result<(), CopyError> {
@@ -170,7 +212,10 @@ mod tests {
 
     #[test]
     fn why_nothing_was_copied_is_told_in_both_languages() {
-        let all = [CopyError::Refused(2, Refusal::Text)];
+        let all = [
+            CopyError::Refused(2, Refusal::Text),
+            CopyError::Register(RegisterError::Full),
+        ];
         assert_explained(all.iter().map(|error| error as &dyn Explain));
     }
 }

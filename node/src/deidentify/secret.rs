@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::dicom::uid::{Uid, trim_padding};
-use crate::studies::patient::Patient;
+use crate::studies::person::Person;
 
 /// Days by which dates move at least: more than the time in which somebody remembers a visit.
 const DAYS_LEAST: u64 = 365;
@@ -56,8 +56,8 @@ impl Secret {
     }
 
     /// What stands for a patient: as ID and as name.
-    pub fn pseudonym(&self, patient: &Patient) -> String {
-        let [number, ..] = self.derived(b"patient", &Self::of(patient));
+    pub fn pseudonym(&self, person: &Person) -> String {
+        let [number, ..] = self.derived(b"patient", &person.parts());
         let letter = |at: u32| char::from(LETTERS[(number >> (5 * at)) as usize % LETTERS.len()]);
         std::iter::once('P')
             .chain((0..PSEUDONYM_LETTERS).map(letter))
@@ -65,14 +65,10 @@ impl Secret {
     }
 
     /// The days by which everything of a patient lies earlier.
-    pub fn days(&self, patient: &Patient) -> i64 {
-        let [number, ..] = self.derived(b"days", &Self::of(patient));
+    pub fn days(&self, person: &Person) -> i64 {
+        let [number, ..] = self.derived(b"days", &person.parts());
         let days = DAYS_LEAST + (number as u64) % (DAYS_MOST - DAYS_LEAST + 1);
         days as i64
-    }
-
-    fn of(patient: &Patient) -> [&[u8]; 2] {
-        [patient.issuer.as_bytes(), patient.id.as_bytes()]
     }
 
     fn derived(&self, label: &[u8], parts: &[&[u8]]) -> [u128; 2] {
@@ -95,12 +91,19 @@ impl Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::studies::identity::Identity;
+    use crate::studies::patient::Patient;
+    use dokuei_keys::id::SiteId;
 
-    fn patient(id: &str, issuer: &str) -> Patient {
-        Patient {
+    /// The person of study `1.2`.
+    fn person(id: &str, issuer: &str, name: &str) -> Person {
+        let patient = Patient {
             id: id.to_owned(),
             issuer: issuer.to_owned(),
-        }
+        };
+        let names = [name.to_owned(), String::new(), String::new()];
+        let identity = Identity::named(patient, names, "19700101");
+        Person::of(SiteId::from_bytes([1; 32]), "1.2", &identity)
     }
 
     #[test]
@@ -115,14 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn a_patient_is_an_id_with_its_issuer() {
+    fn one_person_has_one_pseudonym() {
         let secret = Secret::from_bytes([1; 32]);
-        let of = |id, issuer| secret.pseudonym(&patient(id, issuer));
+        let of = |id, issuer| secret.pseudonym(&person(id, issuer, "yamada"));
+        // Another hospital gives the same ID to somebody else.
+        assert_ne!(of("1", ""), secret.pseudonym(&person("1", "", "satou")));
         assert_eq!(of("1", "A"), of("1", "A"));
         assert_ne!(of("1", "A"), of("1", "B"));
         assert_ne!(of("1A", ""), of("1", "A"));
         assert_eq!(of("1", "A").len(), 13);
-        let days = (0..1000).map(|id| secret.days(&patient(&id.to_string(), "")));
+        let days = (0..1000).map(|id| secret.days(&person(&id.to_string(), "", "yamada")));
         let days: Vec<i64> = days.collect();
         assert!(days.iter().all(|days| (365..=3650).contains(days)));
         assert!(days.iter().any(|other| *other != days[0]));

@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use proptest::prelude::*;
@@ -109,6 +110,8 @@ fn made_with(
     let method = Method {
         options,
         secret: &secret,
+        site: SiteId::from_bytes([1; 32]),
+        said: None,
         regions,
         decoders: &decoders,
     };

@@ -71,7 +71,7 @@ pub(super) fn register(site: &DemoSite, peers: &[Peer]) -> Result<(), Failure> {
 
 fn call(site: &DemoSite, title: &str, addresses: Vec<String>, may: &[&str]) -> Result<(), Failure> {
     let name = title.to_owned();
-    let _none = site.ask(Request::DicomCallerRemove { name });
+    let _none = site.ask(Request::DicomCallerRemove { name, opens: true });
     site.ask(Request::DicomCallerAdd(AddCaller {
         name: title.to_owned(),
         ae_title: title.to_owned(),

@@ -8,7 +8,6 @@ use http::StatusCode;
 use super::answer::Answer;
 use super::page::{Page, escaped, other};
 use super::viewer::{ROOT, viewer_path};
-use crate::dicom::uid::trim_padding;
 use crate::entities::Scope;
 use crate::index::catalogue::Entry;
 use crate::index::holdings::Holdings;
@@ -26,29 +25,25 @@ const NO_IMAGES: [&str; 9] = [
     "SR", "PR", "KO", "DOC", "REG", "SEG", "RTSTRUCT", "RTPLAN", "AU",
 ];
 
-/// A study within a scope, and the study before it to compare it with: of the same patient in the same domain, the newest
+/// A study within a scope, and the study before it to compare it with: of the same person, the newest
 /// with a modality in common, or else the newest with images.
 pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Option<Vec<String>> {
     let found = holdings.with_uid(scope, uid);
     let study = found.first()?;
     let mut opened = vec![study.key.uid.to_string()];
-    let patient = patient(study);
-    if !patient.is_empty() {
-        let alone = Scope::Domain(study.domain());
-        let newest_first =
-            holdings.studies(&alone, OF_PATIENT, |other| self::patient(other) == patient);
-        let older: Vec<&Arc<Entry>> = newest_first
-            .iter()
-            .skip_while(|other| other.key != study.key)
-            .skip(1)
-            .filter(|other| images(other).next().is_some())
-            .collect();
-        let alike = older
-            .iter()
-            .find(|other| images(other).any(|one| images(study).any(|own| own == one)));
-        let prior = alike.or_else(|| older.first());
-        opened.extend(prior.map(|prior| prior.key.uid.to_string()));
-    }
+    let (alone, person) = (Scope::Domain(study.domain()), study.person());
+    let newest_first = holdings.studies(&alone, OF_PATIENT, |other| other.is_of(&person));
+    let older: Vec<&Arc<Entry>> = newest_first
+        .iter()
+        .skip_while(|other| other.key != study.key)
+        .skip(1)
+        .filter(|other| images(other).next().is_some())
+        .collect();
+    let alike = older
+        .iter()
+        .find(|other| images(other).any(|one| images(study).any(|own| own == one)));
+    let prior = alike.or_else(|| older.first());
+    opened.extend(prior.map(|prior| prior.key.uid.to_string()));
     Some(opened)
 }
 
@@ -56,12 +51,6 @@ pub(super) fn with_prior(holdings: &Holdings, scope: &Scope, uid: &str) -> Optio
 fn images(entry: &Entry) -> impl Iterator<Item = &[u8]> {
     let all = entry.modalities().split(|byte| *byte == b'\\');
     all.filter(|code| !code.is_empty() && !NO_IMAGES.iter().any(|none| none.as_bytes() == *code))
-}
-
-/// The Patient ID of a study as it came; empty when there is none.
-fn patient(entry: &Entry) -> &[u8] {
-    let id = entry.attributes.value(tags::PATIENT_ID);
-    id.map(trim_padding).unwrap_or_default()
 }
 
 /// The page that lists studies.

@@ -260,14 +260,18 @@ impl Entities {
         Ok(destination)
     }
 
-    /// Removes a caller; associations that are open go on.
+    /// Removes a caller; associations that are open go on. Without the last one everybody of the house is let in, where
+    /// the configuration says so: that must be meant, and `opens` says that it is.
     ///
     /// # Errors
-    /// That there is none, or the store's.
-    pub fn remove_caller(&self, name: &str) -> Result<Caller, Failure> {
+    /// That there is none, that it opens the intake, or the store's.
+    pub fn remove_caller(&self, name: &str, opens: bool) -> Result<Caller, Failure> {
         let mut held = self.held_to_change();
         let found = held.callers.get(name.trim()).cloned();
         let found = found.ok_or_else(|| no_caller(name))?;
+        if held.callers.len() == 1 && self.0.means.open_intake && !opens {
+            return Err(would_open(&found.name));
+        }
         self.forget(Rows::Callers, &found.name)?;
         held.callers.remove(&found.name);
         Ok(found)
@@ -362,6 +366,17 @@ fn must_fit(count: usize, most: usize) -> Result<(), Failure> {
             "At most {most} are kept. Remove those that are not used."
         ),
     ))
+}
+
+/// That without this caller everybody of the house could send.
+fn would_open(name: &str) -> Failure {
+    Failure::new(
+        "opens-intake",
+        say!(
+            "「{name}」は最後の装置です。消すと院内のどの装置からも受信するようになるため、消しませんでした。それでよければ --despite-open-intake を付け、そうでなければ先に dokuei.toml の [dicom] で open_intake = false にして再起動してください。",
+            "'{name}' is the last caller. Without it any device of the house may send, so it was not removed. If that is meant, give --despite-open-intake; else set open_intake = false under [dicom] in dokuei.toml and restart first."
+        ),
+    )
 }
 
 /// That no caller has this name.

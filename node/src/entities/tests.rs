@@ -112,7 +112,11 @@ fn with_callers_only_they_are_let_in_by_title_and_address() {
         admitted(&entities, "CT1", "192.168.2.9", None),
         Err(Refusal::WrongAddress)
     );
-    entities.remove_caller("CT").unwrap();
+    // Without the last one everybody may send: only if that is meant.
+    let refused = entities.remove_caller("CT", false).unwrap_err();
+    assert_eq!(refused.code, "opens-intake");
+    assert!(!entities.is_open());
+    entities.remove_caller("CT", true).unwrap();
     assert!(entities.is_open());
 }
 
@@ -148,7 +152,7 @@ fn what_was_added_is_there_after_a_restart_and_what_was_removed_is_not() {
     entities
         .add_caller(caller("MR", "MR1", "192.168.1.10"))
         .unwrap();
-    entities.remove_caller("MR").unwrap();
+    entities.remove_caller("MR", false).unwrap();
     let to = entities
         .add_destination(destination("PACS", "ARC"))
         .unwrap();
@@ -182,7 +186,7 @@ fn what_cannot_be_told_apart_is_not_added() {
             .map(drop),
         entities.add_destination(destination("PACS", "X")).map(drop),
         entities.add_destination(destination("X", "ARC")).map(drop),
-        entities.remove_caller("X").map(drop),
+        entities.remove_caller("X", true).map(drop),
         entities.remove_destination("X").map(drop),
     ];
     let codes: Vec<String> = failures

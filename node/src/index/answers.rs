@@ -10,8 +10,8 @@ use dicom_dictionary_std::tags;
 
 use super::catalogue::{Entry, SeriesPart};
 use crate::dicom::dataset::{DataSet, by_dictionary};
-use crate::entities::Domain;
 use crate::studies::attributes::Attributes;
+use crate::studies::person::Person;
 
 /// Attributes of patient and study (PS3.4 sections C.6.1.1.2 and C.6.1.1.3) that are known of every
 /// study without looking at its objects.
@@ -61,8 +61,17 @@ pub fn study(entry: &Entry) -> DataSet {
     let mut known = DataSet::default();
     put_raw(&mut known, &entry.attributes, &OF_PATIENT);
     put_raw(&mut known, &entry.attributes, &OF_STUDY);
+    put_said(&mut known, entry);
     put_study(&mut known, entry);
     known
+}
+
+/// The patient of whom somebody said that the study is, in the place of whom its images name: it is searched by these.
+pub fn put_said(known: &mut DataSet, entry: &Entry) {
+    if let Some((id, issuer)) = entry.said_patient() {
+        known.put_text(tags::PATIENT_ID, VR::LO, id);
+        known.put_text(tags::ISSUER_OF_PATIENT_ID, VR::LO, issuer);
+    }
 }
 
 /// What is counted of a study.
@@ -99,6 +108,7 @@ pub fn series(entry: &Entry, part: &SeriesPart, first: DataSet) -> DataSet {
         .filter(|element| !is_of_one_object(element.tag))
         .cloned()
         .collect();
+    put_said(&mut known, entry);
     put_study(&mut known, entry);
     known.put_text(tags::SERIES_INSTANCE_UID, VR::UI, &part.uid);
     known.put_text(tags::MODALITY, VR::CS, &part.modality);
@@ -111,22 +121,21 @@ pub fn series(entry: &Entry, part: &SeriesPart, first: DataSet) -> DataSet {
     known
 }
 
-/// Each patient of these studies once: one person is one ID of one issuer at one institution. Those
-/// without an ID are told apart by nothing and are one each.
+/// Each person of these studies once.
 pub fn patients(entries: &[Arc<Entry>], answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>) {
-    let mut known: BTreeMap<(Domain, String, usize), Vec<&Arc<Entry>>> = BTreeMap::new();
-    for (at, entry) in entries.iter().enumerate() {
-        let id = entry.attributes.text(tags::PATIENT_ID);
-        let apart = if id.is_empty() { at + 1 } else { 0 };
-        let person = (entry.domain(), id, apart);
-        known.entry(person).or_default().push(entry);
+    let mut known: BTreeMap<Person, Vec<&Arc<Entry>>> = BTreeMap::new();
+    for entry in entries {
+        known.entry(entry.person()).or_default().push(entry);
     }
     for studies in known.into_values() {
-        let Some(newest) = studies.first() else {
+        // How the site itself names them, rather than how another wrote it on a disc.
+        let own = studies.iter().find(|study| study.said.is_none());
+        let Some(named) = own.or(studies.first()) else {
             continue;
         };
         let mut patient = DataSet::default();
-        put_raw(&mut patient, &newest.attributes, &OF_PATIENT);
+        put_raw(&mut patient, &named.attributes, &OF_PATIENT);
+        put_said(&mut patient, named);
         let series = studies.iter().map(|entry| entry.series().len()).sum();
         let objects = studies.iter().map(|entry| entry.objects() as usize).sum();
         put_count(

@@ -133,7 +133,8 @@ impl Holdings {
             }
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
             for record in Records::new(&pressed)? {
-                let known = data_set(&record?.1)?;
+                let mut known = data_set(&record?.1)?;
+                answers::put_said(&mut known, entry);
                 let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
                 if is_new && keys.match_with(&known) && answer(known).is_break() {
                     return Ok(ControlFlow::Break(()));

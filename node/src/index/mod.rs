@@ -10,6 +10,7 @@
 
 pub mod answers;
 pub mod catalogue;
+mod entry;
 mod find;
 pub mod headers;
 pub mod holdings;

@@ -11,6 +11,7 @@ use minicbor::{Decode, Encode};
 
 use crate::chance::chance;
 use crate::store::{Change, Rows, Store};
+use crate::studies::intake::Witness;
 use crate::studies::patient::Patient;
 use crate::studies::register::RegisterError;
 
@@ -81,6 +82,27 @@ pub struct ImportedStudy {
     /// Whose it is.
     #[n(2)]
     pub standing: Standing,
+    /// The parcels of it that were here before: what else there is came with the import.
+    #[n(3)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub before: Vec<ParcelId>,
+    /// While it was held, somebody else sent objects of it, and was told that they are kept.
+    #[n(4)]
+    #[cbor(default, skip_if = "std::ops::Not::not")]
+    pub also_sent: bool,
+}
+
+impl ImportedStudy {
+    /// A study of which nothing has come yet.
+    pub fn begun(uid: &str, standing: Standing, before: Vec<ParcelId>) -> ImportedStudy {
+        ImportedStudy {
+            uid: uid.to_owned(),
+            objects: 0,
+            standing,
+            before,
+            also_sent: false,
+        }
+    }
 }
 
 /// Whether it is certain whose study it is.
@@ -98,6 +120,16 @@ pub enum Standing {
     /// A person has said.
     #[n(3)]
     Decided(#[n(0)] Decision, #[n(1)] u64),
+    /// A person has said that it is to be removed, and not all of it is yet.
+    #[n(4)]
+    Discarding,
+}
+
+impl Standing {
+    /// Whether it is undecided whose it is, or it is on its way out: it goes nowhere.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Standing::Held | Standing::Discarding)
+    }
 }
 
 /// What a person said.
@@ -133,7 +165,7 @@ impl MediaImport {
     /// Whether a person has still to say whose a study of it is.
     pub fn is_open(&self) -> bool {
         let mut studies = self.studies.iter();
-        studies.any(|study| study.standing == Standing::Held)
+        studies.any(|study| study.standing.is_open())
     }
 }
 
@@ -142,7 +174,28 @@ impl MediaImport {
 pub struct Imports {
     store: Store,
     storage: Arc<StorageKey>,
-    held: Arc<Mutex<BTreeMap<ParcelId, MediaImport>>>,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Default)]
+struct Held {
+    imports: BTreeMap<ParcelId, MediaImport>,
+    /// The studies that receipts name, or named since the start: each object that is sent is looked up among these.
+    studies: BTreeSet<String>,
+}
+
+impl Held {
+    fn put(&mut self, name: ParcelId, import: MediaImport) {
+        let studies = import.studies.iter().map(|study| study.uid.clone());
+        self.studies.extend(studies);
+        self.imports.insert(name, import);
+    }
+
+    /// The studies of every receipt of which somebody has still to say whose they are.
+    fn open(&self) -> impl Iterator<Item = &ImportedStudy> {
+        let studies = self.imports.values().flat_map(|import| &import.studies);
+        studies.filter(|study| study.standing.is_open())
+    }
 }
 
 impl Imports {
@@ -151,7 +204,7 @@ impl Imports {
     /// # Errors
     /// [`RegisterError`] when one cannot be opened.
     pub fn open(store: Store, storage: StorageKey) -> Result<Imports, RegisterError> {
-        let mut held = BTreeMap::new();
+        let mut held = Held::default();
         for (key, row) in store.rows(Rows::Imports)? {
             let plain = storage
                 .open_row(Rows::Imports.name(), &key, &row)
@@ -162,7 +215,7 @@ impl Imports {
             if import.version != VERSION {
                 return Err(RegisterError::Damaged);
             }
-            held.insert(ParcelId::from_bytes(name), import);
+            held.put(ParcelId::from_bytes(name), import);
         }
         Ok(Imports {
             store,
@@ -179,9 +232,9 @@ impl Imports {
         let name = ParcelId::from_rng(&mut chance());
         let mut held = self.lock();
         self.write(&name, &import)?;
-        held.insert(name, import);
-        while held.len() > KEPT {
-            let closed = held.iter().filter(|(_, import)| !import.is_open());
+        held.put(name, import);
+        while held.imports.len() > KEPT {
+            let closed = held.imports.iter().filter(|(_, import)| !import.is_open());
             let Some(oldest) = closed.min_by_key(|(_, import)| import.at) else {
                 break;
             };
@@ -190,7 +243,7 @@ impl Imports {
                 removals: vec![(Rows::Imports, oldest.as_bytes().to_vec())],
                 ..Change::default()
             })?;
-            held.remove(&oldest);
+            held.imports.remove(&oldest);
         }
         Ok(name)
     }
@@ -205,13 +258,13 @@ impl Imports {
         change: impl FnOnce(&mut MediaImport),
     ) -> Result<(), RegisterError> {
         let mut held = self.lock();
-        let Some(import) = held.get_mut(name) else {
+        let Some(import) = held.imports.get(name) else {
             return Ok(());
         };
         let mut changed = import.clone();
         change(&mut changed);
         self.write(name, &changed)?;
-        *import = changed;
+        held.put(*name, changed);
         Ok(())
     }
 
@@ -220,15 +273,73 @@ impl Imports {
     /// # Errors
     /// [`RegisterError`].
     pub fn decide(&self, uid: &str, decision: &Decision, at: u64) -> Result<(), RegisterError> {
+        self.change_open(&mut self.lock(), uid, |study| {
+            study.standing = Standing::Decided(decision.clone(), at);
+        })
+    }
+
+    /// Notes that a study is to be removed, from where on nothing else can be decided about it, and gives the parcels of it
+    /// that were here before it came on a medium. None, and nothing is noted, when somebody else sent objects of it, too.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn begin_to_discard(&self, uid: &str) -> Result<Option<Vec<ParcelId>>, RegisterError> {
         let mut held = self.lock();
-        for (name, import) in held.iter_mut() {
+        let open: Vec<&ImportedStudy> = held.open().filter(|study| study.uid == uid).collect();
+        if open.iter().any(|study| study.also_sent) {
+            return Ok(None);
+        }
+        // Of several discs the first: what came with it was here before the second.
+        let mut before = open.iter().map(|study| study.before.clone());
+        let first = before.next().unwrap_or_default();
+        let before = before.fold(first, |mut all, other| {
+            all.retain(|parcel| other.contains(parcel));
+            all
+        });
+        self.change_open(&mut held, uid, |study| {
+            study.standing = Standing::Discarding
+        })?;
+        Ok(Some(before))
+    }
+
+    /// Hears of what is sent, for the intake.
+    pub fn witness(&self) -> Witness {
+        let imports = self.clone();
+        Box::new(move |uid| imports.note_sent(uid))
+    }
+
+    /// Notes that somebody sent an object of this study, before they are told that it is kept. Says whether they may be:
+    /// not while the study is being removed.
+    ///
+    /// # Errors
+    /// [`RegisterError`]: then they may not be, either.
+    pub fn note_sent(&self, uid: &str) -> Result<bool, RegisterError> {
+        let mut held = self.lock();
+        if !held.studies.contains(uid) {
+            return Ok(true);
+        }
+        let of_study = || held.open().filter(|study| study.uid == uid);
+        if of_study().any(|study| study.standing == Standing::Discarding) {
+            return Ok(false);
+        }
+        if of_study().any(|study| !study.also_sent) {
+            self.change_open(&mut held, uid, |study| study.also_sent = true)?;
+        }
+        Ok(true)
+    }
+
+    /// Changes a study in every receipt where it is open.
+    fn change_open(
+        &self,
+        held: &mut Held,
+        uid: &str,
+        change: impl Fn(&mut ImportedStudy),
+    ) -> Result<(), RegisterError> {
+        for (name, import) in &mut held.imports {
             let mut changed = import.clone();
-            let open = changed.studies.iter_mut();
-            let open = open.filter(|study| study.uid == uid && study.standing == Standing::Held);
-            let count = open
-                .map(|study| study.standing = Standing::Decided(decision.clone(), at))
-                .count();
-            if count > 0 {
+            let studies = changed.studies.iter_mut();
+            let open = studies.filter(|study| study.uid == uid && study.standing.is_open());
+            if open.map(&change).count() > 0 {
                 self.write(name, &changed)?;
                 *import = changed;
             }
@@ -239,30 +350,27 @@ impl Imports {
     /// Whether a person has still to say whose this study is.
     pub fn is_undecided(&self, uid: &str) -> bool {
         let held = self.lock();
-        let mut studies = held.values().flat_map(|import| &import.studies);
-        studies.any(|study| study.uid == uid && study.standing == Standing::Held)
+        held.studies.contains(uid) && held.open().any(|study| study.uid == uid)
     }
 
     /// The studies of which a person has yet to decide whose they are.
     pub fn undecided(&self) -> BTreeSet<String> {
         let held = self.lock();
-        let imports = held.values().flat_map(|import| &import.studies);
-        imports
-            .filter(|study| study.standing == Standing::Held)
-            .map(|study| study.uid.clone())
-            .collect()
+        held.open().map(|study| study.uid.clone()).collect()
     }
 
     /// How many imports have a study of which somebody has still to say whose it is.
     pub fn open_count(&self) -> usize {
         let held = self.lock();
-        held.values().filter(|import| import.is_open()).count()
+        let imports = held.imports.values();
+        imports.filter(|import| import.is_open()).count()
     }
 
     /// Every receipt, oldest first.
     pub fn all(&self) -> Vec<(ParcelId, MediaImport)> {
         let held = self.lock();
         let mut all: Vec<_> = held
+            .imports
             .iter()
             .map(|(name, import)| (*name, import.clone()))
             .collect();
@@ -284,7 +392,7 @@ impl Imports {
         Ok(self.store.commit(change)?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParcelId, MediaImport>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! Media (CD, USB, zip, folder): what came on them, whose it is, and what people decided about it.
+//! Media (CD, USB, zip, folder): what came on them, and what people decided about it.
 
 mod carried;
 mod imports;
-mod matching;
+mod judgement;
 
 pub use carried::{CaseFile, feed};
 pub use imports::{Decision, ImportedFile, ImportedStudy, Imports, MediaImport, Standing};
-pub use matching::{Agreement, Identity};
+pub use judgement::Judgement;

@@ -24,6 +24,7 @@ use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
+use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
 use crate::transcoding::Transcoder;
 use crate::transfer::marks::Marks;
@@ -101,6 +102,8 @@ pub struct Ports {
     pub holdings: Holdings,
     /// The receipts of imports from media.
     pub imports: Imports,
+    /// Whose studies are that are of somebody else than their images name.
+    pub persons: Persons,
     /// The store.
     pub store: Store,
     /// What rows are sealed under.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::archive::{Archiver, Fetching};
+use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
 use crate::config::Config;
@@ -55,6 +56,7 @@ use crate::site::{SiteFolder, notices, passphrase, prekeys};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::intake::{StudyIntake, now};
+use crate::studies::persons::Persons;
 use crate::studies::register::Register;
 use crate::transcoding::Transcoder;
 use crate::transfer::earlier;
@@ -123,9 +125,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let (parcels, granted) = (ports.register.parcels().clone(), ports.granted.clone());
     tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
     let audit = trail::open(&config, &folder, &ports, &service)?;
-    let room = ports.room.clone();
-    let intake = StudyIntake::new(ports.register.clone(), room).audited(audit.clone());
-    let intake = Arc::new(intake);
+    let intake = Arc::new(intake(&ports, &audit));
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 
@@ -181,6 +181,13 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         _preparing: preparing,
         _lock: lock,
     }))
+}
+
+/// What takes studies in: watched by auditors, and by those who decide about media.
+fn intake(ports: &Ports, audit: &Audit) -> StudyIntake {
+    StudyIntake::new(ports.register.clone(), ports.room.clone())
+        .audited(audit.clone())
+        .witnessed(ports.imports.witness())
 }
 
 /// Goes along with what happens while the node runs: on the network, in the intake, and with what an earlier run left.
@@ -285,6 +292,8 @@ fn open_ports(
     let kept = (store.clone(), storage());
     let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())
         .map_err(|error| failed(&error))?;
+    let persons = Persons::open(site, (store.clone(), storage()), catalogue.clone())
+        .map_err(|error| failed(&error))?;
     let imports = Imports::open(store.clone(), storage()).map_err(|error| failed(&error))?;
     let holdings = Holdings::new(
         (register.clone(), granted.clone(), reports.clone()),
@@ -314,6 +323,7 @@ fn open_ports(
         reports,
         holdings,
         imports,
+        persons,
         store: store.clone(),
         storage: storage_key,
         network,

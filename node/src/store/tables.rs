@@ -53,6 +53,8 @@ pub enum Rows {
     Workitems,
     /// Who is told of changes in the worklist, sealed.
     Subscriptions,
+    /// Whose studies are that are of somebody else than their images name, sealed.
+    Persons,
 }
 
 impl Rows {
@@ -78,6 +80,7 @@ impl Rows {
         Rows::Pseudonyms,
         Rows::Workitems,
         Rows::Subscriptions,
+        Rows::Persons,
     ];
 
     /// The table's name, which also binds its sealed rows.
@@ -104,6 +107,7 @@ impl Rows {
             Rows::Pseudonyms => "pseudonyms-1",
             Rows::Workitems => "workitems-1",
             Rows::Subscriptions => "subscriptions-1",
+            Rows::Persons => "persons-1",
         }
     }
 

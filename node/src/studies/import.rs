@@ -7,13 +7,14 @@ mod zipped;
 pub use self::dicomdir::{Missing, listed};
 pub use self::zipped::{Entries, walk};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use self::dicomdir::Directories;
 use crate::dicom::dimse::StoreFailure;
+use crate::dicom::header::Header;
 use crate::dicom::part10::{FileError, ScannedFile, scan_file};
 use crate::dicom::scanner::MalformedKind;
 use crate::dicom::scp::ObjectWriter as _;
@@ -104,14 +105,14 @@ pub fn import(intake: &StudyIntake, path: &Path) -> Result<Imported, ImportError
     import_expecting(intake, path, &mut |_| Ok(()))
 }
 
-/// The same; `expect` hears of each study before anything of it is taken in, and may say why it is not to be.
+/// The same; `expect` hears of each object before it is taken in, and may say why it is not to be.
 ///
 /// # Errors
 /// When the path itself cannot be read.
 pub fn import_expecting(
     intake: &StudyIntake,
     path: &Path,
-    expect: &mut dyn FnMut(&str) -> Result<(), Message>,
+    expect: &mut dyn FnMut(&Header) -> Result<(), Message>,
 ) -> Result<Imported, ImportError> {
     let mut found = Found::default();
     collect(path, 0, &mut found)?;
@@ -124,7 +125,6 @@ pub fn import_expecting(
     let mut to = Gathering {
         intake,
         expect,
-        expected: BTreeSet::new(),
         directories: Directories::default(),
         count: 0,
         taken: 0,
@@ -156,9 +156,7 @@ pub fn import_expecting(
 /// An import under way.
 struct Gathering<'a> {
     intake: &'a StudyIntake,
-    expect: &'a mut dyn FnMut(&str) -> Result<(), Message>,
-    /// The studies of which `expect` has heard.
-    expected: BTreeSet<String>,
+    expect: &'a mut dyn FnMut(&Header) -> Result<(), Message>,
     directories: Directories,
     count: usize,
     taken: usize,
@@ -207,10 +205,7 @@ impl Entries for Gathering<'_> {
         };
         let refused = |failure: StoreFailure| NotTaken::refused(&failure);
         let study = scanned.header.study().as_str();
-        if !self.expected.contains(study) {
-            (self.expect)(study).map_err(NotTaken::because)?;
-            self.expected.insert(study.to_owned());
-        }
+        (self.expect)(&scanned.header).map_err(NotTaken::because)?;
         let mut object = Box::new(self.intake.object(head).map_err(refused)?);
         let mut before = file.take(scanned.data_set_offset);
         io::copy(&mut before, &mut io::sink()).map_err(unreadable)?;

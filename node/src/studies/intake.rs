@@ -48,6 +48,11 @@ const CONFLICT: StoreFailure = StoreFailure::new(
     "same SOP Instance UID, other content",
     "同じ SOP Instance UID で内容の違う画像が既にあるため、隔離しました",
 );
+const REMOVING: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "study is being removed here: send it again",
+    "同じ検査をここで消去中です。少し待ってから送り直してください",
+);
 const MALFORMED: StoreFailure = StoreFailure::new(
     StoreStatus::CannotUnderstand,
     "data set is malformed: see the node's log",
@@ -64,12 +69,16 @@ const NO_STUDY: StoreFailure = StoreFailure::new(
     "検査を識別する Study Instance UID が見つかりません",
 );
 
+/// Hears the Study Instance UID of each object that is kept before its sender is told so, and says whether they may be.
+pub type Witness = Box<dyn Fn(&str) -> Result<bool, RegisterError> + Send + Sync>;
+
 /// Takes objects into the register.
 pub struct StudyIntake {
     register: Register,
     room: Room,
     halted: AtomicBool,
     associations: Associations,
+    witness: Option<Witness>,
 }
 
 impl StudyIntake {
@@ -80,6 +89,27 @@ impl StudyIntake {
             room,
             halted: AtomicBool::new(false),
             associations: Associations::new(Audit::default()),
+            witness: None,
+        }
+    }
+
+    /// The same, confirming nothing to a sender that this witness has not heard.
+    #[must_use]
+    pub fn witnessed(self, witness: Witness) -> StudyIntake {
+        StudyIntake {
+            witness: Some(witness),
+            ..self
+        }
+    }
+
+    /// Whether a sender may be told that an object of this study is kept.
+    fn may_confirm(&self, study: &Uid) -> Result<(), StoreFailure> {
+        let Some(witness) = &self.witness else {
+            return Ok(());
+        };
+        match witness(study.as_str()).map_err(|error| failure(&error))? {
+            true => Ok(()),
+            false => Err(REMOVING),
         }
     }
 
@@ -262,18 +292,20 @@ impl ObjectWriter for ArrivingObject<'_> {
             let _ = std::fs::remove_file(&file);
             failure(&error)
         })?;
-        if let (Added::New | Added::Same, Some(caller)) = (&added, &self.caller) {
-            self.intake.associations.stored(caller, &header);
-        }
         match added {
-            Added::New => Ok(()),
-            Added::Same => std::fs::remove_file(file).map_err(|error| disk(&error)),
+            Added::New => {}
+            Added::Same => std::fs::remove_file(file).map_err(|error| disk(&error))?,
             Added::Conflict => {
                 let aside = register.set_aside(&place, &header, content, now());
                 aside.map_err(|error| failure(&error))?;
-                Err(CONFLICT)
+                return Err(CONFLICT);
             }
         }
+        if let Some(caller) = &self.caller {
+            self.intake.may_confirm(header.study())?;
+            self.intake.associations.stored(caller, &header);
+        }
+        Ok(())
     }
 }
 
@@ -321,7 +353,9 @@ mod tests {
 
     #[test]
     fn every_refusal_fits_its_element_and_is_told_in_both_languages() {
-        let all = [FULL, FAILED, BUSY, CONFLICT, MALFORMED, MISMATCH, NO_STUDY];
+        let all = [
+            FULL, FAILED, BUSY, REMOVING, CONFLICT, MALFORMED, MISMATCH, NO_STUDY,
+        ];
         assert_explained(all.iter().map(|failure| failure as &dyn Explain));
         assert!(all.iter().all(|failure| failure.comment().is_some()));
     }

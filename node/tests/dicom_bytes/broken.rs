@@ -2,6 +2,8 @@
 //! or identity are uncertain are refused.
 
 use crate::files::{names, outcome, read, scan};
+use dicom_dictionary_std::tags;
+use dokuei_node::studies::attributes::Attributes;
 
 const OUTCOMES: &[(&str, &str)] = &[
     ("CTImageStorage_bad_meta.dcm", "carried meta-identity"),
@@ -55,5 +57,6 @@ fn values_written_as_un_are_read_all_the_same() {
         .header;
     assert_eq!(header.modality(), Some("CT"));
     assert_eq!(header.body_part(), Some("PANCREAS"));
-    assert_eq!(header.patient().id.unwrap().text, "PANCREAS_0001");
+    let id = Attributes::of(&header).text(tags::PATIENT_ID);
+    assert_eq!(id, "PANCREAS_0001");
 }

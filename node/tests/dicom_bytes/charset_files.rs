@@ -3,6 +3,7 @@
 use crate::files::{names, read, scan};
 use dicom_dictionary_std::tags;
 use dokuei_node::dicom::charset::CharacterSets;
+use dokuei_node::studies::attributes::Attributes;
 
 /// Patient's names as pydicom's test suite and the file makers state them.
 const NAMES: &[(&str, &str)] = &[
@@ -32,7 +33,7 @@ fn names_are_what_the_makers_state() {
     for (file, expected) in NAMES {
         let header = scan(&read("charsets", file), 4096).unwrap().header;
         assert!(header.character_sets().are_known());
-        let name = header.patient().name.unwrap();
+        let name = Attributes::of(&header).name(tags::PATIENT_NAME);
         assert!(name.exact, "{file}");
         assert_eq!(name.to_value(), *expected, "{file}");
     }

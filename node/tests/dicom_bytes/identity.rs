@@ -5,6 +5,8 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dokuei_node::dicom::header::Header;
 use dokuei_node::dicom::scanner::MalformedKind;
+use dokuei_node::studies::attributes::Attributes;
+use dokuei_node::studies::patient::Patient;
 
 /// The four UIDs, with one of them replaced, or left out.
 fn with(replaced: Tag, value: Option<&[u8]>) -> String {
@@ -94,18 +96,6 @@ fn other_attributes_may_repeat_and_the_first_counts() {
     assert_eq!(data_set.scan().unwrap().modality(), Some("CT"));
 }
 
-#[test]
-fn the_object_must_be_the_announced_one() {
-    let header = DataSet::identified(Form::Explicit).scan().unwrap();
-    let class = header.sop_class().clone();
-    let instance = header.sop_instance().clone();
-    assert_eq!(header.require_identity(&class, &instance), Ok(()));
-    for (class, instance) in [(&instance, &instance), (&class, &class)] {
-        let malformed = header.require_identity(class, instance).unwrap_err();
-        assert_eq!(malformed.kind, MalformedKind::IdentityMismatch);
-    }
-}
-
 fn described() -> Header {
     DataSet::new(Form::Explicit)
         .element(tags::SPECIFIC_CHARACTER_SET, b"CS", b"\\ISO 2022 IR 87 ")
@@ -176,26 +166,18 @@ fn the_header_shows_what_the_object_says() {
 
 #[test]
 fn the_patient_is_decoded() {
-    let patient = described().patient();
-    assert_eq!(patient.name.unwrap().display(), "山田 太郎 (Yamada Tarou)");
-    assert_eq!(patient.id.unwrap().text, "0017");
-    assert_eq!(patient.issuer.unwrap().text, "CLINIC");
-    // 1963 was no leap year: no date rather than a wrong one.
-    assert_eq!(patient.birth_date, None);
-    assert_eq!(patient.sex.as_deref(), Some("M"));
-    let other: Vec<String> = patient.other_ids.into_iter().map(|id| id.text).collect();
-    assert_eq!(other, ["17", "x-17"]);
+    let attributes = Attributes::of(&described());
+    let name = attributes.name(tags::PATIENT_NAME);
+    assert_eq!(name.display(), "山田 太郎 (Yamada Tarou)");
+    let patient = Patient::of(&attributes);
+    assert_eq!((&*patient.id, &*patient.issuer), ("0017", "CLINIC"));
 }
 
 #[test]
 fn debug_output_holds_no_patient() {
     let header = described();
-    let shown = format!(
-        "{header:?} {:?} {:?} {:?}",
-        header.patient(),
-        header.patient().name,
-        header.patient().id
-    );
+    let name = Attributes::of(&header).name(tags::PATIENT_NAME);
+    let shown = format!("{header:?} {name:?}");
     for trace in [
         "Yamada", "山田", "0017", "CLINIC", "1963", "病院", "Beispiel",
     ] {

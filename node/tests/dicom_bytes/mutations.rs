@@ -2,8 +2,10 @@
 
 use crate::dataset::{Form, transfer_syntax};
 use crate::files::{names, read, scan_within};
+use dicom_dictionary_std::tags;
 use dokuei_node::dicom::charset::CharacterSets;
 use dokuei_node::dicom::scanner::{FINDINGS_MAX, Limits, Scanner};
+use dokuei_node::studies::attributes::Attributes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::sync::LazyLock;
@@ -92,8 +94,9 @@ proptest! {
             Ok(scanned) => {
                 // Whatever is carried can be shown.
                 prop_assert!(scanned.header.findings().as_slice().len() <= FINDINGS_MAX);
-                let patient = scanned.header.patient();
-                prop_assert!(patient.name.is_none_or(|name| !name.display().is_empty()));
+                let attributes = Attributes::of(&scanned.header);
+                let name = attributes.name(tags::PATIENT_NAME);
+                prop_assert!(name.is_empty() || !name.display().is_empty());
                 let _ = (scanned.header.study_date(), scanned.header.study_time());
                 let _ = (scanned.header.image(), scanned.header.timezone_offset());
             }

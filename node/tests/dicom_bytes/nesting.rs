@@ -65,7 +65,7 @@ fn un_of_undefined_length_is_an_implicit_sequence() {
             .short(tags::ROWS, 7);
         let header = data_set.scan().unwrap();
         assert_eq!(header.image().rows, Some(7));
-        assert_eq!(header.patient().id, None);
+        assert_eq!(header.raw(tags::PATIENT_ID), None);
     }
 }
 
@@ -83,8 +83,8 @@ fn what_is_nested_is_not_taken_for_the_object_itself() {
             .scan()
             .unwrap();
         assert_eq!(header.sop_instance().as_str(), "1.2.3.4");
-        assert_eq!(header.patient().id, None);
-        assert_eq!(header.patient().name, None);
+        assert_eq!(header.raw(tags::PATIENT_ID), None);
+        assert_eq!(header.raw(tags::PATIENT_NAME), None);
     }
 }
 
@@ -100,7 +100,7 @@ fn bytes_of_a_value_are_not_read_as_elements() {
         .element(Tag(0x0099, 0x1001), b"UN", &disguised.bytes)
         .scan()
         .unwrap();
-    assert_eq!(header.patient().id, None);
+    assert_eq!(header.raw(tags::PATIENT_ID), None);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Good objects: read as pydicom reads them, however the bytes arrive.
 
 use crate::files::{names, outcome, read, scan, table};
+use dicom_dictionary_std::tags;
 use dokuei_node::dicom::header::Header;
+use dokuei_node::studies::attributes::Attributes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -19,7 +21,7 @@ fn number(number: Option<impl ToString>) -> String {
 
 /// A header in the columns of the table.
 fn columns(header: &Header) -> Vec<String> {
-    let (image, patient) = (header.image(), header.patient());
+    let (image, patient) = (header.image(), Attributes::of(header));
     vec![
         header.sop_class().to_string(),
         header.sop_instance().to_string(),
@@ -30,8 +32,8 @@ fn columns(header: &Header) -> Vec<String> {
         number(image.columns),
         number(image.frames),
         number(image.bits_allocated),
-        patient.name.map(|name| name.to_value()).unwrap_or_default(),
-        patient.id.map(|id| id.text).unwrap_or_default(),
+        patient.name(tags::PATIENT_NAME).to_value(),
+        patient.text(tags::PATIENT_ID),
     ]
 }
 

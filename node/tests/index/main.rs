@@ -27,8 +27,12 @@ use dokuei_node::parcels::{ObjectHead, Parcels};
 use dokuei_node::reports::objects::ReportObjects;
 use dokuei_node::store::{Rows, Store};
 use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::studies::identity::Identity;
 use dokuei_node::studies::import::import;
 use dokuei_node::studies::intake::StudyIntake;
+use dokuei_node::studies::patient::Patient;
+use dokuei_node::studies::person::Person;
+use dokuei_node::studies::persons::Persons;
 use dokuei_node::studies::register::Register;
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
@@ -42,6 +46,7 @@ struct Site {
     register: Register,
     holdings: Holdings,
     imports: Imports,
+    persons: Persons,
     reports: ReportObjects,
 }
 
@@ -64,6 +69,9 @@ fn open(folder: tempfile::TempDir) -> Site {
     let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())
         .ok()
         .unwrap();
+    let persons = Persons::open(SITE, (store.clone(), storage()), catalogue.clone())
+        .ok()
+        .unwrap();
     let holdings = Holdings::new(
         (register.clone(), granted, reports.clone()),
         (store.clone(), storage()),
@@ -76,8 +84,24 @@ fn open(folder: tempfile::TempDir) -> Site {
         register,
         holdings,
         imports,
+        persons,
         reports,
     }
+}
+
+/// The same site after a restart.
+fn reopened(site: Site) -> Site {
+    let Site {
+        folder,
+        store,
+        register,
+        holdings,
+        imports,
+        persons,
+        reports,
+    } = site;
+    drop((store, register, holdings, imports, persons, reports));
+    open(folder)
 }
 
 fn site() -> Site {
@@ -92,6 +116,7 @@ struct Object<'a> {
     id: &'a str,
     issuer: &'a str,
     date: &'a str,
+    birth_date: &'a str,
 }
 
 impl Site {
@@ -113,6 +138,7 @@ impl Site {
         );
         set.put_text(tags::PATIENT_ID, VR::LO, object.id);
         set.put_text(tags::ISSUER_OF_PATIENT_ID, VR::LO, object.issuer);
+        set.put_text(tags::PATIENT_BIRTH_DATE, VR::DA, object.birth_date);
         set.put_text(tags::STUDY_INSTANCE_UID, VR::UI, object.study);
         set.put_text(tags::SERIES_INSTANCE_UID, VR::UI, object.series);
         let head = ObjectHead {
@@ -151,6 +177,7 @@ const FIRST: Object<'static> = Object {
     id: "123",
     issuer: "A",
     date: "20250101",
+    birth_date: "19700101",
 };
 
 #[test]
@@ -231,16 +258,11 @@ fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_rest
         );
         std::fs::write(lies.join(file), b"damaged").unwrap();
     }
-    let Site {
-        folder,
-        store,
-        register,
-        holdings,
-        imports,
-        reports,
-    } = site;
-    drop((register, holdings, imports, reports, store));
-    assert_eq!(metadata(&open(folder)), arriving, "damaged, and read again");
+    assert_eq!(
+        metadata(&reopened(site)),
+        arriving,
+        "damaged, and read again"
+    );
 }
 
 #[test]
@@ -315,6 +337,94 @@ fn one_id_of_two_issuers_is_two_people() {
     assert_eq!(newest.code(tags::STUDY_DATE), "20250202");
 }
 
+/// FIRST's patient as a hospital names them that gives no issuer, in one of three studies.
+fn unissued(study: &'static str, birth_date: &'static str) -> Object<'static> {
+    Object {
+        study,
+        instance: study,
+        issuer: "",
+        birth_date,
+        ..FIRST
+    }
+}
+
+#[test]
+fn an_id_that_nobody_issued_is_one_persons_only_with_name_and_birth_date() {
+    let site = site();
+    for (study, birth_date) in [
+        ("1.3.1", "19700101"),
+        ("1.3.2", "19700101"),
+        ("1.3.3", "19991231"),
+    ] {
+        site.take(&unissued(study, birth_date));
+    }
+    let id = (tags::PATIENT_ID, VR::LO, "123");
+    let patients = site.find(Level::Patient, &[id]).unwrap();
+    let mut studies: Vec<(&str, &str)> = patients
+        .iter()
+        .map(|patient| {
+            (
+                patient.code(tags::PATIENT_BIRTH_DATE),
+                patient.code(tags::NUMBER_OF_PATIENT_RELATED_STUDIES),
+            )
+        })
+        .collect();
+    studies.sort_unstable();
+    assert_eq!(studies, [("19700101", "2"), ("19991231", "1")]);
+    // Without a birth date nobody can tell: each is a person of its own.
+    site.take(&unissued("1.3.4", ""));
+    site.take(&unissued("1.3.5", ""));
+    assert_eq!(site.find(Level::Patient, &[id]).unwrap().len(), 4);
+}
+
+#[test]
+fn a_study_is_of_whom_a_person_said_it_is() {
+    let site = site();
+    site.take(&FIRST);
+    site.take(&Object {
+        study: "1.4",
+        instance: "1.4.1",
+        birth_date: "19991231",
+        ..FIRST
+    });
+    let of_b = Person::said(
+        SITE,
+        &Patient {
+            id: "77".to_owned(),
+            issuer: "B".to_owned(),
+        },
+        &Identity::of(&site.holdings.attributes(&Scope::All, "1.4").unwrap()),
+    );
+    let studies = |site: &Site, id: &str| {
+        let id = (tags::PATIENT_ID, VR::LO, id);
+        let found = site.find(Level::Study, &[id]).unwrap();
+        let uids = found
+            .iter()
+            .map(|study| study.code(tags::STUDY_INSTANCE_UID).to_owned());
+        uids.collect::<Vec<_>>()
+    };
+    assert_eq!(studies(&site, "123").len(), 2);
+    assert!(site.persons.attribute("1.4", Some(of_b)).is_ok());
+    let check = |site: &Site| {
+        assert_eq!(studies(site, "123"), [FIRST.study]);
+        assert_eq!(studies(site, "77"), ["1.4"]);
+        let found = site.find(Level::Patient, &[]).unwrap();
+        let mut ids: Vec<&str> = found.iter().map(|one| one.code(tags::PATIENT_ID)).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ["123", "77"]);
+    };
+    check(&site);
+    let site = reopened(site);
+    check(&site);
+    // What it says itself is unchanged, and is heard again when nobody says otherwise.
+    assert!(site.persons.attribute("1.4", None).is_ok());
+    assert_eq!(studies(&site, "123").len(), 2);
+    // Alone, whatever its ID.
+    let alone = Person::of_study(SITE, "1.4");
+    assert!(site.persons.attribute("1.4", Some(alone)).is_ok());
+    assert_eq!(site.find(Level::Patient, &[]).unwrap().len(), 2);
+}
+
 #[test]
 fn names_are_found_in_any_group_and_spelling() {
     let site = site();
@@ -381,11 +491,8 @@ fn a_study_of_which_it_is_undecided_whose_it_is_is_nowhere() {
     site.take(&FIRST);
     assert_eq!(shown(&site), [1; 4]);
     let mut import = MediaImport::begun(0, "disc".to_owned());
-    import.studies.push(ImportedStudy {
-        uid: FIRST.study.to_owned(),
-        objects: 1,
-        standing: Standing::Held,
-    });
+    let study = ImportedStudy::begun(FIRST.study, Standing::Held, Vec::new());
+    import.studies.push(study);
     assert!(site.imports.keep(import).is_ok());
     assert_eq!(shown(&site), [0; 4]);
 }

@@ -20,7 +20,7 @@ use dokuei_node::studies::attributes::Attributes;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::time::Timestamp;
 
-use crate::{FIRST, SITE, Site, open, site, storage};
+use crate::{FIRST, SITE, Site, reopened, site, storage};
 
 /// A version of a report on a study, made into an object as both sites make it.
 fn report(attributes: &Attributes, version: u32, status: ReportStatus) -> EncapsulatedPdf {
@@ -138,16 +138,7 @@ fn reports_are_objects_of_their_study_for_whoever_may_see_it() {
     look(&site, &instance);
     // The images go when their time is over; the reports stay, of the same patient.
     site.register.close(&parcel).unwrap();
-    let Site {
-        folder,
-        register,
-        holdings,
-        imports,
-        reports,
-        store,
-    } = site;
-    drop((register, holdings, imports, reports, store));
-    let site = open(folder);
+    let site = reopened(site);
     look(&site, &instance);
     site.register.put_away(&parcel).unwrap();
     let study = site.find(Level::Study, &[]).unwrap().remove(0);

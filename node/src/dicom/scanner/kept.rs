@@ -5,7 +5,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 /// Other Patient IDs: retired from the standard, not from the field.
-pub(crate) const OTHER_PATIENT_IDS: Tag = Tag(0x0010, 0x1000);
+const OTHER_PATIENT_IDS: Tag = Tag(0x0010, 0x1000);
 
 /// The attributes kept, in ascending order.
 pub(crate) const WANTED: &[Tag] = &[

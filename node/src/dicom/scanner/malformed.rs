@@ -58,8 +58,6 @@ pub enum MalformedKind {
     /// A UID that identifies the object breaks the grammar of UIDs, or an identifying attribute is
     /// written as a sequence.
     IdentityInvalid,
-    /// The data set holds another object than the request announced.
-    IdentityMismatch,
     /// Native pixel data is described as larger than a value can be (PS3.5 §7.1.1), and is shorter:
     /// whoever trusts the description runs out of memory.
     PixelDescription,
@@ -103,7 +101,6 @@ impl MalformedKind {
             Self::IdentityTooLong => "identity-too-long",
             Self::IdentityMissing => "identity-missing",
             Self::IdentityInvalid => "identity-invalid",
-            Self::IdentityMismatch => "identity-mismatch",
             Self::PixelDescription => "pixel-description",
             Self::InflateBroken => "inflate-broken",
             Self::InflateTooLarge => "inflate-too-large",
@@ -139,7 +136,6 @@ impl MalformedKind {
             Self::IdentityTooLong => "患者や検査を識別する属性が長すぎます",
             Self::IdentityMissing => "検査を識別する UID がありません",
             Self::IdentityInvalid => "患者や検査を識別する属性が正しくありません",
-            Self::IdentityMismatch => "送信時に告げられたものと違うオブジェクトです",
             Self::PixelDescription => "画像の大きさの記述が異常です",
             Self::InflateBroken => "圧縮データ（Deflate）が壊れています",
             Self::InflateTooLarge => "圧縮データ（Deflate）の展開後が大きすぎます",
@@ -173,7 +169,6 @@ impl MalformedKind {
             Self::IdentityTooLong => "an identifying attribute is too long",
             Self::IdentityMissing => "an identifying UID is missing",
             Self::IdentityInvalid => "an identifying attribute is not valid",
-            Self::IdentityMismatch => "the data set is not the object that was announced",
             Self::PixelDescription => "the image is described as impossibly large",
             Self::InflateBroken => "the deflated data set is broken",
             Self::InflateTooLarge => "the deflated data set is too large",
@@ -358,7 +353,6 @@ mod tests {
             MalformedKind::IdentityTooLong,
             MalformedKind::IdentityMissing,
             MalformedKind::IdentityInvalid,
-            MalformedKind::IdentityMismatch,
             MalformedKind::PixelDescription,
             MalformedKind::InflateBroken,
             MalformedKind::InflateTooLarge,

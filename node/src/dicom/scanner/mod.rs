@@ -26,7 +26,7 @@ pub use limits::{
 };
 pub use malformed::{FINDINGS_MAX, Finding, FindingKind, Findings, Malformed, MalformedKind};
 
-pub(crate) use kept::{Kept, OTHER_PATIENT_IDS};
+pub(crate) use kept::Kept;
 
 use crate::dicom::header::Header;
 use dicom_core::Tag;

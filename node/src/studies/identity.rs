@@ -1,11 +1,10 @@
-//! Whether two studies are of one patient. An ID alone never says so: another hospital gives the same one to somebody
-//! else. Holds patient data: no `Debug`.
-
-use std::collections::BTreeSet;
+//! What identifies a patient, and whether two studies are of one. An ID alone never says so: another hospital gives the
+//! same one to somebody else. Holds patient data: no `Debug`.
 
 use dicom_dictionary_std::tags;
 
 use crate::dicom::charset::PersonName;
+use crate::dicom::charset::matching::folded;
 use crate::dicom::dataset::DataSet;
 use crate::studies::attributes::Attributes;
 use crate::studies::patient::Patient;
@@ -15,20 +14,20 @@ use crate::studies::patient::Patient;
 pub struct Identity {
     /// ID and issuer.
     pub patient: Patient,
-    /// The name in each of its component groups, ready to compare.
-    names: BTreeSet<String>,
+    /// The name in its three component groups (PS3.5 section 6.2), ready to compare; empty where there is none.
+    pub(super) names: [String; 3],
     /// Patient's Birth Date (0010,0030), its digits.
-    birth_date: String,
+    pub(super) birth_date: String,
 }
 
 /// How two identities lie to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
-    /// ID with issuer, and name or birth date: one patient.
+    /// One patient: ID with issuer, and name or birth date; where an issuer is missing, ID, name and birth date.
     Same,
     /// Not enough to say.
     Unsure,
-    /// ID with issuer agree, and the birth dates differ: somebody must look.
+    /// The IDs agree, and the birth dates differ: somebody must look.
     Contradicts,
 }
 
@@ -37,65 +36,75 @@ impl Identity {
     pub fn of(attributes: &Attributes) -> Identity {
         Identity::named(
             Patient::of(attributes),
-            attributes.name(tags::PATIENT_NAME),
+            folded(&attributes.name(tags::PATIENT_NAME)),
             &attributes.text(tags::PATIENT_BIRTH_DATE),
         )
     }
 
-    /// The identity that an answer to a query names.
-    pub fn answered(answer: &DataSet) -> Identity {
-        let text = |tag| answer.text(tag).trim().to_owned();
+    /// The identity that a data set names: an object, or an answer to a query.
+    pub fn of_data_set(data_set: &DataSet) -> Identity {
+        let text = |tag| data_set.text(tag).trim().to_owned();
         let patient = Patient {
             id: text(tags::PATIENT_ID),
             issuer: text(tags::ISSUER_OF_PATIENT_ID),
         };
-        let name = answer.names(tags::PATIENT_NAME).into_iter().next();
-        let birth_date = text(tags::PATIENT_BIRTH_DATE);
-        Identity::named(patient, name.unwrap_or_default(), &birth_date)
+        let name: Option<PersonName> = data_set.names(tags::PATIENT_NAME).into_iter().next();
+        let names = folded(&name.unwrap_or_default());
+        Identity::named(patient, names, &text(tags::PATIENT_BIRTH_DATE))
     }
 
-    fn named(patient: Patient, name: PersonName, birth_date: &str) -> Identity {
-        let groups = [name.alphabetic, name.ideographic, name.phonetic];
-        let comparable = |text: &str| {
-            let letters = text.chars().filter(|letter| !letter.is_whitespace());
-            letters.flat_map(char::to_lowercase).collect::<String>()
-        };
-        let names = groups.iter().map(|group| comparable(&group.display()));
+    /// The identity of a patient with a name as [`folded`] gives it.
+    pub fn named(patient: Patient, names: [String; 3], birth_date: &str) -> Identity {
         Identity {
             patient,
-            names: names.filter(|name| !name.is_empty()).collect(),
+            names,
             birth_date: birth_date.chars().filter(char::is_ascii_digit).collect(),
         }
     }
 
     /// Compares two identities by two identifiers.
     pub fn agreement(&self, other: &Identity) -> Agreement {
-        if self.patient.id.is_empty() || self.patient != other.patient {
-            return Agreement::Unsure;
-        }
-        match (
-            self.birth_dates_agree(other),
-            self.names.is_disjoint(&other.names),
-        ) {
-            (Some(true), _) | (None, false) => Agreement::Same,
-            (Some(false), _) => Agreement::Contradicts,
-            (None, true) => Agreement::Unsure,
+        match self.patient == other.patient {
+            true => self.agreement_under_one_id(other),
+            false => Agreement::Unsure,
         }
     }
 
-    /// The same within one institution, whose archive may not tell who issued its IDs: then the ID makes one patient
-    /// only together with the name and the birth date.
+    /// The same within one institution, whose archive may not tell who issued its IDs.
     pub fn agreement_in_one_house(&self, other: &Identity) -> Agreement {
         let (own, theirs) = (&self.patient, &other.patient);
-        let one_is_silent = own.issuer.is_empty() != theirs.issuer.is_empty();
-        if !one_is_silent || own.id.is_empty() || own.id != theirs.id {
-            return self.agreement(other);
+        let one_is_silent = own.issuer.is_empty() || theirs.issuer.is_empty();
+        match own.id == theirs.id && (one_is_silent || own.issuer == theirs.issuer) {
+            true => self.agreement_under_one_id(other),
+            false => Agreement::Unsure,
         }
-        match self.birth_dates_agree(other) {
-            Some(true) if !self.names.is_disjoint(&other.names) => Agreement::Same,
-            Some(false) => Agreement::Contradicts,
-            Some(true) | None => Agreement::Unsure,
+    }
+
+    /// What name and birth date say when the IDs are the same. Without an issuer on both sides they may be two
+    /// hospitals' IDs: then both must agree.
+    fn agreement_under_one_id(&self, other: &Identity) -> Agreement {
+        if self.patient.id.is_empty() {
+            return Agreement::Unsure;
         }
+        let is_issued = !self.patient.issuer.is_empty() && !other.patient.issuer.is_empty();
+        match (self.birth_dates_agree(other), self.shares_name(other)) {
+            (Some(false), _) => Agreement::Contradicts,
+            (Some(true), true) => Agreement::Same,
+            (Some(true), false) | (None, true) if is_issued => Agreement::Same,
+            (Some(true), false) | (None, _) => Agreement::Unsure,
+        }
+    }
+
+    /// The name in the first group that has one; none when no group has.
+    pub(super) fn name(&self) -> Option<&str> {
+        let mut written = self.names.iter().filter(|name| !name.is_empty());
+        written.next().map(String::as_str)
+    }
+
+    /// Whether one of the ways in which the name is written agrees.
+    fn shares_name(&self, other: &Identity) -> bool {
+        let mut written = self.names.iter().filter(|name| !name.is_empty());
+        written.any(|name| other.names.contains(name))
     }
 
     /// Whether the birth dates agree; none where one is missing.
@@ -116,7 +125,7 @@ mod tests {
                 id: id.to_owned(),
                 issuer: issuer.to_owned(),
             },
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            names: [0, 1, 2].map(|at| names.get(at).copied().unwrap_or_default().to_owned()),
             birth_date: birth_date.to_owned(),
         }
     }
@@ -158,6 +167,20 @@ mod tests {
         let here = identity("1", "A", &["yamadatarou"], "19700101");
         let other = identity("1", "A", &["yamadatarou"], "19700102");
         assert_eq!(here.agreement(&other), Agreement::Contradicts);
+    }
+
+    #[test]
+    fn without_an_issuer_name_and_birth_date_must_both_agree() {
+        let here = identity("1", "", &["yamada tarou", "山田 太郎"], "19700101");
+        for agreement in [Identity::agreement, Identity::agreement_in_one_house] {
+            let agrees =
+                |names: &[&str], date: &str| agreement(&here, &identity("1", "", names, date));
+            assert_eq!(agrees(&["", "山田 太郎"], "19700101"), Agreement::Same);
+            assert_eq!(agrees(&["", "山田 太郎"], ""), Agreement::Unsure);
+            assert_eq!(agrees(&["satou"], "19700101"), Agreement::Unsure);
+            assert_eq!(agrees(&[], "19700101"), Agreement::Unsure);
+            assert_eq!(agrees(&["satou"], "19700102"), Agreement::Contradicts);
+        }
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! Whose studies are that are of somebody else than their images name: what people decided, or what two identifiers said
+//! when it came on a medium. The images keep what they say. Rows of the store, sealed. Holds patient data: no `Debug`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dokuei_keys::cbor;
+use dokuei_keys::id::{Digest, SiteId};
+use dokuei_keys::secret::StorageKey;
+use minicbor::{Decode, Encode};
+
+use crate::chance::chance;
+use crate::index::catalogue::Catalogue;
+use crate::store::{Change, Rows, Store};
+use crate::studies::attributes::Attributes;
+use crate::studies::identity::Identity;
+use crate::studies::person::Person;
+use crate::studies::register::RegisterError;
+
+/// Form of stored rows.
+pub const ATTRIBUTION_VERSION: u8 = 1;
+
+/// Whose one study is.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Attribution {
+    /// [`ATTRIBUTION_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// Study Instance UID.
+    #[n(1)]
+    pub study: String,
+    /// Whose it is.
+    #[n(2)]
+    pub person: Person,
+}
+
+/// Whose the studies of this site are. Clones share it.
+#[derive(Clone)]
+pub struct Persons(Arc<Shared>);
+
+struct Shared {
+    site: SiteId,
+    store: Store,
+    storage: StorageKey,
+    catalogue: Catalogue,
+    /// One a study that came on a medium and was decided about, a few hundred bytes each.
+    held: Mutex<BTreeMap<String, Person>>,
+}
+
+impl Persons {
+    /// Opens the rows, and tells the catalogue.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when one cannot be opened.
+    pub fn open(
+        site: SiteId,
+        (store, storage): (Store, StorageKey),
+        catalogue: Catalogue,
+    ) -> Result<Persons, RegisterError> {
+        let mut held = BTreeMap::new();
+        for (key, row) in store.rows(Rows::Persons)? {
+            let plain = storage
+                .open_row(Rows::Persons.name(), &key, &row)
+                .map_err(|_| RegisterError::Damaged)?;
+            let kept: Attribution = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+            if kept.version != ATTRIBUTION_VERSION {
+                return Err(RegisterError::Damaged);
+            }
+            catalogue.attribute(site, &kept.study, Some(kept.person.clone()));
+            held.insert(kept.study, kept.person);
+        }
+        Ok(Persons(Arc::new(Shared {
+            site,
+            store,
+            storage,
+            catalogue,
+            held: Mutex::new(held),
+        })))
+    }
+
+    /// The person of whom it was said that a study is; none where its images say it.
+    pub fn said_of(&self, study: &str) -> Option<Person> {
+        self.lock().get(study).cloned()
+    }
+
+    /// Whose a study with these attributes is.
+    pub fn of(&self, study: &str, attributes: &Attributes) -> Person {
+        let said = self.said_of(study);
+        said.unwrap_or_else(|| Person::of(self.0.site, study, &Identity::of(attributes)))
+    }
+
+    /// Notes whose a study is; none: whom its images name.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; it stays as it was.
+    pub fn attribute(&self, study: &str, person: Option<Person>) -> Result<(), RegisterError> {
+        let shared = &self.0;
+        // A digest: rows are sealed, their keys are not.
+        let key = *Digest::of(study.as_bytes()).as_bytes();
+        let mut held = self.lock();
+        if held.get(study) == person.as_ref() {
+            return Ok(());
+        }
+        let change = match &person {
+            Some(person) => {
+                let kept = Attribution {
+                    version: ATTRIBUTION_VERSION,
+                    study: study.to_owned(),
+                    person: person.clone(),
+                };
+                let plain = cbor::encode(&kept);
+                let sealed =
+                    shared
+                        .storage
+                        .seal_row(Rows::Persons.name(), &key, &plain, &mut chance());
+                let row = sealed.map_err(|_| RegisterError::Damaged)?;
+                Change::put(Rows::Persons, &key, row)
+            }
+            None => Change {
+                removals: vec![(Rows::Persons, key.to_vec())],
+                ..Change::default()
+            },
+        };
+        shared.store.commit(change)?;
+        shared
+            .catalogue
+            .attribute(shared.site, study, person.clone());
+        match person {
+            Some(person) => held.insert(study.to_owned(), person),
+            None => held.remove(study),
+        };
+        Ok(())
+    }
+
+    /// Every change is one insert or remove: a panic elsewhere leaves the map whole.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Person>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
