@@ -98,15 +98,26 @@ impl Catalogue {
             parcel: study.parcel,
             first_at: study.first_at,
             awaited,
+            patients: study.patients().into(),
             series: series.collect(),
         };
         let mut held = self.write();
         let known = held.studies.get(&key).map(|known| Arc::clone(&known.0));
-        let entry = known.unwrap_or_else(|| {
-            let said = held.said.get(&key).cloned();
-            Arc::new(Entry::of(key, study).attributed(said))
-        });
-        let mut parts = entry.parts_without(&study.parcel);
+        let mut parts = known
+            .as_ref()
+            .map(|known| known.parts_without(&study.parcel))
+            .unwrap_or_default();
+        // What is said of the study is what its oldest part said, in whichever order they are noted.
+        let is_oldest = parts
+            .iter()
+            .all(|other| (part.first_at, part.parcel) < (other.first_at, other.parcel));
+        let entry = match known {
+            Some(known) if !is_oldest => known,
+            Some(_) | None => {
+                let said = held.said.get(&key).cloned();
+                Arc::new(Entry::of(key, study).attributed(said))
+            }
+        };
         parts.push(part);
         held.put(entry.with(parts));
     }
@@ -206,16 +217,20 @@ impl Catalogue {
 }
 
 impl Held {
+    /// What is shown to nobody: what names several patients, and copies under a pseudonym.
     fn hides(&self, entry: &Entry, own: SiteId) -> bool {
-        entry.key.institution == own && self.hidden.contains(&*entry.key.uid)
+        let is_hidden = || entry.key.institution == own && self.hidden.contains(&*entry.key.uid);
+        entry.mixes_patients || is_hidden()
     }
 
     /// Puts an entry where the same study's was.
     fn put(&mut self, entry: Entry) {
         let entry = Arc::new(entry);
-        // An equal one, of the same study, gives way.
-        self.order.replace(ByDate(Arc::clone(&entry)));
-        self.studies.replace(ByKey(entry));
+        // Its date may be another one now.
+        if let Some(ByKey(before)) = self.studies.replace(ByKey(Arc::clone(&entry))) {
+            self.order.remove(&ByDate(before));
+        }
+        self.order.insert(ByDate(entry));
     }
 }
 
@@ -223,6 +238,7 @@ impl Held {
 mod tests {
     use super::*;
     use crate::studies::attributes::RawAttribute;
+    use crate::studies::patient::Patient;
     use crate::studies::study::Series;
     use dicom_dictionary_std::tags;
     use dokuei_keys::cbor;
@@ -276,6 +292,46 @@ mod tests {
         catalogue.hide("1.2.4");
         assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
         assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
+    }
+
+    #[test]
+    fn a_study_is_what_its_oldest_part_says_in_whichever_order_parts_come() {
+        let of = |date, parcel, first_at| {
+            let mut study = study(1, date, parcel);
+            study.first_at = first_at;
+            study
+        };
+        let (older, newer) = (of("20250101", 2, 5), of("20250202", 1, 9));
+        for order in [[&older, &newer], [&newer, &older]] {
+            let catalogue = Catalogue::default();
+            order.iter().for_each(|part| catalogue.note(OWN, part));
+            let known = catalogue.with_uid(&Scope::Own, OWN, "1.2.1").pop().unwrap();
+            assert_eq!(known.attributes.text(tags::STUDY_DATE), "20250101");
+            assert_eq!((known.parts.len(), catalogue.read().order.len()), (2, 1));
+        }
+    }
+
+    #[test]
+    fn what_names_several_patients_is_shown_to_nobody() {
+        let catalogue = Catalogue::default();
+        let named = |parcel: u8, id: &str| {
+            let mut study = study(1, "20250101", parcel);
+            study.others = vec![Patient {
+                id: id.to_owned(),
+                issuer: String::new(),
+            }];
+            study
+        };
+        let shown = |catalogue: &Catalogue| {
+            let listed = catalogue.select((&Scope::All, OWN), None, 9, |_| true);
+            [listed.len(), catalogue.with_uid(&Scope::All, OWN, "1.2.1").len()]
+        };
+        catalogue.note(OWN, &named(1, "A"));
+        assert_eq!(shown(&catalogue), [1; 2]);
+        catalogue.note(OWN, &named(2, "B"));
+        assert_eq!(shown(&catalogue), [0; 2]);
+        catalogue.forget(OWN, "1.2.1", &ParcelId::from_bytes([2; 32]));
+        assert_eq!(shown(&catalogue), [1; 2]);
     }
 
     #[test]

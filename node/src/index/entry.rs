@@ -15,7 +15,7 @@ use crate::dicom::matching::Subject;
 use crate::entities::{Domain, Scope};
 use crate::studies::attributes::Attributes;
 use crate::studies::identity::Identity;
-use crate::studies::patient::Patient;
+use crate::studies::patient::{Patient, are_several};
 use crate::studies::person::Person;
 use crate::studies::study::Study;
 
@@ -46,6 +46,8 @@ pub struct Entry {
     /// The groups of the name as they are compared, one after another, and where the second and the third begin.
     name: (Box<str>, [u16; 2]),
     modalities: Box<[u8]>,
+    /// Whether its objects, in whichever part, name different patients: then nobody can say whose it is.
+    pub(super) mixes_patients: bool,
     /// When the study was made, as a number that sorts: the digits of its date and time.
     pub(super) made_at: u64,
 }
@@ -59,6 +61,8 @@ pub struct Part {
     pub series: Box<[SeriesPart]>,
     /// Objects of it that are not here yet.
     pub awaited: u32,
+    /// Whom its objects name.
+    pub(super) patients: Box<[Patient]>,
     pub(super) first_at: u64,
 }
 
@@ -169,6 +173,7 @@ impl Entry {
             attributes,
             parts: Box::default(),
             modalities: Box::default(),
+            mixes_patients: false,
         }
     }
 
@@ -181,8 +186,11 @@ impl Entry {
             .filter(|modality| !modality.is_empty())
             .collect();
         let joined: Vec<&str> = modalities.into_iter().collect();
+        let patients = parts.iter().flat_map(|part| &part.patients);
+        let patients: Vec<Patient> = patients.cloned().collect();
         Entry {
             modalities: joined.join("\\").into_bytes().into(),
+            mixes_patients: are_several(&patients),
             parts: parts.into(),
             ..self.clone()
         }

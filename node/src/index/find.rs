@@ -32,13 +32,13 @@ impl Holdings {
     ) -> Result<(), FindError> {
         let (of_study, below) = keys.clone().partition(answers::is_of_study);
         if level == Level::Patient {
-            let entries = self.entries(scope, &of_study)?;
+            let entries = self.entries(scope, &of_study, level)?;
             answers::patients(&entries, answer);
             return Ok(());
         }
         let is_of_few = of_study.uids(tags::STUDY_INSTANCE_UID).is_some() || is_by_id(&of_study);
         if is_of_few {
-            let entries = self.entries(scope, &of_study)?;
+            let entries = self.entries(scope, &of_study, level)?;
             return self.answer_for(&entries, level, &below, answer).map(drop);
         }
         // In portions: whoever asks for a hundred of a hundred thousand waits for a hundred.
@@ -76,10 +76,16 @@ impl Holdings {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The studies whose patient and study attributes match.
-    fn entries(&self, scope: &Scope, keys: &Keys) -> Result<Vec<Arc<Entry>>, FindError> {
+    /// The studies whose patient and study attributes match. Below their own level one of each UID: what two institutions
+    /// have of a study is never mixed.
+    pub(super) fn entries(
+        &self,
+        scope: &Scope,
+        keys: &Keys,
+        level: Level,
+    ) -> Result<Vec<Arc<Entry>>, FindError> {
         let uids = keys.uids(tags::STUDY_INSTANCE_UID);
-        let found: Vec<Arc<Entry>> = match uids {
+        let mut found: Vec<Arc<Entry>> = match uids {
             Some(uids) => uids
                 .iter()
                 .flat_map(|uid| self.with_uid(scope, uid))
@@ -93,8 +99,14 @@ impl Holdings {
                 .map(|entry| entry.domain())
                 .collect::<BTreeSet<_>>()
         };
-        if uids.is_none() && is_by_id(keys) && domains().len() > 1 {
+        // Patients are listed one by one, each with its issuer.
+        let mixes = level > Level::Patient && uids.is_none() && is_by_id(keys);
+        if mixes && domains().len() > 1 {
             return Err(FindError::SeveralIssuers);
+        }
+        if level > Level::Study {
+            let mut seen = BTreeSet::new();
+            found.retain(|entry| seen.insert(entry.key.uid.to_string()));
         }
         Ok(found)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
@@ -17,7 +17,7 @@ use crate::reports::objects::ReportObjects;
 use crate::store::{Rows, Store};
 use crate::studies::attributes::Attributes;
 use crate::studies::granted::GrantedStudies;
-use crate::studies::register::{Register, RegisterError};
+use crate::studies::register::{HeldObject, Register, RegisterError};
 use crate::studies::study::{Study, StudyObject};
 
 pub use crate::dicom::dimse::Level;
@@ -87,7 +87,12 @@ struct Shared {
     catalogue: Catalogue,
     imports: Imports,
     site: SiteId,
+    promise: OnceLock<Promise>,
 }
+
+/// Writes down that parts of studies are kept for whoever asked (storage commitment), whatever comes of their cases;
+/// whether it did.
+pub type Promise = Box<dyn Fn(BTreeSet<ParcelId>) -> bool + Send + Sync>;
 
 impl Holdings {
     /// Answers from the register, the granted studies and the reports, as `catalogue` lists them; `imports` says of which studies
@@ -108,6 +113,7 @@ impl Holdings {
             catalogue,
             imports,
             site,
+            promise: OnceLock::new(),
         }))
     }
 
@@ -162,6 +168,15 @@ impl Holdings {
         let Some(entry) = self.with_uid(scope, &selection.study).into_iter().next() else {
             return Vec::new();
         };
+        self.objects_of(&entry, |instance| is_selected(selection, instance))
+    }
+
+    /// The wanted objects of a study, likewise.
+    pub(super) fn objects_of(
+        &self,
+        entry: &Entry,
+        wanted: impl Fn(&Instance) -> bool,
+    ) -> Vec<Instance> {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
         for part in &entry.parts {
@@ -169,9 +184,9 @@ impl Holdings {
                 let named = study
                     .objects
                     .iter()
-                    .map(|object| named(&entry, study, object));
+                    .map(|object| named(entry, study, object));
                 named
-                    .filter(|instance| is_selected(selection, instance))
+                    .filter(|instance| wanted(instance))
                     .collect::<Vec<_>>()
             });
             let objects = objects.unwrap_or_default().into_iter();
@@ -316,12 +331,36 @@ impl Holdings {
         Some(entry.attributes.clone())
     }
 
-    /// The SOP class of an object that this site holds itself; none when it does not.
+    /// Where an object lies that this site holds itself; none when it does not, or does not show it within this scope, or
+    /// when another object came under its UID.
     ///
     /// # Errors
     /// When that cannot be read.
-    pub fn class_of(&self, sop_instance: &str) -> Result<Option<String>, RegisterError> {
-        self.0.register.class_of(sop_instance)
+    pub fn held(
+        &self,
+        scope: &Scope,
+        sop_instance: &str,
+    ) -> Result<Option<HeldObject>, RegisterError> {
+        let register = &self.0.register;
+        let Some(held) = register.held_object(sop_instance)? else {
+            return Ok(None);
+        };
+        let own = self.0.site;
+        let mut shown = self.with_uid(scope, &held.study).into_iter();
+        let is_shown = shown.any(|entry| entry.key.institution == own);
+        let is_alone = !register.quarantine().has(sop_instance);
+        Ok(Some(held).filter(|_| is_shown && is_alone))
+    }
+
+    /// From now on `promise` writes down that these parts of studies are kept; whether it did. It may block.
+    pub fn promise_by(&self, promise: Promise) {
+        // Set once, when the node starts.
+        let _ = self.0.promise.set(promise);
+    }
+
+    /// Writes down that these parts of studies are kept; whether that was done.
+    pub(super) fn promise(&self, parcels: BTreeSet<ParcelId>) -> bool {
+        parcels.is_empty() || self.0.promise.get().is_some_and(|promise| promise(parcels))
     }
 
     fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {

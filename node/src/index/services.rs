@@ -1,14 +1,18 @@
 //! What lies here, for application entities: C-FIND, C-MOVE, C-GET and storage commitment.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use dicom_core::Tag;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
-use super::holdings::{FindError, Holdings, Instance, Selection};
-use crate::dicom::dataset::DataSet;
+use super::answers::is_of_study;
+use super::catalogue::Entry;
+use super::holdings::{FindError, Holdings, Instance};
+use crate::dicom::dataset::{DataSet, Element, Value};
 use crate::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
 use crate::dicom::matching::Keys;
 use crate::dicom::scp::{self, Caller, Selected};
@@ -82,37 +86,39 @@ impl scp::Holdings for Holdings {
         identifier: &DataSet,
     ) -> Result<Vec<Selected>, QueryFailure> {
         let scope = &caller.permission.scope;
+        // A key that is left out, or above the level, leaves the choice open.
         let listed = |at: Level| {
-            let uids = identifier.code(at.unique_key()).split('\\');
-            let uids = uids.map(|uid| Some(uid.trim().to_owned()));
-            if level >= at {
-                uids.collect()
-            } else {
-                vec![None]
-            }
+            let uids = identifier.code(at.unique_key());
+            let is_given = level >= at && !uids.is_empty();
+            is_given.then(|| uids.split('\\').map(str::trim).collect::<BTreeSet<_>>())
         };
         let (series, instances) = (listed(Level::Series), listed(Level::Instance));
+        let is_listed = |wanted: &Option<BTreeSet<&str>>, uid: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(uid))
+        };
         let mut all = Vec::new();
-        for study in studies(self, scope, identifier)? {
-            for (series, instance) in pairs(&series, &instances) {
-                let selection = Selection {
-                    study: study.clone(),
-                    series: series.clone(),
-                    instance: instance.clone(),
-                };
-                all.extend(self.instances(scope, &selection));
-                if all.len() > OBJECTS {
-                    return Err(TOO_MANY_OBJECTS);
-                }
+        for entry in studies(self, scope, identifier)? {
+            all.extend(self.objects_of(&entry, |instance| {
+                is_listed(&series, &instance.series)
+                    && is_listed(&instances, &instance.sop_instance)
+            }));
+            if all.len() > OBJECTS {
+                return Err(TOO_MANY_OBJECTS);
             }
         }
         let stored = |instance| Box::new(Stored::new(self.clone(), instance)) as Selected;
         Ok(all.into_iter().map(stored).collect())
     }
 
-    fn commits(&self, _caller: &Caller, references: &[Reference]) -> Vec<Verdict> {
-        let verdict = |wanted: &Reference| match self.class_of(&wanted.sop_instance) {
-            Ok(Some(class)) if class == wanted.sop_class => Verdict::Kept,
+    fn commits(&self, caller: &Caller, references: &[Reference]) -> Vec<Verdict> {
+        let mut parcels = BTreeSet::new();
+        let mut judge = |wanted: &Reference| match self
+            .held(&caller.permission.scope, &wanted.sop_instance)
+        {
+            Ok(Some(held)) if held.class == wanted.sop_class => {
+                parcels.insert(held.parcel);
+                Verdict::Kept
+            }
             Ok(Some(_)) => Verdict::OTHER_CLASS,
             Ok(None) => Verdict::UNKNOWN,
             Err(error) => {
@@ -120,41 +126,42 @@ impl scp::Holdings for Holdings {
                 Verdict::PROCESSING_FAILURE
             }
         };
-        references.iter().map(verdict).collect()
+        let mut verdicts: Vec<Verdict> = references.iter().map(&mut judge).collect();
+        // Whoever hears that an object is kept removes theirs: so it is written down first.
+        if !self.promise(parcels) {
+            for verdict in verdicts
+                .iter_mut()
+                .filter(|verdict| **verdict == Verdict::Kept)
+            {
+                *verdict = Verdict::PROCESSING_FAILURE;
+            }
+        }
+        verdicts
     }
 }
 
-/// Every series with every instance that is asked for.
-fn pairs<'a>(
-    series: &'a [Option<String>],
-    instances: &'a [Option<String>],
-) -> impl Iterator<Item = (&'a Option<String>, &'a Option<String>)> {
-    series
-        .iter()
-        .flat_map(move |one| instances.iter().map(move |instance| (one, instance)))
-}
-
-/// The studies that a retrieval means: those that it names, of the patient that it names.
+/// The studies that a retrieval means: those that it names, of the patient that it names. Of a study that two institutions
+/// have here, one is meant; and an ID alone may be several people's.
 fn studies(
     holdings: &Holdings,
     scope: &Scope,
     identifier: &DataSet,
-) -> Result<Vec<String>, QueryFailure> {
+) -> Result<Vec<Arc<Entry>>, QueryFailure> {
     let elements = identifier.elements().iter();
     let named: DataSet = elements
         .filter(|element| OF_STUDY.contains(&element.tag))
         .cloned()
         .collect();
     let keys = Keys::read(&named).ok_or(TOO_MANY_KEYS)?;
-    let mut found = Vec::new();
-    Holdings::find(holdings, scope, Level::Study, &keys, &mut |study| {
-        found.push(study.code(tags::STUDY_INSTANCE_UID).to_owned());
-        ControlFlow::Continue(())
-    })?;
+    let found = holdings.entries(scope, &keys, Level::Series)?;
+    let domains: BTreeSet<_> = found.iter().map(|entry| entry.domain()).collect();
+    if keys.uids(tags::STUDY_INSTANCE_UID).is_none() && domains.len() > 1 {
+        return Err(SEVERAL_ISSUERS);
+    }
     Ok(found)
 }
 
-/// Of what is known, what was asked for.
+/// Of what is known, what was asked for. What could be known and is not, is there without a value (PS3.4 section C.4.1.1.3.2).
 fn reduced(known: &DataSet, identifier: &DataSet, level: Level) -> DataSet {
     let elements = known.elements().iter();
     let asked = elements.filter(|element| {
@@ -162,7 +169,26 @@ fn reduced(known: &DataSet, identifier: &DataSet, level: Level) -> DataSet {
             || element.tag == tags::SPECIFIC_CHARACTER_SET
             || element.tag == level.unique_key()
     });
-    asked.cloned().collect()
+    let mut said: DataSet = asked.cloned().collect();
+    // Of series and instances every attribute before the pixels is known.
+    let could_be_known = |tag: Tag| {
+        tag.element() != 0
+            && tag != tags::SPECIFIC_CHARACTER_SET
+            && (level > Level::Study || is_of_study(tag))
+    };
+    for key in identifier.elements() {
+        if known.element(key.tag).is_none() && could_be_known(key.tag) {
+            said.put(Element {
+                tag: key.tag,
+                vr: key.vr,
+                value: match key.vr {
+                    VR::SQ => Value::Items(Vec::new()),
+                    _ => Value::Bytes(Vec::new()),
+                },
+            });
+        }
+    }
+    said
 }
 
 /// An object that is to be sent as it is stored; it is looked into when its turn comes near.
@@ -223,7 +249,6 @@ impl Outgoing for Stored {
 mod tests {
     use super::*;
     use crate::language::{Explain, assert_explained};
-    use dicom_core::VR;
 
     #[test]
     fn only_what_was_asked_for_is_said() {
@@ -236,6 +261,7 @@ mod tests {
         let mut asked = DataSet::default();
         asked.put_text(tags::STUDY_DATE, VR::DA, "");
         asked.put_text(tags::STUDY_ID, VR::SH, "");
+        asked.put_text(tags::BODY_PART_EXAMINED, VR::CS, "");
         let said = reduced(&known, &asked, Level::Study);
         let tags: Vec<Tag> = said.elements().iter().map(|element| element.tag).collect();
         assert_eq!(
@@ -243,9 +269,17 @@ mod tests {
             [
                 tags::SPECIFIC_CHARACTER_SET,
                 tags::STUDY_DATE,
-                tags::STUDY_INSTANCE_UID
+                tags::STUDY_INSTANCE_UID,
+                // It could be known, and is not.
+                tags::STUDY_ID,
             ]
         );
+        assert_eq!(said.bytes(tags::STUDY_ID), Some(&b""[..]));
+        // What is not known of any study is left out, and said to be so by the status.
+        assert!(said.element(tags::BODY_PART_EXAMINED).is_none());
+        let of_series = reduced(&known, &asked, Level::Series);
+        let empty = Some(&b""[..]);
+        assert_eq!(of_series.bytes(tags::BODY_PART_EXAMINED), empty);
     }
 
     #[test]

@@ -8,9 +8,10 @@ use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
-use dokuei_protocol::input::{Outcome, Trouble};
+use dokuei_protocol::input::{Command, Outcome, Trouble};
 use dokuei_protocol::limits;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
@@ -21,6 +22,7 @@ use crate::media::Imports;
 use crate::network::{FetchError, Network};
 use crate::reports::objects::ReportObjects;
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
+use crate::runtime::desk::Desk;
 use crate::runtime::troubles::Troubles;
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
@@ -125,6 +127,18 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// From now on the log says for which studies this site answered to those who asked it to keep them. Needs a tokio
+    /// runtime.
+    pub(super) fn promise_by(&self, desk: &Desk) {
+        let (desk, runtime) = (desk.clone(), Handle::current());
+        // Asked from the threads of associations.
+        let promise = move |parcels| {
+            let promised = runtime.block_on(desk.command(Command::Commit(parcels)));
+            matches!(promised, Ok(Ok(_)))
+        };
+        self.holdings.promise_by(Box::new(promise));
+    }
+
     /// Fetches and verifies a granted study.
     pub async fn receive_study(
         self: Arc<Self>,

@@ -130,6 +130,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 
     let (desk, inbox) = desk();
+    ports.promise_by(&desk);
     let tickets = Tickets::default();
     let dispatch = Dispatch {
         desk: desk.clone(),

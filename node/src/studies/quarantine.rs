@@ -165,6 +165,12 @@ impl Quarantine {
         held.values().filter(|kept| kept.study == study).count()
     }
 
+    /// Whether an object under this SOP Instance UID is set aside.
+    pub fn has(&self, sop_instance: &str) -> bool {
+        let held = self.lock();
+        held.values().any(|kept| kept.sop_instance == sop_instance)
+    }
+
     /// Removes one for good. One that is not here is no error.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ use crate::studies::study::Study;
 use self::closed::Closed;
 pub use self::error::RegisterError;
 use self::held::Held;
-pub use self::looking::Outline;
+pub use self::looking::{HeldObject, Outline};
 
 /// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
 const ARRIVING: usize = 1_000;

@@ -9,7 +9,7 @@ use super::{Register, RegisterError, opening};
 use crate::store::Rows;
 use crate::studies::head::Head;
 use crate::studies::instances;
-use crate::studies::study::Study;
+use crate::studies::study::{Study, StudyObject};
 
 /// A study by what is in memory of it.
 pub struct Outline<'a> {
@@ -21,6 +21,26 @@ pub struct Outline<'a> {
     pub first_at: u64,
     /// Whether its list of objects is closed.
     pub is_closed: bool,
+}
+
+/// An object that lies here: where, and what it is.
+pub struct HeldObject {
+    /// SOP Class UID.
+    pub class: String,
+    /// Study Instance UID.
+    pub study: String,
+    /// The parcel that holds it.
+    pub parcel: ParcelId,
+}
+
+impl HeldObject {
+    fn of(study: &Study, object: &StudyObject) -> HeldObject {
+        HeldObject {
+            class: object.sop_class.clone(),
+            study: study.uid.clone(),
+            parcel: study.parcel,
+        }
+    }
 }
 
 impl Register {
@@ -127,25 +147,29 @@ impl Register {
         })
     }
 
-    /// The SOP class of an object of this site, if it lies here.
+    /// An object of this site, by its SOP Instance UID, if it lies here.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be read.
-    pub fn class_of(&self, instance: &str) -> Result<Option<String>, RegisterError> {
+    pub fn held_object(&self, instance: &str) -> Result<Option<HeldObject>, RegisterError> {
         let shared = &self.shared;
         {
             // First: what is closed meanwhile is in the index before it leaves here.
             let all = self.lock();
             let mut arriving = all.arriving.values();
-            if let Some(object) = arriving.find_map(|held| held.study.object(instance)) {
-                return Ok(Some(object.sop_class.clone()));
+            let found = arriving.find_map(|held| {
+                let object = held.study.object(instance)?;
+                Some(HeldObject::of(&held.study, object))
+            });
+            if found.is_some() {
+                return Ok(found);
             }
         }
         for (parcel, slot) in instances::find(&shared.store, &shared.storage, instance)? {
             if let Some(study) = self.closed_study(&parcel)?
                 && let Some(object) = study.at(slot, instance)
             {
-                return Ok(Some(object.sop_class.clone()));
+                return Ok(Some(HeldObject::of(&study, object)));
             }
         }
         Ok(None)
