@@ -85,6 +85,8 @@ pub struct Archive {
     pub ae_title: String,
     /// Whether it is asked to answer for what it took (storage commitment) before a study counts as stored.
     pub commitment: bool,
+    /// Whether objects are brought into a transfer syntax that it takes when it does not take theirs; else they wait.
+    pub transcode: bool,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +138,12 @@ struct RawArchive {
     ae_title: String,
     #[serde(default)]
     commitment: bool,
+    #[serde(default = "yes")]
+    transcode: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl From<RawArchive> for Archive {
@@ -145,6 +153,7 @@ impl From<RawArchive> for Archive {
             port: raw.port,
             ae_title: raw.ae_title,
             commitment: raw.commitment,
+            transcode: raw.transcode,
         }
     }
 }

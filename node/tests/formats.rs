@@ -270,7 +270,9 @@ fn who_comes_in_by_the_web() {
         made(Kind::Token, Scope::All),
         made(Kind::Certificate, Scope::Own),
         made(Kind::Account, domain),
-        made(Kind::Invitation, Scope::Own),
+        made(Kind::Invitation, Scope::Own)
+            .working(true)
+            .storing(true),
     ];
     check("web-access-1", rows);
 }

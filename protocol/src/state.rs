@@ -166,15 +166,9 @@ impl State {
                 Ok(())
             }
             Record::CasePseudonymous(case) => self
-                .requests
-                .get_mut(case)
-                .map(|request| request.naming = Naming::Pseudonymous)
-                .ok_or(Contradiction),
-            Record::CaseChecked(case) => self
-                .requests
-                .get_mut(case)
-                .map(|request| request.checked = true)
-                .ok_or(Contradiction),
+                .request(case)
+                .map(|request| request.naming = Naming::Pseudonymous),
+            Record::CaseChecked(case) => self.request(case).map(|request| request.checked = true),
             Record::LinkMade(bytes) => self.link_made(bytes),
             Record::LinkReceived(bytes) => self.link_received(bytes, entry.at),
             Record::ProposalMade(bytes) => self.proposal_made(bytes, entry.at),
@@ -200,6 +194,10 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    fn request(&mut self, case: &CaseId) -> Result<&mut Request, Contradiction> {
+        self.requests.get_mut(case).ok_or(Contradiction)
     }
 
     fn reading(&mut self, case: &CaseId) -> Result<&mut Reading, Contradiction> {

@@ -5,11 +5,14 @@ import contextlib
 import itertools
 import socket
 import threading
+from io import BytesIO
 
 import pytest
 from modality import IMPLICIT_LITTLE, send
+from pydicom import dcmread
+from pydicom.uid import RLELossless
 from studies import Study
-from world import TRANSFER_SYNTAXES, hand_over, until
+from world import TRANSFER_SYNTAXES, dokuei, hand_over, until
 
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
@@ -53,8 +56,47 @@ def test_an_archive_that_takes_implicit_little_endian_only(sites):
     arrives(hospital, study)
 
 
-def test_what_an_archive_does_not_take_is_not_encoded_anew(sites):
+def elements(data_set):
+    """What a data set says, pixels apart."""
+    return {element.tag: element.value for element in data_set if element.keyword not in ("PixelData", "DataSetTrailingPadding")}
+
+
+def test_what_an_archive_does_not_take_is_sent_uncompressed(sites):
+    clinic, hospital = sites
+    for site in sites:
+        reopened(site.archive, [IMPLICIT_LITTLE])
+    plain, packed = Study(name="EXPLICIT^STUDY"), Study(name="PACKED^STUDY")
+    for image in packed.datasets:
+        image.compress(RLELossless, generate_instance_uid=False)
+    packed.objects = packed.objects_of()
+    for study in (plain, packed):
+        case = handed_over(sites, study)
+        until("the archive has it", lambda: len(hospital.archive.of(study.uids)) == 3)
+        for sent in study.datasets:
+            syntax, data = hospital.archive.of([sent.SOPInstanceUID])[sent.SOPInstanceUID]
+            assert syntax == IMPLICIT_LITTLE
+            got = dcmread(BytesIO(data), force=True)
+            assert elements(got) == elements(sent)
+            got.file_meta.TransferSyntaxUID = IMPLICIT_LITTLE
+            assert (got.pixel_array == sent.pixel_array).all()
+        # It is not taken for what was sealed, wherever somebody looks.
+        until("it is noted", lambda: hospital.case(case)["transfer"]["transcoded"] == 3)
+        shown = dokuei("case", "show", case, "--dir", hospital.data).stdout
+        assert "3 images in your archive 3 were sent uncompressed" in shown
+        until("it is told", lambda: f"case={case} transcoded=3 objects=3" in hospital.said())
+    # A report is made in Explicit VR, and goes in the same way.
+    hospital.sign(case, "final", "No abnormality.")
+    clinic.reach(case, "delivered")
+    ((syntax, report),) = clinic.archive.objects.values()
+    assert syntax == IMPLICIT_LITTLE and dcmread(BytesIO(report), force=True).EncapsulatedDocument.startswith(b"%PDF-")
+
+
+def test_what_must_stay_as_it_is_waits(sites):
     _, hospital = sites
+    hospital.stop()
+    config = hospital.data / "dokuei.toml"
+    config.write_text(config.read_text().replace('ae_title = "PACS"\n', 'ae_title = "PACS"\ntranscode = false\n'))
+    hospital.start()
     reopened(hospital.archive, [IMPLICIT_LITTLE])
     study = Study(name="EXPLICIT^STUDY")
     case = handed_over(sites, study)

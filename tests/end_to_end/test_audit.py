@@ -3,8 +3,11 @@
 import base64
 import hashlib
 import json
+import os
+import pwd
 import ssl
 import subprocess
+from pathlib import Path
 
 import pytest
 from collector import Authority, Collector, valid
@@ -160,6 +163,14 @@ def test_messages_outlive_a_dead_collector_and_a_killed_node(site, collector, au
     assert [event for event in events(collector) if event[0] == "110100"] == [START, START, STOP]
 
 
+def commanding():
+    """The user of this test as the trail names them: as whom they logged in, if anybody did."""
+    told = Path("/proc/self/loginuid")
+    logged_in = int(told.read_text()) if told.exists() else 0xFFFFFFFF
+    user = os.getuid() if logged_in == 0xFFFFFFFF else logged_in
+    return f"uid:{user}", pwd.getpwuid(user).pw_name
+
+
 def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tmp_path):
     der = ssl.PEM_cert_to_DER_cert((authority.folder / "collector.pem").read_text())
     audited(site, collector, f'fingerprint = "{hashlib.sha256(der).hexdigest()}"')
@@ -167,16 +178,22 @@ def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tm
     dokuei("dicom", "caller", "add", "KNOWN", "--address", "127.0.0.1", "--may", "store", "--dir", site.data)
     words = ["echoscu", "-aet", "STRANGER", "-aec", "CLINIC", "127.0.0.1", str(site.dicom)]
     assert subprocess.run(words, capture_output=True, timeout=DEADLINE).returncode != 0
-    study = Study(count=2, name="\x1b[31m<&\"'^X")
+    study, other = Study(count=2, name="\x1b[31m<&\"'^X"), Study(count=1)
     site.ask("study", "import", study.write(tmp_path / "disc"))
+    site.ask("media", "import", other.write(tmp_path / "other"))
     has(collector, "110113", "110107")
-    found = {message.event: message for message in collector.messages()}
+    found = {message.event: message for message in reversed(collector.messages())}
     alert, imported = found["110113"], found["110107"]
     assert alert.kind == "110126" and alert.severity == "84" and alert.objects("110182") == ["127.0.0.1"]
     assert "STRANGER" in alert.xml.xpath("//@UserID")
     assert imported.objects("110180") == [study.uid] and imported.instances() == 2
     assert any("<&\"'^X" in name for name in imported.names())
     assert imported.participants("110155") == [f"file://{tmp_path / 'disc'}"]
+    # Both are told with the user who commanded them.
+    until("the other import is told", lambda: len([one for one in collector.messages() if one.event == "110107"]) == 2)
+    for one in (one for one in collector.messages() if one.event == "110107"):
+        by = [who for who in one.xml.findall("ActiveParticipant") if who.get("UserIsRequestor") == "true"]
+        assert [(who.get("UserID"), who.get("UserName")) for who in by] == [commanding()]
 
 
 def test_what_people_do_with_media_is_told(site, collector, authority, tmp_path):
@@ -245,3 +262,30 @@ def test_who_searched_is_told_with_what_was_asked(site, collector, authority):
     assert "READER" in told.xml.xpath("//@UserID")
     asked_for = [base64.b64decode(one.text) for one in told.xml.iter("ParticipantObjectQuery")]
     assert any(b"P-TOLD" in one for one in asked_for)
+
+
+def test_what_is_retrieved_is_told_with_who_asked_and_where_it_went(site, collector, authority, tmp_path):
+    audited(site, collector, f'ca = "{authority.file}"')
+    site.start()
+    study = Study(count=3, PatientID="P-MOVED")
+    assert send(site, study.objects) == [0] * 3
+    dokuei("dicom", "caller", "add", "VIEWER", "--address", "127.0.0.1", "--may", "query", "--dir", site.data)
+    dokuei("dicom", "destination", "add", "PACS", "--host", "localhost", "--port", site.archive.port, "--dir", site.data)
+    refused = study.uids[1]
+    site.archive.answer = lambda event: 0xC000 if event.request.AffectedSOPInstanceUID == refused else 0
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study.uid}"]
+    place = ["127.0.0.1", str(site.dicom)]
+    for words in (["getscu", "-S", "-od", tmp_path], ["movescu", "-S", "-aem", "PACS"]):
+        subprocess.run([*words, "-aet", "VIEWER", "-aec", "CLINIC", *keys, *place], capture_output=True, timeout=DEADLINE)
+    # Beside what the modality sent: begun and ended, of the C-GET and of the C-MOVE.
+    of = lambda event: [one for one in collector.messages() if one.event == event and one.objects("110180") == [study.uid]]
+    until("all is told", lambda: len(of("110104")) == 3 and len(of("110102")) == 3)
+    ended, begun = of("110104")[1:], of("110102")[1:]
+    asked = lambda one: [who.get("UserID") for who in one.xml.findall("ActiveParticipant") if who.get("UserIsRequestor") == "true"]
+    for got, moved in ((begun[0], begun[1]), (ended[0], ended[1])):
+        assert got.participants("110152") == ["VIEWER"] and asked(got) == ["VIEWER"]
+        assert moved.participants("110152") == ["PACS"] and asked(moved) == ["VIEWER"]
+        assert "P-MOVED" in got.objects("2") and "P-MOVED" in moved.objects("2")
+    outcomes = [one.xml.find("EventIdentification").get("EventOutcomeIndicator") for one in ended]
+    assert outcomes == ["0", "4"]
+    assert [one.instances() for one in ended] == [3, 2] and [one.instances() for one in begun] == [3, 3]

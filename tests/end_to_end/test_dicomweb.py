@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pydicom
@@ -18,12 +19,13 @@ SLICES = sorted((ROOT / "tests" / "fixtures" / "ct-3slice").glob("*.dcm"))
 class Web:
     """The web server of a running site, and a token for it."""
 
-    def __init__(self, site, scope="all", name="tests"):
+    def __init__(self, site, scope="all", name="tests", stores=None):
         self.site = site
         self.port = status(site)["web"]["port"]
         self.url = f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/dicom-web"
-        self.token = site.ask("dicom", "token", "add", name, "--scope", scope)["token"]
+        stores = scope in ("all", "own") if stores is None else stores
+        self.token = site.ask("dicom", "token", "add", name, "--scope", scope, *(["--store"] if stores else []))["token"]
         self.headers = {"Authorization": f"Bearer {self.token}"}
 
     def client(self):
@@ -155,7 +157,11 @@ def test_a_study_that_is_stored_again_is_no_other(web, stored):
     changed.PatientComments = "another content"
     answer = web.post(body(part(encoded(changed))))
     assert answer.status_code == 409
-    assert answer.json()["0008119A"]["Value"][0]["00081197"]["Value"] == [0x0111]
+    (failed,) = answer.json()["00081198"]["Value"]
+    assert failed["00081197"]["Value"] == [0x0111]
+    assert failed["00081150"]["Value"] == [changed.SOPClassUID]
+    assert failed["00081155"]["Value"] == [changed.SOPInstanceUID]
+    assert "0008119A" not in answer.json()
 
 
 def test_accept_is_obeyed_or_refused_in_words(web, stored):
@@ -181,8 +187,14 @@ def test_accept_is_obeyed_or_refused_in_words(web, stored):
         assert "返せ" in answer.text and "cannot be given" in answer.text
     # The parameter comes before the header.
     assert web.get(path + "?accept=image%2Fpng", Accept="*/*").status_code == 406
+    for query in ("application/dicom+json", "application/dicom%2Bjson"):
+        assert web.get(f"{path}/metadata?accept={query}", Accept="image/png").status_code == 200, query
     query = "?accept=multipart/related%3B%20type%3D%22application%2Fdicom%22"
     assert web.get(path + query, Accept="image/png").status_code == 200
+
+
+EXPLICIT = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
+OHIF_FRAMES = "application/octet-stream; transfer-syntax=*"
 
 
 def test_an_unchanged_instance_is_not_sent_again(web, stored):
@@ -191,6 +203,11 @@ def test_an_unchanged_instance_is_not_sent_again(web, stored):
     first = web.get(path)
     again = web.get(path, If_None_Match=first.headers["ETag"])
     assert first.status_code == 200 and again.status_code == 304 and not again.content
+    assert first.headers["Vary"] == again.headers["Vary"] == "accept"
+    tags = {first.headers["ETag"]}
+    for path, accept in ((path, "application/dicom"), (path, EXPLICIT), (f"{path}/frames/1", "*/*"), (f"{path}/frames/1", OHIF_FRAMES)):
+        tags.add(web.get(path, Accept=accept).headers["ETag"])
+    assert len(tags) == 5
 
 
 def test_nobody_gets_in_without_being_known(web, stored):
@@ -228,7 +245,8 @@ def test_parts_that_cannot_be_taken_are_named(web):
     (other,) = study_of(SLICES[:1])
     answer = web.post(body(part(encoded(other))), path=f"/studies/{good.StudyInstanceUID}")
     assert answer.status_code == 409
-    assert answer.json()["0008119A"]["Value"][0]["00081197"]["Value"] == [0xA900]
+    (failed,) = answer.json()["00081198"]["Value"]
+    assert failed["00081197"]["Value"] == [0xA900] and failed["00081155"]["Value"] == [other.SOPInstanceUID]
     assert web.get(f"/studies/{other.StudyInstanceUID}").status_code == 404
 
 
@@ -353,7 +371,7 @@ def test_addresses_follow_the_proxy(web):
 
 
 def test_a_person_sets_up_an_account_and_logs_in(web, stored):
-    invited = web.site.ask("dicom", "account", "invite", "架空 花子", "--scope", "all")
+    invited = web.site.ask("dicom", "account", "invite", "架空 花子", "--scope", "all", "--store")
     browser = requests.Session()
     browser.headers["Origin"] = web.url
     page = browser.get(f"{web.url}/login?lang=ja&next=/viewer/", timeout=DEADLINE)
@@ -373,7 +391,7 @@ def test_a_person_sets_up_an_account_and_logs_in(web, stored):
     done = send("/login/setup", form)
     assert done.status_code == 303 and done.headers["Location"] == "/viewer/"
     cookie = done.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     study = f"{web.root}/studies/{stored[0].StudyInstanceUID}"
     assert browser.get(study, timeout=DEADLINE).status_code == 200
     # The code serves once.
@@ -403,6 +421,58 @@ def test_passwords_are_not_guessed(web):
     assert codes == [403] * 5 + [429]
     other = {"name": "somebody else", "password": "a-wrong-password"}
     assert browser.post(f"{web.url}/login", data=other, timeout=DEADLINE).status_code == 403
+    # As many at once are as many tries, and one address is let try few accounts.
+    def at_once(names):
+        def guessed(name):
+            form = {"name": name, "password": "a-wrong-password"}
+            return requests.post(f"{web.url}/login", data=form, timeout=DEADLINE).status_code
+
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(guessed, names))
+
+    assert at_once(["many"] * 16).count(403) == 5
+    let_try = at_once([str(at) for at in range(32)]).count(403)
+    assert let_try == 20 - 5 - 1 - 5
+
+
+def test_only_who_may_store_stores(web):
+    (data,) = study_of(SLICES[:1])
+    looks = Web(web.site, "all", "looks-only", stores=False)
+    refused = looks.post(body(part(encoded(data))))
+    assert refused.status_code == 403 and "--store" in refused.text
+    listed = {one["name"]: one["store"] for one in web.site.ask("dicom", "token", "list")}
+    assert (listed["tests"], listed["looks-only"]) == (True, False)
+    scope = f"{web.site.name}:ISSUER"
+    neither = dokuei("dicom", "token", "add", "neither", "--scope", scope, "--store", "--dir", web.site.data, ok=False)
+    assert "--store" in one_sentence(neither)
+
+
+def test_methods_that_there_are_not_are_answered_with_those_that_there_are(web, stored):
+    study = f"/studies/{stored[0].StudyInstanceUID}"
+    for method, address, allowed in (
+        ("DELETE", f"{web.root}{study}", "GET, HEAD, POST"),
+        ("POST", f"{web.root}{study}/metadata", "GET, HEAD"),
+        ("DELETE", f"{web.url}/login", "GET, HEAD, POST"),
+        ("POST", f"{web.url}/viewer/", "GET, HEAD"),
+    ):
+        answer = requests.request(method, address, headers=web.headers, timeout=DEADLINE)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), (method, address)
+
+
+def test_a_proxy_that_is_configured_says_who_asks(tmp_path):
+    site = with_web(tmp_path / "clinic", proxies=["127.0.0.1"])
+    try:
+        web = Web(site.start())
+
+        def guess(client, at=0):
+            form = {"name": f"nobody-{at}", "password": "a-wrong-password"}
+            headers = {"X-Forwarded-For": f"192.0.2.99, {client}"}
+            return requests.post(f"{web.url}/login", data=form, headers=headers, timeout=DEADLINE).status_code
+
+        assert [guess("198.51.100.7") for _ in range(6)] == [403] * 5 + [429]
+        assert guess("198.51.100.8") == 403
+    finally:
+        site.close()
 
 
 def test_a_scope_limits_what_is_seen(web, stored):
@@ -416,6 +486,8 @@ def test_a_scope_limits_what_is_seen(web, stored):
     assert other.get(study).status_code == 404
     (data,) = study_of(SLICES[:1])
     assert other.post(body(part(encoded(data)))).status_code == 403
+    for token in ("x", "0" * 32, "Z" * 32):
+        assert web.get(f"/d/{token}{study}").status_code == 404
     scopes = {known["name"]: known["scope"] for known in web.site.ask("dicom", "token", "list")}
     right, wrong = scopes["one-issuer"]["domain"], scopes["other-issuer"]["domain"]
     assert web.get(f"/d/{right}{study}").status_code == 200
@@ -608,8 +680,70 @@ def test_a_document_is_rendered_as_it_is(web, named):
         answer = rendered(named[3], accept)
         assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/pdf", accept
         assert answer.content.startswith(b"%PDF-1.4 ")
+        assert "sandbox" not in answer.headers["Content-Security-Policy"]
     assert rendered(named[3], "image/png").status_code == 406
     assert rendered(named[0], "application/pdf").status_code == 406
+
+
+def test_a_document_runs_nothing_in_a_browser(web, named):
+    script = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>" + b" " * 2000
+    for kind in ("text/html", "image/svg+xml", "text/xml", "application/xhtml+xml"):
+        (data,) = study_of(SLICES[:1])
+        del data.PixelData
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+        data.MIMETypeOfEncapsulatedDocument, data.EncapsulatedDocument = kind, script
+        assert web.post(body(part(encoded(data)))).status_code == 200
+        path = f"/studies/{data.StudyInstanceUID}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+        (known,) = web.get(f"{path}/metadata", **JSON).json()
+        for address in (f"{web.root}{path}/rendered", known["00420011"]["BulkDataURI"]):
+            browser = {**web.headers, "Accept": "text/html,image/svg+xml,*/*;q=0.8"}
+            answer = requests.get(address, headers=browser, timeout=DEADLINE)
+            assert answer.status_code == 200 and script in answer.content
+            assert answer.headers["Content-Type"].startswith(("application/octet-stream", "multipart/related")), kind
+            assert "text/html" not in answer.headers["Content-Type"] and "svg" not in answer.headers["Content-Type"]
+            assert "sandbox" in answer.headers["Content-Security-Policy"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_long_values_are_found_by_their_place_and_no_other_bytes(web, named):
+    (data,) = study_of(SLICES[:1])
+    data.Rows, data.Columns = 1, 1
+    data.NumberOfFrames = "1000000"
+    assert web.post(body(part(encoded(data)))).status_code == 200
+    path = f"/studies/{data.StudyInstanceUID}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+    (known,) = web.get(f"{path}/metadata", **JSON).json()
+    address = known["7FE00010"]["BulkDataURI"]
+    got = requests.get(address, headers={**web.headers, "Accept": "application/octet-stream"}, timeout=DEADLINE)
+    assert got.content == data.PixelData
+    offset, length = map(int, address.rsplit("/", 1)[1].split("-"))
+    for place in ("0", str(offset), f"{offset}-{length - 2}", f"0-{length}", "x"):
+        assert web.get(f"{path}/bulkdata/{place}", Accept="*/*").status_code == 404, place
+
+
+def test_values_of_big_endian_objects_are_given_in_little_endian(web):
+    (data,) = study_of(SLICES[:1])
+    item = pydicom.Dataset()
+    item.LUTDescriptor, item.LUTExplanation = [1024, 0, 16], "some"
+    item.add_new("LUTData", "OW", b"".join(at.to_bytes(2, "big") for at in range(1024)))
+    data.VOILUTSequence = [item]
+    pixels = data.PixelData
+    words = memoryview(pixels).cast("H")
+    data.PixelData = b"".join(word.to_bytes(2, "big") for word in words)
+    meta = data.file_meta
+    meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
+    data = pydicom.Dataset({element.tag: element for element in data})
+    data.file_meta = meta
+    assert web.post(body(part(encoded(data)))).status_code == 200
+    path = f"/studies/{data.StudyInstanceUID}/series/{data.SeriesInstanceUID}/instances/{data.SOPInstanceUID}"
+    (known,) = web.get(f"{path}/metadata", **JSON).json()
+
+    def long_value(element):
+        octets = {**web.headers, "Accept": "application/octet-stream"}
+        return requests.get(element["BulkDataURI"], headers=octets, timeout=DEADLINE).content
+
+    table = known["00283010"]["Value"][0]["00283006"]
+    assert long_value(table) == b"".join(at.to_bytes(2, "little") for at in range(1024))
+    assert long_value(known["7FE00010"]) == pixels
 
 
 def test_one_patient_id_of_two_issuers_is_two_people(web, named):

@@ -265,6 +265,25 @@ def test_what_has_no_image_is_refused_in_words(web):
     assert web.get("/studies/1.2.3/rendered").status_code == 404
 
 
+def test_a_damaged_image_hides_no_other(web):
+    def sealed():
+        return {file for file in web.site.data.rglob("[0-9]*") if file.is_file() and file.stat().st_size > 1000}
+
+    before, study = sealed(), generate_uid()
+    for uid in (study, study):
+        data = pydicom.dcmread(OBJECTS / "CT_small.dcm")
+        data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID = uid, generate_uid(), generate_uid()
+        data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+        assert web.post(body(part(encoded(data)))).status_code == 200
+        if len(new := sealed() - before) == 1:
+            (first,) = new
+    damaged = bytearray(first.read_bytes())
+    damaged[100] ^= 1
+    first.write_bytes(damaged)
+    answers = [web.get(f"/studies/{study}/rendered"), web.get(f"/studies/{study}/series/{data.SeriesInstanceUID}/rendered")]
+    assert picture(answers[0]).std() > 0 and answers[0].content == answers[1].content
+
+
 def heavy():
     """A small file whose image is large: it keeps a decoder busy."""
     data = pydicom.dcmread(OBJECTS / "SC_rgb_small_odd.dcm")
@@ -386,14 +405,21 @@ def test_auditors_hear_who_saw_what(tmp_path):
         until("both log-ins and the log-out", lambda: len(told("110114")) == 3)
         (asked,) = told("110112")
         assert b64decode(asked.xml.find(".//ParticipantObjectQuery").text) == b"PatientName=Nobody"
-        assert asked.participants("110153") == ["viewer"]
+        assert asked.participants("110153") == ["token:viewer"]
         (came,), (seen,) = told("110104"), told("110103")
         for message in (came, seen):
             assert message.objects("110180") == [data.StudyInstanceUID] and message.instances() == 1
-            assert "viewer" in message.xml.xpath("//@UserID") and "127.0.0.1" in message.xml.xpath("//@NetworkAccessPointID")
+            assert "token:viewer" in message.xml.xpath("//@UserID") and "127.0.0.1" in message.xml.xpath("//@NetworkAccessPointID")
         assert [one.get("EventOutcomeIndicator") for one in (message.xml.find("EventIdentification") for message in told("110114"))] == ["0", "0", "4"]
         assert [message.kind for message in told("110114")] == ["110122", "110123", "110122"]
         assert told("110113"), "the unknown token"
+        assert "account:Hanako" in told("110114")[0].xml.xpath("//@UserID")
+        # The page that lists studies, and a search for workitems.
+        assert requests.get(f"{web.url}/viewer/", headers=web.headers, timeout=DEADLINE).status_code == 200
+        assert web.get("/workitems?ProcedureStepState=SCHEDULED").status_code == 204
+        until("both searches", lambda: len(told("110112")) == 3)
+        asked = [b64decode(one.xml.find(".//ParticipantObjectQuery").text or "") for one in told("110112")]
+        assert sorted(asked) == [b"", b"PatientName=Nobody", b"ProcedureStepState=SCHEDULED"]
     finally:
         site.close()
         collector.close()

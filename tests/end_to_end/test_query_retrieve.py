@@ -6,9 +6,9 @@ import time
 
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
-from pynetdicom import AE, build_role, evt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import RLELossless, generate_uid
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.sop_class import (
     CTImageStorage,
     PatientRootQueryRetrieveInformationModelFind,
@@ -20,7 +20,7 @@ from pynetdicom.sop_class import (
 )
 
 import modality
-from modality import EXPLICIT_LITTLE
+from modality import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from studies import JAPANESE, NAMES, Study
 from world import DEADLINE, Site, dokuei, free_port, until
 
@@ -131,6 +131,61 @@ def test_getscu_and_pynetdicom_get_every_byte(site, study, tmp_path):
     opened.release()
     assert answers[-1][0].Status == 0x0000 and answers[-1][0].NumberOfCompletedSuboperations == 5
     assert sorted(got) == sorted(study.uids)
+
+
+@pytest.fixture(scope="module")
+def packed(site):
+    """Two images, of which one is compressed without loss."""
+    study = Study(count=2, PatientID="P-PACKED")
+    study.datasets[1].compress(RLELossless, generate_instance_uid=False)
+    study.objects = study.objects_of()
+    assert modality.send(site, study.objects) == [0, 0]
+    return study
+
+
+@pytest.mark.parametrize(
+    "proposed, got",
+    [
+        # Each as it is kept, where there is a context for each.
+        ([[RLELossless], [EXPLICIT_LITTLE]], [EXPLICIT_LITTLE, RLELossless]),
+        ([[EXPLICIT_LITTLE, RLELossless], [RLELossless, EXPLICIT_LITTLE]], [EXPLICIT_LITTLE, RLELossless]),
+        # Of several in one context one into which everything can be brought.
+        ([[RLELossless, IMPLICIT_LITTLE, EXPLICIT_LITTLE]], [EXPLICIT_LITTLE] * 2),
+        ([[RLELossless, IMPLICIT_LITTLE]], [IMPLICIT_LITTLE] * 2),
+        ([[IMPLICIT_LITTLE]], [IMPLICIT_LITTLE] * 2),
+        # Nothing is compressed here.
+        ([[RLELossless]], [None, RLELossless]),
+    ],
+)
+def test_a_c_get_is_given_what_it_takes_bit_by_bit(site, packed, proposed, got):
+    kept = {}
+
+    def stored(event):
+        kept[event.request.AffectedSOPInstanceUID] = (event.context.transfer_syntax, event.dataset)
+        return 0x0000
+
+    model = StudyRootQueryRetrieveInformationModelGet
+    entity = AE(ae_title="READER")
+    entity.add_requested_context(model)
+    contexts = list(entity.requested_contexts)
+    contexts += [build_context(CTImageStorage, syntaxes) for syntaxes in proposed]
+    place = dict(ae_title="CLINIC", contexts=contexts, ext_neg=[build_role(CTImageStorage, scp_role=True)])
+    opened = entity.associate("127.0.0.1", site.dicom, evt_handlers=[(evt.EVT_C_STORE, stored)], **place)
+    last = list(opened.send_c_get(query("STUDY", StudyInstanceUID=packed.uid), model))[-1]
+    opened.release()
+    assert [kept[uid][0] if uid in kept else None for uid in packed.uids] == got
+    for sent in packed.datasets:
+        if sent.SOPInstanceUID in kept:
+            syntax, arrived = kept[sent.SOPInstanceUID]
+            arrived.file_meta = FileMetaDataset()
+            arrived.file_meta.TransferSyntaxUID = syntax
+            assert (arrived.pixel_array == sent.pixel_array).all()
+    failed = got.count(None)
+    assert last[0].Status == (0xB000 if failed else 0x0000)
+    assert (last[0].NumberOfCompletedSuboperations, last[0].NumberOfFailedSuboperations) == (2 - failed, failed)
+    if failed:
+        assert last[1].FailedSOPInstanceUIDList == packed.uids[0]
+        assert f"does not accept {CTImageStorage} in {EXPLICIT_LITTLE}" in site.said()
 
 
 def test_movescu_has_it_sent_with_its_name_on_it(site, study):

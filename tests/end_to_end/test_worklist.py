@@ -4,13 +4,14 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 from modality import send
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from studies import Study
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from world import DEADLINE, READER, Site, dokuei, hand_over, pair, until
 
@@ -404,6 +405,25 @@ def test_events_are_told_and_subscriptions_outlive_a_restart(houses):
         hospital.token = token
 
 
+def test_a_channel_ends_with_what_opened_it(houses):
+    _, hospital = houses
+    fleeting = Client(hospital.site, "fleeting")
+    assert fleeting.call("POST", f"/workitems/{GLOBAL}/subscribers/RIS", b"")[0] == 201
+    with ExitStack() as open_ones:
+        channels = [open_ones.enter_context(fleeting.listen("RIS")) for _ in range(4)]
+        with pytest.raises(InvalidStatus) as refused:
+            fleeting.listen("OTHER").__enter__()
+        assert refused.value.response.status_code == 503
+        hospital.site.ask("dicom", "token", "remove", "fleeting", "--yes")
+        # A new workitem would be told.
+        ready(houses)
+        for channel in channels:
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    assert "00001002" not in channel.recv(timeout=DEADLINE)
+            assert closed.value.rcvd.code == 1008
+
+
 def test_hostile_data_sets_are_refused(houses):
     clinic, _ = houses
     deep = b'{"00081032":{"vr":"SQ","Value":[' * 3000
@@ -424,7 +444,8 @@ def test_hostile_data_sets_are_refused(houses):
         assert status == 400 and b"passwd" not in said, (body[:60], said)
     assert clinic.call("POST", "/workitems", b" " * 300_000)[0] == 413
     assert clinic.call("POST", "/workitems", b"<xml/>", kind="application/dicom+xml")[0] == 415
-    assert clinic.call("DELETE", "/workitems")[0] == 405
+    status, headers, _ = clinic.call("DELETE", "/workitems")
+    assert (status, headers["Allow"]) == (405, "GET, HEAD, POST")
     assert clinic.call("GET", "/workitems")[0] in (200, 204)
 
 

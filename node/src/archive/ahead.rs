@@ -15,7 +15,7 @@ use std::time::Duration;
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
 
-use crate::archive::{Archiver, Confirmed, Sealed};
+use crate::archive::{Archiver, Confirmed, Form, Sealed};
 use crate::dicom::scu::{Ended, Outgoing};
 use crate::parcels::{ObjectHead, Parcels};
 use crate::transfer::progress::Progress;
@@ -219,8 +219,10 @@ impl Waiting {
 
 impl Storing {
     fn run(&self, waiting: &Waiting) {
-        let stored = self.confirmed.count();
-        self.progress.stored.store(stored, Ordering::Relaxed);
+        let (progress, confirmed) = (&self.progress, &self.confirmed);
+        progress.stored.store(confirmed.count(), Ordering::Relaxed);
+        let transcoded = confirmed.transcoded();
+        progress.transcoded.store(transcoded, Ordering::Relaxed);
         while waiting.wait(None) {
             let ended = self.send(waiting);
             if matches!(ended, Ended::GaveUp(_) | Ended::Cancelled) {
@@ -245,10 +247,10 @@ impl Storing {
                 waiting.lock().held -= verified.data_set.map_or(0, |bytes| bytes.len());
             }
         });
-        let stored = |index: u64| {
+        let stored = |index: u64, form: Form| {
             let position = sent.borrow().get(index as usize).copied();
             if let Some(position) = position {
-                note(&self.confirmed, position, &self.progress);
+                note(&self.confirmed, (position, form), &self.progress);
             }
         };
         let is_ready = || waiting.has_one();
@@ -274,12 +276,15 @@ impl Storing {
     }
 }
 
-/// Notes that the archive has an object.
-pub(super) fn note(confirmed: &Confirmed, position: usize, progress: &Progress) {
-    if let Err(error) = confirmed.note(position) {
+/// Notes that the archive has an object, and in which form.
+pub(super) fn note(confirmed: &Confirmed, (position, form): (usize, Form), progress: &Progress) {
+    if let Err(error) = confirmed.note(position, form) {
         tracing::warn!(target: "dokuei::archive", "what the archive has confirmed cannot be noted: {error}");
     }
     progress.stored.fetch_add(1, Ordering::Relaxed);
+    if form == Form::Transcoded {
+        progress.transcoded.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// An object whose plaintext waits in memory.
@@ -360,6 +365,7 @@ mod tests {
                 port: self.port,
                 ae_title: "PACS".to_owned(),
                 commitment: false,
+                transcode: true,
             };
             let confirmed = Confirmed::open(&parcels.folder_of(&parcel), objects).unwrap();
             let storing = Storing {

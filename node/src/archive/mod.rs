@@ -1,4 +1,5 @@
-//! This site's own archive: received studies and reports go there, bytes unchanged.
+//! This site's own archive: received studies and reports go there, bytes unchanged where it takes them so. What it takes
+//! only in another transfer syntax is noted as such ([`Form`]).
 
 mod ahead;
 mod commitment;
@@ -24,7 +25,7 @@ use crate::transfer::progress::Progress;
 
 pub use ahead::{Storing, StoringAhead};
 pub use commitment::Asked;
-pub use confirmed::Confirmed;
+pub use confirmed::{Confirmed, Form};
 pub use fetching::{Ended as FetchEnded, Fetched, Fetching, Wish};
 pub use priors::{Answered, Prior, priors};
 
@@ -131,9 +132,9 @@ impl Archiver {
             let opened = Sealed::open(parcels, key, study.parcel, site, slot);
             Box::new(opened) as Box<dyn Outgoing>
         });
-        self.send(objects, &|index| {
+        self.send(objects, &|index, form| {
             if let Some(position) = left.get(index as usize) {
-                ahead::note(confirmed, *position, progress);
+                ahead::note(confirmed, (*position, form), progress);
             }
         })?;
         match &self.asked {
@@ -149,20 +150,20 @@ impl Archiver {
     pub fn store_object(&self, head: ObjectHead, data_set: Vec<u8>) -> Result<(), ArchiveError> {
         let object = AtHand { head, data_set };
         let objects = std::iter::once(Box::new(object) as Box<dyn Outgoing>);
-        self.send(objects, &|_| {})
+        self.send(objects, &|_, _| {})
     }
 
     /// Sends objects as they come; `is_ready` says whether there is one, `stored` is told the number
-    /// of each that the archive has. What it does not take is not told apart here.
+    /// of each that the archive has, and its form there. What it does not take is not told apart here.
     fn send_arriving<'a>(
         &self,
         objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>,
         is_ready: &dyn Fn() -> bool,
-        stored: &dyn Fn(u64),
+        stored: &dyn Fn(u64, Form),
     ) -> Ended {
         let mut report = |outcome: scu::Outcome| {
             if outcome.delivery.is_stored() {
-                stored(outcome.index);
+                stored(outcome.index, form(&outcome));
             }
             ControlFlow::Continue(())
         };
@@ -172,12 +173,12 @@ impl Archiver {
     fn send<'a>(
         &self,
         objects: impl Iterator<Item = Box<dyn Outgoing + 'a>>,
-        stored: &dyn Fn(u64),
+        stored: &dyn Fn(u64, Form),
     ) -> Result<(), ArchiveError> {
         let mut failure = None;
         let summary = scu::store(&self.destination, objects, &mut |outcome| {
             if outcome.delivery.is_stored() {
-                stored(outcome.index);
+                stored(outcome.index, form(&outcome));
             } else if failure.is_none() {
                 failure = Some(failed(&outcome.delivery));
             }
@@ -191,8 +192,17 @@ impl Archiver {
     }
 }
 
+/// In which form the archive took an object.
+fn form(outcome: &scu::Outcome) -> Form {
+    match outcome.brought_into {
+        Some(_) => Form::Transcoded,
+        None => Form::AsSealed,
+    }
+}
+
 fn failed(delivery: &Delivery) -> ArchiveError {
     match delivery {
+        Delivery::NotTranscoded { .. } => ArchiveError::Refused(delivery.message()),
         Delivery::Unreadable { .. } => ArchiveError::Unreadable,
         other if other.may_retry() => ArchiveError::Unreachable(other.message()),
         other => ArchiveError::Refused(other.message()),

@@ -94,6 +94,7 @@ impl Associations {
         self.audit.note(Event::now(kind(Transfer {
             from: entity(caller),
             to: Who::ThisNode,
+            asked: None,
             subject,
         })));
     }

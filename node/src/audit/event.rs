@@ -119,6 +119,8 @@ pub struct Transfer {
     pub from: Who,
     /// Who receives.
     pub to: Who,
+    /// Who asked for it, where that is not who sends.
+    pub asked: Option<Who>,
     /// Whose, and which study.
     pub subject: Subject,
 }
@@ -279,10 +281,15 @@ impl Subject {
 
     /// Counts an instance of this class. Beyond [`CLASSES`] further ones are not told apart.
     pub fn count(&mut self, sop_class: &str) {
+        self.count_many(sop_class, 1);
+    }
+
+    /// Counts so many instances of this class; likewise.
+    pub fn count_many(&mut self, sop_class: &str, instances: u32) {
         if let Some(count) = self.classes.get_mut(sop_class) {
-            *count = count.saturating_add(1);
+            *count = count.saturating_add(instances);
         } else if self.classes.len() < CLASSES {
-            self.classes.insert(sop_class.to_owned(), 1);
+            self.classes.insert(sop_class.to_owned(), instances);
         }
     }
 }

@@ -141,12 +141,21 @@ fn transferring(
     transfer: &Transfer,
     source: &Source,
 ) -> Parts {
-    let Transfer { from, to, subject } = transfer;
-    // Whoever sends by C-STORE has asked for it.
-    let participants = vec![
-        participant(from, source, true, &[codes::SOURCE]),
-        participant(to, source, false, &[codes::DESTINATION]),
+    let Transfer {
+        from,
+        to,
+        asked,
+        subject,
+    } = transfer;
+    // Whoever sends by C-STORE on its own account has asked for it. Of a C-GET it is the receiver, of a C-MOVE often a
+    // third.
+    let receiver_asked = asked.as_ref() == Some(to);
+    let mut participants = vec![
+        participant(from, source, asked.is_none(), &[codes::SOURCE]),
+        participant(to, source, receiver_asked, &[codes::DESTINATION]),
     ];
+    let third = asked.iter().filter(|_| !receiver_asked);
+    participants.extend(third.map(|who| participant(who, source, true, &[])));
     Parts {
         event,
         action,

@@ -251,6 +251,7 @@ impl Records {
             Kind::Transferred(Transfer {
                 from: Who::ThisNode,
                 to,
+                asked: None,
                 subject: subject.clone(),
             })
         });

@@ -94,6 +94,9 @@ pub(super) struct Seen {
     /// ワークリストの変更（依頼・読影開始・返却など）も許す / let it change the worklist, too: have studies read, claim, give back
     #[arg(long)]
     worklist: bool,
+    /// 検査の保存（STOW-RS）も許す / let it store studies, too (STOW-RS)
+    #[arg(long)]
+    store: bool,
 }
 
 /// Which one.
@@ -150,11 +153,16 @@ pub(super) fn account(command: Account) -> Result<(), Failure> {
 }
 
 fn add_token(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
-    let Seen { scope, worklist } = seen;
+    let Seen {
+        scope,
+        worklist,
+        store,
+    } = seen;
     let answer = at.ask(Request::Access(AccessRequest::TokenAdd {
         name,
         scope,
         worklist,
+        store,
     }))?;
     at.print(&answer, |answer| {
         let (name, token) = (text(answer, "name"), text(answer, "token"));
@@ -170,12 +178,17 @@ fn add_token(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
 }
 
 fn add_client((name, fingerprint): (String, String), seen: Seen, at: &At) -> Result<(), Failure> {
-    let Seen { scope, worklist } = seen;
+    let Seen {
+        scope,
+        worklist,
+        store,
+    } = seen;
     let answer = at.ask(Request::Access(AccessRequest::CertificateAdd {
         name,
         fingerprint,
         scope,
         worklist,
+        store,
     }))?;
     at.print(&answer, |answer| {
         let name = text(answer, "name");
@@ -191,11 +204,16 @@ fn add_client((name, fingerprint): (String, String), seen: Seen, at: &At) -> Res
 }
 
 fn invite(name: String, seen: Seen, at: &At) -> Result<(), Failure> {
-    let Seen { scope, worklist } = seen;
+    let Seen {
+        scope,
+        worklist,
+        store,
+    } = seen;
     let answer = at.ask(Request::Access(AccessRequest::AccountInvite {
         name,
         scope,
         worklist,
+        store,
     }))?;
     at.print(&answer, |answer| {
         let (name, code) = (text(answer, "name"), text(answer, "code"));
@@ -221,8 +239,8 @@ fn list(kind: &str, at: &At) -> Result<(), Failure> {
             return;
         }
         let headings = say!(
-            "名前,種類,範囲,ワークリスト,発行日",
-            "name,kind,scope,worklist,made"
+            "名前,種類,範囲,ワークリスト,保存,発行日",
+            "name,kind,scope,worklist,storing,made"
         );
         let rows: Vec<_> = all.iter().map(row).collect();
         table(&headings.text().split(',').collect::<Vec<_>>(), &rows);
@@ -250,11 +268,16 @@ fn row(credential: &Value) -> Vec<String> {
         Some(true) => say!("変更可", "may change"),
         _ => say!("閲覧のみ", "may look"),
     };
+    let store = match credential["store"].as_bool() {
+        Some(true) => say!("可", "may store"),
+        _ => say!("不可", "no"),
+    };
     vec![
         text(credential, "name").to_owned(),
         kind.text().to_owned(),
         seen.text().to_owned(),
         work.text().to_owned(),
+        store.text().to_owned(),
         date(&credential["made"]),
     ]
 }

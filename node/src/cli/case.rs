@@ -300,7 +300,21 @@ fn show_study(case: &Value) {
             )
         );
     }
+    if let Some(message) = transcoded(&case["transfer"]) {
+        outln!("  {message}");
+    }
     show_keeping(case);
+}
+
+/// That the archive has images otherwise than they came.
+fn transcoded(transfer: &Value) -> Option<Message> {
+    let (stored, count) = (&transfer["stored"], transfer["transcoded"].as_u64()?);
+    (count > 0).then(|| {
+        say!(
+            "PACS に入った {stored} 枚のうち {count} 枚は、PACS が元の転送構文を受け取らないため、非圧縮に変換して送りました",
+            "of {stored} images in your archive {count} were sent uncompressed, since it does not accept the transfer syntax they came in"
+        )
+    })
 }
 
 fn show_keeping(case: &Value) {

@@ -65,6 +65,7 @@ private_classes = []
 # port = 104
 # ae_title = "PACS"
 # commitment = true   # 保管確認を求め、答えがあるまで保管済みとしない / it answers for what it took before a study counts as stored
+# transcode = false   # PACS が受け取らない転送構文の画像を非圧縮に変換せず、待たせる / images in a transfer syntax that it does not take wait instead of being sent uncompressed
 
 [reading]
 # automatic: 下の枠に従って自動で引き受ける / answer offers by the lines below; by-hand: 人が答える / a person answers

@@ -1,8 +1,9 @@
 //! `[web]`: where browsers and DICOMweb clients connect.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::reach::is_of_the_house;
@@ -11,6 +12,8 @@ use crate::say;
 
 /// Longest list of host names: an institution has a handful.
 const HOSTS: usize = 32;
+/// Longest list of proxies: an institution has one or two.
+const PROXIES: usize = 32;
 
 /// What a new configuration says of it.
 pub(super) const TEMPLATE: &str = r#"[web]
@@ -18,6 +21,8 @@ pub(super) const TEMPLATE: &str = r#"[web]
 listen = "127.0.0.1:8080"
 # このノードを呼ぶときのホスト名（ポートなし）/ host names under which this node is called, without ports
 hosts = []
+# リバースプロキシのアドレス（接続元を Forwarded・X-Forwarded-For から読む）/ reverse proxies, which say who is asking
+# proxies = ["192.168.0.10"]
 # 暗号化（この端末以外から使うときは必ず）/ encryption, for whoever is not at this machine; PEM files
 # certificate = "web.pem"
 # key = "web.key"
@@ -34,6 +39,8 @@ pub struct Web {
     pub hosts: Vec<String>,
     /// How the connection is encrypted.
     pub tls: Option<WebTls>,
+    /// The proxies that are believed from which address a request comes.
+    pub proxies: Vec<IpNet>,
 }
 
 /// The files of an encrypted connection, in PEM.
@@ -53,6 +60,7 @@ pub struct WebTls {
 pub(super) struct RawWeb {
     listen: String,
     hosts: Vec<String>,
+    proxies: Vec<String>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     client_ca: Option<PathBuf>,
@@ -63,6 +71,7 @@ impl Default for RawWeb {
         RawWeb {
             listen: "off".to_owned(),
             hosts: Vec::new(),
+            proxies: Vec::new(),
             certificate: None,
             key: None,
             client_ca: None,
@@ -98,12 +107,23 @@ pub(super) fn checked(raw: RawWeb) -> Result<Web, (&'static str, Message)> {
     if raw.hosts.len() > HOSTS || !names {
         return Err(("web.hosts", no_hosts()));
     }
+    let proxies: Option<Vec<IpNet>> = raw.proxies.iter().map(|text| proxy(text)).collect();
+    let proxies = proxies.filter(|proxies| proxies.len() <= PROXIES);
+    let proxies = proxies.ok_or_else(|| ("web.proxies", no_proxies()))?;
     let hosts = raw.hosts.iter().map(|host| host.to_ascii_lowercase());
     Ok(Web {
         listen,
         hosts: hosts.collect(),
         tls,
+        proxies,
     })
+}
+
+/// An address, or a network that is not everybody's.
+fn proxy(text: &str) -> Option<IpNet> {
+    let alone = || Some(IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical()));
+    let network = text.parse::<IpNet>().ok().or_else(alone)?;
+    (network.prefix_len() > 0).then(|| network.trunc())
 }
 
 /// A name or an address, without a port; an IPv6 address stands in brackets.
@@ -150,6 +170,13 @@ fn no_hosts() -> Message {
     )
 }
 
+fn no_proxies() -> Message {
+    say!(
+        "プロキシの IP アドレス（192.0.2.10）かネットワーク（192.0.2.0/24）を {PROXIES} 個まで書いてください",
+        "addresses (192.0.2.10) or networks (192.0.2.0/24) of proxies, at most {PROXIES}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +209,8 @@ mod tests {
             ("client_ca = \"a.pem\"", "web.certificate"),
             ("hosts = [\"a:80\"]", "web.hosts"),
             ("hosts = [\"\"]", "web.hosts"),
+            ("proxies = [\"proxy.local\"]", "web.proxies"),
+            ("proxies = [\"0.0.0.0/0\"]", "web.proxies"),
             ("hosts = [\"[zz]\"]", "web.hosts"),
         ] {
             let (named, why) = web(text).unwrap_err();

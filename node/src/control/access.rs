@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::control::partners;
 use crate::control::request::AccessRequest;
-use crate::dicomweb::access::{AccessError, Credential, Kind};
+use crate::dicomweb::access::{AccessError, Credential, Kind, Rights};
 use crate::dicomweb::domain_token;
 use crate::entities::scope::{Domain, Scope};
 use crate::language::{Explain as _, Failure};
@@ -19,12 +19,14 @@ pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, 
         AccessRequest::TokenAdd {
             name,
             scope,
-            worklist,
+            worklist: works,
+            store: stores,
         } => {
             let scope = scope_of(node, &scope).await?;
+            may_store(&scope, stores)?;
             let add = || {
                 let token = node.access.add_token(&name, scope)?;
-                let_work(node, Kind::Token, &name, worklist)?;
+                let_do(node, Kind::Token, &name, Rights { works, stores })?;
                 Ok(token)
             };
             let added = tokio::task::block_in_place(add);
@@ -34,24 +36,28 @@ pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, 
             name,
             fingerprint,
             scope,
-            worklist,
+            worklist: works,
+            store: stores,
         } => {
             let scope = scope_of(node, &scope).await?;
+            may_store(&scope, stores)?;
             let add = || {
                 node.access.add_certificate(&name, &fingerprint, scope)?;
-                let_work(node, Kind::Certificate, &name, worklist)
+                let_do(node, Kind::Certificate, &name, Rights { works, stores })
             };
             tokio::task::block_in_place(add).map(|()| json!({ "name": name.trim() }))
         }
         AccessRequest::AccountInvite {
             name,
             scope,
-            worklist,
+            worklist: works,
+            store: stores,
         } => {
             let scope = scope_of(node, &scope).await?;
+            may_store(&scope, stores)?;
             let invite = || {
                 let code = node.access.invite(&name, scope)?;
-                let_work(node, Kind::Invitation, &name, worklist)?;
+                let_do(node, Kind::Invitation, &name, Rights { works, stores })?;
                 Ok(code)
             };
             let invited = tokio::task::block_in_place(invite);
@@ -72,11 +78,25 @@ pub(super) async fn perform(node: &Node, asked: AccessRequest) -> Result<Value, 
     done.map_err(|error| refused(&error))
 }
 
-/// Lets it change workitems, when that is asked for.
-fn let_work(node: &Node, kind: Kind, name: &str, worklist: bool) -> Result<(), AccessError> {
-    match worklist {
-        true => node.access.let_work(kind, name),
-        false => Ok(()),
+/// What is stored becomes this site's own: whoever sees patients of one issuer only stores nothing.
+fn may_store(scope: &Scope, stores: bool) -> Result<(), Failure> {
+    match (scope, stores) {
+        (Scope::Domain(_), true) => Err(Failure::new(
+            "scope-stores-nothing",
+            say!(
+                "保存の権限（--store）は、範囲（--scope）が all か own のときだけ付けられます。",
+                "Storing (--store) goes with the scopes all and own only."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Lets it do more than look, when that is asked for.
+fn let_do(node: &Node, kind: Kind, name: &str, rights: Rights) -> Result<(), AccessError> {
+    match rights == Rights::default() {
+        true => Ok(()),
+        false => node.access.let_do(kind, name, rights),
     }
 }
 
@@ -159,6 +179,7 @@ fn credential_json(credential: &Credential) -> Value {
         "name": credential.name,
         "scope": scope_json(&credential.scope),
         "worklist": credential.works(),
+        "store": credential.stores(),
         "made": credential.made,
     })
 }

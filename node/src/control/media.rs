@@ -34,7 +34,12 @@ const SHORTEST: usize = 4;
 
 /// Takes in what lies at a path. A study that was not here before is held from before its first image on until two
 /// identifiers agree, or a person decides: a crash in between lets nothing slip.
-pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result<Value, Failure> {
+pub(super) async fn import(
+    node: &Hands,
+    path: &str,
+    of: Option<&str>,
+    by: Option<Who>,
+) -> Result<Value, Failure> {
     if let Some(taken) = carrying::take(node, Path::new(path)).await? {
         return Ok(taken);
     }
@@ -52,6 +57,7 @@ pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result
         let mut hear = |header: &Header| judgement.hear(header).map_err(|error| untaken(&error));
         let imported = import_expecting(&node.intake, root, &mut hear);
         let imported = imported.map_err(|error| import_failed(root, &error))?;
+        note_import(node, root, &imported.studies, by);
         let noted = ports
             .imports
             .change(&name, |import| note(import, &imported));
@@ -60,10 +66,9 @@ pub(super) async fn import(node: &Hands, path: &str, of: Option<&str>) -> Result
             let found = under(node, ids).into_iter();
             found.map(|entry| entry.key.uid.to_string()).collect()
         };
-        judgement.settle(expected, under).map_err(failed)?;
-        Ok::<Imported, Failure>(imported)
-    })?;
-    note_import(node, root, &imported);
+        judgement.settle(expected, under).map_err(failed)
+    });
+    imported?;
     show(node, &name.to_string())
 }
 

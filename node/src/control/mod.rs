@@ -8,6 +8,7 @@ pub mod socket;
 
 mod access;
 pub(crate) mod answers;
+mod caller;
 mod carrying;
 pub(crate) mod cases;
 mod checking;

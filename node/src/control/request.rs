@@ -246,6 +246,9 @@ pub enum AccessRequest {
         /// Whether it lets change workitems.
         #[serde(default)]
         worklist: bool,
+        /// Whether it lets store objects.
+        #[serde(default)]
+        store: bool,
     },
     /// Let in who has a certificate.
     CertificateAdd {
@@ -258,6 +261,9 @@ pub enum AccessRequest {
         /// As of a token.
         #[serde(default)]
         worklist: bool,
+        /// As of a token.
+        #[serde(default)]
+        store: bool,
     },
     /// Invite a person to an account.
     AccountInvite {
@@ -268,6 +274,9 @@ pub enum AccessRequest {
         /// As of a token.
         #[serde(default)]
         worklist: bool,
+        /// As of a token.
+        #[serde(default)]
+        store: bool,
     },
     /// Everything of a kind: `token`, `certificate` or `account`.
     List {

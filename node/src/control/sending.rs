@@ -13,7 +13,7 @@ use dokuei_protocol::partner::agreement::Naming;
 use dokuei_protocol::time::Span;
 use serde_json::{Value, json};
 
-use crate::audit::event::{Event, Kind, Place, Subject};
+use crate::audit::event::{Event, Kind, Place, Subject, Who};
 use crate::checks::{self, Observed};
 use crate::control::answers::{
     both, command, find_case, no_study, register_failure, stopping, unknown,
@@ -33,8 +33,8 @@ use crate::studies::patient::{Patient, are_several};
 use crate::studies::register::RegisterError;
 use crate::studies::study::Study;
 
-pub(super) async fn import(node: &Hands, path: String) -> Result<Value, Failure> {
-    Ok(imported_json(&take_in(node, Path::new(&path))?))
+pub(super) async fn import(node: &Hands, path: String, by: Option<Who>) -> Result<Value, Failure> {
+    Ok(imported_json(&take_in(node, Path::new(&path), by)?))
 }
 
 /// What is asked of the reader.
@@ -119,11 +119,20 @@ async fn held_by_check(
 }
 
 pub(crate) async fn send(node: &Hands, send: SendStudy) -> Result<Value, Failure> {
+    send_for(node, send, None).await
+}
+
+/// The same, at the command of somebody who is known.
+pub(super) async fn send_for(
+    node: &Hands,
+    send: SendStudy,
+    by: Option<Who>,
+) -> Result<Value, Failure> {
     let to = cases::sites(node, &send.to).await?;
     let wanted = Wanted::of(&send)?;
     // A Study Instance UID has no such character, and the command line gives whole paths.
     let imported = match send.study.contains('/') {
-        true => Some(take_in(node, Path::new(&send.study))?),
+        true => Some(take_in(node, Path::new(&send.study), by)?),
         false => None,
     };
     let uids = match &imported {
@@ -387,7 +396,7 @@ async fn open(
     }
 }
 
-fn take_in(node: &Hands, path: &Path) -> Result<Imported, Failure> {
+fn take_in(node: &Hands, path: &Path, by: Option<Who>) -> Result<Imported, Failure> {
     let imported = tokio::task::block_in_place(|| import::import(&node.intake, path));
     if let Ok(imported) = &imported {
         // What people bring themselves is not thrown away with a disc that brought the same study.
@@ -397,7 +406,7 @@ fn take_in(node: &Hands, path: &Path) -> Result<Imported, Failure> {
                 return Err(register_failure(&RegisterError::Arriving));
             }
         }
-        note_import(node, path, imported);
+        note_import(node, path, &imported.studies, by);
     }
     imported.map_err(|error| import_failed(path, &error))
 }
@@ -415,17 +424,17 @@ pub(super) fn import_failed(path: &Path, error: &ImportError) -> Failure {
 }
 
 /// Tells auditors which studies came from files: one message for each, as each is one patient's.
-pub(super) fn note_import(node: &Hands, path: &Path, imported: &Imported) {
+pub(super) fn note_import(node: &Hands, path: &Path, studies: &[String], by: Option<Who>) {
     if !node.audit.is_kept() {
         return;
     }
     let register = &node.ports.register;
-    for uid in &imported.studies {
+    for uid in studies {
         let parcel = register.parcels_of(uid).pop();
         let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
         node.audit.note(Event::now(Kind::Imported {
             from: Place::Media(format!("file://{}", path.display())),
-            by: None,
+            by: by.clone(),
             subject: subject.unwrap_or_default(),
         }));
     }

@@ -11,10 +11,12 @@ use serde_json::Value;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
+use crate::control::caller::named;
 use crate::control::request::{Reply, Request};
 use crate::control::{
     LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, deidentify, dicom, keys,
@@ -77,11 +79,12 @@ fn listen(node: &Node) -> std::io::Result<UnixListener> {
 }
 
 async fn answer(stream: UnixStream, node: &Node, heavy: &Semaphore) -> std::io::Result<()> {
-    let caller = stream.peer_cred()?.uid();
+    let caller = stream.peer_cred()?;
     let (mut read, mut write) = stream.into_split();
-    let (reply, _place) = if socket::may_command(caller) {
-        reply(&mut read, node, heavy).await
+    let (reply, _place) = if socket::may_command(caller.uid()) {
+        reply(&mut read, (node, caller), heavy).await
     } else {
+        let caller = caller.uid();
         tracing::warn!(target: "dokuei::control", caller, "a program of another user was refused");
         (failed(&not_permitted()), None)
     };
@@ -98,7 +101,7 @@ async fn answer(stream: UnixStream, node: &Node, heavy: &Semaphore) -> std::io::
 /// What to answer, and the heavy place when the answer may be long.
 async fn reply<'h>(
     read: &mut (impl AsyncRead + Unpin),
-    node: &Node,
+    (node, caller): (&Node, UCred),
     heavy: &'h Semaphore,
 ) -> (Reply, Option<SemaphorePermit<'h>>) {
     let arrived = tokio::time::timeout(PATIENCE, request(read, heavy)).await;
@@ -109,7 +112,7 @@ async fn reply<'h>(
     if request.has_long_answer() && place.is_none() {
         place = heavy.acquire().await.ok();
     }
-    let reply = match perform(node, request).await {
+    let reply = match perform(node, request, caller).await {
         Ok(value) => Reply::Done(value),
         Err(failure) => failed(&failure),
     };
@@ -191,7 +194,7 @@ fn too_slow() -> Failure {
     )
 }
 
-async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
+async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, Failure> {
     match request {
         Request::Status => status::status(node).await,
         Request::PartnerInvite {
@@ -214,8 +217,10 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::StudyShow { uid } => studies::show(node, &uid).await,
         Request::StudyDeidentify(asked) => deidentify::deidentify(node, &asked),
         Request::StudyReidentify { pseudonym } => deidentify::reidentify(node, &pseudonym),
-        Request::StudyImport { path } => sending::import(node, path).await,
-        Request::MediaImport { path, of } => media::import(node, &path, of.as_deref()).await,
+        Request::StudyImport { path } => sending::import(node, path, Some(named(caller))).await,
+        Request::MediaImport { path, of } => {
+            media::import(node, &path, of.as_deref(), Some(named(caller))).await
+        }
         Request::MediaList => Ok(media::list(node)),
         Request::MediaShow { import } => media::show(node, &import),
         Request::MediaDecide(decide) => media::decide(node, &decide),
@@ -224,7 +229,7 @@ async fn perform(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::StudyCheck(check) => checking::check(node, &check),
         Request::StudyPriors { uid, fetch } => priors::ask(node, &uid, &fetch).await,
         Request::StudyFetching { uid } => priors::fetching(node, &uid),
-        Request::StudySend(send) => sending::send(node, send).await,
+        Request::StudySend(send) => sending::send_for(node, send, Some(named(caller))).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
         Request::CaseWithdraw { case, reason } => cases::withdraw(node, &case, &reason).await,

@@ -141,6 +141,7 @@ impl DemoSite {
             name,
             scope,
             worklist: true,
+            store: true,
         }))?;
         Ok(made["token"].as_str().unwrap_or_default().to_owned())
     }

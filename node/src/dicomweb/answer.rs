@@ -1,7 +1,7 @@
 //! Answers, and refusals in words.
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 
@@ -16,11 +16,17 @@ pub(super) type Answer = Response<Body>;
 pub(super) struct Refusal {
     pub status: StatusCode,
     pub why: Message,
+    /// The methods that there are instead.
+    allow: Option<&'static str>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, why: Message) -> Refusal {
-        Refusal { status, why }
+        Refusal {
+            status,
+            why,
+            allow: None,
+        }
     }
 
     pub(super) fn not_found() -> Refusal {
@@ -67,12 +73,16 @@ impl Refusal {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why)
     }
 
-    pub(super) fn method() -> Refusal {
+    /// A method that there is not; `allow` names those that there are (RFC 9110 section 15.5.6).
+    pub(super) fn method(allow: &'static str) -> Refusal {
         let why = say!(
             "この操作はここではできません。",
             "That cannot be done with this."
         );
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, why)
+        Refusal {
+            allow: Some(allow),
+            ..Refusal::new(StatusCode::METHOD_NOT_ALLOWED, why)
+        }
     }
 }
 
@@ -95,6 +105,9 @@ impl From<Refusal> for Answer {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("10"));
             }
             _ => {}
+        }
+        if let Some(allow) = refusal.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         answer
     }

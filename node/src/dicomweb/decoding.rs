@@ -2,17 +2,18 @@
 
 use std::io::{self, Write as _};
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, WARNING};
-use http::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, WARNING};
 use tokio::runtime::Handle;
 
 use super::Web;
 use super::answer::{Answer, Refusal, set};
-use super::body::{Body, Pipe};
+use super::body::Pipe;
 use super::image::{Frames, NoFrame};
+use super::piped::piped;
 use super::retrieve::boundary;
 use super::transcoded;
-use super::turns::blocking;
+use super::turns::with_turn;
 use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::language::{Explain as _, Message};
 use crate::pixels::{DecodeError, Decoders, Image, Rendering};
@@ -44,43 +45,41 @@ pub(super) struct Decoding {
 
 impl Web {
     /// Answers with what decoders make of frames. Once the answer has begun, a frame that cannot be decoded cuts it off.
-    pub(super) async fn decoded(&self, mut decoding: Decoding) -> Result<Answer, Refusal> {
-        let held = self.turns.to_decode(decoding.memory()?).await?;
+    pub(super) async fn decoded(
+        &self,
+        visitor: &str,
+        mut decoding: Decoding,
+    ) -> Result<Answer, Refusal> {
+        let turn = self.turns.to_decode(visitor, decoding.memory()?).await?;
         let decoders = self.decoders.clone();
         let first = move || {
             let first = decoding.make(0, &decoders).map_err(undecodable)?;
             Ok((decoding, decoders, first))
         };
-        let (decoding, decoders, first) = blocking(first).await?;
-        let (body, pipe) = Body::piped();
-        let mut answer = Response::new(body);
-        let boundary = boundary();
+        let ((decoding, decoders, first), turn) = with_turn(turn, first).await?;
+        let boundary = decoding.multipart.then(boundary);
         let kind = decoding.kind();
-        match decoding.multipart {
-            true => {
+        let kind = match &boundary {
+            Some(boundary) => {
                 let kind = kind.split(';').next().unwrap_or_default();
-                let kind = format!("multipart/related; type=\"{kind}\"; boundary={boundary}");
-                set(&mut answer, CONTENT_TYPE, &kind);
+                format!("multipart/related; type=\"{kind}\"; boundary={boundary}")
             }
-            false => {
-                set(&mut answer, CONTENT_TYPE, &kind);
-                if decoding.object.is_none() {
-                    set(&mut answer, CONTENT_LENGTH, &first.len().to_string());
-                }
-            }
-        }
-        set(&mut answer, CACHE_CONTROL, "private, no-cache");
-        set(&mut answer, ETAG, &decoding.tag);
-        if let Some(warning) = &decoding.warning {
-            set(&mut answer, WARNING, warning);
-        }
-        tokio::task::spawn_blocking(move || {
-            let _held = held;
-            let boundary = decoding.multipart.then_some(boundary);
-            if let Err(error) = decoding.stream(first, &decoders, boundary.as_deref(), pipe) {
-                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-            }
+            None => kind,
+        };
+        let length = match (&boundary, &decoding.object) {
+            (None, None) => Some(first.len()),
+            _ => None,
+        };
+        let (tag, warning) = (decoding.tag.clone(), decoding.warning.clone());
+        let mut answer = piped(&kind, Some(&tag), turn, move |out| {
+            decoding.stream(first, &decoders, boundary.as_deref(), out)
         });
+        if let Some(length) = length {
+            set(&mut answer, CONTENT_LENGTH, &length.to_string());
+        }
+        if let Some(warning) = warning {
+            set(&mut answer, WARNING, &warning);
+        }
         Ok(answer)
     }
 }
@@ -137,14 +136,13 @@ impl Decoding {
         first: Vec<u8>,
         decoders: &Decoders,
         boundary: Option<&str>,
-        mut pipe: Pipe,
+        pipe: &mut Pipe,
     ) -> io::Result<()> {
         if let Some(head) = self.object.take() {
             return self.stream_object((&head, first), decoders, boundary, pipe);
         }
         let Some(boundary) = boundary else {
-            pipe.write_all(&first)?;
-            return pipe.finish();
+            return pipe.write_all(&first);
         };
         let mut made = Some(first);
         for at in 0..self.frames.count() {
@@ -159,8 +157,7 @@ impl Decoding {
             )?;
             pipe.write_all(&bytes)?;
         }
-        write!(pipe, "\r\n--{boundary}--\r\n")?;
-        pipe.finish()
+        write!(pipe, "\r\n--{boundary}--\r\n")
     }
 
     fn stream_object(
@@ -168,7 +165,7 @@ impl Decoding {
         (head, first): (&[u8], Vec<u8>),
         decoders: &Decoders,
         boundary: Option<&str>,
-        mut pipe: Pipe,
+        pipe: &mut Pipe,
     ) -> io::Result<()> {
         if let Some(boundary) = boundary {
             let (kind, place) = (transcoded::KIND, &self.at);
@@ -191,7 +188,7 @@ impl Decoding {
         if let Some(boundary) = boundary {
             write!(pipe, "\r\n--{boundary}--\r\n")?;
         }
-        pipe.finish()
+        Ok(())
     }
 
     /// Makes one in an answer that has begun.

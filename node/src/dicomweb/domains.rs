@@ -1,7 +1,7 @@
 //! Domains in addresses: `/dicom-web/d/{token}/…` is DICOMweb limited to one institution and issuer, for viewers that ask
 //! by Patient ID alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use dokuei_keys::id::SiteId;
@@ -22,6 +22,12 @@ pub fn domain_token(domain: &Domain) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a text looks like the name of a domain: 32 hexadecimal digits, as [`domain_token`] writes them.
+fn is_token(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == 32 && text.bytes().all(is_digit)
+}
+
 /// The tokens that were resolved.
 #[derive(Default)]
 pub(super) struct Domains(Mutex<BTreeMap<String, Domain>>);
@@ -36,20 +42,33 @@ impl Domains {
         scope: &Scope,
         token: &str,
     ) -> Option<Scope> {
+        if !is_token(token) {
+            return None;
+        }
         let known = self.lock().get(token).cloned();
-        let domain = known.or_else(|| {
-            let is_named = |domain: &Domain| domain_token(domain) == token;
-            let found = holdings.studies(&Scope::All, 1, |entry| is_named(&entry.domain()));
-            let domain = found.first()?.domain();
-            let mut known = self.lock();
-            if known.len() < REMEMBERED {
-                known.insert(token.to_owned(), domain.clone());
-            }
-            Some(domain)
-        })?;
+        let domain = known.or_else(|| self.look(holdings, token))?;
         scope
             .contains(&domain, own)
             .then_some(Scope::Domain(domain))
+    }
+
+    /// Looks through every study for the domain of a token, and remembers every domain that it sees.
+    fn look(&self, holdings: &Holdings, token: &str) -> Option<Domain> {
+        let mut seen = BTreeSet::new();
+        let all = holdings.studies(&Scope::All, usize::MAX, |_| true);
+        seen.extend(all.iter().map(|entry| entry.domain()));
+        let mut known = self.lock();
+        let mut found = None;
+        for domain in seen {
+            let name = domain_token(&domain);
+            if name == token {
+                found = Some(domain.clone());
+            }
+            if known.len() < REMEMBERED {
+                known.insert(name, domain);
+            }
+        }
+        found
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Domain>> {
@@ -69,7 +88,15 @@ mod tests {
         };
         let known = domain_token(&domain(1, "HOSPITAL"));
         assert_eq!(known, domain_token(&domain(1, "HOSPITAL")));
-        assert_eq!(known.len(), 32);
+        assert!(is_token(&known));
+        for other in [
+            "",
+            "abc",
+            &known.to_uppercase(),
+            &known.replace(&known[..1], "/"),
+        ] {
+            assert!(!is_token(other), "{other}");
+        }
         for other in [domain(1, ""), domain(2, "HOSPITAL"), domain(1, "HOSPITAL2")] {
             assert_ne!(known, domain_token(&other));
         }

@@ -95,15 +95,17 @@ impl Web {
             keys,
             search,
         };
-        self.stream(move |pipe, begun| finding.write(pipe, begun))
-            .await
+        self.stream(&asked.visitor, move |pipe, begun| {
+            finding.write(pipe, begun)
+        })
+        .await
     }
 
     /// Answers with the metadata of a study, a series or an instance.
     pub(super) async fn metadata(&self, asked: Asked) -> Result<Answer, Refusal> {
         must_take_json(&asked)?;
-        let holdings = self.holdings.clone();
-        self.stream(move |pipe, begun| {
+        let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
+        self.stream(&visitor, move |pipe, begun| {
             let selection = selection(&asked.resource.place);
             if holdings.instances(&asked.scope, &selection).is_empty() {
                 return begun.refuse(Refusal::not_found());
@@ -121,9 +123,10 @@ impl Web {
     /// Streams JSON from a worker, as soon as that knows that there will be some.
     async fn stream(
         &self,
+        visitor: &str,
         work: impl FnOnce(&mut Pipe, &mut Begun) -> io::Result<()> + Send + 'static,
     ) -> Result<Answer, Refusal> {
-        let turn = self.turns.to_read().await?;
+        let turn = self.turns.to_read(visitor).await?;
         let (body, mut pipe) = Body::piped();
         let (sender, begun) = oneshot::channel();
         tokio::task::spawn_blocking(move || {

@@ -2,55 +2,28 @@
 //! for who takes them uncompressed only go through a decoder.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
-use http::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-
-use super::answer::{Answer, Refusal, set};
-use super::body::{Body, Pipe};
+use super::answer::{Answer, Refusal};
+use super::body::Pipe;
 use super::decoding::{Decoding, Made, undecodable};
 use super::find::selection;
 use super::headed::Headed;
 use super::image::Frames;
+use super::kept::{Kept, OCTETS, kept_syntax, kept_value, kind_of, layout_of};
+use super::layout::{Layout, Layouts};
 use super::media::MediaType;
-use super::ranges::{self, Plain, RangeError, Ranges};
-use super::retrieve::{boundary, content_tag, entity_tag, is_known, open, unchanged};
+use super::piped::piped;
+use super::retrieve::{boundary, content_tag, is_known, lost, made_tag, open, unchanged};
 use super::route::What;
-use super::turns::{Turn, blocking};
+use super::turns::with_turn;
 use super::{Asked, Web};
 use crate::dicom::dataset::Bounds;
-use crate::dicom::scanner::{Encoding, TransferSyntax};
+use crate::dicom::scanner::TransferSyntax;
 use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::index::holdings::{Holdings, Instance};
 use crate::say;
-
-pub(super) const OCTETS: &str = "application/octet-stream";
-
-/// Media types of compressed frames, by transfer syntax (PS3.18 tables 8.7.3-2 and following).
-const COMPRESSED: [(&str, &str); 22] = [
-    ("1.2.840.10008.1.2.4.50", "image/jpeg"),
-    ("1.2.840.10008.1.2.4.51", "image/jpeg"),
-    ("1.2.840.10008.1.2.4.57", "image/jpeg"),
-    ("1.2.840.10008.1.2.4.70", "image/jpeg"),
-    ("1.2.840.10008.1.2.4.80", "image/jls"),
-    ("1.2.840.10008.1.2.4.81", "image/jls"),
-    ("1.2.840.10008.1.2.4.90", "image/jp2"),
-    ("1.2.840.10008.1.2.4.91", "image/jp2"),
-    ("1.2.840.10008.1.2.4.92", "image/jpx"),
-    ("1.2.840.10008.1.2.4.93", "image/jpx"),
-    ("1.2.840.10008.1.2.4.201", "image/jphc"),
-    ("1.2.840.10008.1.2.4.202", "image/jphc"),
-    ("1.2.840.10008.1.2.4.203", "image/jphc"),
-    ("1.2.840.10008.1.2.5", "image/dicom-rle"),
-    ("1.2.840.10008.1.2.4.100", "video/mpeg2"),
-    ("1.2.840.10008.1.2.4.101", "video/mpeg2"),
-    ("1.2.840.10008.1.2.4.102", "video/mp4"),
-    ("1.2.840.10008.1.2.4.103", "video/mp4"),
-    ("1.2.840.10008.1.2.4.104", "video/mp4"),
-    ("1.2.840.10008.1.2.4.105", "video/mp4"),
-    ("1.2.840.10008.1.2.4.107", "video/H265"),
-    ("1.2.840.10008.1.2.4.108", "video/H265"),
-];
+use crate::transcoding::ranges::{Plain, Ranges};
 
 /// How parts are labelled, and whether they come in one multipart body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +34,15 @@ pub(super) struct Label {
     syntax: Option<String>,
     /// They are decoded: the client takes them uncompressed and not as they are kept.
     decoded: bool,
+}
+
+impl Label {
+    /// What distinguishes answers of this form from others at the same address.
+    fn form(&self) -> String {
+        let (kind, syntax) = (&self.kind, self.syntax.as_deref().unwrap_or_default());
+        let multipart = if self.multipart { 'm' } else { 's' };
+        format!("{multipart}-{kind}-{syntax}")
+    }
 }
 
 /// The label of what is kept as `kept` (a media type and transfer syntax) for a client that takes these ranges; none
@@ -110,7 +92,8 @@ pub(super) fn label(
 struct Prepared {
     holdings: Holdings,
     instance: Instance,
-    encoding: Encoding,
+    /// Where the reading stands.
+    plain: Plain<'static>,
     /// Bytes of each part, and where it can be had.
     parts: Vec<(Ranges, String)>,
     swap: usize,
@@ -127,59 +110,84 @@ enum Found {
 impl Web {
     /// Answers with frames, or with a long value.
     pub(super) async fn parts(&self, asked: Asked) -> Result<Answer, Refusal> {
-        let turn = self.turns.to_read().await?;
-        let holdings = self.holdings.clone();
-        match blocking(move || prepare(holdings, &asked)).await? {
+        let turn = self.turns.to_read(&asked.visitor).await?;
+        let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
+        let layouts = Arc::clone(&self.layouts);
+        let prepare = move || prepare(holdings, &layouts, &asked);
+        let (found, turn) = with_turn(turn, prepare).await?;
+        match found {
             Found::Unchanged(tag) => Ok(unchanged(&tag)),
-            Found::Parts(prepared, tag) => Ok(prepared.streamed(&tag, turn)),
+            Found::Parts(prepared, tag) => {
+                let kind = prepared.kind();
+                Ok(piped(&kind, Some(&tag), turn, move |out| {
+                    prepared.stream(out)
+                }))
+            }
             Found::Decoded(decoding) => {
                 // Others may read while this waits for a decoder.
                 drop(turn);
-                self.decoded(*decoding).await
+                self.decoded(&visitor, *decoding).await
             }
         }
     }
 }
 
-/// What is asked of an object: bytes of each part with where it can be had, the media type and transfer syntax in which
-/// they are kept, and how its numbers are turned around.
-struct Kept {
-    parts: Vec<(Ranges, String)>,
-    kind: String,
-    syntax: Option<String>,
-    swap: usize,
-}
-
-fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
+fn prepare(holdings: Holdings, layouts: &Layouts, asked: &Asked) -> Result<Found, Refusal> {
     let found = holdings.instances(&asked.scope, &selection(&asked.resource.place));
     let instance = found.into_iter().next().ok_or_else(Refusal::not_found)?;
-    let mut headed = Headed::read(&holdings, &instance, &Bounds::IMAGE)?;
     let at = address(asked, &instance);
-    let kept = match &asked.resource.what {
+    let (kept, plain) = match &asked.resource.what {
         What::Frames(numbers) => {
-            let (kind, syntax) = (kind_of(&headed.syntax), kept_syntax(&headed.syntax));
-            let form = (numbers.len() == 1, true);
-            let label = label(&asked.accepts(), (kind, Some(&syntax)), form);
-            let parts = match &label {
-                Some(label) if label.decoded => None,
-                Some(_) | None => kept_frames(&mut headed, numbers, &at)?,
+            let label = |syntax: &TransferSyntax| {
+                let kept = (kind_of(syntax), kept_syntax(syntax));
+                let form = (numbers.len() == 1, true);
+                label(&asked.accepts(), (kept.0, Some(&kept.1)), form)
             };
-            match (parts, label) {
-                (Some(parts), _) => Kept {
-                    parts,
-                    kind: kind.to_owned(),
-                    syntax: Some(syntax),
-                    swap: ranges::swap_width(&headed.header, headed.encoding()),
-                },
-                (None, Some(label)) if label.kind == OCTETS => {
-                    return decoded(asked, (&holdings, &instance), headed, (numbers, label));
+            let known = layouts.known(&instance);
+            let is_decoded =
+                |layout: &Arc<Layout>| label(&layout.syntax).is_some_and(|label| label.decoded);
+            if let Some(layout) = known.filter(|layout| !is_decoded(layout)) {
+                let opened = open(&holdings, &instance).map_err(|error| lost(&error))?;
+                let opened = opened.ok_or_else(Refusal::not_found)?;
+                let plain = Plain::of(opened.data_set, layout.syntax.encoding());
+                (Kept::frames(&layout, numbers, &at)?, plain)
+            } else {
+                let mut headed = Headed::read(&holdings, &instance, &Bounds::IMAGE)?;
+                let label = label(&headed.syntax);
+                let layout = match &label {
+                    Some(label) if label.decoded => None,
+                    Some(_) | None => layout_of(&mut headed, (&instance, numbers), layouts)?,
+                };
+                match (layout, label) {
+                    (Some(layout), _) => (Kept::frames(&layout, numbers, &at)?, headed.plain),
+                    (None, Some(label)) if label.kind == OCTETS => {
+                        return decoded(asked, (&holdings, &instance), headed, (numbers, label));
+                    }
+                    (None, _) => {
+                        let (kind, syntax) = (kind_of(&headed.syntax), kept_syntax(&headed.syntax));
+                        return Err(Refusal::not_acceptable(wrong_form(kind, Some(&syntax))));
+                    }
                 }
-                (None, _) => return Err(Refusal::not_acceptable(wrong_form(kind, Some(&syntax)))),
             }
         }
-        What::Bulk(path) => kept_value(&mut headed, &path.join("/"), &at)?,
+        What::Bulk(path) => {
+            // Within the bounds of metadata, which named the value.
+            let mut headed = Headed::read(&holdings, &instance, &Bounds::HEADER)?;
+            let kept = kept_value(&mut headed, &path.join("/"), &at)?;
+            (kept, headed.plain)
+        }
         _ => return Err(Refusal::not_found()),
     };
+    ready(asked, (holdings, instance), kept, plain)
+}
+
+/// Parts as the client takes them.
+fn ready(
+    asked: &Asked,
+    (holdings, instance): (Holdings, Instance),
+    kept: Kept,
+    plain: Plain<'static>,
+) -> Result<Found, Refusal> {
     let Kept {
         parts,
         kind,
@@ -190,14 +198,14 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let label = label(&asked.accepts(), (&kind, syntax.as_deref()), form);
     let label =
         label.ok_or_else(|| Refusal::not_acceptable(wrong_form(&kind, syntax.as_deref())))?;
-    let tag = entity_tag(&instance, label.multipart);
+    let tag = content_tag(&instance, &label.form());
     if is_known(asked, &tag) {
         return Ok(Found::Unchanged(tag));
     }
     let prepared = Prepared {
         holdings,
         instance,
-        encoding: headed.encoding(),
+        plain,
         parts,
         swap,
         label,
@@ -213,7 +221,7 @@ fn decoded(
     headed: Headed,
     (numbers, label): (&[u32], Label),
 ) -> Result<Found, Refusal> {
-    let tag = content_tag(instance, if label.multipart { "dm" } else { "ds" });
+    let tag = made_tag(instance, if label.multipart { "dm" } else { "ds" });
     if is_known(asked, &tag) {
         return Ok(Found::Unchanged(tag));
     }
@@ -229,56 +237,6 @@ fn decoded(
     })))
 }
 
-/// Frames as they are kept; none when they begin inside of bytes, as decoded ones do not.
-fn kept_frames(
-    headed: &mut Headed,
-    numbers: &[u32],
-    at: &str,
-) -> Result<Option<Vec<(Ranges, String)>>, Refusal> {
-    let found = match ranges::frames(&mut headed.plain, &headed.header, Some(numbers)) {
-        Err(RangeError::InsideByte) => return Ok(None),
-        found => found.map_err(|error| unfit(&error))?,
-    };
-    let named = found.into_iter().zip(numbers);
-    let named = named.map(|(ranges, number)| (ranges, format!("{at}/frames/{number}")));
-    Ok(Some(named.collect()))
-}
-
-/// A long value, by its place.
-fn kept_value(headed: &mut Headed, place: &str, at: &str) -> Result<Kept, Refusal> {
-    let here = format!("{at}/bulkdata/{place}");
-    match ranges::named(place).ok_or_else(Refusal::not_found)? {
-        (offset, Some(length)) => {
-            let kind = ranges::document_type(&headed.header);
-            Ok(Kept {
-                parts: vec![(vec![ranges::Range { offset, length }], here)],
-                kind: kind.unwrap_or_else(|| OCTETS.to_owned()),
-                syntax: None,
-                swap: 1,
-            })
-        }
-        (_, None) => {
-            let found = ranges::frames(&mut headed.plain, &headed.header, None);
-            let found = found.map_err(|error| unfit(&error))?.into_iter();
-            Ok(Kept {
-                parts: found.map(|ranges| (ranges, here.clone())).collect(),
-                kind: kind_of(&headed.syntax).to_owned(),
-                syntax: Some(kept_syntax(&headed.syntax)),
-                swap: 1,
-            })
-        }
-    }
-}
-
-/// The transfer syntax in which frames are given as they are kept: native pixels in little endian, whatever they are
-/// kept as.
-fn kept_syntax(syntax: &TransferSyntax) -> String {
-    match syntax.has_native_pixels() {
-        true => EXPLICIT_VR_LITTLE_ENDIAN.as_str().to_owned(),
-        false => syntax.uid().as_str().to_owned(),
-    }
-}
-
 /// Where an instance can be had.
 pub(super) fn address(asked: &Asked, instance: &Instance) -> String {
     let root = asked.root();
@@ -291,37 +249,18 @@ pub(super) fn address(asked: &Asked, instance: &Instance) -> String {
     format!("{root}/studies/{study}/series/{series}/instances/{sop_instance}")
 }
 
-pub(super) fn kind_of(syntax: &TransferSyntax) -> &'static str {
-    let mut known = COMPRESSED.iter();
-    known
-        .find(|(uid, _)| *uid == syntax.uid().as_str())
-        .map_or(OCTETS, |(_, kind)| *kind)
-}
-
 impl Prepared {
-    fn streamed(self: Box<Self>, tag: &str, turn: Turn) -> Answer {
-        let (body, pipe) = Body::piped();
-        let mut answer = Response::new(body);
+    fn kind(&self) -> String {
         let Label {
             multipart, kind, ..
         } = &self.label;
-        let whole = match multipart {
+        match multipart {
             true => format!(
                 "multipart/related; type=\"{kind}\"; boundary={}",
                 self.boundary
             ),
             false => self.part_type(),
-        };
-        set(&mut answer, CONTENT_TYPE, &whole);
-        set(&mut answer, CACHE_CONTROL, "private, no-cache");
-        set(&mut answer, ETAG, tag);
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            if let Err(error) = self.stream(pipe) {
-                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-            }
-        });
-        answer
+        }
     }
 
     fn part_type(&self) -> String {
@@ -332,8 +271,7 @@ impl Prepared {
         }
     }
 
-    fn stream(&self, mut pipe: Pipe) -> io::Result<()> {
-        let mut plain = self.plain()?;
+    fn stream(mut self, pipe: &mut Pipe) -> io::Result<()> {
         for (ranges, place) in &self.parts {
             if self.label.multipart {
                 let (boundary, kind) = (&self.boundary, self.part_type());
@@ -345,50 +283,24 @@ impl Prepared {
             }
             for range in ranges {
                 // Parts come in the order in which they were asked for.
-                if range.offset < plain.position() {
-                    plain = self.plain()?;
+                if range.offset < self.plain.position() {
+                    self.plain = self.opened()?;
                 }
-                plain.copy(*range, self.swap, &mut pipe)?;
+                self.plain.copy(*range, self.swap, pipe)?;
             }
         }
         if self.label.multipart {
             write!(pipe, "\r\n--{}--\r\n", self.boundary)?;
         }
-        pipe.finish()
+        Ok(())
     }
 
-    fn plain(&self) -> io::Result<Plain<'static>> {
+    fn opened(&self) -> io::Result<Plain<'static>> {
         let opened = open(&self.holdings, &self.instance);
         let opened = opened.map_err(io::Error::other)?;
         let opened = opened.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Plain::new(opened.data_set, self.encoding))
+        Ok(Plain::of(opened.data_set, self.plain.encoding()))
     }
-}
-
-fn unfit(error: &RangeError) -> Refusal {
-    match error {
-        RangeError::None => Refusal::not_found(),
-        RangeError::Contradiction => Refusal::new(http::StatusCode::CONFLICT, contradiction()),
-        RangeError::InsideByte => Refusal::not_acceptable(inside_byte()),
-        RangeError::Unreadable(error) => {
-            tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");
-            Refusal::failed()
-        }
-    }
-}
-
-fn contradiction() -> crate::language::Message {
-    say!(
-        "この画像の画素データは、画像の記述と合っていません。",
-        "The pixel data of this object does not go with its description."
-    )
-}
-
-fn inside_byte() -> crate::language::Message {
-    say!(
-        "この画像のフレームはバイトの途中で始まるため、そのままでは返せません。",
-        "The frames of this object begin inside of bytes and cannot be given as they are."
-    )
 }
 
 fn wrong_form(kind: &str, syntax: Option<&str>) -> crate::language::Message {

@@ -2,13 +2,13 @@
 
 use super::answer::Refusal;
 use super::decoding::undecodable;
-use super::ranges::Plain;
 use super::retrieve::{OpenObject, lost, open};
 use crate::dicom::dataset::{Bounds, DataSet, ReadError};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::Uid;
 use crate::index::holdings::{Holdings, Instance};
 use crate::pixels::DecodeError;
+use crate::transcoding::ranges::Plain;
 
 /// An object up to its pixel data.
 pub(super) struct Headed {
@@ -32,7 +32,7 @@ impl Headed {
         let OpenObject { head, data_set } = opened.ok_or_else(Refusal::not_found)?;
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| Refusal::failed())?);
-        let mut plain = Plain::new(data_set, syntax.encoding());
+        let mut plain = Plain::of(data_set, syntax.encoding());
         let header = plain.header(syntax.encoding(), bounds);
         let header = header.map_err(|error| {
             tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");

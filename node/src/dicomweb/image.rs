@@ -2,12 +2,12 @@
 
 use super::answer::Refusal;
 use super::headed::Headed;
-use super::ranges::Plain;
 use super::retrieve::{lost, open};
 use crate::dicom::scanner::Encoding;
 use crate::index::holdings::{Holdings, Instance};
 use crate::pixels::{DecodeError, Image};
 use crate::transcoding::frames::{self, FrameError};
+use crate::transcoding::ranges::Plain;
 
 /// Why there is no frame.
 pub(super) enum NoFrame {
@@ -108,6 +108,6 @@ impl Frames {
         let opened = open(&self.holdings, &self.instance);
         let opened = opened.map_err(|error| NoFrame::Refused(lost(&error)))?;
         let opened = opened.ok_or_else(|| NoFrame::Refused(Refusal::not_found()))?;
-        Ok(Plain::new(opened.data_set, self.encoding))
+        Ok(Plain::of(opened.data_set, self.encoding))
     }
 }

@@ -24,9 +24,18 @@ pub(super) const GOODBYE_TIME: Duration = Duration::from_secs(2);
 /// Answers that are read from sealed objects at once. Each holds about 3 MiB: an opened object's two pieces and
 /// what waits in its pipe.
 pub(super) const READERS: usize = 24;
+/// Of those to one visitor: a third, so that a slow one leaves some to others; a browser asks six at a time.
+pub(super) const READERS_OF_ONE: usize = READERS / 3;
+/// Files of the viewer that are given out at once, each with less than a MiB that waits in its pipe: some browsers that open
+/// it at the same time.
+pub(super) const FILES: usize = 36;
+/// Of those to one visitor: a third.
+pub(super) const FILES_OF_ONE: usize = FILES / 3;
 /// Requests that have frames decoded or wait for that. Each holds a header, of some KiB or, with many frames, some MiB. A
 /// browser asks six at a time.
 pub(super) const DECODERS_WAITED_FOR: usize = 32;
+/// Of those of one visitor: OHIF asks twenty at a time behind a proxy that speaks HTTP/2.
+pub(super) const DECODERS_OF_ONE: usize = 20;
 /// MiB of compressed and decoded frames that are held at once: a large radiograph, or a hundred slices. A frame
 /// that needs more is decoded when no other is.
 pub(super) const DECODED_MIB: u32 = 128;
@@ -44,6 +53,8 @@ pub(super) const SLOW_AFTER: Duration = Duration::from_secs(60);
 
 /// Requests that store objects at once. Each holds as much as an association of C-STORE: up to 3 MiB.
 pub(super) const STORERS: usize = 8;
+/// Of those to one visitor: half; gateways send up to four at a time.
+pub(super) const STORERS_OF_ONE: usize = STORERS / 2;
 /// Parts of one STOW request. A study has at most as many objects as a parcel, and clients send one at a time or all.
 pub(super) const PARTS: usize = 100_000;
 /// Instances that are named one by one in the answer to a STOW request.
@@ -65,6 +76,9 @@ pub(super) const INVITATION: Duration = Duration::from_secs(24 * 3600);
 pub(super) const TRIES: u32 = 5;
 /// Wrong passwords for one account from anywhere.
 pub(super) const TRIES_FROM_ANYWHERE: u32 = 20;
+/// Wrong passwords from one address, for whatever accounts: a ward behind one address mistypes less often. As many are hashed
+/// at once for it at most, which takes two seconds.
+pub(super) const TRIES_OF_ADDRESS: u32 = 20;
 /// How long the next try waits first; then twice as long each time, up to [`WAIT_LONGEST`].
 pub(super) const WAIT: Duration = Duration::from_secs(30);
 /// The longest wait: a doctor who is locked out by a stranger can work again within a quarter of an hour.

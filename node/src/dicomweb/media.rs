@@ -80,6 +80,36 @@ pub fn accepted(text: &str) -> Vec<MediaType> {
     ranges
 }
 
+/// Types of documents that browsers show without running anything of them in the name of this node.
+const HARMLESS: [&str; 17] = [
+    "application/pdf",
+    "image/bmp",
+    "image/gif",
+    "image/jp2",
+    "image/jpeg",
+    "image/jpx",
+    "image/png",
+    "image/tiff",
+    "image/webp",
+    "model/mtl",
+    "model/obj",
+    "model/stl",
+    "video/mp4",
+    "video/mpeg",
+    "video/mpeg2",
+    "video/quicktime",
+    "video/webm",
+];
+
+/// As what a document of an object is sent. Whoever makes an object chooses its type: a page or a drawing with scripts would
+/// run as one of this node's own (PS3.18 names no type that may not be sent).
+pub fn shown_as(media_type: &str) -> &'static str {
+    let known = HARMLESS
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(media_type));
+    known.copied().unwrap_or("application/octet-stream")
+}
+
 /// RFC 9110 section 5.6.2.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -164,6 +194,21 @@ mod tests {
         );
         assert_eq!(essences("a/b;x=\"1,2;3\\\"\", c/d"), ["a/b", "c/d"]);
         assert!(essences("").is_empty() && essences("no, /x, a/;q=2").is_empty());
+    }
+
+    #[test]
+    fn what_may_hold_scripts_is_sent_as_bytes() {
+        assert_eq!(shown_as("Application/PDF"), "application/pdf");
+        assert_eq!(shown_as("model/stl"), "model/stl");
+        for kind in [
+            "text/html",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "text/xml",
+            "image/*",
+        ] {
+            assert_eq!(shown_as(kind), "application/octet-stream", "{kind}");
+        }
     }
 
     #[test]

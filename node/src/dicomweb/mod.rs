@@ -4,12 +4,17 @@
 pub mod access;
 mod answer;
 mod body;
+mod bulk;
+mod client;
 mod decoding;
 mod domains;
 mod find;
 mod frames;
 mod headed;
 mod image;
+mod incoming;
+mod kept;
+mod layout;
 mod limits;
 pub mod media;
 pub mod multipart;
@@ -18,8 +23,8 @@ mod opening;
 mod origin;
 mod page;
 mod pictures;
+mod piped;
 pub mod query;
-mod ranges;
 mod rendered;
 mod retrieve;
 pub mod route;
@@ -37,15 +42,19 @@ mod viewer;
 use std::sync::Arc;
 
 use dokuei_keys::id::SiteId;
-use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPECT, HeaderMap,
+    HeaderName, HeaderValue,
+};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
-use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::access::{Access, Visitor, Way};
 use self::answer::{Answer, Refusal, set};
 use self::domains::Domains;
+use self::incoming::{is_read, whole};
+use self::layout::Layouts;
 use self::media::{MediaType, accepted};
 use self::origin::{Base, may_change};
 use self::query::Query;
@@ -75,6 +84,7 @@ pub struct Web {
     access: Access,
     hosts: Hosts,
     holdings: Holdings,
+    layouts: Arc<Layouts>,
     site: SiteId,
     domains: Domains,
     intake: Arc<StudyIntake>,
@@ -94,7 +104,11 @@ struct Asked {
     resource: Resource,
     /// What the answer may hold.
     scope: Scope,
-    /// Who asks.
+    /// Whether the visitor may store objects.
+    stores: bool,
+    /// Whose turns are taken.
+    visitor: String,
+    /// Who asks, as auditors hear it.
     by: Who,
 }
 
@@ -132,6 +146,7 @@ impl Web {
             access,
             hosts,
             holdings: ports.holdings.clone(),
+            layouts: Arc::default(),
             site: ports.site,
             domains: Domains::default(),
             intake,
@@ -169,6 +184,7 @@ impl Web {
                 .headers_mut()
                 .insert(name, HeaderValue::from_static(value));
         }
+        restrict(&mut answer);
         if is_head {
             *answer.body_mut() = body::Body::empty();
         }
@@ -183,6 +199,10 @@ impl Web {
     ) -> Result<Answer, Refusal> {
         let Some(base) = self.hosts.base(&head.headers, peer.address) else {
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, wrong_host()));
+        };
+        let peer = Peer {
+            address: self.hosts.client(&head.headers, peer.address),
+            ..peer
         };
         let query = head.uri.query().unwrap_or_default();
         let query = Query::parse(query).map_err(|_| Refusal::bad_request(bad_query()))?;
@@ -206,6 +226,7 @@ impl Web {
                 headers: &head.headers,
                 base: &base,
                 visitor: self.visitor(&head.headers, &base, peer),
+                peer: peer.address,
             };
             return self.viewer(call).await;
         }
@@ -223,12 +244,26 @@ impl Web {
             let page = access::pages(&self.access, &visit).await;
             return page.ok_or_else(Refusal::not_found);
         }
+        self.resource((head, base, method), query, peer, incoming)
+            .await
+    }
+
+    /// Answers what is asked below the root of DICOMweb.
+    async fn resource(
+        &self,
+        (head, base, method): (Parts, Base, Method),
+        query: Query,
+        peer: Peer,
+        incoming: &mut Incoming,
+    ) -> Result<Answer, Refusal> {
+        let (path, changes) = (head.uri.path(), method != Method::GET);
         let visitor = self.admitted(&head.headers, &base, peer, changes)?;
         if let Some(path) = ups::Path::parse(path) {
-            let asking = ups::Asking::new(head, base, (query, path, visitor));
+            let asking = ups::Asking::new((head, base, peer.address), (query, path, visitor));
             return self.worklist(asking, incoming).await;
         }
         let resource = Resource::parse(path).map_err(no_resource)?;
+        let (visitor_id, by) = (visitor.id(), trail::person(&visitor, peer.address));
         let scope = match &resource.domain {
             Some(token) => self.narrowed(&visitor.scope, token)?,
             None => visitor.scope,
@@ -240,7 +275,9 @@ impl Web {
             query,
             resource,
             scope,
-            by: trail::person(&visitor.name, peer.address),
+            stores: visitor.stores,
+            visitor: visitor_id,
+            by,
         };
         self.heard(asked, head.uri.query().unwrap_or_default(), incoming)
             .await
@@ -282,7 +319,7 @@ impl Web {
         };
         let ambient = visitor.way == Way::Session;
         if changes && !may_change(headers, base, ambient) {
-            let by = trail::person(&visitor.name, peer.address);
+            let by = trail::person(&visitor, peer.address);
             let about = "a change that another page wanted was refused";
             self.trail
                 .refused(Alert::RestrictedFunction, Some(by), about);
@@ -328,34 +365,32 @@ impl Web {
                 let level = *level;
                 self.search(asked, level).await
             }
-            _ => Err(Refusal::method()),
+            (_, What::Search(route::Level::Study)) => Err(Refusal::method("GET, HEAD, POST")),
+            (_, What::Objects) if asked.resource.place.series.is_none() => {
+                Err(Refusal::method("GET, HEAD, POST"))
+            }
+            _ => Err(Refusal::method("GET, HEAD")),
         }
     }
 }
 
-/// The next piece of a body.
-async fn next_frame(
-    incoming: &mut Incoming,
-) -> Option<Result<http_body::Frame<bytes::Bytes>, hyper::Error>> {
-    std::future::poll_fn(|context| std::pin::Pin::new(&mut *incoming).poll_frame(context)).await
-}
-
-/// Reads what is left of a body and throws it away, so that whoever sends it hears why it is not taken; whether that was
-/// all of it.
-async fn is_read(incoming: &mut Incoming) -> bool {
-    let mut left = limits::DISCARDED;
-    let reading = async {
-        while let Some(Ok(frame)) = next_frame(incoming).await {
-            let count = frame.data_ref().map_or(0, bytes::Bytes::len);
-            left = left.saturating_sub(count);
-            if left == 0 {
-                return false;
-            }
+/// Lets a browser run nothing of an answer that says nothing else: whatever an object holds, it is no page of this node.
+fn restrict(answer: &mut Answer) {
+    if answer.headers().contains_key(CONTENT_SECURITY_POLICY) {
+        return;
+    }
+    // The browsers' own PDF viewers do not open in a sandbox. They run nothing of a document in this node's name.
+    let is_pdf = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/pdf");
+    let policy = match is_pdf {
+        true => {
+            "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
         }
-        incoming.is_end_stream()
+        false => "default-src 'none'; frame-ancestors 'self'; sandbox",
     };
-    let read = tokio::time::timeout(limits::DISCARD_TIME, reading).await;
-    read.unwrap_or(false)
+    set(answer, CONTENT_SECURITY_POLICY, policy);
 }
 
 /// Reads the form of a log-in; what changes nothing has none.
@@ -363,21 +398,12 @@ async fn form(changes: bool, incoming: &mut Incoming) -> Result<Query, Refusal> 
     if !changes {
         return Ok(Query::default());
     }
-    let mut bytes = zeroize::Zeroizing::new(Vec::new());
-    let reading = async {
-        while let Some(frame) = next_frame(incoming).await {
-            let data = frame.ok()?.into_data().unwrap_or_default();
-            if bytes.len() + data.len() > limits::FORM_BYTES {
-                return None;
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Query::parse(std::str::from_utf8(&bytes).ok()?).ok()
-    };
-    let read = tokio::time::timeout(limits::STALL_TIME, reading).await;
-    read.ok()
-        .flatten()
-        .ok_or_else(|| Refusal::bad_request(bad_form()))
+    let bad = || Refusal::bad_request(bad_form());
+    let bytes = whole(incoming, limits::FORM_BYTES)
+        .await
+        .map_err(|_| bad())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad())?;
+    Query::parse(text).map_err(|_| bad())
 }
 
 fn wrong_host() -> crate::language::Message {

@@ -3,7 +3,8 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-use super::frames::{OCTETS, kind_of, label};
+use super::frames::label;
+use super::kept::{OCTETS, kind_of};
 use super::media::accepted;
 use super::pictures::form;
 use super::{find, retrieve, store, ups};

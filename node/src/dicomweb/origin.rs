@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::{FORWARDED, HOST, HeaderName, ORIGIN};
+use ipnet::IpNet;
 
+use super::client::client;
 use crate::config::reach::is_of_the_house;
 use crate::config::web::Web;
 
@@ -14,6 +16,7 @@ pub struct Hosts {
     names: Vec<String>,
     encrypted: bool,
     port: u16,
+    proxies: Vec<IpNet>,
 }
 
 /// The base of the addresses of one request: `scheme://host[:port]` and what a proxy puts before the path.
@@ -56,7 +59,13 @@ impl Hosts {
             names,
             encrypted: web.tls.is_some(),
             port: address.port(),
+            proxies: web.proxies.clone(),
         }
+    }
+
+    /// The address of the client that asks over a connection from `peer`.
+    pub(super) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        client(headers, peer, &self.proxies)
     }
 
     /// Under which base this request calls; none when the name it gives is not allowed, or missing. What a proxy says
@@ -176,6 +185,7 @@ mod tests {
             listen: None,
             hosts: names.iter().map(|name| (*name).to_owned()).collect(),
             tls: None,
+            proxies: Vec::new(),
         };
         Hosts::new(&web, "127.0.0.1:8080".parse().unwrap())
     }

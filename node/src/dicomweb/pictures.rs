@@ -7,13 +7,13 @@ use super::Asked;
 use super::answer::Refusal;
 use super::media::MediaType;
 use super::query::Query;
-use super::ranges;
-use super::retrieve::content_tag;
+use super::retrieve::made_tag;
 use super::route::What;
 use crate::dicom::dataset::DataSet;
 use crate::index::holdings::Instance;
 use crate::pixels::{Format, Function, QUALITY, Rendering, Viewport, Window};
 use crate::say;
+use crate::transcoding::ranges;
 
 /// Objects of which the first with an image stands for a study or series: studies have a few series without one.
 const TRIED: usize = 16;
@@ -133,7 +133,7 @@ impl Wanted {
                 form += &format!("_{}_{}_{wide}_{high}", region.x, region.y);
             }
         }
-        content_tag(object, &form)
+        made_tag(object, &form)
     }
 }
 

@@ -30,7 +30,13 @@ impl Query {
                 return Err(QueryError::TooMany);
             }
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            parameters.push((decoded(name)?, decoded(value)?));
+            let name = decoded(name)?;
+            let value = match name.as_str() {
+                // Media types have plus signs in them, and clients do not always encode these.
+                "accept" => percent_decoded(value)?,
+                _ => decoded(value)?,
+            };
+            parameters.push((name, value));
         }
         Ok(Query(parameters))
     }
@@ -45,20 +51,15 @@ impl Query {
         let known = self.0.iter().find(|(known, _)| known == name);
         known.map(|(_, value)| value.as_str())
     }
-
-    /// The values of a name.
-    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
 }
 
 /// Decodes what browsers and clients encode: `%XX`, and a plus sign for a space (HTML forms).
 fn decoded(text: &str) -> Result<String, QueryError> {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced)
+    percent_decoded(&text.replace('+', " "))
+}
+
+fn percent_decoded(text: &str) -> Result<String, QueryError> {
+    percent_decode_str(text)
         .decode_utf8()
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| QueryError::NotUtf8)
@@ -82,6 +83,15 @@ mod tests {
         assert_eq!(query.value("flag"), Some(""));
         assert_eq!(query.value("other"), None);
         assert_eq!(query.parameters().len(), 5);
+    }
+
+    #[test]
+    fn a_plus_sign_stays_in_a_media_type() {
+        let query = Query::parse("accept=application/dicom+json&q=a+b")
+            .ok()
+            .unwrap();
+        assert_eq!(query.value("accept"), Some("application/dicom+json"));
+        assert_eq!(query.value("q"), Some("a b"));
     }
 
     #[test]

@@ -4,33 +4,33 @@
 use std::io;
 
 use dicom_dictionary_std::tags;
-use http::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 
-use super::answer::{Answer, Refusal, set};
-use super::body::Body;
+use super::answer::{Answer, Refusal};
 use super::decoding::{Decoding, Made, undecodable};
 use super::find::selection;
 use super::frames::address;
 use super::headed::Headed;
 use super::image::Frames;
+use super::media::shown_as;
 use super::pictures::{Wanted, candidates, numbers};
-use super::ranges::{Plain, Range, document_type};
-use super::retrieve::{entity_tag, is_known, open, unchanged};
+use super::piped::piped;
+use super::retrieve::{content_tag, is_known, open, unchanged};
 use super::route::What;
-use super::turns::blocking;
+use super::turns::with_turn;
 use super::{Asked, Web};
 use crate::dicom::dataset::{Bounds, DataSet, Value};
 use crate::dicom::scanner::Encoding;
 use crate::index::holdings::{Holdings, Instance};
+use crate::pixels::Document;
 use crate::say;
+use crate::transcoding::ranges::{Plain, Range};
 
 /// A document that is ready to be given out.
 struct Prepared {
     holdings: Holdings,
     instance: Instance,
     encoding: Encoding,
-    kind: String,
+    kind: &'static str,
     content: Content,
 }
 
@@ -49,30 +49,23 @@ enum Found {
 impl Web {
     /// Answers with the document in an instance, or with pictures of frames.
     pub(super) async fn rendered(&self, asked: Asked) -> Result<Answer, Refusal> {
-        let turn = self.turns.to_read().await?;
-        let holdings = self.holdings.clone();
-        let (prepared, tag) = match blocking(move || prepare(holdings, &asked)).await? {
-            Found::Unchanged(tag) => return Ok(unchanged(&tag)),
-            Found::Document(prepared, tag) => (prepared, tag),
+        let turn = self.turns.to_read(&asked.visitor).await?;
+        let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
+        let (found, turn) = with_turn(turn, move || prepare(holdings, &asked)).await?;
+        match found {
+            Found::Unchanged(tag) => Ok(unchanged(&tag)),
+            Found::Document(prepared, tag) => {
+                let kind = prepared.kind;
+                Ok(piped(kind, Some(&tag), turn, move |out| {
+                    prepared.write(out)
+                }))
+            }
             Found::Pictures(decoding) => {
                 // Others may read while this waits for a decoder.
                 drop(turn);
-                return self.decoded(*decoding).await;
+                self.decoded(&visitor, *decoding).await
             }
-        };
-        let (body, mut pipe) = Body::piped();
-        let mut answer = Response::new(body);
-        set(&mut answer, CONTENT_TYPE, &prepared.kind);
-        set(&mut answer, CACHE_CONTROL, "private, no-cache");
-        set(&mut answer, ETAG, &tag);
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let written = prepared.write(&mut pipe).and_then(|()| pipe.finish());
-            if let Err(error) = written {
-                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-            }
-        });
-        Ok(answer)
+        }
     }
 }
 
@@ -81,13 +74,20 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     let objects = holdings.instances(&asked.scope, &selection(&asked.resource.place));
     let mut refusal = Refusal::not_found();
     for instance in candidates(objects, one) {
-        let headed = Headed::read(&holdings, &instance, &Bounds::IMAGE)?;
-        if asked.resource.what == What::Rendered && one {
-            let document = content(&headed.header).zip(document_type(&headed.header));
-            if let Some(document) = document {
-                let encoding = headed.encoding();
-                return document_of(asked, (holdings, instance), encoding, document);
+        let headed = match Headed::read(&holdings, &instance, &Bounds::IMAGE) {
+            Ok(headed) => headed,
+            // Another series may be whole.
+            Err(error) => {
+                refusal = error;
+                continue;
             }
+        };
+        if asked.resource.what == What::Rendered
+            && one
+            && let Some(document) = document(&headed.header)
+        {
+            let encoding = headed.encoding();
+            return document_of(asked, (holdings, instance), encoding, document);
         }
         let numbers = numbers(&asked.resource.what, &headed.header);
         match Frames::find((&holdings, &instance), headed, &numbers) {
@@ -125,12 +125,12 @@ fn document_of(
     asked: &Asked,
     (holdings, instance): (Holdings, Instance),
     encoding: Encoding,
-    (content, kind): (Content, String),
+    (content, kind): (Content, &'static str),
 ) -> Result<Found, Refusal> {
-    if !asked.accepts().iter().any(|range| range.takes(&kind)) {
-        return Err(Refusal::not_acceptable(only(&kind)));
+    if !asked.accepts().iter().any(|range| range.takes(kind)) {
+        return Err(Refusal::not_acceptable(only(kind)));
     }
-    let tag = entity_tag(&instance, false);
+    let tag = content_tag(&instance, &format!("s-{kind}"));
     if is_known(asked, &tag) {
         return Ok(Found::Unchanged(tag));
     }
@@ -144,22 +144,27 @@ fn document_of(
     Ok(Found::Document(Box::new(prepared), tag))
 }
 
-/// The document in an object, without the padding that follows it.
-fn content(header: &DataSet) -> Option<Content> {
-    let length = header.bytes(tags::ENCAPSULATED_DOCUMENT_LENGTH);
-    let length = length.and_then(|bytes| bytes.first_chunk().copied().map(u32::from_le_bytes));
-    let length = length.map_or(u64::MAX, u64::from);
-    match &header.element(tags::ENCAPSULATED_DOCUMENT)?.value {
-        Value::Bytes(bytes) => {
-            let most = usize::try_from(length).unwrap_or(usize::MAX);
-            Some(Content::Here(bytes.iter().copied().take(most).collect()))
-        }
-        Value::Bulk(place) => Some(Content::There(Range {
+/// The document in an object, without the padding that follows it, and as what it is sent.
+fn document(header: &DataSet) -> Option<(Content, &'static str)> {
+    let value = &header.element(tags::ENCAPSULATED_DOCUMENT)?.value;
+    let length = match value {
+        Value::Bytes(bytes) => bytes.len() as u64,
+        Value::Bulk(place) => place.length?,
+        Value::Items(_) => return None,
+    };
+    let Document { media_type, bytes } = Document::of(header, length)?;
+    let content = match value {
+        Value::Bulk(place) => Content::There(Range {
             offset: place.offset,
-            length: place.length?.min(length),
-        })),
-        Value::Items(_) => None,
-    }
+            length: bytes,
+        }),
+        Value::Bytes(all) => {
+            let most = usize::try_from(bytes).unwrap_or(usize::MAX);
+            Content::Here(all.iter().copied().take(most).collect())
+        }
+        Value::Items(_) => return None,
+    };
+    Some((content, shown_as(&media_type)))
 }
 
 impl Prepared {
@@ -169,7 +174,7 @@ impl Prepared {
             Content::There(range) => {
                 let opened = open(&self.holdings, &self.instance).map_err(io::Error::other)?;
                 let opened = opened.ok_or(io::ErrorKind::NotFound)?;
-                Plain::new(opened.data_set, self.encoding).copy(*range, 1, out)
+                Plain::of(opened.data_set, self.encoding).copy(*range, 1, out)
             }
         }
     }

@@ -3,17 +3,18 @@
 
 use std::io::{self, Read as _, Write as _};
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{Response, StatusCode};
+use http::StatusCode;
+use http::header::IF_NONE_MATCH;
 use rand_core::Rng as _;
 
-use super::answer::{Answer, Refusal, plain, set};
-use super::body::{Body, Pipe};
+use super::answer::{Answer, Refusal, plain};
+use super::body::Pipe;
 use super::find::selection;
 use super::frames::address;
 use super::media::MediaType;
+use super::piped::{piped, validated};
 use super::transcoded::{Transcoded, transcoded};
-use super::turns::{Turn, blocking};
+use super::turns::{Turn, with_turn};
 use super::{Asked, Web};
 use crate::chance::chance;
 use crate::dicom::part10::file_head;
@@ -88,20 +89,19 @@ pub(super) struct OpenObject {
 impl Web {
     /// Answers with objects.
     pub(super) async fn retrieve(&self, asked: Asked) -> Result<Answer, Refusal> {
-        let turn = self.turns.to_read().await?;
-        let holdings = self.holdings.clone();
-        let prepared = blocking(move || prepare(holdings, &asked)).await?;
-        let prepared = match prepared {
-            Found::Unchanged(tag) => return Ok(unchanged(&tag)),
-            Found::Objects(prepared, tag) => (prepared, tag),
-            Found::Transcoded(Transcoded::Copying(copying)) => return Ok(copying.streamed(turn)),
+        let turn = self.turns.to_read(&asked.visitor).await?;
+        let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
+        let (found, turn) = with_turn(turn, move || prepare(holdings, &asked)).await?;
+        match found {
+            Found::Unchanged(tag) => Ok(unchanged(&tag)),
+            Found::Objects(prepared, tag) => Ok(prepared.streamed(tag.as_deref(), turn)),
+            Found::Transcoded(Transcoded::Copying(copying)) => Ok(copying.streamed(turn)),
             Found::Transcoded(Transcoded::Decoding(decoding)) => {
                 // Others may read while this waits for a decoder.
                 drop(turn);
-                return self.decoded(*decoding).await;
+                self.decoded(&visitor, *decoding).await
             }
-        };
-        Ok(streamed(prepared, turn))
+        }
     }
 }
 
@@ -139,7 +139,7 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
     }
     let (tag, is_known) = match objects.as_slice() {
         [only] if one => {
-            let tag = entity_tag(only, multipart);
+            let tag = content_tag(only, if multipart { "m" } else { "s" });
             let is_known = is_known(asked, &tag);
             (Some(tag), is_known)
         }
@@ -220,39 +220,28 @@ pub(super) fn open(
     Ok(Some(OpenObject { head, data_set }))
 }
 
-fn streamed((prepared, tag): (Prepared, Option<String>), turn: Turn) -> Answer {
-    let (body, pipe) = Body::piped();
-    let mut answer = Response::new(body);
-    if prepared.partial {
-        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
-    let kind = match prepared.multipart {
-        true => format!(
-            "multipart/related; type=\"{DICOM}\"; boundary={}",
-            prepared.boundary
-        ),
-        false => DICOM.to_owned(),
-    };
-    set(&mut answer, CONTENT_TYPE, &kind);
-    set(&mut answer, CACHE_CONTROL, "private, no-cache");
-    if let Some(tag) = tag {
-        set(&mut answer, ETAG, &tag);
-    }
-    tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        if let Err(error) = prepared.stream(pipe) {
-            tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-        }
-    });
-    answer
-}
-
 impl Prepared {
-    fn stream(self, mut pipe: Pipe) -> io::Result<()> {
+    fn streamed(self, tag: Option<&str>, turn: Turn) -> Answer {
+        let kind = match self.multipart {
+            true => format!(
+                "multipart/related; type=\"{DICOM}\"; boundary={}",
+                self.boundary
+            ),
+            false => DICOM.to_owned(),
+        };
+        let partial = self.partial;
+        let mut answer = piped(&kind, tag, turn, move |out| self.stream(out));
+        if partial {
+            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        answer
+    }
+
+    fn stream(&self, pipe: &mut Pipe) -> io::Result<()> {
         let mut copied = vec![0; COPIED];
         for (object, place) in &self.objects {
             match open(&self.holdings, object) {
-                Ok(Some(opened)) => self.write(&mut pipe, place, opened, &mut copied)?,
+                Ok(Some(opened)) => self.write(pipe, place, opened, &mut copied)?,
                 // Its time here ended while the answer was under way.
                 Ok(None) => {}
                 Err(error) => {
@@ -264,7 +253,7 @@ impl Prepared {
         if self.multipart {
             write!(pipe, "\r\n--{}--\r\n", self.boundary)?;
         }
-        pipe.finish()
+        Ok(())
     }
 
     fn write(
@@ -304,15 +293,15 @@ pub(super) fn boundary() -> String {
     digits.collect()
 }
 
-/// What changes when the answer would. Weak: boundaries differ each time.
-pub(super) fn entity_tag(object: &Instance, multipart: bool) -> String {
-    content_tag(object, if multipart { "m" } else { "s" })
-}
-
-/// The same for something that is made of an object in a form of this name.
+/// What changes when the answer with an object in a form of this name would. Weak: boundaries differ each time.
 pub(super) fn content_tag(object: &Instance, form: &str) -> String {
     let content = object.content.to_string();
     format!("W/\"{}{form}\"", content.get(..32).unwrap_or_default())
+}
+
+/// The same for what is made of an object here, which another version of this program may make differently.
+pub(super) fn made_tag(object: &Instance, form: &str) -> String {
+    content_tag(object, &format!("{form}-{}", env!("CARGO_PKG_VERSION")))
 }
 
 pub(super) fn is_known(asked: &Asked, tag: &str) -> bool {
@@ -325,8 +314,7 @@ pub(super) fn is_known(asked: &Asked, tag: &str) -> bool {
 
 pub(super) fn unchanged(tag: &str) -> Answer {
     let mut answer = plain(StatusCode::NOT_MODIFIED, DICOM, Vec::new());
-    set(&mut answer, ETAG, tag);
-    set(&mut answer, CACHE_CONTROL, "private, no-cache");
+    validated(&mut answer, Some(tag));
     answer
 }
 

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Web;
+use super::client::counted_as;
 use super::limits::{
     CONNECTION_BUFFER, CONNECTIONS, CONNECTIONS_OF_ONE, GOODBYE_TIME, HANDSHAKE_TIME, HEAD_BYTES,
     HEAD_TIME, HEADERS,
@@ -135,7 +136,7 @@ impl Accepting {
             let Some((stream, peer, place)) = accepted else {
                 continue;
             };
-            let Some(count) = self.of_one.count(peer.ip()) else {
+            let Some(count) = self.of_one.count(counted_as(peer.ip())) else {
                 tracing::warn!(target: "dokuei::web", from = %peer.ip(), "too many connections from one address");
                 continue;
             };

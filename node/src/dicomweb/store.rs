@@ -11,13 +11,14 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::answer::{Answer, Refusal};
+use super::incoming::next_frame;
 use super::limits::{PARTS, PIECES, SLOW_AFTER, SLOWEST, STALL_TIME};
 use super::media::MediaType;
 use super::multipart::{Event, Multipart, MultipartError, PartHead};
-use super::stow_answer::{Outcome, Stored};
+use super::stow_answer::{Failed, Outcome, Stored};
 use super::trail::Arrivals;
 use super::turns::blocking;
-use super::{Asked, Web, next_frame};
+use super::{Asked, Web};
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::part10::FileScanner;
 use crate::dicom::scanner::{Limits, Malformed};
@@ -61,7 +62,7 @@ impl Web {
         asked: Asked,
         incoming: &mut Incoming,
     ) -> Result<Answer, Refusal> {
-        if matches!(asked.scope, Scope::Domain(_)) {
+        if !asked.stores || matches!(asked.scope, Scope::Domain(_)) {
             return Err(Refusal::forbidden(limited()));
         }
         let takes_json = |range: &MediaType| {
@@ -71,7 +72,7 @@ impl Web {
             return Err(Refusal::not_acceptable(json_only()));
         }
         let multipart = multipart(&asked.headers)?;
-        let turn = self.turns.to_store().await?;
+        let turn = self.turns.to_store(&asked.visitor).await?;
         let (sender, receiver) = mpsc::channel(PIECES);
         let intake = Arc::clone(&self.intake);
         let study = asked.resource.place.study.clone();
@@ -86,7 +87,11 @@ impl Web {
             return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, too_slow()));
         }
         if outcome.is_empty() {
-            outcome.note(Err(("".to_owned(), CUT_OFF)));
+            outcome.note(Err(Failed {
+                part: String::new(),
+                named: None,
+                why: CUT_OFF,
+            }));
         }
         Ok(outcome.answer(&asked.root(), asked.resource.place.study.as_ref()))
     }
@@ -167,11 +172,15 @@ struct Storing<'a> {
 /// One part: its object on its way in, or why it is not taken.
 enum Part<'a> {
     Arriving(Box<Arriving<'a>>),
-    Refused(StoreFailure),
+    Refused(Named, StoreFailure),
 }
+
+/// The class and instance that an object names itself, once it has.
+type Named = Option<(Uid, Uid)>;
 
 struct Arriving<'a> {
     scanner: FileScanner,
+    named: Named,
     /// What came before it was known which object it is.
     held: Vec<u8>,
     object: Option<Box<ArrivingObject<'a>>>,
@@ -217,8 +226,13 @@ impl<'a> Storing<'a> {
                 "1 回の要求の部品数が多すぎます",
             ),
         };
-        self.part = None;
-        self.outcome.note(Err((self.name(), why)));
+        let named = match self.part.take() {
+            Some(Part::Arriving(arriving)) => arriving.named,
+            Some(Part::Refused(named, _)) => named,
+            None => None,
+        };
+        let part = self.name();
+        self.outcome.note(Err(Failed { part, named, why }));
     }
 
     fn take(&mut self, event: Event<'_>) -> Result<(), Stop> {
@@ -237,8 +251,9 @@ impl<'a> Storing<'a> {
             Event::End => {
                 if let Some(part) = self.part.take() {
                     let stored = part.finish(self.study.as_ref(), &mut self.arrivals);
-                    let name = self.name();
-                    self.outcome.note(stored.map_err(|failure| (name, failure)));
+                    let part = self.name();
+                    let stored = stored.map_err(|(named, why)| Failed { part, named, why });
+                    self.outcome.note(stored);
                 }
             }
         }
@@ -257,10 +272,11 @@ fn begin<'a>(head: &PartHead) -> Part<'a> {
     if kind.is_some_and(|kind| {
         !kind.takes("application/dicom") && !kind.takes("application/octet-stream")
     }) {
-        return Part::Refused(OTHER_MEDIA);
+        return Part::Refused(None, OTHER_MEDIA);
     }
     Part::Arriving(Box::new(Arriving {
         scanner: FileScanner::new(Limits::default()),
+        named: None,
         held: Vec::new(),
         object: None,
     }))
@@ -269,18 +285,26 @@ fn begin<'a>(head: &PartHead) -> Part<'a> {
 impl<'a> Part<'a> {
     fn write(self, intake: &'a StudyIntake, data: &[u8]) -> Part<'a> {
         match self {
-            Part::Refused(failure) => Part::Refused(failure),
+            Part::Refused(named, failure) => Part::Refused(named, failure),
             Part::Arriving(mut arriving) => match arriving.write(intake, data) {
                 Ok(()) => Part::Arriving(arriving),
-                Err(failure) => Part::Refused(failure),
+                Err(failure) => Part::Refused(arriving.named, failure),
             },
         }
     }
 
-    fn finish(self, study: Option<&Uid>, arrivals: &mut Arrivals) -> Result<Stored, StoreFailure> {
+    fn finish(
+        self,
+        study: Option<&Uid>,
+        arrivals: &mut Arrivals,
+    ) -> Result<Stored, (Named, StoreFailure)> {
         match self {
-            Part::Refused(failure) => Err(failure),
-            Part::Arriving(arriving) => arriving.finish(study, arrivals),
+            Part::Refused(named, failure) => Err((named, failure)),
+            Part::Arriving(arriving) => {
+                let named = arriving.named.clone();
+                let stored = arriving.finish(study, arrivals);
+                stored.map_err(|failure| (named, failure))
+            }
         }
     }
 }
@@ -306,6 +330,7 @@ impl<'a> Arriving<'a> {
         else {
             return Ok(());
         };
+        self.named = Some((sop_class.clone(), sop_instance.clone()));
         let head = ObjectHead {
             sop_class: sop_class.as_str().to_owned(),
             sop_instance: sop_instance.as_str().to_owned(),
@@ -345,8 +370,8 @@ fn malformed(found: Malformed) -> StoreFailure {
 
 fn limited() -> crate::language::Message {
     say!(
-        "このアクセス権では検査を保存できません。",
-        "This access does not let studies be stored."
+        "検査を保存する権限がありません。「dokuei dicom token add --store」などで付与してください。",
+        "This token, certificate or account may not store studies. Make one with --store, as in 'dokuei dicom token add --store'."
     )
 }
 

@@ -17,11 +17,20 @@ pub(super) struct Stored {
     pub series: Uid,
 }
 
+/// A part whose object is not here.
+pub(super) struct Failed {
+    /// Which part, as people count.
+    pub part: String,
+    /// The class and instance that it named itself; none when it got not so far.
+    pub named: Option<(Uid, Uid)>,
+    pub why: StoreFailure,
+}
+
 /// What became of the parts of a request: the first [`NAMED`] of each kind, and how many there were.
 #[derive(Default)]
 pub(super) struct Outcome {
     stored: Vec<Stored>,
-    failed: Vec<(String, StoreFailure)>,
+    failed: Vec<Failed>,
     stored_count: usize,
     failed_count: usize,
     /// Failures for want of room or time: the same may go well later.
@@ -29,8 +38,8 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// What became of a part; one that failed is named by its place.
-    pub(super) fn note(&mut self, part: Result<Stored, (String, StoreFailure)>) {
+    /// What became of a part.
+    pub(super) fn note(&mut self, part: Result<Stored, Failed>) {
         match part {
             Ok(stored) => {
                 self.stored_count += 1;
@@ -38,12 +47,13 @@ impl Outcome {
                     self.stored.push(stored);
                 }
             }
-            Err((name, failure)) => {
+            Err(failed) => {
+                let failure = failed.why;
                 tracing::warn!(target: "dokuei::web", code = failure.status().code(), "an object of a STOW request is not taken: {failure}");
                 self.failed_count += 1;
                 self.for_now += usize::from(failure.status() == StoreStatus::OutOfResources);
                 if self.failed.len() < NAMED {
-                    self.failed.push((name, failure));
+                    self.failed.push(failed);
                 }
             }
         }
@@ -66,7 +76,7 @@ impl Outcome {
     /// Whether nothing in the request was a DICOM object.
     fn is_unreadable(&self) -> bool {
         let is = |failure: &StoreFailure| failure.status() == StoreStatus::CannotUnderstand;
-        self.failed.iter().all(|(_, failure)| is(failure))
+        self.failed.iter().all(|failed| is(&failed.why))
     }
 
     /// The answer, with addresses below `root`; `study` is the one that the request named.
@@ -74,9 +84,8 @@ impl Outcome {
         let status = self.status();
         let body = self.json(root, study).to_string();
         let mut answer = plain(status, "application/dicom+json", body.into_bytes());
-        if let Some((name, failure)) = self.failed.first() {
-            let comment = failure.comment().unwrap_or_default();
-            let warning = format!("299 dokuei: \"{name}: {comment}\"");
+        if let Some(failed) = self.failed.first() {
+            let warning = format!("299 dokuei: \"{}\"", failed.comment());
             set(&mut answer, HeaderName::from_static("warning"), &warning);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -94,16 +103,17 @@ impl Outcome {
         }
         let stored = self.stored.iter().map(|stored| stored.json(root));
         put("00081199", sequence(stored.collect()));
-        if !self.failed.is_empty() {
-            let failed = self.failed.iter().map(|(name, failure)| {
-                let comment = format!("{name}: {}", failure.comment().unwrap_or_default());
-                let comment: String = comment.chars().take(64).collect();
-                json!({
-                    "00081197": { "vr": "US", "Value": [failure.status().code()] },
-                    "00000902": { "vr": "LO", "Value": [comment] },
-                })
-            });
-            put("0008119A", sequence(failed.collect()));
+        let (named, others): (Vec<&Failed>, Vec<&Failed>) = self
+            .failed
+            .iter()
+            .partition(|failed| failed.named.is_some());
+        for (tag, failed) in [("00081198", named), ("0008119A", others)] {
+            if !failed.is_empty() {
+                put(
+                    tag,
+                    sequence(failed.into_iter().map(Failed::json).collect()),
+                );
+            }
         }
         Value::Object(answer)
     }
@@ -112,6 +122,26 @@ impl Outcome {
         let first = &self.stored.first()?.study;
         let same = self.stored.iter().all(|stored| stored.study == *first);
         same.then_some(first)
+    }
+}
+
+impl Failed {
+    fn comment(&self) -> String {
+        let why = self.why.comment().unwrap_or_default();
+        format!("{}: {why}", self.part)
+    }
+
+    fn json(&self) -> Value {
+        let comment: String = self.comment().chars().take(64).collect();
+        let mut item = json!({
+            "00081197": { "vr": "US", "Value": [self.why.status().code()] },
+            "00000902": { "vr": "LO", "Value": [comment] },
+        });
+        if let Some((class, instance)) = &self.named {
+            item["00081150"] = text("UI", class.as_str());
+            item["00081155"] = text("UI", instance.as_str());
+        }
+        item
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use super::Asked;
+use super::access::{Kind as CredentialKind, Visitor};
 use super::find::selection;
 use super::route::{Place, What};
 use crate::audit::Audit;
@@ -26,6 +27,10 @@ const VISITS: usize = 1_024;
 const STUDIES: usize = 64;
 /// What a search is as auditors know it: DICOMweb has no SOP classes, and Study Root FIND answers the same.
 const SEARCH: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+/// What a search for workitems is: UPS Query.
+const SEARCH_WORKITEMS: &str = "1.2.840.10008.5.1.4.34.6.5";
+/// What a workitem is: UPS Push.
+const WORKITEM: &str = "1.2.840.10008.5.1.4.34.6.1";
 
 /// Tells auditors of the web.
 pub(super) struct Trail {
@@ -80,19 +85,7 @@ impl Trail {
         let Heard { by, what } = heard;
         let is_given = status.is_success() || status == StatusCode::NOT_MODIFIED;
         match what {
-            Subjected::Search(text) => {
-                let query = Query {
-                    sop_class: SEARCH.to_owned(),
-                    identifier: text.into_bytes(),
-                    transfer_syntax: None,
-                };
-                let outcome = match is_given {
-                    true => Outcome::Success,
-                    false => Outcome::Minor,
-                };
-                let asked = Kind::Queried { by, query };
-                self.audit.note(Event::now(asked).with(outcome));
-            }
+            Subjected::Search(text) => self.queried(by, SEARCH, text, is_given),
             Subjected::Study(study) if is_given => self.saw(by, holdings, &study.0, &study.1),
             Subjected::Study(_) | Subjected::Other => {
                 if status == StatusCode::FORBIDDEN {
@@ -101,6 +94,52 @@ impl Trail {
                 }
             }
         }
+    }
+
+    fn queried(&self, by: Who, what: &str, text: String, is_given: bool) {
+        let query = Query {
+            sop_class: what.to_owned(),
+            identifier: text.into_bytes(),
+            transfer_syntax: None,
+        };
+        let outcome = match is_given {
+            true => Outcome::Success,
+            false => Outcome::Minor,
+        };
+        let asked = Kind::Queried { by, query };
+        self.audit.note(Event::now(asked).with(outcome));
+    }
+
+    /// Somebody saw the page that lists studies.
+    pub(super) fn listed(&self, visitor: &Visitor, from: IpAddr) {
+        self.queried(person(visitor, from), SEARCH, String::new(), true);
+    }
+
+    /// Somebody searched for workitems, with this query.
+    pub(super) fn searched_workitems(&self, by: Who, text: &str, is_given: bool) {
+        self.queried(by, SEARCH_WORKITEMS, text.to_owned(), is_given);
+    }
+
+    /// Somebody saw a workitem about a study; told once in a while, as of images.
+    pub(super) fn saw_workitem(&self, by: Who, holdings: &Holdings, scope: &Scope, about: About) {
+        let About { workitem, study } = about;
+        if !self.audit.is_kept() || !self.is_first(&by, workitem) {
+            return;
+        }
+        let mut subject = match holdings.attributes(scope, study) {
+            Some(attributes) => Subject::named(&attributes, study),
+            // It is not here yet.
+            None => Subject {
+                study: study.to_owned(),
+                ..Subject::default()
+            },
+        };
+        subject.count(WORKITEM);
+        self.audit.note(Event::now(Kind::Accessed {
+            by,
+            how: Access::Read,
+            subject,
+        }));
     }
 
     fn saw(&self, by: Who, holdings: &Holdings, scope: &Scope, place: &Place) {
@@ -172,21 +211,36 @@ impl Trail {
 
     /// Somebody logged in, or could not.
     pub(super) fn logged_in(&self, name: &str, from: IpAddr, outcome: Outcome) {
-        let logged_in = Kind::LoggedIn(person(name, from));
+        let logged_in = Kind::LoggedIn(account(name, from));
         self.audit.note(Event::now(logged_in).with(outcome));
     }
 
     /// Somebody logged out.
     pub(super) fn logged_out(&self, name: &str, from: IpAddr) {
-        let logged_out = Kind::LoggedOut(person(name, from));
+        let logged_out = Kind::LoggedOut(account(name, from));
         self.audit.note(Event::now(logged_out));
     }
 }
 
-/// Somebody who came by the web: an account, or the name of a token or certificate.
-pub(super) fn person(name: &str, from: IpAddr) -> Who {
+/// A workitem and the study that it is about, by their UIDs.
+pub(super) struct About<'a> {
+    pub workitem: &'a str,
+    pub study: &'a str,
+}
+
+/// Somebody who came by the web: an account, a token or a certificate, which may be called the same.
+pub(super) fn person(visitor: &Visitor, from: IpAddr) -> Who {
     Who::Person {
-        id: name.to_owned(),
+        id: visitor.id(),
+        name: visitor.name.clone(),
+        address: Some(from.to_canonical()),
+    }
+}
+
+/// Somebody who logs in or out.
+fn account(name: &str, from: IpAddr) -> Who {
+    Who::Person {
+        id: format!("{}:{name}", CredentialKind::Account.code()),
         name: name.to_owned(),
         address: Some(from.to_canonical()),
     }
@@ -233,6 +287,7 @@ impl Arrivals {
             .note(Event::now(Kind::Transferred(Transfer {
                 from: self.by.clone(),
                 to: Who::ThisNode,
+                asked: None,
                 subject,
             })));
     }

@@ -5,16 +5,14 @@ use std::io::{self, Write as _};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use http::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 
-use super::answer::{Answer, Refusal, set};
-use super::body::{Body, Pipe};
+use super::answer::{Answer, Refusal};
+use super::body::Pipe;
 use super::decoding::{Decoding, Made, undecodable};
 use super::headed::Headed;
 use super::image::{Frames, NoFrame};
-use super::ranges::{self, Plain, Range};
-use super::retrieve::{boundary, content_tag, open};
+use super::piped::piped;
+use super::retrieve::{boundary, made_tag, open};
 use super::turns::Turn;
 use crate::dicom::dataset::{Bounds, DataSet, Value, element_head, write};
 use crate::dicom::part10::file_head;
@@ -23,6 +21,7 @@ use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::index::holdings::{Holdings, Instance};
 use crate::pixels::{Codec, DecodeError};
 use crate::transcoding::header::{describe_decoded, pixel_vr, without_group_lengths};
+use crate::transcoding::ranges::{self, Plain, Range};
 
 /// The media type of what is given here.
 pub(super) const KIND: &str = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
@@ -71,7 +70,7 @@ pub(super) fn transcoded(
     let headed = Headed::read(holdings, instance, &Bounds::WHOLE_HEADER)?;
     let codec = Codec::of(headed.syntax.uid());
     let codec = codec.ok_or_else(|| undecodable(DecodeError::Unsupported.into()))?;
-    let tag = content_tag(instance, if multipart { "tm" } else { "ts" });
+    let tag = made_tag(instance, if multipart { "tm" } else { "ts" });
     let encoding = headed.encoding();
     match ranges::pixels(&headed.header) {
         Some(place) if codec.is_encapsulated() && place.length.is_none() => {
@@ -174,8 +173,6 @@ fn file(
 impl Copying {
     /// Answers with it.
     pub(super) fn streamed(self: Box<Self>, turn: Turn) -> Answer {
-        let (body, pipe) = Body::piped();
-        let mut answer = Response::new(body);
         let boundary = self.multipart.then(boundary);
         let kind = match &boundary {
             Some(boundary) => {
@@ -183,19 +180,13 @@ impl Copying {
             }
             None => KIND.to_owned(),
         };
-        set(&mut answer, CONTENT_TYPE, &kind);
-        set(&mut answer, CACHE_CONTROL, "private, no-cache");
-        set(&mut answer, ETAG, &self.tag);
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            if let Err(error) = self.stream(boundary.as_deref(), pipe) {
-                tracing::debug!(target: "dokuei::web", "an answer was cut off: {error}");
-            }
-        });
-        answer
+        let tag = self.tag.clone();
+        piped(&kind, Some(&tag), turn, move |out| {
+            self.stream(boundary.as_deref(), out)
+        })
     }
 
-    fn stream(&self, boundary: Option<&str>, mut pipe: Pipe) -> io::Result<()> {
+    fn stream(&self, boundary: Option<&str>, pipe: &mut Pipe) -> io::Result<()> {
         if let Some(boundary) = boundary {
             let place = &self.at;
             write!(
@@ -207,8 +198,8 @@ impl Copying {
         if let Some(pixels) = self.pixels {
             let opened = open(&self.holdings, &self.instance).map_err(io::Error::other)?;
             let opened = opened.ok_or(io::ErrorKind::NotFound)?;
-            let mut plain = Plain::new(opened.data_set, self.encoding);
-            plain.copy(pixels, self.swap, &mut pipe)?;
+            let mut plain = Plain::of(opened.data_set, self.encoding);
+            plain.copy(pixels, self.swap, pipe)?;
             if pixels.length % 2 == 1 {
                 pipe.write_all(&[0])?;
             }
@@ -216,6 +207,6 @@ impl Copying {
         if let Some(boundary) = boundary {
             write!(pipe, "\r\n--{boundary}--\r\n")?;
         }
-        pipe.finish()
+        Ok(())
     }
 }

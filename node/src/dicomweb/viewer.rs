@@ -5,6 +5,7 @@
 //! `/dicom-web/d/{token}`, where a Patient ID is one person's.
 
 use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
 
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
@@ -22,8 +23,9 @@ use super::domains::domain_token;
 use super::opening;
 use super::origin::Base;
 use super::page::{language, leads_to};
+use super::piped::piped_body;
 use super::query::Query;
-use super::turns::blocking;
+use super::turns::{blocking, with_turn};
 use super::{Web, route};
 use crate::entities::Domain;
 use crate::say;
@@ -50,6 +52,8 @@ pub(super) struct Call<'a> {
     pub headers: &'a HeaderMap,
     pub base: &'a Base,
     pub visitor: Option<Visitor>,
+    /// From where it comes.
+    pub peer: IpAddr,
 }
 
 /// Whether a path is the viewer's.
@@ -129,7 +133,7 @@ impl Web {
     /// Answers what is asked below `/viewer`.
     pub(super) async fn viewer(&self, call: Call<'_>) -> Result<Answer, Refusal> {
         if *call.method != Method::GET {
-            return Err(Refusal::method());
+            return Err(Refusal::method("GET, HEAD"));
         }
         let place = Place::of(call.uri.path()).ok_or_else(Refusal::not_found)?;
         let Some(visitor) = &call.visitor else {
@@ -148,7 +152,7 @@ impl Web {
         match place {
             Place::NoWorker => Ok(plain(StatusCode::OK, SCRIPT, Vec::new())),
             Place::Config(token) => Ok(config(call.base, token)),
-            Place::File(name) => self.file(&call, name).await,
+            Place::File(name) => self.file(&call, &visitor.id(), name).await,
             Place::Page(token) => match compared(&call) {
                 Some(beside) => Ok(leads_to(call.base, &beside)),
                 None => self.page(token).await,
@@ -185,6 +189,7 @@ impl Web {
             }
             Place::Studies => {
                 let installed = self.installed().await?;
+                self.trail.listed(visitor, call.peer);
                 let shown = opening::Studies {
                     language: language(call.query, call.headers),
                     prefix: &call.base.prefix,
@@ -232,7 +237,7 @@ impl Web {
     }
 
     /// A file of OHIF.
-    async fn file(&self, call: &Call<'_>, name: &str) -> Result<Answer, Refusal> {
+    async fn file(&self, call: &Call<'_>, visitor: &str, name: &str) -> Result<Answer, Refusal> {
         let installed = self.installed().await?.ok_or_else(no_viewer)?;
         let file = installed
             .files
@@ -249,24 +254,17 @@ impl Web {
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(answer);
         }
-        let turn = self.turns.to_read().await?;
+        // Small, and read from the system's cache: whoever reads images does not wait for it, nor it for them.
+        let turn = self.turns.to_serve(visitor).await?;
         let viewer = self.viewer.clone();
-        let opened = blocking(move || {
-            viewer
-                .open(&installed, &file, gzip.is_some())
-                .map_err(|error| lost(&error))
-        });
-        let opened = opened.await?;
+        let opened = move || {
+            let opened = viewer.open(&installed, &file, gzip.is_some());
+            opened.map_err(|error| lost(&error))
+        };
+        let (opened, turn) = with_turn(turn, opened).await?;
         let length = gzip.unwrap_or_else(|| length_of(&opened));
         set(&mut answer, CONTENT_LENGTH, &length.to_string());
-        let (body, pipe) = Body::piped();
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            if let Err(error) = copy(opened, pipe) {
-                tracing::debug!(target: "dokuei::web", "a file of the viewer was cut off: {error}");
-            }
-        });
-        *answer.body_mut() = body;
+        *answer.body_mut() = piped_body(turn, move |out| copy(opened, out));
         Ok(answer)
     }
 }
@@ -275,12 +273,12 @@ fn length_of(file: &std::fs::File) -> u64 {
     file.metadata().map_or(0, |about| about.len())
 }
 
-fn copy(mut file: std::fs::File, mut pipe: Pipe) -> io::Result<()> {
+fn copy(mut file: std::fs::File, pipe: &mut Pipe) -> io::Result<()> {
     let mut buffer = vec![0; COPIED];
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return pipe.finish();
+            return Ok(());
         }
         pipe.write_all(&buffer[..count])?;
     }

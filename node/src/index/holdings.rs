@@ -1,6 +1,6 @@
 //! Answers from what lies here: queries, selections, metadata.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -198,9 +198,10 @@ impl Holdings {
         };
         let mut written = 0;
         for (place, series) in places(&entry) {
-            let wanted: Vec<&Instance> = instances
+            let wanted: BTreeMap<u32, &Instance> = instances
                 .iter()
                 .filter(|instance| instance.parcel == place.0 && instance.series_number == place.1)
+                .map(|instance| (instance.slot, instance))
                 .collect();
             if wanted.is_empty() {
                 continue;
@@ -208,7 +209,7 @@ impl Holdings {
             let pressed = self.pressed(entry.key.institution, place, Kind::Metadata)?;
             for record in Records::new(&pressed)? {
                 let (slot, text) = record?;
-                let Some(instance) = wanted.iter().find(|instance| instance.slot == slot) else {
+                let Some(instance) = wanted.get(&slot) else {
                     continue;
                 };
                 if written > 0 {

@@ -201,6 +201,10 @@ impl Outgoing for Stored {
         &self.instance.sop_instance
     }
 
+    fn study(&self) -> Option<&str> {
+        Some(&self.instance.study)
+    }
+
     /// An object that cannot be read has none, and fails when it is sent.
     fn transfer_syntax(&self) -> &str {
         self.transfer_syntax.get_or_init(|| {

@@ -269,8 +269,14 @@ impl Ports {
             let objects = study.objects.len();
             let confirmed = Confirmed::open(&parcels.folder_of(&parcel), objects);
             let confirmed = confirmed.map_err(|_| ArchiveError::Unreadable)?;
-            let progress = transfers.begin_storing(case, objects, confirmed.count());
-            archiver.store_study(&parcels, &key, from, &study, &confirmed, &progress)
+            let held = (confirmed.count(), confirmed.transcoded());
+            let progress = transfers.begin_storing(case, objects, held);
+            archiver.store_study(&parcels, &key, from, &study, &confirmed, &progress)?;
+            let transcoded = confirmed.transcoded();
+            if transcoded > 0 {
+                tracing::info!(target: "dokuei::archive", %case, transcoded, objects, "a study is in the archive, objects of it uncompressed: it does not accept their transfer syntax");
+            }
+            Ok::<(), ArchiveError>(())
         })
         .await;
         match stored {

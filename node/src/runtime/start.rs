@@ -304,7 +304,10 @@ fn open_ports(
     let transcoder = Transcoder::new(Decoders::new(Plan::this_program()), Handle::current());
     let archiver = config.archive.as_ref().and_then(|archive| {
         let archiver = Archiver::new(archive, &config.ae_title)?;
-        Some(archiver.transcoding(Arc::new(transcoder.clone())))
+        Some(match archive.transcode {
+            true => archiver.transcoding(Arc::new(transcoder.clone())),
+            false => archiver,
+        })
     });
     let storage_key = storage();
     let pseudonyms = Pseudonyms {

@@ -7,6 +7,7 @@ use flate2::read::DeflateDecoder;
 
 use crate::dicom::dataset::{Bounds, Bulk, DataSet, ReadError, Value, read};
 use crate::dicom::scanner::{Encoding, INFLATED_BYTES_MAX};
+use crate::parcels::OpenedObject;
 use crate::pixels::DecodeError;
 use crate::pixels::frames::{FRAGMENTS_MAX, Offsets, begins_a_frame, fragments};
 
@@ -53,8 +54,16 @@ impl From<io::Error> for RangeError {
 
 /// A data set as it is read: inflated, when it is deflated, and with its position.
 pub(crate) struct Plain<'a> {
-    source: Box<dyn Read + Send + 'a>,
+    source: Source<'a>,
+    encoding: Encoding,
     position: u64,
+}
+
+enum Source<'a> {
+    /// A sealed object, of which parts are passed over without being opened.
+    Sealed(Box<OpenedObject>),
+    /// What is read from its beginning to its end.
+    Stream(Box<dyn Read + Send + 'a>),
 }
 
 impl<'a> Plain<'a> {
@@ -69,8 +78,21 @@ impl<'a> Plain<'a> {
             }
         };
         Plain {
-            source,
+            source: Source::Stream(source),
+            encoding,
             position: 0,
+        }
+    }
+
+    /// Reads the data set of a sealed object, whose head was read.
+    pub(crate) fn of(object: OpenedObject, encoding: Encoding) -> Plain<'a> {
+        match encoding {
+            Encoding::DeflatedExplicitLittle => Plain::new(object, encoding),
+            Encoding::ImplicitLittle | Encoding::ExplicitLittle | Encoding::ExplicitBig => Plain {
+                source: Source::Sealed(Box::new(object)),
+                encoding,
+                position: 0,
+            },
         }
     }
 
@@ -111,12 +133,22 @@ impl<'a> Plain<'a> {
         Ok(())
     }
 
+    /// How it is written.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Where the next byte stands.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
     fn skip(&mut self, count: u64) -> io::Result<()> {
+        if let Source::Sealed(object) = &mut self.source {
+            object.skip(count)?;
+            self.position += count;
+            return Ok(());
+        }
         let skipped = io::copy(&mut self.by_ref().take(count), &mut io::sink())?;
         match skipped == count {
             true => Ok(()),
@@ -127,7 +159,10 @@ impl<'a> Plain<'a> {
 
 impl Read for Plain<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(out)?;
+        let count = match &mut self.source {
+            Source::Sealed(object) => object.read(out)?,
+            Source::Stream(stream) => stream.read(out)?,
+        };
         self.position += count as u64;
         Ok(count)
     }
@@ -180,7 +215,7 @@ pub(crate) fn frames(
     let wanted = match wanted {
         Some(wanted) => wanted,
         None => {
-            all = (1..=count.min(FRAGMENTS_MAX as u32)).collect();
+            all = all_frames(header).map_err(|_| RangeError::Contradiction)?;
             &all
         }
     };
@@ -206,6 +241,7 @@ fn native(header: &DataSet, begin: u64, length: u64, number: u32) -> Result<Rang
     // Half samples: colour may be kept for every second pixel (PS3.3 section C.7.6.3.1.2).
     let half_samples = match header.code(tags::PHOTOMETRIC_INTERPRETATION) {
         "YBR_FULL_422" | "YBR_PARTIAL_422" => 4,
+        "YBR_PARTIAL_420" => 3,
         _ => 2 * short(tags::SAMPLES_PER_PIXEL).unwrap_or(1),
     };
     let (rows, columns) = (needed(tags::ROWS)?, needed(tags::COLUMNS)?);
@@ -218,12 +254,10 @@ fn native(header: &DataSet, begin: u64, length: u64, number: u32) -> Result<Rang
         return Err(RangeError::InsideByte);
     }
     let bytes = bits / 8;
-    let offset = bytes
-        .checked_mul(u64::from(number - 1))
-        .ok_or(RangeError::Contradiction)?;
-    if bytes == 0 || offset + bytes > length {
-        return Err(RangeError::Contradiction);
-    }
+    let offset = bytes.checked_mul(u64::from(number - 1));
+    let fits = |offset: &u64| offset.checked_add(bytes).is_some_and(|end| end <= length);
+    let offset = offset.filter(|offset| bytes > 0 && fits(offset));
+    let offset = offset.ok_or(RangeError::Contradiction)?;
     Ok(vec![Range {
         offset: begin + offset,
         length: bytes,
@@ -257,6 +291,10 @@ impl Fragments {
                 _ => return Err(RangeError::Contradiction),
             }
             if std::mem::take(&mut is_table) {
+                // Four bytes for each frame, of which there are no more than fragments.
+                if length as usize > 4 * FRAGMENTS_MAX {
+                    return Err(RangeError::Contradiction);
+                }
                 let mut value = plain.by_ref().take(u64::from(length));
                 value.read_to_end(&mut fragments.table)?;
                 continue;
@@ -431,5 +469,32 @@ mod tests {
             contents(&bytes, &header, &[1]),
             Err(RangeError::Contradiction)
         ));
+    }
+
+    #[test]
+    fn colour_for_every_fourth_pixel_takes_half_as_much_again() {
+        let mut header = header("2", Some(48));
+        header.put_short(tags::ROWS, 4);
+        header.put_short(tags::COLUMNS, 4);
+        header.put_short(tags::BITS_ALLOCATED, 8);
+        header.put_short(tags::SAMPLES_PER_PIXEL, 3);
+        let photometric = tags::PHOTOMETRIC_INTERPRETATION;
+        header.put_text(photometric, dicom_core::VR::CS, "YBR_PARTIAL_420");
+        let bytes: Vec<u8> = (0..48).collect();
+        let content = contents(&bytes, &header, &[2]).unwrap();
+        assert_eq!(content, [(24..48).collect::<Vec<u8>>()]);
+    }
+
+    #[test]
+    fn what_headers_and_tables_claim_costs_nothing() {
+        let mut header = header("4294967295", None);
+        assert_eq!(all_frames(&header), Err(DecodeError::TooLarge));
+        header.put_text(tags::NUMBER_OF_FRAMES, dicom_core::VR::IS, "3");
+        assert_eq!(all_frames(&header), Ok(vec![1, 2, 3]));
+        // A table of a gigabyte, of which not even the first bytes are read.
+        let mut bytes = ITEM.to_vec();
+        bytes.extend_from_slice(&0x4000_0000_u32.to_le_bytes());
+        let told = contents(&bytes, &header, &[1]);
+        assert!(matches!(told, Err(RangeError::Contradiction)));
     }
 }

@@ -23,6 +23,8 @@ pub struct Progress {
     pub objects_total: AtomicUsize,
     /// Objects that the archive holds.
     pub stored: AtomicUsize,
+    /// Of these, those that it took in another transfer syntax than they were sealed in.
+    pub transcoded: AtomicUsize,
 }
 
 /// A look at a [`Progress`].
@@ -43,6 +45,8 @@ pub struct Standing {
     pub objects_total: usize,
     /// Objects that the archive holds.
     pub stored: usize,
+    /// Of these, those that it took in another transfer syntax than they were sealed in.
+    pub transcoded: usize,
 }
 
 /// Every transfer of this run. Clones share it.
@@ -56,13 +60,19 @@ impl Transfers {
         Arc::clone(all.entry(case).or_default())
     }
 
-    /// A received study goes to the archive, which has some of it already.
-    pub fn begin_storing(&self, case: CaseId, objects: usize, stored: usize) -> Arc<Progress> {
+    /// A received study goes to the archive, which has some of it already, and some of that transcoded.
+    pub fn begin_storing(
+        &self,
+        case: CaseId,
+        objects: usize,
+        (stored, transcoded): (usize, usize),
+    ) -> Arc<Progress> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = all.entry(case).or_default();
         progress.objects.store(objects, Ordering::Relaxed);
         progress.objects_total.store(objects, Ordering::Relaxed);
         progress.stored.store(stored, Ordering::Relaxed);
+        progress.transcoded.store(transcoded, Ordering::Relaxed);
         Arc::clone(progress)
     }
 
@@ -77,6 +87,7 @@ impl Transfers {
             objects: progress.objects.load(Ordering::Relaxed),
             objects_total: progress.objects_total.load(Ordering::Relaxed),
             stored: progress.stored.load(Ordering::Relaxed),
+            transcoded: progress.transcoded.load(Ordering::Relaxed),
         })
     }
 }

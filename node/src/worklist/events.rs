@@ -25,6 +25,8 @@ use crate::say;
 
 /// Channels that are open at once: one for each program of a house that shows a worklist.
 const CHANNELS: usize = 64;
+/// Of those of one visitor: a program has one, and opens another before it has noticed that the first is dead.
+const CHANNELS_OF_ONE: usize = 4;
 /// Events that wait for the slowest channel. One that falls behind is closed, and its client comes back and searches.
 const WAITING: usize = 256;
 /// Between two looks: each goes through every case, which takes some tens of milliseconds when there are 20,000.
@@ -192,7 +194,7 @@ impl Worklist {
         })?;
         let told = self.0.ears.told.subscribe();
         let subscriber = who.subscriber(title);
-        *self.0.ears.lock().entry(subscriber.clone()).or_default() += 1;
+        self.0.ears.open(&who.subscribers(), &subscriber)?;
         let channel = Channel {
             worklist: self.clone(),
             who: who.clone(),
@@ -209,6 +211,20 @@ impl Worklist {
 }
 
 impl Ears {
+    /// Notes a channel of a subscriber; `visitor` is what the names of all subscribers of the same visitor begin with.
+    fn open(&self, visitor: &str, subscriber: &str) -> Result<(), Refused> {
+        let mut open = self.lock();
+        let of_one = open.iter().filter(|(name, _)| name.starts_with(visitor));
+        if of_one.map(|(_, count)| count).sum::<usize>() >= CHANNELS_OF_ONE {
+            return Err(Refused::Full(say!(
+                "1 つのトークン・証明書・アカウントでのイベントの受信は、同時に {CHANNELS_OF_ONE} 件までです。",
+                "At most {CHANNELS_OF_ONE} channels for events are open at once for one token, certificate or account."
+            )));
+        }
+        *open.entry(subscriber.to_owned()).or_default() += 1;
+        Ok(())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

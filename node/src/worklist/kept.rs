@@ -21,6 +21,8 @@ const VERSION: u8 = 1;
 const WORKITEMS: usize = 50_000;
 /// Subscriptions of everybody together: a program of the house has one to everything, or one for each open workitem.
 const SUBSCRIPTIONS: usize = 20_000;
+/// Of those of one visitor, so that no one takes the place of others: one for each workitem that a large house has open.
+const SUBSCRIPTIONS_OF_ONE: usize = 1_000;
 
 /// What is kept of a workitem. Holds patient data: no `Debug`.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -57,7 +59,7 @@ impl Default for Said {
 pub struct Subscription {
     #[n(0)]
     version: u8,
-    /// Who is told: the name under which they were let in, a line end, their AE title.
+    /// Who is told: the name that nobody else was let in under, a line end, their AE title.
     #[n(1)]
     pub subscriber: String,
     /// UID of one workitem, or of a well-known instance that stands for many.
@@ -89,6 +91,12 @@ impl Subscription {
             suspended: None,
             excepted: false,
         }
+    }
+
+    /// Who subscribed, without the AE title.
+    fn visitor(&self) -> &str {
+        let name = self.subscriber.rsplit_once('\n');
+        name.map_or(self.subscriber.as_str(), |(visitor, _)| visitor)
     }
 
     fn key(&self) -> [u8; 32] {
@@ -194,7 +202,14 @@ impl Kept {
     pub fn subscribe(&self, new: Subscription) -> Result<(), RegisterError> {
         let mut held = self.lock();
         let key = new.key();
-        if !held.subscriptions.contains_key(&key) && held.subscriptions.len() >= SUBSCRIPTIONS {
+        let visitor = new.visitor();
+        let of_one = || {
+            let all = held.subscriptions.values();
+            all.filter(|one| one.visitor() == visitor).count()
+        };
+        let is_full =
+            || held.subscriptions.len() >= SUBSCRIPTIONS || of_one() >= SUBSCRIPTIONS_OF_ONE;
+        if !held.subscriptions.contains_key(&key) && is_full() {
             return Err(RegisterError::Full);
         }
         self.put(Rows::Subscriptions, &key, &cbor::encode(&new))?;
@@ -255,6 +270,28 @@ mod tests {
         let store = Store::open(&place.join("store.redb")).unwrap();
         let storage = StorageKey::from_secret(Secret32::from_bytes([7; 32]));
         Kept::open(store, storage).ok().unwrap()
+    }
+
+    #[test]
+    fn one_visitor_leaves_subscriptions_to_others() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = kept(place.path());
+        {
+            let mut held = kept.lock();
+            for at in 0..SUBSCRIPTIONS_OF_ONE {
+                let title = ["A", "B"][at % 2];
+                let one = Subscription::new(&format!("token:RIS\n{title}"), &format!("1.{at}"));
+                held.subscriptions.insert(one.key(), one);
+            }
+        }
+        let subscribe = |who: &str, to: &str| kept.subscribe(Subscription::new(who, to));
+        let full = subscribe("token:RIS\nC", "1.2.3");
+        assert!(matches!(full, Err(RegisterError::Full)));
+        assert!(
+            subscribe("token:RIS\nA", "1.0").is_ok(),
+            "one that is there"
+        );
+        assert!(subscribe("account:RIS\nA", "1.2.3").is_ok());
     }
 
     #[test]

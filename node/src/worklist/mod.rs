@@ -50,6 +50,8 @@ pub struct Who {
     pub scope: Scope,
     /// The domain to which answers are limited, by its token.
     pub domain: Option<String>,
+    /// A name that nobody else has.
+    pub id: String,
     /// The name under which they were let in.
     pub name: String,
     /// Whether it is a program, which may name the reader for whom it claims; a person claims for themselves.
@@ -233,7 +235,12 @@ impl Who {
     /// As whom somebody subscribes under an AE title: a title alone would let everybody end everybody's subscriptions. No
     /// name holds a line end.
     fn subscriber(&self, title: &str) -> String {
-        format!("{}\n{title}", self.name)
+        format!("{}{title}", self.subscribers())
+    }
+
+    /// What the names of their subscribers begin with.
+    fn subscribers(&self) -> String {
+        format!("{}\n", self.id)
     }
 
     /// Whether something about a patient of this domain is theirs to see; nothing is known of a study that is not here

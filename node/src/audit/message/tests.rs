@@ -54,8 +54,26 @@ fn transfer(from: Who, to: Who) -> Transfer {
     Transfer {
         from,
         to,
+        asked: None,
         subject: subject(),
     }
+}
+
+/// What a C-GET gives back, and what a C-MOVE has sent to another.
+fn retrieved() -> [Kind; 2] {
+    let viewer = Who::Entity {
+        title: "VIEWER".to_owned(),
+        host: "192.0.2.8".to_owned(),
+    };
+    let given = Transfer {
+        asked: Some(viewer.clone()),
+        ..transfer(Who::ThisNode, viewer.clone())
+    };
+    let moved = Transfer {
+        asked: Some(viewer),
+        ..transfer(Who::ThisNode, modality())
+    };
+    [Kind::Transferred(given), Kind::Transferred(moved)]
 }
 
 fn query() -> Query {
@@ -140,7 +158,8 @@ fn of_the_node() -> Vec<Kind> {
 /// The end-to-end tests hold these against the schema of PS3.15 §A.5.1.
 #[test]
 fn each_event_has_its_message() {
-    let documents = of_studies().into_iter().chain(of_the_node()).map(|kind| {
+    let all = of_studies().into_iter().chain(of_the_node());
+    let documents = all.chain(retrieved()).map(|kind| {
         let failed = matches!(kind, Kind::Alert { .. });
         let outcome = if failed {
             Outcome::Minor
@@ -183,6 +202,7 @@ fn hostile_values_make_no_other_message_and_fit() {
         Kind::TransferBegan(Transfer {
             from: who.clone(),
             to: who.clone(),
+            asked: None,
             subject: worst.clone(),
         }),
         Kind::Exported {

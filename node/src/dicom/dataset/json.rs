@@ -165,18 +165,9 @@ fn quoted(text: &str) -> String {
 
 /// A person's name as an object of its groups (PS3.18 section F.2.3).
 fn name(name: &PersonName) -> String {
-    let value = name.to_value();
-    let groups = value
-        .split('=')
-        .zip(["Alphabetic", "Ideographic", "Phonetic"]);
-    let members: Vec<String> = groups
-        .filter(|(group, _)| !group.is_empty())
-        .map(|(group, label)| format!("\"{label}\":{}", quoted(group)))
-        .collect();
-    if members.is_empty() {
-        "\"\"".to_owned()
-    } else {
-        format!("{{{}}}", members.join(","))
+    match name.to_json() {
+        serde_json::Value::Null => "\"\"".to_owned(),
+        groups => groups.to_string(),
     }
 }
 

@@ -20,7 +20,7 @@ use super::charset::{CharacterSets, PersonName};
 use super::uid::trim_padding;
 
 pub use read::{Bounds, ReadError, read};
-pub use vr::by_dictionary;
+pub use vr::{by_dictionary, width};
 pub use write::{element_head, write};
 
 /// Elements in ascending order of their tags. Holds patient data: no `Debug`.

@@ -37,7 +37,7 @@ pub(super) fn padding(vr: VR) -> u8 {
 }
 
 /// Bytes of one number of this VR; 1 where byte order changes nothing.
-pub(super) fn width(vr: VR) -> usize {
+pub fn width(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::OW | VR::AT => 2,
         VR::UL | VR::SL | VR::FL | VR::OF | VR::OL => 4,

@@ -17,7 +17,8 @@ use super::association::Association;
 use super::attempts::Load;
 use super::dispatch::Request;
 use super::get::TOLD_EVERY;
-use super::holdings::{Route, Selected};
+use super::handing::Handing;
+use super::holdings::{Recipient, Route, Selected};
 use super::notice::{Notice, Operation};
 use super::tally::Tally;
 use crate::dicom::dimse::message::{Answer, Originator};
@@ -113,6 +114,10 @@ impl Association<'_> {
             Err(failure) => return self.refuse(request, Operation::Move, failure),
         };
         let tally = Tally::new(selected.iter().map(|one| one.sop_instance().to_owned()));
+        let to = Recipient {
+            host: route.destination().host.clone(),
+            title,
+        };
         let originator = Originator {
             title: request.caller.calling_ae.clone(),
             message_id: request.command.message_id.unwrap_or(0),
@@ -127,13 +132,16 @@ impl Association<'_> {
             reports: sender,
             _leave: leave,
         };
+        let holdings = self.shared.services.holdings.as_deref();
+        let handing = Handing::begin(holdings, request.caller, to.clone(), &order.selected);
         let started = thread::Builder::new()
             .name("dicom-forward".to_owned())
             .spawn(move || order.run());
         if started.is_err() {
             return self.refuse(request, Operation::Move, BUSY);
         }
-        let watched = self.watch(request, &title, tally, &receiver, &cancelled);
+        let told = (tally, handing);
+        let watched = self.watch(request, &to.title, told, &receiver, &cancelled);
         // Cancelled, cut or over: nobody waits for another attempt.
         cancelled.store(true, Ordering::Relaxed);
         watched
@@ -151,7 +159,7 @@ impl Association<'_> {
         &mut self,
         request: &Request<'_>,
         title: &AeTitle,
-        mut tally: Tally,
+        (mut tally, mut handing): (Tally, Handing<'_>),
         reports: &Receiver<Report>,
         cancelled: &AtomicBool,
     ) -> Result<(), LinkFault> {
@@ -159,7 +167,11 @@ impl Association<'_> {
         loop {
             match reports.recv_timeout(GLANCE) {
                 Ok(Report::Outcome(outcome)) => {
-                    tally.note(outcome.index as usize, &outcome.delivery);
+                    let index = outcome.index as usize;
+                    tally.note(index, &outcome.delivery);
+                    if outcome.delivery.is_stored() {
+                        handing.arrived(index);
+                    }
                     if outcome.brought_into.is_some() {
                         tally.note_transcoded();
                     }

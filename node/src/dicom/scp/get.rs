@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::association::Association;
 use super::dispatch::Request;
 use super::find::NOT_OFFERED;
-use super::holdings::Selected;
+use super::handing::Handing;
+use super::holdings::{Recipient, Selected};
 use super::identifier::Purpose;
 use super::negotiation::Agreement;
 use super::notice::Operation;
@@ -32,6 +33,12 @@ impl Association<'_> {
             Err(failure) => return self.refuse(request, Operation::Get, failure),
         };
         let mut tally = Tally::new(selected.iter().map(|one| one.sop_instance().to_owned()));
+        let holdings = self.shared.services.holdings.as_deref();
+        let to = Recipient {
+            title: request.caller.calling_ae.clone(),
+            host: request.caller.address.ip().to_canonical().to_string(),
+        };
+        let mut handing = Handing::begin(holdings, request.caller, to, &selected);
         let mut buffer = Vec::new();
         let mut told = Instant::now();
         let mut cancelled = false;
@@ -41,24 +48,27 @@ impl Association<'_> {
                 break;
             }
             let transcoding = self.shared.services.transcoding.as_deref();
-            let fitting = context_for(request.agreement, &*object, transcoding);
-            let way = (fitting, transcoding);
-            let delivery = match way {
-                (Some((context, None)), _) => {
+            let fit = fit(request.agreement, &*object, transcoding);
+            let is_brought = matches!(fit, Some((_, Some(_))));
+            let delivery = match fit {
+                Some((context, None)) => {
                     self.give_back(request, context, &mut *object, &mut buffer, &mut cancelled)?
                 }
-                (Some((context, Some(into))), Some(by)) => {
+                Some((context, Some((into, by)))) => {
                     let object = &mut *object;
                     let mut brought = Brought { object, into, by };
                     self.give_back(request, context, &mut brought, &mut buffer, &mut cancelled)?
                 }
-                (Some((_, Some(_))), None) | (None, _) => Delivery::NotAccepted {
+                None => Delivery::NotAccepted {
                     sop_class: object.sop_class().to_owned(),
                     transfer_syntax: object.transfer_syntax().to_owned(),
                 },
             };
             tally.note(index, &delivery);
-            if matches!(fitting, Some((_, Some(_)))) && delivery.is_stored() {
+            if delivery.is_stored() {
+                handing.arrived(index);
+            }
+            if is_brought && delivery.is_stored() {
                 tally.note_transcoded();
             }
             if told.elapsed() >= TOLD_EVERY {
@@ -100,7 +110,7 @@ impl Association<'_> {
         match stream(self.reader.source_mut(), &way, None, object, buffer) {
             Ok(()) => {}
             Err(SendFault::Unreadable(why)) => {
-                return Ok(Delivery::unread(object.transfer_syntax(), why));
+                return Ok(Delivery::unread(object.kept_in(), why));
             }
             Err(SendFault::CutShort(_)) => {
                 return Err(LinkFault::Message(
@@ -128,14 +138,17 @@ impl Association<'_> {
     }
 }
 
-/// The context on which the requestor takes `object`, as it is kept if it may be, and else the transfer syntax into
-/// which it must be brought for it.
-fn context_for(
+/// A transfer syntax into which an object is brought, and who does that.
+type Bringing<'t> = (&'static str, &'t dyn Transcoding);
+
+/// The context on which the requestor takes `object`: as it is kept if it may be, and else brought into another transfer
+/// syntax.
+fn fit<'t>(
     agreement: &Agreement,
     object: &dyn Outgoing,
-    transcoding: Option<&dyn Transcoding>,
-) -> Option<(u8, Option<&'static str>)> {
-    let fitting = |transfer_syntax: &str| {
+    transcoding: Option<&'t dyn Transcoding>,
+) -> Option<(u8, Option<Bringing<'t>>)> {
+    let open_for = |transfer_syntax: &str| {
         let mut contexts = agreement.contexts.iter();
         let fitting = contexts.find(|(_, open)| {
             open.requestor_is_scp
@@ -145,9 +158,10 @@ fn context_for(
         fitting.map(|(context, _)| *context)
     };
     let kept = object.transfer_syntax();
-    if let Some(context) = fitting(kept) {
+    if let Some(context) = open_for(kept) {
         return Some((context, None));
     }
-    let mut ways = transcoding?.ways(kept).iter();
-    ways.find_map(|into| Some((fitting(into)?, Some(*into))))
+    let by = transcoding?;
+    let mut ways = by.ways(kept).iter();
+    ways.find_map(|into| Some((open_for(into)?, Some((*into, by)))))
 }

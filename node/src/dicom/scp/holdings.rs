@@ -1,5 +1,6 @@
 //! The seams between the receiving side and what lies here: for query, retrieve and commitment.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -11,6 +12,18 @@ use crate::dicom::scu::{Destination, Ended, Outgoing, ScuFault};
 
 /// An object that a C-MOVE or C-GET is to send.
 pub type Selected = Box<dyn Outgoing + Send>;
+
+/// Who is given what a retrieval selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Its AE title.
+    pub title: AeTitle,
+    /// Its address or host name.
+    pub host: String,
+}
+
+/// Objects of a retrieval: SOP Class UID → how many, by Study Instance UID. Has one entry for each study and class.
+pub type Counted = BTreeMap<String, BTreeMap<String, u32>>;
 
 /// What lies here. Called from several threads at once; each call answers for what this caller may
 /// see, and for nothing else.
@@ -48,6 +61,12 @@ pub trait Holdings: Send + Sync {
         level: Level,
         identifier: &DataSet,
     ) -> Result<Vec<Selected>, QueryFailure>;
+
+    /// Objects that were selected begin to go to `to`: how many of which class, by study.
+    fn begins(&self, _caller: &Caller, _to: &Recipient, _objects: &Counted) {}
+
+    /// They have gone, however it ended: of those that were selected, how many of which class arrived.
+    fn ended(&self, _caller: &Caller, _to: &Recipient, _objects: &Counted, _arrived: &Counted) {}
 
     /// Whether each of these instances is kept here; one verdict each, in order.
     fn commits(&self, caller: &Caller, references: &[Reference]) -> Vec<Verdict>;

@@ -2,8 +2,9 @@
 //! C-GET for whoever may ask.
 //!
 //! Every Storage SOP Class of the standard is accepted (see [`crate::dicom::dimse::Service`]), in
-//! the first transfer syntax the requestor offers: nothing is re-encoded, the data set's bytes are
-//! handed to the [`Intake`] as they came, and go out again as they are stored. Other services are refused per presentation context.
+//! the first transfer syntax the requestor offers: the data set's bytes are handed to the [`Intake`] as they came, and go
+//! out again as they are stored wherever they are taken so ([`crate::dicom::scu::Transcoding`]). Other services are refused
+//! per presentation context.
 //! One thread serves one association; their number is bounded, in all and per address. One operation is
 //! under way in an association at a time.
 
@@ -16,6 +17,7 @@ mod dispatch;
 mod find;
 mod forward;
 mod get;
+mod handing;
 mod holdings;
 mod identifier;
 mod intake;
@@ -29,7 +31,9 @@ mod store;
 mod tally;
 
 pub use config::{Accept, Called, Calling, Limits, PrivateClasses, ScpConfig, ScpError, TlsDoor};
-pub use holdings::{Answers, Commitments, Destinations, Holdings, Owed, Route, Selected};
+pub use holdings::{
+    Answers, Commitments, Counted, Destinations, Holdings, Owed, Recipient, Route, Selected,
+};
 pub use intake::{Caller, Incoming, Intake, ObjectWriter};
 pub use listener::Scp;
 pub use negotiation::PLAIN_TRANSFER_SYNTAXES;

@@ -246,14 +246,6 @@ impl Explain for Notice<'_> {
 
 displayed_in_english!(Notice<'_>);
 
-fn sent_uncompressed(caller: &Caller, to: &AeTitle, (transcoded, of): (usize, usize)) -> Message {
-    let title = &caller.calling_ae;
-    say!(
-        "{title} が求めた {of} 件のうち {transcoded} 件は、{to} が保存時の転送構文を受け取らないため、非圧縮に変換して送りました",
-        "{transcoded} of {of} objects that {title} asked for were sent to {to} uncompressed, since it does not accept the transfer syntax in which they are kept"
-    )
-}
-
 fn crowded(address: IpAddr, per_address: bool) -> Message {
     if per_address {
         say!(
@@ -304,6 +296,14 @@ fn not_forwarded(
         "{title} が求めた {of} 件のうち {failed} 件を {to} に送れませんでした: {why}",
         "{failed} of {of} objects that {title} asked for could not be sent to {to}: {why}";
         why = why.clone()
+    )
+}
+
+fn sent_uncompressed(caller: &Caller, to: &AeTitle, (transcoded, of): (usize, usize)) -> Message {
+    let title = &caller.calling_ae;
+    say!(
+        "{title} が求めた {of} 件のうち {transcoded} 件は、{to} が保存時の転送構文を受け取らないため、非圧縮に変換して送りました",
+        "{transcoded} of {of} objects that {title} asked for were sent to {to} uncompressed, since it does not accept the transfer syntax in which they are kept"
     )
 }
 
@@ -400,7 +400,7 @@ mod tests {
     use crate::entities::Permission;
     use crate::language::assert_explained;
 
-    fn caller() -> Caller {
+    fn scanner() -> Caller {
         Caller {
             calling_ae: "CT1".parse().unwrap(),
             called_ae: "DOKUEI".parse().unwrap(),
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn every_notice_is_told_in_both_languages() {
-        let caller = &caller();
+        let caller = &scanner();
         let rejected = |reason| Notice::Rejected {
             caller,
             why: Rejection::permanent(reason),

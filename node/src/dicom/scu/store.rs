@@ -30,6 +30,17 @@ pub trait Outgoing {
     fn sop_instance(&self) -> &str;
     /// The transfer syntax its data set is encoded in.
     fn transfer_syntax(&self) -> &str;
+
+    /// The transfer syntax in which it is kept, whatever it is brought into.
+    fn kept_in(&self) -> &str {
+        self.transfer_syntax()
+    }
+
+    /// Its Study Instance UID, where it is known.
+    fn study(&self) -> Option<&str> {
+        None
+    }
+
     /// The data set's bytes, without preamble and meta group, from their begin; every call begins anew.
     ///
     /// # Errors
@@ -48,6 +59,14 @@ impl<T: Outgoing + ?Sized> Outgoing for &mut T {
 
     fn transfer_syntax(&self) -> &str {
         (**self).transfer_syntax()
+    }
+
+    fn kept_in(&self) -> &str {
+        (**self).kept_in()
+    }
+
+    fn study(&self) -> Option<&str> {
+        (**self).study()
     }
 
     fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {

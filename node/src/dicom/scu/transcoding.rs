@@ -60,6 +60,14 @@ impl Outgoing for Brought<'_> {
         self.into
     }
 
+    fn kept_in(&self) -> &str {
+        self.object.kept_in()
+    }
+
+    fn study(&self) -> Option<&str> {
+        self.object.study()
+    }
+
     fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
         self.by.open(&mut *self.object, self.into)
     }

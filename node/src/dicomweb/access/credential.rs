@@ -5,11 +5,14 @@ use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::{Visitor, Way};
 use crate::entities::scope::Scope;
 use crate::studies::intake::now;
 
 /// Form of stored credentials. A change needs a new number and a migration.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The form before: whatever saw more than one domain could store, too.
+const STORING_BY_SCOPE: u8 = 1;
 
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -67,6 +70,9 @@ pub struct Credential {
     /// Whether it lets change workitems; nothing in rows of those that do not.
     #[n(7)]
     works: Option<bool>,
+    /// Whether it lets store objects; nothing in rows of those that do not.
+    #[n(8)]
+    stores: Option<bool>,
 }
 
 impl Credential {
@@ -81,6 +87,7 @@ impl Credential {
             proof: proof.to_vec().into(),
             salt: Vec::new().into(),
             works: None,
+            stores: None,
         }
     }
 
@@ -97,6 +104,19 @@ impl Credential {
         self.works == Some(true)
     }
 
+    /// The same, which lets store objects or not.
+    pub fn storing(self, stores: bool) -> Credential {
+        Credential {
+            stores: stores.then_some(true),
+            ..self
+        }
+    }
+
+    /// Whether it lets store objects. Never what sees one domain only: what is stored becomes this site's own.
+    pub fn stores(&self) -> bool {
+        self.stores == Some(true) && !matches!(self.scope, Scope::Domain(_))
+    }
+
     /// An account whose password has this salted hash.
     pub(super) fn account(name: &str, scope: Scope, salt: &[u8], proof: [u8; 32]) -> Credential {
         Credential {
@@ -107,7 +127,31 @@ impl Credential {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Credential> {
         let credential: Credential = minicbor::decode(bytes).ok()?;
-        (credential.version == VERSION).then_some(credential)
+        match credential.version {
+            VERSION => Some(credential),
+            // Programs go on storing; no page lets a person do it.
+            STORING_BY_SCOPE => {
+                let is_program = matches!(credential.kind, Kind::Token | Kind::Certificate);
+                let known = credential.storing(is_program);
+                Some(Credential {
+                    version: VERSION,
+                    ..known
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Who came in by it, and showed what has this hash.
+    pub(super) fn visitor(&self, way: Way, shown: [u8; 32]) -> Visitor {
+        Visitor {
+            name: self.name.clone(),
+            way,
+            scope: self.scope.clone(),
+            works: self.works(),
+            stores: self.stores(),
+            shown,
+        }
     }
 
     pub(super) fn salt(&self) -> &[u8] {
@@ -131,4 +175,35 @@ pub(super) fn key(kind: Kind, name: &str) -> [u8; 32] {
     hasher.update([0]);
     hasher.update(name.trim());
     hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dokuei_keys::cbor;
+
+    #[test]
+    fn what_could_store_before_stores_still_unless_it_is_a_persons() {
+        for (kind, scope, stores) in [
+            (Kind::Token, Scope::All, true),
+            (Kind::Certificate, Scope::Own, true),
+            (Kind::Account, Scope::All, false),
+        ] {
+            let new = Credential::new(kind, "NAME", scope, [7; 32]);
+            assert!(
+                !new.stores(),
+                "who is new is let store only when that is said"
+            );
+            let old = Credential { version: 1, ..new };
+            let read = Credential::decode(&cbor::encode(&old)).unwrap();
+            assert_eq!((read.version, read.stores()), (VERSION, stores));
+            let again = Credential::decode(&cbor::encode(&read));
+            assert!(again == Some(read));
+        }
+        let unknown = Credential {
+            version: VERSION + 1,
+            ..Credential::new(Kind::Token, "NAME", Scope::All, [7; 32])
+        };
+        assert!(Credential::decode(&cbor::encode(&unknown)).is_none());
+    }
 }

@@ -2,9 +2,11 @@
 
 mod attempts;
 mod credential;
+mod error;
 mod pages;
 mod password;
 mod sessions;
+mod visitor;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,14 +22,15 @@ use zeroize::Zeroizing;
 
 use self::attempts::Attempts;
 pub use self::credential::{Credential, Kind};
+pub use self::error::AccessError;
 pub(super) use self::pages::{LOG_IN, Visit, cookie, pages};
 use self::sessions::Sessions;
+pub use self::visitor::Rights;
+pub(super) use self::visitor::{Visitor, Way};
 use super::limits::{CREDENTIALS, INVITATION};
 use crate::chance::chance;
 use crate::entities::scope::Scope;
-use crate::language::{Explain, Message, displayed_in_english};
-use crate::say;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Change, Rows, Store};
 use crate::studies::intake::now;
 use crate::tls::read_fingerprint;
 
@@ -35,30 +38,6 @@ use crate::tls::read_fingerprint;
 const TOKEN_PREFIX: &str = "dkw_";
 /// Longest name of a token, a certificate or an account, in characters.
 const NAME: usize = 64;
-
-/// How somebody got in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// With a token, which a program sends on purpose.
-    Token,
-    /// With the certificate of the connection.
-    Certificate,
-    /// With the cookie of a session, which the browser adds to whatever it sends.
-    Session,
-}
-
-/// Somebody who was let in.
-#[derive(Clone, Debug)]
-pub(super) struct Visitor {
-    /// The name of the account (the person's), the token or the certificate.
-    pub name: String,
-    /// How.
-    pub way: Way,
-    /// What they may see.
-    pub scope: Scope,
-    /// Whether they may change workitems.
-    pub works: bool,
-}
 
 /// Who is let in. Clones share it.
 #[derive(Clone)]
@@ -75,55 +54,6 @@ struct Shared {
     /// One password is hashed at a time: each costs tens of MiB and a tenth of a second of a core.
     hashing: Semaphore,
 }
-
-/// Something cannot be done with a credential.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// The name is empty, too long, or holds what no name may.
-    Name,
-    /// There is one of this name.
-    Taken,
-    /// There is none of this name.
-    Unknown,
-    /// There are as many as there may be.
-    Full,
-    /// A fingerprint is not 64 hexadecimal digits.
-    Fingerprint,
-    /// A row is damaged.
-    Damaged,
-    /// The store failed.
-    Store(#[from] StoreError),
-}
-
-impl Explain for AccessError {
-    fn message(&self) -> Message {
-        match self {
-            AccessError::Name => say!(
-                "名前は制御文字を含まない 1～{NAME} 文字にしてください",
-                "a name has 1 to {NAME} characters, none of them a control character"
-            ),
-            AccessError::Taken => say!("その名前は既にあります", "that name is taken"),
-            AccessError::Unknown => {
-                say!("その名前のものはありません", "there is none of that name")
-            }
-            AccessError::Full => say!(
-                "トークン・証明書・アカウントは合わせて {CREDENTIALS} 個までです",
-                "there are at most {CREDENTIALS} tokens, certificates and accounts together"
-            ),
-            AccessError::Fingerprint => say!(
-                "指紋は証明書の SHA-256（16 進 64 桁）で指定してください",
-                "a fingerprint is the SHA-256 of the certificate, 64 hexadecimal digits"
-            ),
-            AccessError::Damaged => say!(
-                "アクセス権の記録が壊れています",
-                "the record of who is let in is damaged"
-            ),
-            AccessError::Store(error) => error.message(),
-        }
-    }
-}
-
-displayed_in_english!(AccessError);
 
 impl Access {
     /// Opens what is kept.
@@ -194,15 +124,15 @@ impl Access {
         Ok(code)
     }
 
-    /// Lets whoever comes in by this change workitems, too. Blocks.
+    /// Lets whoever comes in by this do more than look. Blocks.
     ///
     /// # Errors
     /// [`AccessError`].
-    pub fn let_work(&self, kind: Kind, name: &str) -> Result<(), AccessError> {
+    pub fn let_do(&self, kind: Kind, name: &str, rights: Rights) -> Result<(), AccessError> {
         let known = self.named(kind, name).ok_or(AccessError::Unknown)?;
-        let working = known.working(true);
-        self.shared.store.commit(self.row(&working)?)?;
-        self.lock().insert(working.key(), working);
+        let let_do = known.working(rights.works).storing(rights.stores);
+        self.shared.store.commit(self.row(&let_do)?)?;
+        self.lock().insert(let_do.key(), let_do);
         Ok(())
     }
 
@@ -250,23 +180,28 @@ impl Access {
         let known = held
             .values()
             .find(|known| known.kind == kind && known.is_proof(proof))?;
-        Some(Visitor {
-            name: known.name.clone(),
-            way,
-            scope: known.scope.clone(),
-            works: known.works(),
-        })
+        Some(known.visitor(way, *proof))
     }
 
     fn by_session(&self, cookie: &str) -> Option<Visitor> {
-        let name = self.sessions().used(&hash(cookie))?;
+        let shown = hash(cookie);
+        let name = self.sessions().used(&shown)?;
         let account = self.named(Kind::Account, &name)?;
-        Some(Visitor {
-            name,
-            way: Way::Session,
-            works: account.works(),
-            scope: account.scope,
-        })
+        Some(account.visitor(Way::Session, shown))
+    }
+
+    /// Whether somebody who was let in would be let in again, and for the same.
+    pub(super) fn stands(&self, visitor: &Visitor) -> bool {
+        let now = match visitor.way {
+            Way::Token => self.by_proof(Kind::Token, Way::Token, &visitor.shown),
+            Way::Certificate => self.by_proof(Kind::Certificate, Way::Certificate, &visitor.shown),
+            Way::Session => {
+                let name = self.sessions().whose(&visitor.shown);
+                let account = name.and_then(|name| self.named(Kind::Account, &name));
+                account.map(|account| account.visitor(Way::Session, visitor.shown))
+            }
+        };
+        now.as_ref() == Some(visitor)
     }
 
     /// Who this is: by the token, else by the session, else by the certificate of the connection.
@@ -301,16 +236,32 @@ impl Access {
     }
 
     /// Makes the account of an invitation, in one transaction with its end. Blocks.
+    ///
+    /// # Errors
+    /// [`AccessError::Unknown`] when the invitation has served meanwhile; [`AccessError`].
     fn accept(&self, invitation: &Credential, account: Credential) -> Result<(), AccessError> {
-        let account = account.working(invitation.works());
-        let mut change = self.row(&account)?;
+        let account = account
+            .working(invitation.works())
+            .storing(invitation.stores());
         let used = invitation.key();
+        let mut change = self.row(&account)?;
         change.removals.push((Rows::WebAccess, used.to_vec()));
-        self.shared.store.commit(change)?;
-        let mut held = self.lock();
-        held.remove(&used);
+        {
+            let mut held = self.lock();
+            // One of several who come with the code at once takes it; so does a newer invitation.
+            if held.get(&used) != Some(invitation) {
+                return Err(AccessError::Unknown);
+            }
+            held.remove(&used);
+        }
+        if let Err(error) = self.shared.store.commit(change) {
+            self.lock()
+                .entry(used)
+                .or_insert_with(|| invitation.clone());
+            return Err(error.into());
+        }
         self.sessions().end_all_of(&account.name);
-        held.insert(account.key(), account);
+        self.lock().insert(account.key(), account);
         Ok(())
     }
 
@@ -393,7 +344,6 @@ mod tests {
     use dokuei_keys::secret::Secret32;
 
     use super::*;
-    use crate::language::assert_explained;
 
     fn access(place: &std::path::Path) -> Access {
         let store = Store::open(&place.join("store.redb")).unwrap();
@@ -418,15 +368,23 @@ mod tests {
         assert!(!holds(token.as_bytes()) && !holds(&hash(&token)) && !holds(b"viewer"));
         let access = access(place.path());
         let visitor = access.visitor(Some(&token), None, None).unwrap();
-        assert_eq!((visitor.way, visitor.scope), (Way::Token, Scope::Own));
-        assert!(!visitor.works);
-        access.let_work(Kind::Token, "viewer").unwrap();
-        assert!(access.visitor(Some(&token), None, None).unwrap().works);
+        assert_eq!((visitor.way, &visitor.scope), (Way::Token, &Scope::Own));
+        assert!(!visitor.works && !visitor.stores && access.stands(&visitor));
+        let rights = Rights {
+            works: true,
+            stores: false,
+        };
+        access.let_do(Kind::Token, "viewer", rights).unwrap();
+        assert!(!access.stands(&visitor), "it is let do something else now");
+        let visitor = access.visitor(Some(&token), None, None).unwrap();
+        assert!(visitor.works && !visitor.stores);
         for wrong in ["", "dkw_", &token[..token.len() - 1]] {
             assert!(access.visitor(Some(wrong), None, None).is_none());
         }
+        assert!(access.stands(&visitor));
         access.remove(Kind::Token, "viewer").unwrap();
         assert!(access.visitor(Some(&token), None, None).is_none());
+        assert!(!access.stands(&visitor));
         let again = access.remove(Kind::Token, "viewer");
         assert!(matches!(again, Err(AccessError::Unknown)));
     }
@@ -446,6 +404,39 @@ mod tests {
     }
 
     #[test]
+    fn an_invitation_serves_once_however_many_come_with_it() {
+        let place = tempfile::tempdir().unwrap();
+        let access = access(place.path());
+        let code = access.invite("Hanako", Scope::Own).unwrap();
+        let rights = Rights {
+            works: false,
+            stores: true,
+        };
+        access.let_do(Kind::Invitation, "Hanako", rights).unwrap();
+        // Both have looked at it before either has used it.
+        let invitation = access.invitation(&code).unwrap();
+        let account = |salt| Credential::account("Hanako", Scope::Own, &[salt; 16], [salt; 32]);
+        let accepted: Vec<bool> = std::thread::scope(|scope| {
+            let accept = |salt| {
+                let (access, invitation) = (&access, &invitation);
+                scope.spawn(move || access.accept(invitation, account(salt)).is_ok())
+            };
+            let all: Vec<_> = (1..=8).map(accept).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(accepted.iter().filter(|accepted| **accepted).count(), 1);
+        let kept = access.named(Kind::Account, "Hanako").unwrap();
+        let first = accepted.iter().position(|accepted| *accepted).unwrap() + 1;
+        assert!(kept.is_proof(&[first as u8; 32]) && kept.stores());
+        // A code that was replaced by another one does not serve, either.
+        let code = access.invite("Hanako", Scope::Own).unwrap();
+        let old = access.invitation(&code).unwrap();
+        access.invite("Hanako", Scope::All).unwrap();
+        let late = access.accept(&old, account(9));
+        assert!(matches!(late, Err(AccessError::Unknown)));
+    }
+
+    #[test]
     fn names_are_held_to_their_rules() {
         let place = tempfile::tempdir().unwrap();
         let access = access(place.path());
@@ -455,18 +446,5 @@ mod tests {
                 Err(AccessError::Name)
             ));
         }
-    }
-
-    #[test]
-    fn what_cannot_be_done_is_told_in_both_languages() {
-        let errors = [
-            AccessError::Name,
-            AccessError::Taken,
-            AccessError::Unknown,
-            AccessError::Full,
-            AccessError::Fingerprint,
-            AccessError::Damaged,
-        ];
-        assert_explained(errors.iter().map(|error| error as &dyn Explain));
     }
 }

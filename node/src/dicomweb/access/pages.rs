@@ -3,10 +3,11 @@
 use http::header::{COOKIE, HeaderMap, RETRY_AFTER, SET_COOKIE};
 use http::{Method, StatusCode};
 use std::net::IpAddr;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::password::{CHARACTERS, is_fit};
-use super::{Access, Credential, Kind, hash, random};
+use super::{Access, AccessError, Kind, hash, random};
 use crate::audit::event::Outcome;
 use crate::dicomweb::answer::{Answer, Refusal, plain, set};
 use crate::dicomweb::limits::SESSION_LONGEST;
@@ -89,7 +90,9 @@ pub(in crate::dicomweb) async fn pages(access: &Access, visit: &Visit<'_>) -> Op
         (&Method::POST, LOG_IN) => log_in(access, visit).await,
         (&Method::POST, SET_UP) => set_up(access, visit).await,
         (&Method::POST, LOG_OUT) => log_out(access, visit),
-        (_, STYLE | LOG_IN | SET_UP | LOG_OUT) => Refusal::method().into(),
+        (_, STYLE) => Refusal::method("GET, HEAD").into(),
+        (_, LOG_IN | SET_UP) => Refusal::method("GET, HEAD, POST").into(),
+        (_, LOG_OUT) => Refusal::method("POST").into(),
         _ => return None,
     };
     Some(answer)
@@ -103,26 +106,22 @@ fn style() -> Answer {
 async fn log_in(access: &Access, visit: &Visit<'_>) -> Answer {
     let name = visit.form.value("name").unwrap_or_default().trim();
     let password = visit.form.value("password").unwrap_or_default();
-    let wait = access.attempts().wait(name, visit.peer);
-    if let Some(wait) = wait {
-        let seconds = wait.as_secs() + 1;
-        let why = say!(
-            "続けて間違えたため、あと {seconds} 秒はログインできません。",
-            "After several wrong passwords, the next try waits for {seconds} seconds."
-        );
-        let mut page = log_in_page(visit, Some(&why), StatusCode::TOO_MANY_REQUESTS);
-        set(&mut page, RETRY_AFTER, &seconds.to_string());
-        return page;
-    }
+    let begun = access.attempts().begin(name, visit.peer);
+    let tried = match begun {
+        Ok(tried) => tried,
+        Err(wait) => return waiting(visit, wait),
+    };
     let account = access.named(Kind::Account, name);
     match access.is_password(account.as_ref(), password).await {
-        None => Refusal::busy().into(),
+        None => {
+            access.attempts().take_back(tried);
+            Refusal::busy().into()
+        }
         Some(true) => {
-            access.attempts().succeeded(name, visit.peer);
+            access.attempts().take_back(tried);
             begin_session(access, visit, name)
         }
         Some(false) => {
-            access.attempts().failed(name, visit.peer);
             visit.trail.logged_in(name, visit.peer, Outcome::Minor);
             tracing::warn!(target: "dokuei::web", from = %visit.peer, "a log-in failed");
             let why = say!(
@@ -134,15 +133,29 @@ async fn log_in(access: &Access, visit: &Visit<'_>) -> Answer {
     }
 }
 
+fn waiting(visit: &Visit<'_>, wait: Duration) -> Answer {
+    let seconds = wait.as_secs() + 1;
+    let why = say!(
+        "続けて間違えたため、あと {seconds} 秒はログインできません。",
+        "After several wrong passwords, the next try waits for {seconds} seconds."
+    );
+    let mut page = log_in_page(visit, Some(&why), StatusCode::TOO_MANY_REQUESTS);
+    set(&mut page, RETRY_AFTER, &seconds.to_string());
+    page
+}
+
 async fn set_up(access: &Access, visit: &Visit<'_>) -> Answer {
     let field = |name| visit.form.value(name).unwrap_or_default();
     let refuse = |why: Message| set_up_page(visit, Some(&why), StatusCode::FORBIDDEN);
-    let Some(invitation) = access.invitation(field("code").trim()) else {
+    let no_code = || {
         tracing::warn!(target: "dokuei::web", from = %visit.peer, "a set-up code was refused");
-        return refuse(say!(
+        refuse(say!(
             "設定コードが違うか、期限が切れています。管理者に新しいコードを発行してもらってください。",
             "The set-up code is wrong or has run out. Ask the administrator for a new one."
-        ));
+        ))
+    };
+    let Some(invitation) = access.invitation(field("code").trim()) else {
+        return no_code();
     };
     if !is_fit(field("password")) || field("password") != field("again") {
         return refuse(say!(
@@ -155,21 +168,18 @@ async fn set_up(access: &Access, visit: &Visit<'_>) -> Answer {
         return Refusal::busy().into();
     };
     let name = account.name.clone();
-    let kept = keep(access.clone(), invitation, account).await;
-    match kept {
-        Some(()) => begin_session(access, visit, &name),
-        None => Refusal::failed().into(),
-    }
-}
-
-async fn keep(access: Access, invitation: Credential, account: Credential) -> Option<()> {
-    let keeping = tokio::task::spawn_blocking(move || access.accept(&invitation, account));
-    match keeping.await.ok()? {
-        Ok(()) => Some(()),
-        Err(error) => {
+    let kept = {
+        let access = access.clone();
+        tokio::task::spawn_blocking(move || access.accept(&invitation, account))
+    };
+    match kept.await {
+        Ok(Ok(())) => begin_session(access, visit, &name),
+        Ok(Err(AccessError::Unknown)) => no_code(),
+        Ok(Err(error)) => {
             tracing::error!(target: "dokuei::web", "an account cannot be kept: {error}");
-            None
+            Refusal::failed().into()
         }
+        Err(_) => Refusal::failed().into(),
     }
 }
 
@@ -206,7 +216,7 @@ fn set_cookie(base: &Base, value: &str, age: u64) -> String {
         _ => "",
     };
     let name = cookie_name(base);
-    format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+    format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// The page on which people log in.

@@ -48,6 +48,12 @@ impl Sessions {
         Some(session.account.clone())
     }
 
+    /// The account of a session that is not over; it is not used by that.
+    pub(super) fn whose(&self, cookie: &[u8; 32]) -> Option<String> {
+        let session = self.0.get(cookie).filter(|session| !is_over(session))?;
+        Some(session.account.clone())
+    }
+
     /// Ends one; whose it was.
     pub(super) fn end(&mut self, cookie: &[u8; 32]) -> Option<String> {
         self.0.remove(cookie).map(|session| session.account)
@@ -81,6 +87,7 @@ mod tests {
         assert_eq!(sessions.0.len(), SESSIONS);
         assert!(sessions.used(&cookie(0)).is_none(), "the idlest made room");
         assert_eq!(sessions.used(&cookie(1)).as_deref(), Some("b"));
+        assert_eq!(sessions.whose(&cookie(1)).as_deref(), Some("b"));
         sessions.end_all_of("b");
         assert!(sessions.used(&cookie(1)).is_none());
         sessions.end(&cookie(2));

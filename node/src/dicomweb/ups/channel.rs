@@ -31,12 +31,22 @@ const MESSAGE_BYTES: usize = 4 * 1024;
 /// Most that waits to be written: one long report, which is sent before the next one is asked for.
 const WRITE_BYTES: usize = 256 * 1024;
 
+/// Why a channel is closed.
+const BEHIND: (CloseCode, &str) = (
+    CloseCode::Again,
+    "events were missed: search, and open the channel again",
+);
+const NOT_ALLOWED: (CloseCode, &str) = (
+    CloseCode::Policy,
+    "the token, certificate or session is over",
+);
+
 /// Answers a request to listen, and goes on to tell once the answer is there.
 pub(super) async fn open(
     worklist: &Worklist,
-    who: &Who,
-    subscriber: &str,
+    (who, subscriber): (Who, String),
     head: &mut Parts,
+    stands: impl Fn() -> bool + Send + 'static,
 ) -> Result<Answer, Refusal> {
     let has = |name: &HeaderName, wanted: &str| {
         let values = head
@@ -62,13 +72,13 @@ pub(super) async fn open(
         set(&mut answer, SEC_WEBSOCKET_VERSION, "13");
         return Ok(answer);
     };
-    let channel = match worklist.listen(who, subscriber).await {
+    let channel = match worklist.listen(&who, &subscriber).await {
         Ok(channel) => channel,
         Err(why) => return Ok(super::refused(why)),
     };
     tokio::spawn(async move {
         if let Ok(Ok(upgraded)) = tokio::time::timeout(HANDSHAKE_TIME, upgrade).await {
-            tell(upgraded, channel).await;
+            tell(upgraded, channel, stands).await;
         }
     });
     let mut answer = plain(StatusCode::SWITCHING_PROTOCOLS, "text/plain", Vec::new());
@@ -83,7 +93,8 @@ pub(super) async fn open(
     Ok(answer)
 }
 
-async fn tell(upgraded: Upgraded, mut channel: Channel) {
+/// Tells until the client is gone, has missed something, or is let in no more.
+async fn tell(upgraded: Upgraded, mut channel: Channel, stands: impl Fn() -> bool) {
     let config = WebSocketConfig::default()
         .read_buffer_size(MESSAGE_BYTES)
         .write_buffer_size(0)
@@ -94,11 +105,11 @@ async fn tell(upgraded: Upgraded, mut channel: Channel) {
     let mut socket = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
     let mut pings = tokio::time::interval(PING);
     let mut unanswered = 0;
-    loop {
+    let over = loop {
         let message = tokio::select! {
             told = channel.next() => match told {
                 Some(report) => Message::text(String::from_utf8_lossy(&report).into_owned()),
-                None => break,
+                None => break BEHIND,
             },
             said = socket.next() => match said {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
@@ -115,15 +126,19 @@ async fn tell(upgraded: Upgraded, mut channel: Channel) {
                 Message::Ping(Vec::new().into())
             }
         };
+        if !stands() {
+            break NOT_ALLOWED;
+        }
         let sent = tokio::time::timeout(STALL_TIME, socket.send(message)).await;
         if !matches!(sent, Ok(Ok(()))) {
             return;
         }
-    }
-    let behind = CloseFrame {
-        code: CloseCode::Again,
-        reason: "events were missed: search, and open the channel again".into(),
+    };
+    let (code, why) = over;
+    let over = CloseFrame {
+        code,
+        reason: why.into(),
     };
     // A client that takes nothing more is gone anyway.
-    let _ = tokio::time::timeout(STALL_TIME, socket.close(Some(behind))).await;
+    let _ = tokio::time::timeout(STALL_TIME, socket.close(Some(over))).await;
 }

@@ -4,22 +4,23 @@
 mod channel;
 mod path;
 
-use std::pin::Pin;
+use std::net::IpAddr;
 
+use dicom_dictionary_std::tags;
 use http::header::{CONTENT_LOCATION, HeaderMap, LOCATION, WARNING};
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode};
-use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub(super) use self::path::Path;
 use self::path::Target;
 use super::access::{Visitor, Way};
 use super::answer::{Answer, Refusal, plain, set};
-use super::limits::STALL_TIME;
+use super::incoming::{BodyError, whole};
 use super::origin::{Base, may_change};
 use super::query::Query;
 use super::route::ROOT;
+use super::trail::{About, person};
 use super::{Web, foreign_page};
 use crate::dicom::dataset::{DataSet, json};
 use crate::dicom::pdu::AeTitle;
@@ -36,6 +37,7 @@ const NO_KEYS: [&str; 2] = ["deletionlock", "filter"];
 pub(super) struct Asking {
     head: Parts,
     base: Base,
+    from: IpAddr,
     query: Query,
     path: Path,
     visitor: Visitor,
@@ -43,13 +45,13 @@ pub(super) struct Asking {
 
 impl Asking {
     pub(super) fn new(
-        head: Parts,
-        base: Base,
+        (head, base, from): (Parts, Base, IpAddr),
         (query, path, visitor): (Query, Path, Visitor),
     ) -> Asking {
         Asking {
             head,
             base,
+            from,
             query,
             path,
             visitor,
@@ -64,6 +66,7 @@ impl Asking {
         Who {
             scope: self.visitor.scope.clone(),
             domain: self.path.domain.clone(),
+            id: self.visitor.id(),
             name: self.visitor.name.clone(),
             is_program: self.visitor.way != Way::Session,
             root: self.base.address(&below),
@@ -84,14 +87,21 @@ impl Web {
         let method = asking.head.method.clone();
         let target = std::mem::replace(&mut asking.path.target, Target::Workitems);
         let answered = match (method, target) {
-            (_, Target::Workitems) if is_get => self.search_workitems(&who, &asking.query).await,
+            (_, Target::Workitems) if is_get => {
+                let answered = self.search_workitems(&who, &asking.query).await;
+                self.searched(&asking, answered.is_ok());
+                answered
+            }
             (Method::POST, Target::Workitems) => {
                 let asked = data_set(&asking.head.headers, incoming).await?;
                 self.create_workitem(&who, &asking.query, &asked).await
             }
             (_, Target::Workitem(uid)) if is_get => {
                 let found = self.worklist.retrieve(&who, &uid).await;
-                found.map(|found| listed(&[found]))
+                found.map(|found| {
+                    self.seen(&asking, &uid, &found);
+                    listed(&[found])
+                })
             }
             (Method::POST, Target::Workitem(uid)) => {
                 let asked = data_set(&asking.head.headers, incoming).await?;
@@ -123,26 +133,67 @@ impl Web {
                 suspended.map(|()| plain(StatusCode::OK, JSON, Vec::new()))
             }
             (_, Target::Channel(subscriber)) if is_get => {
-                let ambient = asking.visitor.way == Way::Session;
-                // A page of another site could open a channel with the browser's cookie.
-                if !may_change(&asking.head.headers, &asking.base, ambient) {
-                    return Err(Refusal::forbidden(foreign_page()));
-                }
-                let subscriber = title(&subscriber)?;
-                return channel::open(&self.worklist, &who, &subscriber, &mut asking.head).await;
+                return self.channel(who, &subscriber, asking).await;
             }
-            _ => return Err(Refusal::method()),
+            (_, target) => return Err(Refusal::method(methods(&target))),
         };
         Ok(answered.unwrap_or_else(refused))
     }
 
+    async fn channel(
+        &self,
+        who: Who,
+        subscriber: &str,
+        mut asking: Asking,
+    ) -> Result<Answer, Refusal> {
+        let ambient = asking.visitor.way == Way::Session;
+        // A page of another site could open a channel with the browser's cookie.
+        if !may_change(&asking.head.headers, &asking.base, ambient) {
+            return Err(Refusal::forbidden(foreign_page()));
+        }
+        let subscriber = title(subscriber)?;
+        let (access, visitor) = (self.access.clone(), asking.visitor);
+        let stands = move || access.stands(&visitor);
+        let to = (who, subscriber);
+        channel::open(&self.worklist, to, &mut asking.head, stands).await
+    }
+
+    /// Tells auditors who searched for workitems.
+    fn searched(&self, asking: &Asking, is_given: bool) {
+        let text = asking.head.uri.query().unwrap_or_default();
+        let by = person(&asking.visitor, asking.from);
+        self.trail.searched_workitems(by, text, is_given);
+    }
+
+    /// Tells auditors who saw a workitem.
+    fn seen(&self, asking: &Asking, workitem: &str, found: &DataSet) {
+        let about = About {
+            workitem,
+            study: found.code(tags::STUDY_INSTANCE_UID),
+        };
+        let by = person(&asking.visitor, asking.from);
+        let scope = &asking.visitor.scope;
+        tokio::task::block_in_place(|| {
+            self.trail.saw_workitem(by, &self.holdings, scope, about);
+        });
+    }
+
     async fn search_workitems(&self, who: &Who, query: &Query) -> Result<Answer, Refused> {
         // Each search holds the attributes of up to a thousand workitems.
-        let turn = self.turns.to_read().await;
-        let _turn = turn.map_err(|refusal| Refused::Failed(refusal.why))?;
+        let turn = self.turns.to_read(&who.id).await;
+        let turn = turn.map_err(|refusal| Refused::Failed(refusal.why))?;
         let search = Search::read(query.parameters())?;
         let is_fuzzy = search.is_fuzzy;
-        let (found, has_more) = self.worklist.search(who, search).await?;
+        let (worklist, who) = (self.worklist.clone(), who.clone());
+        // It goes on with its turn when the client does not wait.
+        let searching = tokio::spawn(async move {
+            let found = worklist.search(&who, search).await;
+            drop(turn);
+            found
+        });
+        let found = searching.await;
+        let failed = |_| Refused::Failed(Refusal::failed().why);
+        let (found, has_more) = found.map_err(failed)??;
         let mut answer = match found.is_empty() {
             true => plain(StatusCode::NO_CONTENT, JSON, Vec::new()),
             false => listed(&found),
@@ -275,16 +326,15 @@ async fn data_set(headers: &HeaderMap, incoming: &mut Incoming) -> Result<DataSe
             ),
         ));
     }
-    let read = tokio::time::timeout(STALL_TIME, whole(incoming)).await;
-    let bytes = match read {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => {
+    let bytes = match whole(incoming, json::BYTES_MAX).await {
+        Ok(bytes) => bytes,
+        Err(BodyError::TooLong) => {
             return Err(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 json::JsonError::TooLong.message().sentence(),
             ));
         }
-        Err(_) => return Err(Refusal::busy()),
+        Err(BodyError::Gone) => return Err(Refusal::busy()),
     };
     if bytes.is_empty() {
         return Ok(DataSet::default());
@@ -298,19 +348,14 @@ async fn data_set(headers: &HeaderMap, incoming: &mut Incoming) -> Result<DataSe
     })
 }
 
-/// The bytes of a body; none when there are more than a data set may have, or the client is gone.
-async fn whole(incoming: &mut Incoming) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        let next = std::future::poll_fn(|context| Pin::new(&mut *incoming).poll_frame(context));
-        let Some(frame) = next.await else {
-            return Some(bytes);
-        };
-        let data = frame.ok()?.into_data().unwrap_or_default();
-        if bytes.len() + data.len() > json::BYTES_MAX {
-            return None;
-        }
-        bytes.extend_from_slice(&data);
+/// What can be done with each (PS3.18 table 11.1-1).
+fn methods(target: &Target) -> &'static str {
+    match target {
+        Target::Workitems | Target::Workitem(_) => "GET, HEAD, POST",
+        Target::State(_) => "PUT",
+        Target::CancelRequest(_) | Target::Suspension(..) => "POST",
+        Target::Subscription(..) => "POST, DELETE",
+        Target::Channel(_) => "GET",
     }
 }
 
