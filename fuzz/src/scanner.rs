@@ -4,6 +4,8 @@ use dicom_dictionary_std::tags;
 use dokuei_node::dicom::dataset::{self, Bounds};
 use dokuei_node::dicom::part10::{FileScanner, ScannedFile};
 use dokuei_node::dicom::scanner::{Encoding, FINDINGS_MAX, Limits, Malformed, MalformedKind};
+use dokuei_node::studies::attributes::Attributes;
+use dokuei_node::studies::patient::Patient;
 
 /// What may be inflated here, so that one input costs milliseconds.
 const INFLATED: u64 = 4 << 20;
@@ -74,8 +76,10 @@ fn outcome(scanned: &Result<ScannedFile, Malformed>) -> String {
 fn shown(file: &ScannedFile) {
     let header = &file.header;
     assert!(header.findings().as_slice().len() <= FINDINGS_MAX);
-    let patient = header.patient();
-    assert!(patient.name.is_none_or(|name| !name.display().is_empty()));
+    let attributes = Attributes::of(header);
+    let who = Patient::of(&attributes);
+    assert!(!who.contradicts(&who));
+    let _ = attributes.name(tags::PATIENT_NAME).display();
     let _ = (
         header.study_date(),
         header.study_time(),

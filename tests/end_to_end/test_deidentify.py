@@ -9,8 +9,6 @@ from pydicom.uid import generate_uid
 import test_query_retrieve as equipment
 from modality import send
 from studies import NAMES, Study, wire
-from test_query_retrieve import query
-from test_query_retrieve import found as answers
 from world import READER, ROOT, dokuei, one_sentence, until
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -224,8 +222,8 @@ def test_a_study_is_read_under_a_pseudonym_and_its_report_comes_back_to_the_pati
 
     # Each site finds the report in the study as it knows it: the clinic under its patient, the hospital under the pseudonym.
     for site, patient, uid in ((clinic, "ID-4711", study.uid), (hospital, pseudonym, hospital.case(case)["study"]["uid"])):
-        of_series = query("SERIES", StudyInstanceUID=uid, Modality="DOC", SeriesInstanceUID="")
-        (series,) = answers(site, of_series)
-        of_study = query("STUDY", StudyInstanceUID=uid, PatientID="", ModalitiesInStudy="")
-        (whole,) = answers(site, of_study)
+        of_series = equipment.query("SERIES", StudyInstanceUID=uid, Modality="DOC", SeriesInstanceUID="")
+        (series,) = equipment.found(site, of_series)
+        of_study = equipment.query("STUDY", StudyInstanceUID=uid, PatientID="", ModalitiesInStudy="")
+        (whole,) = equipment.found(site, of_study)
         assert series.SeriesInstanceUID and whole.PatientID == patient and "DOC" in whole.ModalitiesInStudy

@@ -146,7 +146,7 @@ def test_a_full_disk_is_said_to_web_clients_object_by_object(small_web, tmp_path
         if answer.status_code != 200:
             break
     assert answer.status_code in (202, NO_ROOM), answer.text
-    reasons = [item["00081197"]["Value"][0] for item in answer.json()["0008119A"]["Value"]]
+    reasons = [item["00081197"]["Value"][0] for item in answer.json()["00081198"]["Value"]]
     assert reasons == [OUT_OF_RESOURCES] * (4 - len(stored))
     # By now there is no room for even one, and that is said with when to try again.
     last = Study(count=1, side=512)
