@@ -57,6 +57,7 @@ pub(super) async fn import(
         let mut hear = |header: &Header| judgement.hear(header).map_err(|error| untaken(&error));
         let imported = import_expecting(&node.intake, root, &mut hear);
         let imported = imported.map_err(|error| import_failed(root, &error))?;
+        note_import(node, root, &imported.studies, by);
         let noted = ports
             .imports
             .change(&name, |import| note(import, &imported));
@@ -65,10 +66,9 @@ pub(super) async fn import(
             let found = under(node, ids).into_iter();
             found.map(|entry| entry.key.uid.to_string()).collect()
         };
-        judgement.settle(expected, under).map_err(failed)?;
-        Ok::<Imported, Failure>(imported)
-    })?;
-    note_import(node, root, &imported.studies, by);
+        judgement.settle(expected, under).map_err(failed)
+    });
+    imported?;
     show(node, &name.to_string())
 }
 
