@@ -1,8 +1,10 @@
 """A closed case keeps its sealed study for the agreed days; then its key and its objects are gone."""
 
 import pytest
+import test_query_retrieve as equipment
 from conftest import two_sites
 from modality import send
+from pynetdicom.sop_class import StorageCommitmentPushModel
 from studies import Study
 from world import READER, dokuei, hand_over, one_sentence, until
 
@@ -65,3 +67,25 @@ def test_what_is_taken_back_is_gone_from_the_hospital_at_once(keeping_nothing):
     assert not hospital.study(study.uid)
     clinic.ask("case", "offer", case, "--to", hospital.name)
     clinic.reach(case, "received")
+
+
+def test_what_the_clinic_answered_for_stays_there(keeping_nothing):
+    clinic, hospital = keeping_nothing
+    study, case = received(clinic, hospital)
+    (sealed,) = parcels(clinic)
+    equipment.caller(clinic, "READER", "store")
+    waiting = equipment.Waiting()
+    opened = equipment.association(clinic, StorageCommitmentPushModel, handlers=waiting.handlers)
+    equipment.ask_for_commitment(opened, study.uids)
+    until("the modality is told", lambda: waiting.events)
+    opened.release()
+    assert [kind for kind, _ in waiting.events] == [1], "all of it is kept"
+    hospital.sign(case, "final", "No abnormality.")
+    clinic.reach(case, "delivered")
+    clinic.ask("case", "acknowledge", case)
+    until("the hospital has put the study away", lambda: gone(hospital, case))
+    # The modality has removed its images: these are the only ones.
+    assert clinic.case(case)["phase"] == "closed"
+    clinic.kill()
+    clinic.start()
+    assert clinic.case(case)["sealed_study"] == "kept" and sealed in parcels(clinic)

@@ -324,7 +324,10 @@ mod tests {
         };
         let shown = |catalogue: &Catalogue| {
             let listed = catalogue.select((&Scope::All, OWN), None, 9, |_| true);
-            [listed.len(), catalogue.with_uid(&Scope::All, OWN, "1.2.1").len()]
+            [
+                listed.len(),
+                catalogue.with_uid(&Scope::All, OWN, "1.2.1").len(),
+            ]
         };
         catalogue.note(OWN, &named(1, "A"));
         assert_eq!(shown(&catalogue), [1; 2]);

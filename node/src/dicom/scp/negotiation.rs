@@ -177,13 +177,9 @@ fn grant(proposed: &Proposals, accepted: &[&str], offers: Offers) -> Proposals {
         is_query && is_accepted(&extended.sop_class)
     });
     let extended = extended.map(|extended| {
-        // Only the first byte, relational queries, is something done here (PS3.4 section C.5.1.1).
-        // A retrieval always says of which study.
-        let mut information = vec![0; extended.information.len()];
-        let is_find = matches!(Service::of(&extended.sop_class), Service::Find(_));
-        if let (Some(relational), true) = (information.first_mut(), is_find) {
-            *relational = extended.information.first().copied().unwrap_or(0) & 1;
-        }
+        // Nothing of it is done: a key that is left out above the level is taken without it, and keys of a level below
+        // its own say nothing of a study (PS3.4 section C.5.1.1).
+        let information = vec![0; extended.information.len()];
         Extended {
             sop_class: extended.sop_class.clone(),
             information,
