@@ -88,9 +88,9 @@ def lives(node):
     status = node.ask("status")
     assert status["memory_bytes"] < MEMORY, status["memory_bytes"]
     assert isinstance(node.ask("study", "list"), list)
-    # What a peer sent names no file: names are digests and slot numbers.
+    # What a peer sent names no file: names are digests, slot numbers, and those of headers with a series' number.
     for path in (node.data / "parcels").rglob("*"):
-        assert re.fullmatch(r"[0-9a-f]+(\.[a-z]+)?", path.name), path
+        assert re.fullmatch(r"[0-9a-f]+(\.[a-z]+)?|(headers|metadata)-1-[0-9]+", path.name), path
     assert not list(node.home.parent.glob("**/evil*"))
 
 

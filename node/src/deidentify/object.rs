@@ -192,7 +192,7 @@ impl<'a> Cleaned<'a> {
         match (length, blanking) {
             (_, Some(blanking)) => blanking.write(&mut self.source, out),
             (Some(length), None) => Ok(copy(&mut self.source, out, length)?),
-            (None, None) => copy_fragments(&mut self.source, out),
+            (None, None) => copy_fragments(&mut self.source, out, &self.head.transfer_syntax),
         }
     }
 }

@@ -17,6 +17,21 @@ use crate::studies::person::Person;
 
 /// UIDs of code systems: everybody's, and no instance's.
 const SHARED_UIDS: [Tag; 2] = [tags::CODING_SCHEME_UID, tags::MAPPING_RESOURCE_UID];
+/// Who gave an ID, by codes and names of institutions and departments, or to whom else it is given: the table names the IDs
+/// themselves only. None of them has to have a value.
+const GIVERS: [Tag; 11] = [
+    tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE,
+    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
+    tags::SOURCE_PATIENT_GROUP_IDENTIFICATION_SEQUENCE,
+    tags::GROUP_OF_PATIENTS_IDENTIFICATION_SEQUENCE,
+    tags::ISSUER_OF_ADMISSION_ID_SEQUENCE,
+    tags::ISSUER_OF_SERVICE_EPISODE_ID_SEQUENCE,
+    tags::ORDER_PLACER_IDENTIFIER_SEQUENCE,
+    tags::ORDER_FILLER_IDENTIFIER_SEQUENCE,
+    tags::ASSIGNING_FACILITY_SEQUENCE,
+    tags::ISSUER_OF_THE_CONTAINER_IDENTIFIER_SEQUENCE,
+    tags::ISSUER_OF_THE_SPECIMEN_IDENTIFIER_SEQUENCE,
+];
 /// Describes private elements by what their makers call them: says nothing once these are gone.
 const PRIVATE_DESCRIPTIONS: Tag = tags::PRIVATE_DATA_ELEMENT_CHARACTERISTICS_SEQUENCE;
 
@@ -120,6 +135,9 @@ impl Rules<'_> {
 
     /// What the table does not name stays, but for what may hold a name, a date or an address whatever it is meant for.
     fn unnamed(&self, tag: Tag, vr: VR, known: VR) -> Fate {
+        if GIVERS.contains(&tag) && !self.options.keep_institution {
+            return Fate::Empty;
+        }
         let is = |of: &[VR]| of.contains(&vr) || of.contains(&known);
         if is(&[VR::UI]) {
             return match SHARED_UIDS.contains(&tag) || self.options.keep_uids {

@@ -321,6 +321,10 @@ fn options_keep_what_they_say_and_no_more() {
     set.put_text(tags::PATIENT_SEX, VR::CS, "F");
     set.put_text(tags::INSTITUTION_NAME, VR::LO, "A Clinic");
     set.put_text(tags::STUDY_DESCRIPTION, VR::LO, "Chest CT, Dr. Yamada");
+    let mut giver = DataSet::default();
+    giver.put_text(tags::LOCAL_NAMESPACE_ENTITY_ID, VR::UT, "A Giver");
+    giver.put_text(tags::CODE_VALUE, VR::SH, "A Giver");
+    set.put_items(tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE, vec![giver]);
     set.put_text(Tag(0x0043, 0x0010), VR::LO, "GEMS_PARM_01");
     set.put_text(Tag(0x0043, 0x1027), VR::SH, "1.375:1");
     set.put_text(Tag(0x0043, 0x1028), VR::LO, "SECRET");
@@ -334,6 +338,10 @@ fn options_keep_what_they_say_and_no_more() {
         tree(&out, Encoding::ExplicitLittle)
     };
     let basic = run(&Options::default());
+    let givers = basic.element(tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE);
+    assert!(
+        givers.is_none_or(|givers| matches!(&givers.value, Value::Items(all) if all.is_empty()))
+    );
     for tag in [
         tags::STUDY_DATE,
         tags::PATIENT_SEX,
