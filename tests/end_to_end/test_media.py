@@ -10,6 +10,7 @@ from pydicom.fileset import FileSet
 from pynetdicom import AE
 from pynetdicom.sop_class import PatientRootQueryRetrieveInformationModelFind
 from studies import Study
+from test_dicomweb import Web, body, part, with_web
 from world import dokuei, one_sentence
 
 TARO = {"PatientID": "P-1", "IssuerOfPatientID": "CLINIC", "PatientBirthDate": "19700101"}
@@ -237,6 +238,21 @@ def test_what_a_device_was_told_is_kept_is_not_discarded(clinic, tmp_path):
     media(clinic, "decide", receipt["name"], "--discard", ok=False)
     media(clinic, "decide", receipt["name"], "--as-is")
     assert clinic.study(study.uid)["objects"] == 2
+
+
+def test_what_a_web_client_was_told_is_kept_is_not_discarded(tmp_path):
+    site = with_web(tmp_path / "clinic")
+    try:
+        site.start()
+        study = Study(count=2)
+        disc = study.write(tmp_path / "disc")
+        receipt = take(site, disc)
+        (first, *_) = sorted(disc.iterdir())
+        assert Web(site).post(body(part(first.read_bytes()))).status_code == 200
+        media(site, "decide", receipt["name"], "--discard", ok=False)
+        assert site.study(study.uid)["objects"] == 2
+    finally:
+        site.close()
 
 
 def test_what_people_brought_otherwise_is_not_discarded_with_a_disc(clinic, tmp_path):

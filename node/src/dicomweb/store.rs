@@ -336,7 +336,7 @@ impl<'a> Arriving<'a> {
             sop_instance: sop_instance.as_str().to_owned(),
             transfer_syntax: transfer_syntax.as_str().to_owned(),
         };
-        let mut object = Box::new(intake.object(head)?);
+        let mut object = Box::new(intake.object(head)?.sent());
         let held = std::mem::take(&mut self.held);
         let data_set = held.get(offset..).unwrap_or_default();
         data_set

@@ -148,6 +148,7 @@ impl StudyIntake {
         Ok(ArrivingObject {
             intake: self,
             caller: None,
+            is_sent: false,
             scanner: Some(Scanner::new(
                 TransferSyntax::from(syntax),
                 Limits::default(),
@@ -167,7 +168,7 @@ impl Intake for StudyIntake {
             sop_instance: object.sop_instance.to_owned(),
             transfer_syntax: object.transfer_syntax.to_owned(),
         };
-        let mut arriving = self.object(head)?;
+        let mut arriving = self.object(head)?.sent();
         arriving.caller = Some(object.caller.clone());
         Ok(Box::new(arriving))
     }
@@ -189,8 +190,10 @@ impl Intake for StudyIntake {
 /// An object on its way in. Dropped without `commit`, it has never been here.
 pub struct ArrivingObject<'a> {
     intake: &'a StudyIntake,
-    /// Who sends it; nobody sends what is imported.
+    /// Who sends it over DICOM.
     caller: Option<Caller>,
+    /// Whether somebody sends it who is told that it is kept; nobody sends what is imported.
+    is_sent: bool,
     head: ObjectHead,
     scanner: Option<Scanner>,
     content: blake3::Hasher,
@@ -199,6 +202,13 @@ pub struct ArrivingObject<'a> {
 }
 
 impl ArrivingObject<'_> {
+    /// The same, sent by somebody who is told that it is kept and may remove theirs.
+    #[must_use]
+    pub fn sent(mut self) -> Self {
+        self.is_sent = true;
+        self
+    }
+
     /// Begins to seal with what was held, once it is known which study the object belongs to.
     fn begin_sealing(&mut self) -> Result<(), StoreFailure> {
         let study = self
@@ -301,8 +311,10 @@ impl ObjectWriter for ArrivingObject<'_> {
                 return Err(CONFLICT);
             }
         }
-        if let Some(caller) = &self.caller {
+        if self.is_sent {
             self.intake.may_confirm(header.study())?;
+        }
+        if let Some(caller) = &self.caller {
             self.intake.associations.stored(caller, &header);
         }
         Ok(())
