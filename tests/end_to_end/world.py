@@ -51,16 +51,23 @@ def until(what, look, deadline=DEADLINE):
         time.sleep(LOOK)
 
 
+# Ports that were given away: whoever has one may not listen on it yet.
+GIVEN = set()
+
+
 def free_port():
-    """A port nobody listens on, for UDP and TCP, from below those that connections take."""
+    """A port nobody listens on, for UDP and TCP, from below those that connections take; each is given once."""
     for _ in range(100):
         port = 20000 + int.from_bytes(os.urandom(2)) % 12000
+        if port in GIVEN:
+            continue
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
                 tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            GIVEN.add(port)
             return port
     raise AssertionError("no port is free")
 
