@@ -103,8 +103,8 @@ enum State {
     /// In front of the length of a marker's segment, or behind its first byte.
     Length(u8),
     Lower(u8, u8),
-    /// In a segment: its marker, how much is left, how much was passed, and whether its name is the expected one so far.
-    Segment(u8, u16, u16, bool),
+    /// In a segment: its marker, how much is left, how much was passed, and which of the heads it may have (a bit each).
+    Segment(u8, u16, u16, u8),
     /// In the coded picture, or behind an FF in it.
     Coded,
     CodedFf,
@@ -162,14 +162,14 @@ impl Walk {
             (Length(marker), high) => Lower(marker, high),
             (Lower(marker, high), low) => {
                 let length = u16::from_be_bytes([high, low]).checked_sub(2)?;
-                self.segment(marker, length, 0, true)
+                self.segment(marker, length, 0, u8::MAX)
             }
-            (Segment(marker, left, passed, named), seen) => {
-                let (kept, named) = kept(self.form, marker, passed, seen, named);
+            (Segment(marker, left, passed, heads), seen) => {
+                let (kept, heads) = kept(self.form, marker, passed, seen, heads);
                 if !kept {
                     *byte = 0;
                 }
-                self.segment(marker, left - 1, passed.saturating_add(1), named)
+                self.segment(marker, left - 1, passed.saturating_add(1), heads)
             }
             (Coded, 0xFF) => CodedFf,
             (Coded, _) => Coded,
@@ -220,31 +220,38 @@ impl Walk {
     }
 
     /// In a segment of which so much is left, or behind it.
-    fn segment(&self, marker: u8, left: u16, passed: u16, named: bool) -> State {
+    fn segment(&self, marker: u8, left: u16, passed: u16, heads: u8) -> State {
         match left {
             // SOS: the coded picture begins.
             0 if self.form == Form::Jpeg && marker == 0xDA => State::Coded,
             0 => State::Marker,
-            left => State::Segment(marker, left, passed, named),
+            left => State::Segment(marker, left, passed, heads),
         }
     }
 }
 
-/// Whether a byte of a segment is needed to decode, and whether the segment's name is still the expected one. Not needed
-/// are comments, and segments of applications but for JFIF's, Adobe's, SPIFF's and HP's heads, which say how colours are meant.
-fn kept(form: Form, marker: u8, passed: u16, byte: u8, named: bool) -> (bool, bool) {
-    let (names, length): (&[&[u8]], u16) = match (form, marker) {
-        (Form::Jpeg, 0xE0) => (&[b"JFIF\0"], 14),
-        (Form::Jpeg, 0xE8) => (&[b"SPIFF\0", b"mrfx"], 30),
-        (Form::Jpeg, 0xEE) => (&[b"Adobe"], 12),
+/// Whether a byte of a segment is needed to decode, and which heads the segment may still have. Not needed are comments, and
+/// segments of applications but for the heads of JFIF, SPIFF, HP and Adobe, which say how colours are meant.
+fn kept(form: Form, marker: u8, passed: u16, byte: u8, heads: u8) -> (bool, u8) {
+    // Names, each with the length of its head.
+    let known: &[(&[u8], u16)] = match (form, marker) {
+        (Form::Jpeg, 0xE0) => &[(b"JFIF\0", 14)],
+        (Form::Jpeg, 0xE8) => &[(b"SPIFF\0", 30), (b"mrfx", 5)],
+        (Form::Jpeg, 0xEE) => &[(b"Adobe", 12)],
         // COM of JPEG, other applications; COM of JPEG 2000 behind its registration.
-        (Form::Jpeg, 0xFE | 0xE0..=0xEF) => (&[], 0),
-        (Form::Jpeg2000, 0x64) => return (passed < 2, named),
-        _ => return (true, named),
+        (Form::Jpeg, 0xFE | 0xE0..=0xEF) => &[],
+        (Form::Jpeg2000, 0x64) => return (passed < 2, heads),
+        _ => return (true, heads),
     };
-    let fits = |name: &&[u8]| name.get(usize::from(passed)).is_none_or(|own| *own == byte);
-    let named = named && names.iter().any(fits);
-    (named && passed < length, named)
+    let fits = |(name, length): &(&[u8], u16)| {
+        let expected = name.get(usize::from(passed));
+        passed < *length && expected.is_none_or(|expected| *expected == byte)
+    };
+    let bits = known.iter().zip([1, 2]);
+    let fitting = bits
+        .filter(|(head, _)| fits(head))
+        .fold(0, |all, (_, bit)| all | bit);
+    (heads & fitting != 0, heads & fitting)
 }
 
 #[cfg(test)]
@@ -293,6 +300,9 @@ mod tests {
             b"\xFF\xFF\xFF\xFE\0\x08YAMADA",
             b"\xFF\xE0\0\x0CJFYAMADA\0\0",
             b"\xFF\xE8\0\x08YAMADA",
+            // Behind the head of a known one, and with a name mixed of two.
+            b"\xFF\xE8\0\x10mrfx\x01\0YAMADA\0\0",
+            b"\xFF\xE8\0\x10mPrFF\0YAMADA\0\0",
         ] {
             let jpeg = [
                 head,
