@@ -15,9 +15,10 @@ def pytest_sessionstart(session):
 
 
 @contextlib.contextmanager
-def two_sites(place, quoting="automatic", retention=90):
+def two_sites(place, quoting="automatic", retention=90, prepare=lambda hospital: None):
     clinic = Site(place / "clinic", "架空診療所", "CLINIC")
     hospital = Site(place / "hospital", "架空大学病院", "HOSPITAL", READS, quoting, retention)
+    prepare(hospital)
     try:
         clinic.start()
         hospital.start()

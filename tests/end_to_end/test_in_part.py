@@ -5,11 +5,11 @@ from io import BytesIO
 import pydicom
 import pytest
 
-from conftest import READS
+from conftest import two_sites
 from modality import send
 from studies import Study
 from test_dicomweb import Web, add_web
-from world import Site, hand_over, pair, until
+from world import hand_over, until
 
 COUNT = 6
 
@@ -17,20 +17,8 @@ COUNT = 6
 @pytest.fixture
 def reading(tmp_path):
     """A clinic, and a hospital with a web server."""
-    clinic = Site(tmp_path / "clinic", "架空診療所", "CLINIC")
-    hospital = add_web(Site(tmp_path / "hospital", "架空大学病院", "HOSPITAL", READS))
-    try:
-        clinic.start()
-        hospital.start()
-        pair(clinic, hospital)
-        yield clinic, hospital
-        for site in (clinic, hospital):
-            assert "panicked" not in site.said(), site.said()[-4000:]
-    finally:
-        try:
-            clinic.close()
-        finally:
-            hospital.close()
+    with two_sites(tmp_path, prepare=add_web) as both:
+        yield both
 
 
 def listed(web, study):
