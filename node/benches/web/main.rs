@@ -95,7 +95,7 @@ fn main() {
     }
 }
 
-fn rows(large: &MadeStudy) -> [Asked; 6] {
+fn rows(large: &MadeStudy) -> [Asked; 9] {
     let study = &large.uid;
     let series = format!("studies/{study}/series/{study}.0.0");
     let json = "application/dicom+json";
@@ -116,6 +116,24 @@ fn rows(large: &MadeStudy) -> [Asked; 6] {
         asked(
             "studies of a name",
             "studies?limit=101&PatientName=*7%7B%7D*".replace("%7B%7D", "{}"),
+            json,
+            REQUESTS,
+        ),
+        asked(
+            "studies of a patient's ID",
+            "studies?limit=101&PatientID=P{}".to_owned(),
+            json,
+            REQUESTS,
+        ),
+        asked(
+            "studies of a day with none",
+            "studies?limit=101&StudyDate=19010101-19010131".to_owned(),
+            json,
+            REQUESTS,
+        ),
+        asked(
+            "studies of a modality with none",
+            "studies?limit=101&ModalitiesInStudy=XA".to_owned(),
             json,
             REQUESTS,
         ),

@@ -3,30 +3,56 @@
 use std::borrow::Borrow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::mem;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use dokuei_keys::id::{ParcelId, SiteId};
 
 pub use super::entry::{Entry, Part, SeriesPart, StudyKey};
+use super::entry::{beginning, ending};
+use super::words::{Place, Words};
 use crate::entities::Scope;
 use crate::studies::person::Person;
 use crate::studies::study::Study;
+
+/// Studies that are looked at one by one rather than in their order.
+const FEW: usize = 4096;
 
 /// The studies. Clones share them.
 #[derive(Clone, Default)]
 pub struct Catalogue(Arc<RwLock<Held>>);
 
-/// An entry where it is found by its study.
-struct ByKey(Arc<Entry>);
+/// An entry where it is found by its study, and where its words stand.
+struct ByKey(Arc<Entry>, Place);
 
 /// An entry where it stands in lists: newest first.
 struct ByDate(Arc<Entry>);
 
+/// Where a study stands in lists.
+fn place(entry: &Entry) -> (Reverse<u64>, &StudyKey) {
+    (Reverse(entry.made_at), &entry.key)
+}
+
 impl ByDate {
     fn place(&self) -> (Reverse<u64>, &StudyKey) {
-        (Reverse(self.0.made_at), &self.0.key)
+        place(&self.0)
     }
+}
+
+/// Part of the list of all studies.
+pub struct Stretch<'a> {
+    /// What comes after this one; from the newest on without.
+    pub after: Option<&'a Arc<Entry>>,
+    /// What was made on these days, as numbers (YYYYMMDD).
+    pub days: RangeInclusive<u64>,
+    /// So many at the most.
+    pub most: usize,
+}
+
+impl Stretch<'_> {
+    /// Any day.
+    pub const ANY: RangeInclusive<u64> = 0..=99_999_999;
 }
 
 impl Borrow<StudyKey> for ByKey {
@@ -67,6 +93,7 @@ struct Held {
     studies: BTreeSet<ByKey>,
     /// The same entries.
     order: BTreeSet<ByDate>,
+    words: Words,
     /// Studies of this site that are not shown.
     hidden: BTreeSet<Box<str>>,
     /// Of whom it was said that a study is, whether it is here or not: what [`Persons`](crate::studies::persons::Persons) holds.
@@ -147,13 +174,16 @@ impl Catalogue {
             uid: uid.into(),
         };
         let mut held = self.write();
-        let Some(entry) = held.studies.get(&key).map(|known| Arc::clone(&known.0)) else {
+        let Some(ByKey(entry, place)) = held.studies.get(&key) else {
             return;
         };
+        let (entry, place) = (Arc::clone(entry), *place);
         let parts = entry.parts_without(parcel);
         if parts.is_empty() {
             held.studies.remove(&key);
+            held.words.forget(place);
             held.order.remove(&ByDate(entry));
+            held.tidy();
         } else {
             held.put(entry.with(parts));
         }
@@ -164,26 +194,45 @@ impl Catalogue {
         self.write().hidden.insert(uid.into());
     }
 
-    /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
-    /// from the newest on.
+    /// The studies of a stretch within a scope that `wanted` wants, newest first.
     pub fn select(
         &self,
         (scope, own): (&Scope, SiteId),
-        after: Option<&Arc<Entry>>,
-        most: usize,
+        stretch: &Stretch<'_>,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
         let held = self.read();
-        let after = after.map(|entry| ByDate(Arc::clone(entry)));
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let from = match stretch.after {
+            Some(entry) => Arc::clone(entry),
+            None => Arc::new(Entry::mark(ending(*stretch.days.end()))),
+        };
+        let first = beginning(*stretch.days.start());
         held.order
-            .range((from, Bound::Unbounded))
+            .range((Bound::Excluded(ByDate(from)), Bound::Unbounded))
             .map(|ByDate(entry)| entry)
+            .take_while(|entry| entry.made_at >= first)
             .filter(|entry| entry.is_within(scope, own))
             .filter(|entry| wanted(entry) && !held.hides(entry, own))
-            .take(most)
+            .take(stretch.most)
             .cloned()
             .collect()
+    }
+
+    /// The studies within a scope that `wanted` wants, newest first, of those one of whose [`WORDS`] holds this text;
+    /// nothing where so many do that going through all of them by date finds the first ones sooner.
+    pub fn holding(
+        &self,
+        (scope, own): (&Scope, SiteId),
+        text: &str,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Option<Vec<Arc<Entry>>> {
+        let held = self.read();
+        let mut found = held.words.holding(text, FEW)?;
+        found.retain(|entry| {
+            entry.is_within(scope, own) && wanted(entry) && !held.hides(entry, own)
+        });
+        found.sort_unstable_by(|one, other| place(one).cmp(&place(other)));
+        Some(found.into_iter().cloned().collect())
     }
 
     /// The studies with this UID: one for each institution that has it here.
@@ -196,7 +245,7 @@ impl Catalogue {
         let mut found: Vec<Arc<Entry>> = held
             .studies
             .range(first..)
-            .map(|ByKey(entry)| entry)
+            .map(|ByKey(entry, _)| entry)
             .take_while(|entry| *entry.key.uid == *uid)
             .filter(|entry| entry.is_within(scope, own) && !held.hides(entry, own))
             .cloned()
@@ -226,136 +275,35 @@ impl Held {
     /// Puts an entry where the same study's was.
     fn put(&mut self, entry: Entry) {
         let entry = Arc::new(entry);
+        let before = self.studies.take(&entry.key);
+        let place = match &before {
+            Some(ByKey(_, place)) => self.words.replace(*place, &entry),
+            None => self.words.add(&entry),
+        };
+        self.studies.insert(ByKey(Arc::clone(&entry), place));
         // Its date may be another one now.
-        if let Some(ByKey(before)) = self.studies.replace(ByKey(Arc::clone(&entry))) {
+        if let Some(ByKey(before, _)) = before {
             self.order.remove(&ByDate(before));
         }
         self.order.insert(ByDate(entry));
+        self.tidy();
+    }
+
+    /// Writes the words anew where most of them are of nothing that is here.
+    fn tidy(&mut self) {
+        if !self.words.are_mostly_idle() {
+            return;
+        }
+        let mut words = Words::default();
+        let studies = mem::take(&mut self.studies).into_iter();
+        let moved = studies.map(|ByKey(entry, _)| {
+            let place = words.add(&entry);
+            ByKey(entry, place)
+        });
+        self.studies = moved.collect();
+        self.words = words;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::studies::attributes::RawAttribute;
-    use crate::studies::patient::Patient;
-    use crate::studies::study::Series;
-    use dicom_dictionary_std::tags;
-    use dokuei_keys::cbor;
-
-    const OWN: SiteId = SiteId::from_bytes([7; 32]);
-
-    fn study(number: u8, date: &str, parcel: u8) -> Study {
-        let parcel = ParcelId::from_bytes([parcel; 32]);
-        let mut study = Study::begun(parcel, &format!("1.2.{number}"), 0);
-        let raw = [RawAttribute {
-            group: tags::STUDY_DATE.group(),
-            element: tags::STUDY_DATE.element(),
-            value: date.as_bytes().to_vec().into(),
-        }];
-        study.attributes = minicbor::decode(&cbor::encode(&raw)).unwrap();
-        study.series.push(Series {
-            uid: format!("1.2.{number}.{}", study.parcel),
-            modality: "CT".to_owned(),
-            number: None,
-            description: Vec::new().into(),
-            objects: 2,
-        });
-        study
-    }
-
-    fn uids(found: &[Arc<Entry>]) -> Vec<String> {
-        found
-            .iter()
-            .map(|entry| entry.key.uid.to_string())
-            .collect()
-    }
-
-    #[test]
-    fn portions_one_after_another_are_everything_newest_first() {
-        let catalogue = Catalogue::default();
-        // Two of one day, one without a date, one with the punctuation of old devices.
-        let dates = ["20250101", "2025.03.01", "", "20250201", "20250201 "];
-        for (number, date) in (1..).zip(dates) {
-            catalogue.note(OWN, &study(number, date, number));
-        }
-        let select = |after: Option<&Arc<Entry>>, most| {
-            catalogue.select((&Scope::All, OWN), after, most, |_| true)
-        };
-        let all = uids(&select(None, 9));
-        assert_eq!(all, ["1.2.2", "1.2.4", "1.2.5", "1.2.1", "1.2.3"]);
-        let first = select(None, 2);
-        let second = select(first.last(), 2);
-        let third = select(second.last(), 2);
-        let portions = [first, second, third].concat();
-        assert_eq!(uids(&portions), all);
-        catalogue.hide("1.2.4");
-        assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
-        assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
-    }
-
-    #[test]
-    fn a_study_is_what_its_oldest_part_says_in_whichever_order_parts_come() {
-        let of = |date, parcel, first_at| {
-            let mut study = study(1, date, parcel);
-            study.first_at = first_at;
-            study
-        };
-        let (older, newer) = (of("20250101", 2, 5), of("20250202", 1, 9));
-        for order in [[&older, &newer], [&newer, &older]] {
-            let catalogue = Catalogue::default();
-            order.iter().for_each(|part| catalogue.note(OWN, part));
-            let known = catalogue.with_uid(&Scope::Own, OWN, "1.2.1").pop().unwrap();
-            assert_eq!(known.attributes.text(tags::STUDY_DATE), "20250101");
-            assert_eq!((known.parts.len(), catalogue.read().order.len()), (2, 1));
-        }
-    }
-
-    #[test]
-    fn what_names_several_patients_is_shown_to_nobody() {
-        let catalogue = Catalogue::default();
-        let named = |parcel: u8, id: &str| {
-            let mut study = study(1, "20250101", parcel);
-            study.others = vec![Patient {
-                id: id.to_owned(),
-                issuer: String::new(),
-            }];
-            study
-        };
-        let shown = |catalogue: &Catalogue| {
-            let listed = catalogue.select((&Scope::All, OWN), None, 9, |_| true);
-            [
-                listed.len(),
-                catalogue.with_uid(&Scope::All, OWN, "1.2.1").len(),
-            ]
-        };
-        catalogue.note(OWN, &named(1, "A"));
-        assert_eq!(shown(&catalogue), [1; 2]);
-        catalogue.note(OWN, &named(2, "B"));
-        assert_eq!(shown(&catalogue), [0; 2]);
-        catalogue.forget(OWN, "1.2.1", &ParcelId::from_bytes([2; 32]));
-        assert_eq!(shown(&catalogue), [1; 2]);
-    }
-
-    #[test]
-    fn the_parts_of_a_study_are_one_entry_that_goes_with_the_last() {
-        let catalogue = Catalogue::default();
-        catalogue.note(OWN, &study(1, "20250101", 1));
-        catalogue.note_part(OWN, &study(1, "20250101", 2), 3);
-        let entry = |catalogue: &Catalogue| catalogue.with_uid(&Scope::Own, OWN, "1.2.1").pop();
-        let known = entry(&catalogue).unwrap();
-        assert_eq!(
-            (known.objects(), known.awaited(), known.parts.len()),
-            (4, 3, 2)
-        );
-        catalogue.note(OWN, &study(1, "20250101", 2));
-        assert_eq!(entry(&catalogue).unwrap().awaited(), 0);
-        catalogue.forget(OWN, "1.2.1", &ParcelId::from_bytes([1; 32]));
-        assert_eq!(entry(&catalogue).unwrap().objects(), 2);
-        let mut removed = study(1, "20250101", 2);
-        removed.put_away();
-        catalogue.note(OWN, &removed);
-        assert!(entry(&catalogue).is_none());
-        assert!(catalogue.read().order.is_empty());
-    }
-}
+mod tests;

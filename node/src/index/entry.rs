@@ -52,6 +52,16 @@ pub struct Entry {
     pub(super) made_at: u64,
 }
 
+/// [`Entry::made_at`] of the first moment of a day (YYYYMMDD).
+pub(super) const fn beginning(day: u64) -> u64 {
+    day.saturating_mul(1_000_000)
+}
+
+/// The last.
+pub(super) const fn ending(day: u64) -> u64 {
+    beginning(day).saturating_add(999_999)
+}
+
 /// One parcel of a study.
 #[derive(Clone)]
 pub struct Part {
@@ -177,6 +187,25 @@ impl Entry {
         }
     }
 
+    /// What stands before every study that was made at this moment or earlier.
+    pub(super) fn mark(made_at: u64) -> Entry {
+        let key = StudyKey {
+            uid: "".into(),
+            institution: SiteId::from_bytes([0; 32]),
+        };
+        Entry {
+            key,
+            issuer: Box::default(),
+            said: None,
+            attributes: Attributes::default(),
+            parts: Box::default(),
+            name: Default::default(),
+            modalities: Box::default(),
+            mixes_patients: false,
+            made_at,
+        }
+    }
+
     /// With these parts instead of its own.
     pub(super) fn with(&self, mut parts: Vec<Part>) -> Entry {
         parts.sort_by_key(|part| (part.first_at, part.parcel));
@@ -211,7 +240,7 @@ fn made_at(attributes: &Attributes) -> u64 {
             .fold(0, |all, digit| all * 10 + u64::from(digit - b'0'));
         (digits.count()..most).fold(number, |all, _| all * 10)
     };
-    digits(tags::STUDY_DATE, 8) * 1_000_000 + digits(tags::STUDY_TIME, 6)
+    beginning(digits(tags::STUDY_DATE, 8)) + digits(tags::STUDY_TIME, 6)
 }
 
 impl Subject for Entry {

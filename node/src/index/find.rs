@@ -7,9 +7,10 @@ use std::sync::Arc;
 use dicom_dictionary_std::tags;
 
 use super::answers;
-use super::catalogue::Entry;
+use super::catalogue::{Entry, Stretch};
 use super::headers::{Kind, Records, data_set};
 use super::holdings::{FindError, Holdings, Level, places};
+use super::words::WORDS;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
@@ -41,11 +42,20 @@ impl Holdings {
             let entries = self.entries(scope, &of_study, level)?;
             return self.answer_for(&entries, level, &below, answer).map(drop);
         }
+        if let Some(entries) = self.studies_of_few(scope, &of_study) {
+            return self.answer_for(&entries, level, &below, answer).map(drop);
+        }
         // In portions: whoever asks for a hundred of a hundred thousand waits for a hundred.
+        let days = of_study.days(tags::STUDY_DATE).unwrap_or(Stretch::ANY);
         let mut after: Option<Arc<Entry>> = None;
         loop {
             let wanted = |entry: &Entry| of_study.match_with(entry);
-            let entries = self.studies_after(after.as_ref(), scope, PORTION, wanted);
+            let stretch = Stretch {
+                after: after.as_ref(),
+                days: days.clone(),
+                most: PORTION,
+            };
+            let entries = self.studies_of(&stretch, scope, wanted);
             let flow = self.answer_for(&entries, level, &below, answer)?;
             let is_last = entries.len() < PORTION;
             after = entries.into_iter().next_back();
@@ -53,6 +63,13 @@ impl Holdings {
                 return Ok(());
             }
         }
+    }
+
+    /// The studies that match, where a key says so much of a name, number or modality that few can.
+    fn studies_of_few(&self, scope: &Scope, keys: &Keys) -> Option<Vec<Arc<Entry>>> {
+        let wanted = |entry: &Entry| keys.match_with(entry);
+        let mut texts = keys.certain_texts(&WORDS).into_iter();
+        texts.find_map(|text| self.studies_holding(&text, scope, wanted))
     }
 
     /// Answers with what matches in these studies.
@@ -91,7 +108,9 @@ impl Holdings {
                 .flat_map(|uid| self.with_uid(scope, uid))
                 .filter(|entry| keys.match_with(entry.as_ref()))
                 .collect(),
-            None => self.studies(scope, usize::MAX, |entry| keys.match_with(entry)),
+            None => self
+                .studies_of_few(scope, keys)
+                .unwrap_or_else(|| self.studies(scope, usize::MAX, |entry| keys.match_with(entry))),
         };
         let domains = || {
             found

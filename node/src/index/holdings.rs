@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
-use super::catalogue::{Catalogue, Entry};
+use super::catalogue::{Catalogue, Entry, Stretch};
 use super::headers::{Kind, Records, SeriesPlace};
 use crate::dicom::dataset::json;
 use crate::entities::Scope;
@@ -131,24 +131,43 @@ impl Holdings {
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
-        self.studies_after(None, scope, most, wanted)
+        let stretch = Stretch {
+            after: None,
+            days: Stretch::ANY,
+            most,
+        };
+        self.studies_of(&stretch, scope, wanted)
     }
 
-    /// The same after one of them.
-    pub(super) fn studies_after(
+    /// The same of a stretch of them.
+    pub(super) fn studies_of(
         &self,
-        after: Option<&Arc<Entry>>,
+        stretch: &Stretch<'_>,
         scope: &Scope,
-        most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
+        let catalogue = &self.0.catalogue;
+        catalogue.select((scope, self.0.site), stretch, self.shown(wanted))
+    }
+
+    /// The same of those one of whose words holds this text; nothing where they are too many to look at each.
+    pub(super) fn studies_holding(
+        &self,
+        text: &str,
+        scope: &Scope,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Option<Vec<Arc<Entry>>> {
+        let catalogue = &self.0.catalogue;
+        catalogue.holding((scope, self.0.site), text, self.shown(wanted))
+    }
+
+    fn shown(&self, wanted: impl Fn(&Entry) -> bool) -> impl Fn(&Entry) -> bool {
         let undecided = self.0.imports.undecided();
         let own = self.0.site;
-        let is_shown =
-            |entry: &Entry| entry.key.institution != own || !undecided.contains(&*entry.key.uid);
-        self.0.catalogue.select((scope, own), after, most, |entry| {
-            is_shown(entry) && wanted(entry)
-        })
+        move |entry| {
+            let is_decided = entry.key.institution != own || !undecided.contains(&*entry.key.uid);
+            is_decided && wanted(entry)
+        }
     }
 
     /// The studies with this UID, one for each institution that has it here, this site's own first; likewise.

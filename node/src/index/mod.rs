@@ -16,3 +16,4 @@ pub mod headers;
 pub mod holdings;
 pub mod preparing;
 mod services;
+mod words;

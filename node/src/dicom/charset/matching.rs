@@ -87,6 +87,9 @@ fn fold_char(char: char) -> char {
     }
 }
 
+/// What stands around a value among others, for [`TextPattern::certain`] and [`NamePattern::certain`].
+pub const BOUND: char = '\n';
+
 /// A pattern: `*` stands for any characters or none, `?` for exactly one.
 #[derive(Clone, PartialEq, Eq)]
 struct Pattern(Vec<char>);
@@ -99,6 +102,26 @@ impl Pattern {
 
     fn matches(&self, text: &str) -> bool {
         wildcard(&self.0, text)
+    }
+
+    /// The longest text that is in everything of this pattern, with [`BOUND`] where it begins or ends the value; empty
+    /// when there is none. Without what one repertoire has in the place of another's letter (PS3.3 §C.12.1.1.2:
+    /// ISO-IR 14), and without spaces at its ends, which may be absent where a component is.
+    fn certain(&self) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let bound = [BOUND];
+        let bounded: Vec<char> = [&bound, self.0.as_slice(), &bound].concat();
+        let parts = bounded.split(|char| {
+            let is_other = char.is_control() && *char != BOUND;
+            is_other || matches!(char, '*' | '?' | '~' | '\u{203E}' | '\\' | '¥')
+        });
+        let texts = parts.map(|part| part.iter().collect::<String>().trim_matches(' ').to_owned());
+        texts
+            .filter(|text| text.chars().any(|char| char != BOUND))
+            .max_by_key(String::len)
+            .unwrap_or_default()
     }
 
     /// As [`Pattern::matches`], for folded names: a last component that may be anything may be absent.
@@ -163,6 +186,12 @@ impl TextPattern {
         };
         pattern.0.is_empty() || pattern.matches(value.trim_matches(' '))
     }
+
+    /// A text that is in every value that matches, if [`BOUND`] stands before and behind it; empty when there is none.
+    #[must_use]
+    pub fn certain(&self) -> String {
+        self.0.as_ref().map(Pattern::certain).unwrap_or_default()
+    }
 }
 
 /// A key for a person's name. Has no `Debug`: it holds what names a patient.
@@ -194,6 +223,19 @@ impl NamePattern {
         let (alphabetic, ideographic, phonetic) = (next(), next(), next());
         let each = alphabetic.zip(ideographic).zip(phonetic);
         Self(each.map(|((first, second), third)| NameKey::Each([first, second, third])))
+    }
+
+    /// A text that is in one of the [`folded`] groups of every name that matches, if [`BOUND`] stands before and behind
+    /// each; empty when there is none.
+    #[must_use]
+    pub fn certain(&self) -> String {
+        let patterns = match &self.0 {
+            None => &[],
+            Some(NameKey::Any(pattern)) => std::slice::from_ref(pattern),
+            Some(NameKey::Each(patterns)) => patterns.as_slice(),
+        };
+        let texts = patterns.iter().map(Pattern::certain);
+        texts.max_by_key(String::len).unwrap_or_default()
     }
 
     /// Whether a name matches.
@@ -351,6 +393,16 @@ mod tests {
             let first = fold(&whole).chars().next();
             let beginning: String = first.into_iter().chain(['*']).collect();
             assert!(NamePattern::new(&beginning).matches(&name));
+        }
+
+        #[test]
+        fn what_is_certain_of_a_key_is_in_all_that_matches(key in r"[ab山ﾔ~^ *?=]{0,8}", value in r"[ab山ﾔ~^ =]{0,12}") {
+            let name = name(&value);
+            let key = NamePattern::new(&key);
+            if key.matches(&name) {
+                let [first, second, third] = folded(&name);
+                assert!(format!("\n{first}\n{second}\n{third}\n").contains(&key.certain()));
+            }
         }
 
         #[test]

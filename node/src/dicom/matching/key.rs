@@ -1,5 +1,7 @@
 //! One key against one attribute.
 
+use std::ops::RangeInclusive;
+
 use dicom_core::{Tag, VR};
 
 use super::moment::{Moment, Range};
@@ -68,6 +70,31 @@ impl Matcher {
             }
             _ => Matcher::Bytes(value.to_vec()),
         }
+    }
+
+    /// A text that every value that matches holds, a name in the form in which names are compared; empty when there is none.
+    pub(super) fn certain(&self) -> String {
+        match self {
+            Matcher::Names(patterns) => match patterns.as_slice() {
+                [one] => one.certain(),
+                _ => String::new(),
+            },
+            Matcher::Texts(patterns) => match patterns.as_slice() {
+                [one] => one.certain(),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        }
+    }
+
+    /// The whole days, as numbers (YYYYMMDD), between which every date lies that matches.
+    pub(super) fn days(&self) -> Option<RangeInclusive<u64>> {
+        let Matcher::Moments(ranges) = self else {
+            return None;
+        };
+        let from = ranges.iter().map(Range::first_day).min()?;
+        let to = ranges.iter().map(Range::last_day).max()?;
+        Some(from..=to)
     }
 
     /// Whether the attribute of `subject` matches. What has no value matches nothing but the universal key.

@@ -4,6 +4,9 @@
 mod key;
 mod moment;
 
+use std::cmp::Reverse;
+use std::ops::RangeInclusive;
+
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
@@ -101,6 +104,24 @@ impl Keys {
                 .keys
                 .iter()
                 .any(|key| key.tag == tag && !key.has_wildcard)
+    }
+
+    /// For each of these attributes, names and short text, a text that it holds in everything that matches; longest first.
+    pub fn certain_texts(&self, of: &[Tag]) -> Vec<String> {
+        let is_short = |key: &&Key| matches!(key.vr, VR::PN | VR::LO | VR::SH | VR::CS);
+        let keys = self.keys.iter().filter(|key| of.contains(&key.tag));
+        let texts = keys.filter(is_short).map(|key| key.matcher.certain());
+        let mut texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
+        texts.sort_by_key(|text| Reverse(text.len()));
+        texts
+    }
+
+    /// The days, as numbers (YYYYMMDD), between which a date lies in everything that matches; none when it may be any.
+    pub fn days(&self, tag: Tag) -> Option<RangeInclusive<u64>> {
+        let mut keys = self.keys.iter();
+        keys.find(|key| key.tag == tag && key.vr == VR::DA)?
+            .matcher
+            .days()
     }
 
     /// The UIDs that a key lists; none when it does not constrain.

@@ -24,10 +24,24 @@ impl Range {
     pub(super) fn holds(&self, value: &str) -> bool {
         self.from.as_str() <= value && value <= self.to.as_str()
     }
+
+    /// The first day of a range of dates as a number, YYYYMMDD; 0 where it is open.
+    pub(super) fn first_day(&self) -> u64 {
+        self.from.parse().unwrap_or(0)
+    }
+
+    /// The last.
+    pub(super) fn last_day(&self) -> u64 {
+        let digits = self.to.strip_suffix(END).unwrap_or(&self.to);
+        digits.parse().unwrap_or(DAYS_END)
+    }
 }
 
 /// After every moment.
 const END: &str = "~";
+
+/// The same as a number.
+const DAYS_END: u64 = 99_999_999;
 
 impl Moment {
     pub(super) fn of(vr: VR) -> Moment {
