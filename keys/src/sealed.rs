@@ -1,4 +1,5 @@
-//! The sealed stream of one object: C2SP `chunked-encryption@v1` with ChaCha20-Poly1305 and HKDF-Expand-SHA-512.
+//! The sealed stream of one object: C2SP `chunked-encryption@v1` with AES-256-GCM and HKDF-Expand-SHA-512
+//! (Cobblestone-256).
 //!
 //! ```text
 //! sealed = salt (24) ‖ commitment (32) ‖ chunk₀ ‖ chunk₁ ‖ … ‖ last chunk

@@ -1,7 +1,6 @@
 //! The key, nonces and commitment of one sealed object.
 
-use chacha20poly1305::aead::inout::InOutBuf;
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, Key, KeyInit, Nonce};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::lengths::{HEADER, MAX_CHUNKS, TAG};
@@ -17,7 +16,7 @@ const COMMITMENT: usize = HEADER - SALT;
 const KEY: usize = 32;
 const NONCE: usize = 12;
 /// The specification's info prefix, with the AEAD's IANA name and its terminator.
-const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0";
+const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
 
 /// What an object is sealed as. It opens as nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl SealContext {
 
 /// Encrypts and decrypts the chunks of one object.
 pub(super) struct Stream {
-    cipher: ChaCha20Poly1305,
+    cipher: LessSafeKey,
     base_nonce: BaseNonce,
     commitment: [u8; COMMITMENT],
 }
@@ -63,12 +62,8 @@ impl Stream {
         base_nonce.0.copy_from_slice(nonce);
         let mut commitment = [0; COMMITMENT];
         commitment.copy_from_slice(committed);
-        let mut cipher_key = Key::default();
-        cipher_key.copy_from_slice(key);
-        let cipher = ChaCha20Poly1305::new(&cipher_key);
-        cipher_key.as_mut_slice().zeroize();
         Self {
-            cipher,
+            cipher: cipher(key),
             base_nonce,
             commitment,
         }
@@ -87,11 +82,10 @@ impl Stream {
         for (byte, counter) in nonce[NONCE - 8..].iter_mut().zip(index.to_be_bytes()) {
             *byte ^= counter;
         }
-        Ok(Nonce::from(nonce))
+        Ok(Nonce::assume_unique_for_key(nonce))
     }
 
-    /// Seals chunk `index` into `place`, which is [`TAG`] bytes longer than `plain`: encrypted straight from one buffer
-    /// into the other.
+    /// Seals chunk `index` into `place`, which is [`TAG`] bytes longer than `plain`.
     pub(super) fn seal_into(
         &self,
         index: u64,
@@ -100,17 +94,21 @@ impl Stream {
     ) -> Result<(), Refused> {
         let nonce = self.nonce(index)?;
         let (body, tag_place) = place.split_last_chunk_mut::<TAG>().ok_or(Why::NoRoom)?;
-        let buffer = InOutBuf::new(plain, body).map_err(|_| Why::NoRoom)?;
+        if body.len() != plain.len() {
+            return Err(Why::NoRoom.into());
+        }
+        // The cipher works in place; a chunk stays in the processor's cache from here to there.
+        body.copy_from_slice(plain);
         let tag = self
             .cipher
-            .encrypt_inout_detached(&nonce, &[], buffer)
+            .seal_in_place_separate_tag(nonce, Aad::empty(), body)
             .map_err(|_| Why::TooManyChunks)?;
-        tag_place.copy_from_slice(&tag);
+        tag_place.copy_from_slice(tag.as_ref());
         Ok(())
     }
 
-    /// Opens chunk `index` into `place`, which is [`TAG`] bytes shorter than `sealed`. Nothing is written unless the
-    /// chunk is genuine: the cipher checks the tag first.
+    /// Opens chunk `index` into `place`, which is [`TAG`] bytes shorter than `sealed`. A chunk that is not genuine
+    /// leaves zeros there.
     pub(super) fn open_into(
         &self,
         index: u64,
@@ -119,9 +117,27 @@ impl Stream {
     ) -> Result<(), Refused> {
         let nonce = self.nonce(index)?;
         let (body, tag) = sealed.split_last_chunk::<TAG>().ok_or(Why::SealedLength)?;
-        let buffer = InOutBuf::new(body, place).map_err(|_| Why::NoRoom)?;
-        self.cipher
-            .decrypt_inout_detached(&nonce, &[], buffer, &(*tag).into())
-            .map_err(|_| Why::Chunk.into())
+        if body.len() != place.len() {
+            return Err(Why::NoRoom.into());
+        }
+        let opened = self
+            .cipher
+            .open_separate_gather(nonce, Aad::empty(), body, tag, place);
+        opened.map_err(|_| {
+            // What comes of a forged chunk is the forger's choice.
+            place.fill(0);
+            Why::Chunk.into()
+        })
     }
+}
+
+/// The cipher of a key of [`KEY`] bytes.
+fn cipher(key: &[u8]) -> LessSafeKey {
+    #[allow(
+        clippy::expect_used,
+        reason = "the only cause is a key of another length"
+    )]
+    let key = UnboundKey::new(&AES_256_GCM, key).expect("KEY is the length of this cipher's key");
+    // "Less safe": nonces are ours to keep apart, which is what a base nonce and the chunk's number are for.
+    LessSafeKey::new(key)
 }

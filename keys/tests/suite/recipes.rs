@@ -2,8 +2,9 @@
 //! implementation needs nothing but that text.
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{ChaCha20Poly1305, XChaCha20Poly1305};
 use coset::cbor::value::Value;
 use dokuei_keys::envelope::wrap;
 use dokuei_keys::keyfile::{Cost, seal_secrets};
@@ -43,7 +44,7 @@ fn expand(key: &[u8], info: &[u8], length: usize) -> Vec<u8> {
 fn sealed_object() {
     let (context, plain) = (seal_context(), noise(40_000, 1));
     let info = [
-        b"c2sp.org/chunked-encryption@v1+AEAD_CHACHA20_POLY1305\0".as_slice(),
+        b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0".as_slice(),
         &SAMPLE_SALT,
         b"dokuei/v1/seal/object",
         context.parcel.as_bytes(),
@@ -52,12 +53,17 @@ fn sealed_object() {
     ]
     .concat();
     let derived = expand(&[1; 32], &info, 32 + 12 + 32);
-    let cipher = ChaCha20Poly1305::new_from_slice(&derived[..32]).unwrap();
+    let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &derived[..32]).unwrap());
     let mut expected = [SAMPLE_SALT.as_slice(), &derived[44..]].concat();
     for (index, chunk) in plain.chunks(16_384).enumerate() {
         let mut nonce: [u8; 12] = derived[32..44].try_into().unwrap();
         nonce[11] ^= index as u8;
-        expected.extend(cipher.encrypt(&nonce.into(), chunk).unwrap());
+        let mut sealed = chunk.to_vec();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        cipher
+            .seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed)
+            .unwrap();
+        expected.extend(sealed);
     }
     let sealed = seal(&content_key(1), &context, SAMPLE_SALT, &plain).unwrap();
     assert!(sealed == expected);

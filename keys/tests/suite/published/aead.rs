@@ -1,5 +1,6 @@
-//! ChaCha20-Poly1305 (sealed objects, envelopes) and XChaCha20-Poly1305 (rows, key files): Wycheproof.
+//! AES-256-GCM (sealed objects), ChaCha20-Poly1305 (envelopes) and XChaCha20-Poly1305 (rows, key files): Wycheproof.
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use chacha20poly1305::aead::array::Array;
 use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit, Tag, XChaCha20Poly1305};
 use serde::Deserialize;
@@ -10,6 +11,8 @@ use crate::hex::hex;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Group {
+    iv_size: usize,
+    key_size: usize,
     tests: Vec<Case>,
 }
 
@@ -67,4 +70,33 @@ fn chacha20_poly1305() {
 fn xchacha20_poly1305() {
     let json = include_str!("../../vectors/wycheproof-xchacha20_poly1305.json");
     assert_eq!(run::<XChaCha20Poly1305>(json, Tag::default().len()), 315);
+}
+
+/// The cases with keys and nonces as sealed objects have them: others cannot be given to the cipher.
+#[test]
+fn aes_256_gcm() {
+    let json = include_str!("../../vectors/wycheproof-aes_gcm.json");
+    let file: Wycheproof<Group> = parse(json);
+    let as_ours = |group: &&Group| group.key_size == 256 && group.iv_size == 96;
+    let cases = file.test_groups.iter().filter(as_ours);
+    let mut run = 0;
+    for case in cases.flat_map(|group| &group.tests) {
+        let valid = case.result == "valid";
+        let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &hex(&case.key)).unwrap());
+        let nonce = || Nonce::try_assume_unique_for_key(&hex(&case.iv)).unwrap();
+        let (aad, sealed, plain) = (hex(&case.aad), hex(&case.ct), hex(&case.msg));
+        let mut opened = vec![0; sealed.len()];
+        let aad = || Aad::from(&aad);
+        let tag = hex(&case.tag);
+        let result = cipher.open_separate_gather(nonce(), aad(), &sealed, &tag, &mut opened);
+        assert_eq!(result.is_ok(), valid, "case {}", case.tc_id);
+        if valid {
+            assert_eq!(opened, plain, "case {}", case.tc_id);
+            let made = cipher.seal_in_place_separate_tag(nonce(), aad(), &mut opened);
+            assert_eq!(made.unwrap().as_ref(), tag, "case {}", case.tc_id);
+            assert_eq!(opened, sealed, "case {}", case.tc_id);
+        }
+        run += 1;
+    }
+    assert_eq!(run, 66);
 }
