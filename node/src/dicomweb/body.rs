@@ -1,6 +1,6 @@
 //! The body of an answer: whole, or streamed from a blocking worker through a short pipe.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::limits::{PIECE, PIECES, SLOW_AFTER, SLOWEST, STALL_TIME};
+
+/// Pieces that are shorter are copied together rather than sent alone.
+const GATHERED: usize = 16 * 1024;
 
 /// The body of an answer.
 pub(super) enum Body {
@@ -98,11 +101,27 @@ impl Pipe {
         Ok(())
     }
 
+    /// Takes a piece as it is, of about [`PIECE`] bytes at the most; a small one is gathered with others.
+    ///
+    /// # Errors
+    /// When the client is gone or too slow.
+    pub(super) fn pass(&mut self, piece: Bytes) -> io::Result<()> {
+        if piece.len() < GATHERED {
+            return self.write_all(&piece);
+        }
+        self.pass_on()?;
+        self.send(piece)
+    }
+
     fn pass_on(&mut self) -> io::Result<()> {
         let piece = self.gathered.split().freeze();
         if piece.is_empty() {
             return Ok(());
         }
+        self.send(piece)
+    }
+
+    fn send(&mut self, piece: Bytes) -> io::Result<()> {
         self.sent += piece.len() as u64;
         match self.sender.try_send(Ok(piece)) {
             Ok(()) => Ok(()),
@@ -160,8 +179,6 @@ impl io::Write for Pipe {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     #[tokio::test]
@@ -170,7 +187,12 @@ mod tests {
         let written: Vec<u8> = (0..PIECE * 4 + 17).map(|at| (at % 251) as u8).collect();
         let copy = written.clone();
         let writing = tokio::task::spawn_blocking(move || {
-            pipe.write_all(&copy)?;
+            let (first, rest) = copy.split_at(PIECE / 2);
+            let (second, third) = rest.split_at(PIECE);
+            pipe.write_all(first)?;
+            pipe.pass(second.to_vec().into())?;
+            pipe.pass(third[..9].to_vec().into())?;
+            pipe.write_all(&third[9..])?;
             pipe.finish()
         });
         let Body::Piped(mut pieces) = body else {

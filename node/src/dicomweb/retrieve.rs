@@ -1,7 +1,7 @@
 //! WADO-RS: the objects of a study, a series or one instance, as they came, streamed from their sealed parcels
 //! (PS3.18 section 10.4).
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 
 use http::StatusCode;
 use http::header::IF_NONE_MATCH;
@@ -25,8 +25,6 @@ use crate::say;
 
 /// The media type of objects.
 const DICOM: &str = "application/dicom";
-/// Bytes that are copied at a time.
-const COPIED: usize = 128 * 1024;
 
 /// A way in which the client takes objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,10 +236,9 @@ impl Prepared {
     }
 
     fn stream(&self, pipe: &mut Pipe) -> io::Result<()> {
-        let mut copied = vec![0; COPIED];
         for (object, place) in &self.objects {
             match open(&self.holdings, object) {
-                Ok(Some(opened)) => self.write(pipe, place, opened, &mut copied)?,
+                Ok(Some(opened)) => self.write(pipe, place, opened)?,
                 // Its time here ended while the answer was under way.
                 Ok(None) => {}
                 Err(error) => {
@@ -256,13 +253,7 @@ impl Prepared {
         Ok(())
     }
 
-    fn write(
-        &self,
-        pipe: &mut Pipe,
-        place: &str,
-        opened: OpenObject,
-        copied: &mut [u8],
-    ) -> io::Result<()> {
+    fn write(&self, pipe: &mut Pipe, place: &str, opened: OpenObject) -> io::Result<()> {
         let OpenObject { head, mut data_set } = opened;
         if self.multipart {
             let (boundary, syntax) = (&self.boundary, &head.transfer_syntax);
@@ -276,12 +267,10 @@ impl Prepared {
         };
         let (class, instance) = (uid(&head.sop_class)?, uid(&head.sop_instance)?);
         pipe.write_all(&file_head(&class, &instance, &uid(&head.transfer_syntax)?))?;
-        loop {
-            match data_set.read(copied)? {
-                0 => return Ok(()),
-                count => pipe.write_all(&copied[..count])?,
-            }
+        while let Some(piece) = data_set.piece()? {
+            pipe.pass(piece)?;
         }
+        Ok(())
     }
 }
 

@@ -329,7 +329,7 @@ impl Holdings {
         let (parcel, site, slot) = (instance.parcel, instance.institution, instance.slot);
         match OpenedObject::open(parcels, &key, parcel, site, slot) {
             Err(OpenError::Disk(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some),
+            opened => Ok(Some(opened?.undigested())),
         }
     }
 
