@@ -3,11 +3,11 @@
 use std::io::{self, Write as _};
 
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, WARNING};
+use http::header::CONTENT_LENGTH;
 use tokio::runtime::Handle;
 
 use super::Web;
-use super::answer::{Answer, Refusal, set};
+use super::answer::{Answer, Refusal, set, warn};
 use super::body::Pipe;
 use super::image::{Frames, NoFrame};
 use super::piped::piped;
@@ -78,7 +78,7 @@ impl Web {
             set(&mut answer, CONTENT_LENGTH, &length.to_string());
         }
         if let Some(warning) = warning {
-            set(&mut answer, WARNING, &warning);
+            warn(&mut answer, &warning);
         }
         Ok(answer)
     }

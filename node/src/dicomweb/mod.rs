@@ -3,6 +3,7 @@
 
 pub mod access;
 mod answer;
+mod begun;
 mod body;
 mod bulk;
 mod client;

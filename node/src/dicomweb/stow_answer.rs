@@ -1,10 +1,10 @@
 //! What STOW-RS answers: which objects are here now, and why others are not (PS3.18 annex I, PS3.3 section C.12.1).
 
 use http::StatusCode;
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, plain, set};
+use super::answer::{Answer, plain, set, warn};
 use super::limits::NAMED;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::uid::Uid;
@@ -85,8 +85,7 @@ impl Outcome {
         let body = self.json(root, study).to_string();
         let mut answer = plain(status, "application/dicom+json", body.into_bytes());
         if let Some(failed) = self.failed.first() {
-            let warning = format!("299 dokuei: \"{}\"", failed.comment());
-            set(&mut answer, HeaderName::from_static("warning"), &warning);
+            warn(&mut answer, &failed.comment());
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             set(&mut answer, RETRY_AFTER, "60");

@@ -134,7 +134,8 @@ impl ElementHead {
 /// number is private, whatever the repeating group beside it holds.
 fn is_sequence_by_dictionary(tag: Tag) -> bool {
     let listed = || StandardDataDictionary.by_tag(tag);
-    tag.group() % 2 == 0 && listed().is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
+    tag.group().is_multiple_of(2)
+        && listed().is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
 }
 
 /// What the bytes gathered so far make.
