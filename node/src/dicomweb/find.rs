@@ -6,12 +6,14 @@ use std::ops::ControlFlow;
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use super::answer::{Answer, Refusal, set};
 use super::begun::{Begun, begun};
 use super::body::Pipe;
+use super::domains::root_of;
 use super::limits::HELD;
 use super::media::MediaType;
 use super::route::{self, Place};
@@ -20,6 +22,7 @@ use super::{Asked, Web};
 use crate::dicom::dataset::{DataSet, Value, json};
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
+use crate::index::catalogue::Entry;
 use crate::index::find::Found;
 use crate::index::holdings::{FindError, Holdings, Level, Selection};
 use crate::index::series::Lacking;
@@ -95,6 +98,7 @@ impl Web {
                 route::Level::Instance => Level::Instance,
             },
             root: asked.root(),
+            own: self.site,
             keys,
             search,
         };
@@ -166,6 +170,7 @@ struct Finding {
     scope: Scope,
     level: Level,
     root: String,
+    own: SiteId,
     keys: Keys,
     search: Search,
 }
@@ -176,8 +181,8 @@ impl Finding {
         let mut left = self.search.limit.unwrap_or(usize::MAX);
         let (mut listing, mut broken) = (Listing::new(self.level, pipe, begun), None);
         let mut answer = |found: Found<'_>| {
-            let known = match found {
-                Found::Match(known, _) => known,
+            let (known, entry) = match found {
+                Found::Match(known, entry) => (known, entry),
                 Found::Lacking(lacking) => {
                     listing.lacking = listing.lacking.and(lacking);
                     return ControlFlow::Continue(());
@@ -191,7 +196,7 @@ impl Finding {
                 return ControlFlow::Continue(());
             }
             left -= 1;
-            match listing.put(&self.shown(known)) {
+            match listing.put(&self.shown(known, entry)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     broken = Some(error);
@@ -211,12 +216,16 @@ impl Finding {
     }
 
     /// What of a match is shown: the usual, what was asked for, and where it can be had.
-    fn shown(&self, known: DataSet) -> DataSet {
-        let mut address = format!(
-            "{}/studies/{}",
-            self.root,
-            known.code(tags::STUDY_INSTANCE_UID)
-        );
+    fn shown(&self, known: DataSet, entry: Option<&Entry>) -> DataSet {
+        let visitor = (&self.scope, self.own);
+        let root = match entry {
+            Some(Entry { key, .. }) => {
+                let study = (key.institution, &*key.uid);
+                root_of(&self.root, &self.holdings, visitor, study)
+            }
+            None => self.root.clone(),
+        };
+        let mut address = format!("{root}/studies/{}", known.code(tags::STUDY_INSTANCE_UID));
         if self.level != Level::Study {
             address += &format!("/series/{}", known.code(tags::SERIES_INSTANCE_UID));
         }

@@ -74,7 +74,7 @@ use crate::studies::intake::StudyIntake;
 use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
-pub use self::domains::domain_token;
+pub use self::domains::{domain_token, root_of};
 pub use self::find::{OF_INSTANCE, OF_SERIES, OF_STUDY};
 pub use self::origin::Hosts;
 pub use self::server::WebServer;

@@ -79,8 +79,8 @@ impl Outcome {
         self.failed.iter().all(|failed| is(&failed.why))
     }
 
-    /// The answer, with addresses below `root`; `study` is the one that the request named.
-    pub(super) fn answer(&self, root: &str, study: Option<&Uid>) -> Answer {
+    /// The answer, with addresses below what `root` says of their study; `study` is the one that the request named.
+    pub(super) fn answer(&self, root: impl Fn(&Uid) -> String, study: Option<&Uid>) -> Answer {
         let status = self.status();
         let body = self.json(root, study).to_string();
         let mut answer = plain(status, "application/dicom+json", body.into_bytes());
@@ -93,14 +93,16 @@ impl Outcome {
         answer
     }
 
-    fn json(&self, root: &str, study: Option<&Uid>) -> Value {
+    fn json(&self, root: impl Fn(&Uid) -> String, study: Option<&Uid>) -> Value {
         let mut answer = serde_json::Map::new();
         let mut put = |tag: &str, value: Value| answer.insert(tag.to_owned(), value);
         let study = study.or_else(|| self.only_study());
         if let Some(study) = study {
-            put("00081190", text("UR", &format!("{root}/studies/{study}")));
+            let address = format!("{}/studies/{study}", root(study));
+            put("00081190", text("UR", &address));
         }
-        let stored = self.stored.iter().map(|stored| stored.json(root));
+        let stored = self.stored.iter();
+        let stored = stored.map(|stored| stored.json(&root(&stored.study)));
         put("00081199", sequence(stored.collect()));
         let (named, others): (Vec<&Failed>, Vec<&Failed>) = self
             .failed
