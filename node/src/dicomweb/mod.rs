@@ -71,6 +71,7 @@ use crate::pixels::Decoders;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
+use crate::transcoding::Transcoder;
 use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
@@ -93,6 +94,7 @@ pub struct Web {
     worklist: Worklist,
     viewer: Viewer,
     decoders: Decoders,
+    transcoder: Transcoder,
     trail: Arc<Trail>,
 }
 
@@ -140,7 +142,7 @@ impl Web {
         access: Access,
         hosts: Hosts,
         ports: &Ports,
-        (intake, decoders, audit): (Arc<StudyIntake>, Decoders, Audit),
+        (intake, audit): (Arc<StudyIntake>, Audit),
         (worklist, viewer): (Worklist, Viewer),
     ) -> Web {
         Web {
@@ -154,7 +156,9 @@ impl Web {
             turns: Turns::default(),
             worklist,
             viewer,
-            decoders,
+            decoders: ports.transcoder.decoders().clone(),
+            // Who waits longer asks again.
+            transcoder: ports.transcoder.within(limits::TURN_TIME),
             trail: Arc::new(Trail::new(audit)),
         }
     }

@@ -65,6 +65,13 @@ impl From<FindError> for QueryFailure {
     }
 }
 
+impl Holdings {
+    /// An object as it is sent.
+    pub fn outgoing(&self, instance: Instance) -> Selected {
+        Box::new(Stored::new(self.clone(), instance))
+    }
+}
+
 impl scp::Holdings for Holdings {
     fn find(
         &self,
@@ -111,8 +118,8 @@ impl scp::Holdings for Holdings {
                 return Err(TOO_MANY_OBJECTS);
             }
         }
-        let stored = |instance| Box::new(Stored::new(self.clone(), instance)) as Selected;
-        Ok(all.into_iter().map(stored).collect())
+        let all = all.into_iter();
+        Ok(all.map(|instance| self.outgoing(instance)).collect())
     }
 
     fn commits(&self, caller: &Caller, references: &[Reference]) -> Vec<Verdict> {
