@@ -230,6 +230,25 @@ def test_an_instance_is_given_uncompressed(web):
     assert got.ContentSequence == report.ContentSequence
 
 
+def test_what_stands_behind_the_pixels_of_an_instance_is_given_too(web):
+    for name in ("MR_small_RLE.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "SC_rgb_jpeg_dcmtk.dcm", "image_dfl.dcm"):
+        data = pydicom.dcmread(OBJECTS / name)
+        signature = pydicom.Dataset()
+        signature.MACIDNumber, signature.DigitalSignatureUID = 1, generate_uid()
+        signature.Signature = b"signed"
+        data.DigitalSignaturesSequence = [signature]
+        data.DataSetTrailingPadding = bytes(range(64))
+        data, path = kept(web, data)
+        for accept in (f"application/dicom; transfer-syntax={EXPLICIT}", f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}'):
+            answer = web.get(path, Accept=accept)
+            assert answer.status_code == 200, (name, answer.text)
+            content = parts(answer)[0][1] if accept.startswith("multipart") else answer.content
+            got = pydicom.dcmread(BytesIO(content))
+            assert got.file_meta.TransferSyntaxUID == EXPLICIT
+            assert got.DataSetTrailingPadding == data.DataSetTrailingPadding, name
+            assert got.DigitalSignaturesSequence == data.DigitalSignaturesSequence, name
+
+
 def test_lossy_images_are_shown(web):
     for name in ("JPEG-lossy.dcm", "SC_rgb_small_odd_jpeg.dcm", "dx_image.dcm", "JPEGLSNearLossless_16.dcm"):
         data, path = kept(web, PIXELS / name)

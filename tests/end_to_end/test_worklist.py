@@ -1,6 +1,7 @@
 """The worklist as third parties see it: UPS-RS over HTTP, events over a WebSocket, beside the command line."""
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -141,7 +142,8 @@ def test_a_sent_study_is_scheduled_claimed_read_and_completed(houses):
     assert item.ScheduledWorkitemCodeSequence[0].CodeValue == "110005"
     assert item.ReferencedRequestSequence[0].RequestingService == "架空診療所"
     retrieve = item.InputInformationSequence[0].WADORSRetrievalSequence[0].RetrieveURL
-    assert retrieve == f"http://{hospital.root}/studies/{item.InputInformationSequence[0].StudyInstanceUID}"
+    study_uid = item.InputInformationSequence[0].StudyInstanceUID
+    assert re.fullmatch(rf"http://{hospital.root}/d/[0-9a-f]{{32}}/studies/{study_uid}", retrieve)
     mine = clinic.of(case)
     assert mine.ProcedureStepState == "SCHEDULED" and mine.SOPInstanceUID != uid
     assert mine.ScheduledStationNameCodeSequence[0].CodeMeaning == "架空大学病院"

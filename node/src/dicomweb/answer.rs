@@ -1,7 +1,8 @@
 //! Answers, and refusals in words.
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING,
+    WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 
@@ -121,6 +122,11 @@ pub(super) fn plain(status: StatusCode, kind: &'static str, body: Vec<u8>) -> An
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+/// Says in the head what of an answer is not as it was asked for (RFC 7234 section 5.5.7, as PS3.18 uses it).
+pub(super) fn warn(answer: &mut Answer, text: &str) {
+    set(answer, WARNING, &format!("299 dokuei \"{text}\""));
 }
 
 /// A header value of our own making; what does not fit into one is left out.

@@ -3,16 +3,15 @@
 use std::io::{self, Write as _};
 
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, WARNING};
+use http::header::CONTENT_LENGTH;
 use tokio::runtime::Handle;
 
 use super::Web;
-use super::answer::{Answer, Refusal, set};
+use super::answer::{Answer, Refusal, set, warn};
 use super::body::Pipe;
 use super::image::{Frames, NoFrame};
 use super::piped::piped;
 use super::retrieve::boundary;
-use super::transcoded;
 use super::turns::with_turn;
 use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::language::{Explain as _, Message};
@@ -32,8 +31,6 @@ pub(super) enum Made {
 pub(super) struct Decoding {
     pub frames: Frames,
     pub made: Made,
-    /// A file up to its first frame: the answer is all of that file.
-    pub object: Option<Vec<u8>>,
     /// In one multipart body; else the one frame is the whole body.
     pub multipart: bool,
     /// Where the instance can be had.
@@ -66,10 +63,7 @@ impl Web {
             }
             None => kind,
         };
-        let length = match (&boundary, &decoding.object) {
-            (None, None) => Some(first.len()),
-            _ => None,
-        };
+        let length = boundary.is_none().then_some(first.len());
         let (tag, warning) = (decoding.tag.clone(), decoding.warning.clone());
         let mut answer = piped(&kind, Some(&tag), turn, move |out| {
             decoding.stream(first, &decoders, boundary.as_deref(), out)
@@ -78,7 +72,7 @@ impl Web {
             set(&mut answer, CONTENT_LENGTH, &length.to_string());
         }
         if let Some(warning) = warning {
-            set(&mut answer, WARNING, &warning);
+            warn(&mut answer, &warning);
         }
         Ok(answer)
     }
@@ -106,7 +100,6 @@ impl Decoding {
     /// The media type of what is made.
     fn kind(&self) -> String {
         match self.made {
-            _ if self.object.is_some() => transcoded::KIND.to_owned(),
             Made::Samples => format!(
                 "application/octet-stream; transfer-syntax={}",
                 EXPLICIT_VR_LITTLE_ENDIAN.as_str()
@@ -138,9 +131,6 @@ impl Decoding {
         boundary: Option<&str>,
         pipe: &mut Pipe,
     ) -> io::Result<()> {
-        if let Some(head) = self.object.take() {
-            return self.stream_object((&head, first), decoders, boundary, pipe);
-        }
         let Some(boundary) = boundary else {
             return pipe.write_all(&first);
         };
@@ -158,37 +148,6 @@ impl Decoding {
             pipe.write_all(&bytes)?;
         }
         write!(pipe, "\r\n--{boundary}--\r\n")
-    }
-
-    fn stream_object(
-        mut self,
-        (head, first): (&[u8], Vec<u8>),
-        decoders: &Decoders,
-        boundary: Option<&str>,
-        pipe: &mut Pipe,
-    ) -> io::Result<()> {
-        if let Some(boundary) = boundary {
-            let (kind, place) = (transcoded::KIND, &self.at);
-            write!(
-                pipe,
-                "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Location: {place}\r\n\r\n"
-            )?;
-        }
-        pipe.write_all(head)?;
-        pipe.write_all(&first)?;
-        let mut written = first.len();
-        drop(first);
-        for at in 1..self.frames.count() {
-            let bytes = self.made_now(at, decoders)?;
-            pipe.write_all(&bytes)?;
-            written += bytes.len();
-        }
-        // Values have an even length.
-        pipe.write_all(&[0][..written % 2])?;
-        if let Some(boundary) = boundary {
-            write!(pipe, "\r\n--{boundary}--\r\n")?;
-        }
-        Ok(())
     }
 
     /// Makes one in an answer that has begun.

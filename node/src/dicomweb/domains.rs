@@ -22,6 +22,28 @@ pub fn domain_token(domain: &Domain) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Where DICOMweb begins that answers with exactly this study: an institution's, by its UID. That is below `root` while it
+/// can mean no other there: this site's own studies come first, and whoever sees one domain sees no other. Else it is
+/// below the study's domain.
+pub fn root_of(
+    root: &str,
+    holdings: &Holdings,
+    (scope, own): (&Scope, SiteId),
+    (institution, uid): (SiteId, &str),
+) -> String {
+    if matches!(scope, Scope::Domain(_)) {
+        return root.to_owned();
+    }
+    let known = holdings.with_uid(scope, uid);
+    let is_told_apart = institution != own || known.len() > 1;
+    let mut named = known.iter();
+    let entry = named.find(|entry| entry.key.institution == institution);
+    match entry.filter(|_| is_told_apart) {
+        Some(entry) => format!("{root}/d/{}", domain_token(&entry.domain())),
+        None => root.to_owned(),
+    }
+}
+
 /// Whether a text looks like the name of a domain: 32 hexadecimal digits, as [`domain_token`] writes them.
 fn is_token(text: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

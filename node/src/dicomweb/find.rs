@@ -6,12 +6,15 @@ use std::ops::ControlFlow;
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::SiteId;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{Response, StatusCode};
-use tokio::sync::oneshot;
 
 use super::answer::{Answer, Refusal, set};
-use super::body::{Body, Pipe};
+use super::begun::{Begun, begun};
+use super::body::Pipe;
+use super::domains::root_of;
+use super::limits::HELD;
 use super::media::MediaType;
 use super::route::{self, Place};
 use super::search::{Search, SearchError};
@@ -19,7 +22,10 @@ use super::{Asked, Web};
 use crate::dicom::dataset::{DataSet, Value, json};
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
+use crate::index::catalogue::Entry;
+use crate::index::find::Found;
 use crate::index::holdings::{FindError, Holdings, Level, Selection};
+use crate::index::series::Lacking;
 use crate::say;
 
 const JSON: &str = "application/dicom+json";
@@ -92,6 +98,7 @@ impl Web {
                 route::Level::Instance => Level::Instance,
             },
             root: asked.root(),
+            own: self.site,
             keys,
             search,
         };
@@ -107,13 +114,18 @@ impl Web {
         let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
         self.stream(&visitor, move |pipe, begun| {
             let selection = selection(&asked.resource.place);
-            if holdings.instances(&asked.scope, &selection).is_empty() {
-                return begun.refuse(Refusal::not_found());
+            let metadata = match holdings.metadata(&asked.scope, &selection) {
+                Ok(Some(metadata)) => metadata,
+                Ok(None) => return begun.refuse(Refusal::not_found()),
+                Err(error) => return begun.refuse(not_found(&error)),
+            };
+            if metadata.is_unreadable() {
+                return begun.refuse(Refusal::failed());
             }
-            begun.go_on();
+            begun.go_on(warning(metadata.lacking()));
             pipe.write_all(b"[")?;
-            holdings
-                .metadata(&asked.scope, &selection, &asked.root(), pipe)
+            metadata
+                .write(&asked.root(), pipe)
                 .map_err(|error| io::Error::other(error.to_string()))?;
             pipe.write_all(b"]")
         })
@@ -127,44 +139,29 @@ impl Web {
         work: impl FnOnce(&mut Pipe, &mut Begun) -> io::Result<()> + Send + 'static,
     ) -> Result<Answer, Refusal> {
         let turn = self.turns.to_read(visitor).await?;
-        let (body, mut pipe) = Body::piped();
-        let (sender, begun) = oneshot::channel();
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let written = work(&mut pipe, &mut Begun(Some(sender)));
-            match written.and_then(|()| pipe.finish()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Other => {
-                    tracing::error!(target: "dokuei::web", "an answer was cut off: {error}");
-                }
-                Err(_gone) => {}
-            }
-        });
-        begun.await.unwrap_or_else(|_| Err(Refusal::failed()))?;
-        let mut answer = Response::new(body);
+        let mut answer = begun(turn, work).await?;
         set(&mut answer, CONTENT_TYPE, JSON);
         set(&mut answer, CACHE_CONTROL, "no-store");
         Ok(answer)
     }
 }
 
-/// Tells whoever waits for the head of an answer that it can go, or why there is none.
-struct Begun(Option<oneshot::Sender<Result<(), Refusal>>>);
-
-impl Begun {
-    fn go_on(&mut self) {
-        if let Some(waiting) = self.0.take() {
-            // Who does not wait any more is gone.
-            let _ = waiting.send(Ok(()));
-        }
-    }
-
-    fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
-        if let Some(waiting) = self.0.take() {
-            let _ = waiting.send(Err(refusal));
-        }
-        Ok(())
-    }
+/// What a client hears of instances that are lacking in an answer.
+fn warning(lacking: Lacking) -> Option<String> {
+    let are = |count: usize| match count {
+        1 => "1 instance is".to_owned(),
+        count => format!("{count} instances are"),
+    };
+    let short = (lacking.short > 0).then(|| {
+        let are = are(lacking.short);
+        format!("{are} given in short, as the headers cannot be shown")
+    });
+    let left_out = (lacking.left_out > 0).then(|| {
+        let are = are(lacking.left_out);
+        format!("{are} left out, as the objects cannot be read")
+    });
+    let said: Vec<String> = short.into_iter().chain(left_out).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// A search under way.
@@ -173,6 +170,7 @@ struct Finding {
     scope: Scope,
     level: Level,
     root: String,
+    own: SiteId,
     keys: Keys,
     search: Search,
 }
@@ -181,9 +179,15 @@ impl Finding {
     fn write(self, pipe: &mut Pipe, begun: &mut Begun) -> io::Result<()> {
         let mut left_out = self.search.offset;
         let mut left = self.search.limit.unwrap_or(usize::MAX);
-        let (mut first, mut broken) = (true, None);
-        let mut out = Vec::new();
-        let mut answer = |known: DataSet| {
+        let (mut listing, mut broken) = (Listing::new(self.level, pipe, begun), None);
+        let mut answer = |found: Found<'_>| {
+            let (known, entry) = match found {
+                Found::Match(known, entry) => (known, entry),
+                Found::Lacking(lacking) => {
+                    listing.lacking = listing.lacking.and(lacking);
+                    return ControlFlow::Continue(());
+                }
+            };
             if left == 0 {
                 return ControlFlow::Break(());
             }
@@ -192,15 +196,7 @@ impl Finding {
                 return ControlFlow::Continue(());
             }
             left -= 1;
-            begun.go_on();
-            out.clear();
-            out.push(if std::mem::take(&mut first) {
-                b'['
-            } else {
-                b','
-            });
-            json::write(&self.shown(known), &mut out);
-            match pipe.write_all(&out) {
+            match listing.put(&self.shown(known, entry)) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     broken = Some(error);
@@ -212,22 +208,24 @@ impl Finding {
             .holdings
             .find(&self.scope, self.level, &self.keys, &mut answer);
         match (found, broken) {
-            (_, Some(gone)) => return Err(gone),
-            (Err(error), None) if first => return begun.refuse(not_found(&error)),
-            (Err(error), None) => return Err(io::Error::other(error.to_string())),
-            (Ok(()), None) => {}
+            (_, Some(gone)) => Err(gone),
+            (Err(error), None) if !listing.is_begun => listing.begun.refuse(not_found(&error)),
+            (Err(error), None) => Err(io::Error::other(error.to_string())),
+            (Ok(()), None) => listing.end(),
         }
-        begun.go_on();
-        pipe.write_all(if first { b"[]" } else { b"]" })
     }
 
     /// What of a match is shown: the usual, what was asked for, and where it can be had.
-    fn shown(&self, known: DataSet) -> DataSet {
-        let mut address = format!(
-            "{}/studies/{}",
-            self.root,
-            known.code(tags::STUDY_INSTANCE_UID)
-        );
+    fn shown(&self, known: DataSet, entry: Option<&Entry>) -> DataSet {
+        let visitor = (&self.scope, self.own);
+        let root = match entry {
+            Some(Entry { key, .. }) => {
+                let study = (key.institution, &*key.uid);
+                root_of(&self.root, &self.holdings, visitor, study)
+            }
+            None => self.root.clone(),
+        };
+        let mut address = format!("{root}/studies/{}", known.code(tags::STUDY_INSTANCE_UID));
         if self.level != Level::Study {
             address += &format!("/series/{}", known.code(tags::SERIES_INSTANCE_UID));
         }
@@ -256,6 +254,58 @@ impl Finding {
         usual
             || self.search.fields.as_ref().is_none_or(asked)
             || self.search.keys.element(tag).is_some()
+    }
+}
+
+/// The list of what is found, on its way. Below studies its beginning is held back ([`HELD`]), so that the head of the
+/// answer can still say what is lacking.
+struct Listing<'a> {
+    pipe: &'a mut Pipe,
+    begun: &'a mut Begun,
+    held: Vec<u8>,
+    most: usize,
+    is_begun: bool,
+    is_empty: bool,
+    lacking: Lacking,
+}
+
+impl<'a> Listing<'a> {
+    fn new(level: Level, pipe: &'a mut Pipe, begun: &'a mut Begun) -> Listing<'a> {
+        Listing {
+            pipe,
+            begun,
+            held: Vec::new(),
+            // Nothing is opened for studies.
+            most: if level == Level::Study { 0 } else { HELD },
+            is_begun: false,
+            is_empty: true,
+            lacking: Lacking::default(),
+        }
+    }
+
+    fn put(&mut self, shown: &DataSet) -> io::Result<()> {
+        self.held.push(if self.is_empty { b'[' } else { b',' });
+        self.is_empty = false;
+        json::write(shown, &mut self.held);
+        match self.is_begun || self.held.len() > self.most {
+            true => self.pass_on(),
+            false => Ok(()),
+        }
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.begun.go_on(warning(self.lacking));
+        }
+        self.pipe.write_all(&self.held)?;
+        self.held.clear();
+        Ok(())
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        let end: &[u8] = if self.is_empty { b"[]" } else { b"]" };
+        self.held.extend_from_slice(end);
+        self.pass_on()
     }
 }
 

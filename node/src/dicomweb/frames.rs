@@ -229,7 +229,6 @@ fn decoded(
     Ok(Found::Decoded(Box::new(Decoding {
         frames,
         made: Made::Samples,
-        object: None,
         multipart: label.multipart,
         at: address(asked, instance),
         tag,

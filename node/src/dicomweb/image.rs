@@ -1,8 +1,11 @@
 //! Frames of one object that lies here, as a decoder wants them.
 
+use std::io::ErrorKind;
+
 use super::answer::Refusal;
 use super::headed::Headed;
 use super::retrieve::{lost, open};
+use crate::dicom::dataset::ReadError;
 use crate::dicom::scanner::Encoding;
 use crate::index::holdings::{Holdings, Instance};
 use crate::pixels::{DecodeError, Image};
@@ -30,6 +33,13 @@ impl From<FrameError> for NoFrame {
         match error {
             FrameError::NoImage => NoFrame::NoImage,
             FrameError::Undecodable(error) => NoFrame::Undecodable(error),
+            FrameError::Unreadable(ReadError::TooLarge) => {
+                NoFrame::Undecodable(DecodeError::TooLarge)
+            }
+            // Its time here is over.
+            FrameError::Unreadable(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => {
+                NoFrame::Refused(Refusal::not_found())
+            }
             FrameError::Unreadable(error) => {
                 tracing::error!(target: "dokuei::web", "an object cannot be read: {error}");
                 NoFrame::Refused(Refusal::failed())

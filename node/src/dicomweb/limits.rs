@@ -39,6 +39,9 @@ pub(super) const DECODERS_OF_ONE: usize = 20;
 /// MiB of compressed and decoded frames that are held at once: a large radiograph, or a hundred slices. A frame
 /// that needs more is decoded when no other is.
 pub(super) const DECODED_MIB: u32 = 128;
+/// JSON of a search below studies that is held back until its head goes: a thousand instances. What is found to be lacking
+/// behind these is in the log alone. Each reader may hold so much.
+pub(super) const HELD: usize = 1024 * 1024;
 /// How long a request waits for its turn to read, to store or to decode.
 pub(super) const TURN_TIME: Duration = Duration::from_secs(30);
 /// Bytes of one piece of a streamed answer.

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod answer;
+mod begun;
 mod body;
 mod bulk;
 mod client;
@@ -70,10 +71,11 @@ use crate::pixels::Decoders;
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
+use crate::transcoding::Transcoder;
 use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
-pub use self::domains::domain_token;
+pub use self::domains::{domain_token, root_of};
 pub use self::find::{OF_INSTANCE, OF_SERIES, OF_STUDY};
 pub use self::origin::Hosts;
 pub use self::server::WebServer;
@@ -92,6 +94,7 @@ pub struct Web {
     worklist: Worklist,
     viewer: Viewer,
     decoders: Decoders,
+    transcoder: Transcoder,
     trail: Arc<Trail>,
 }
 
@@ -139,7 +142,7 @@ impl Web {
         access: Access,
         hosts: Hosts,
         ports: &Ports,
-        (intake, decoders, audit): (Arc<StudyIntake>, Decoders, Audit),
+        (intake, audit): (Arc<StudyIntake>, Audit),
         (worklist, viewer): (Worklist, Viewer),
     ) -> Web {
         Web {
@@ -153,7 +156,9 @@ impl Web {
             turns: Turns::default(),
             worklist,
             viewer,
-            decoders,
+            decoders: ports.transcoder.decoders().clone(),
+            // Who waits longer asks again.
+            transcoder: ports.transcoder.within(limits::TURN_TIME),
             trail: Arc::new(Trail::new(audit)),
         }
     }

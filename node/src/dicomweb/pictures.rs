@@ -176,7 +176,7 @@ fn annotation(query: &Query) -> Option<String> {
     let named = |letter: &char| letter.is_ascii_alphanumeric() || *letter == ',';
     let words: String = words.chars().filter(named).take(64).collect();
     Some(format!(
-        "299 dokuei \"The following annotation values are not supported: {words}\""
+        "The following annotation values are not supported: {words}"
     ))
 }
 

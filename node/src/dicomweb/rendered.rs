@@ -113,7 +113,6 @@ fn pictures_of(
     Ok(Found::Pictures(Box::new(Decoding {
         frames,
         made: Made::Picture(wanted.rendering),
-        object: None,
         multipart: wanted.multipart,
         at: address(asked, instance),
         tag,

@@ -13,7 +13,7 @@ use super::find::selection;
 use super::frames::address;
 use super::media::MediaType;
 use super::piped::{piped, validated};
-use super::transcoded::{Transcoded, transcoded};
+use super::transcoded::{Form, Transcoded};
 use super::turns::{Turn, with_turn};
 use super::{Asked, Web};
 use crate::chance::chance;
@@ -22,6 +22,7 @@ use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::index::holdings::{Holdings, Instance};
 use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::say;
+use crate::transcoding::Transcoder;
 
 /// The media type of objects.
 const DICOM: &str = "application/dicom";
@@ -89,16 +90,13 @@ impl Web {
     pub(super) async fn retrieve(&self, asked: Asked) -> Result<Answer, Refusal> {
         let turn = self.turns.to_read(&asked.visitor).await?;
         let (holdings, visitor) = (self.holdings.clone(), asked.visitor.clone());
-        let (found, turn) = with_turn(turn, move || prepare(holdings, &asked)).await?;
+        let transcoder = self.transcoder.clone();
+        let prepare = move || prepare(holdings, transcoder, &asked);
+        let (found, turn) = with_turn(turn, prepare).await?;
         match found {
             Found::Unchanged(tag) => Ok(unchanged(&tag)),
             Found::Objects(prepared, tag) => Ok(prepared.streamed(tag.as_deref(), turn)),
-            Found::Transcoded(Transcoded::Copying(copying)) => Ok(copying.streamed(turn)),
-            Found::Transcoded(Transcoded::Decoding(decoding)) => {
-                // Others may read while this waits for a decoder.
-                drop(turn);
-                self.decoded(&visitor, *decoding).await
-            }
+            Found::Transcoded(transcoded) => self.transcoded(&visitor, *transcoded, turn).await,
         }
     }
 }
@@ -106,10 +104,10 @@ impl Web {
 enum Found {
     Unchanged(String),
     Objects(Prepared, Option<String>),
-    Transcoded(Transcoded),
+    Transcoded(Box<Transcoded>),
 }
 
-fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
+fn prepare(holdings: Holdings, transcoder: Transcoder, asked: &Asked) -> Result<Found, Refusal> {
     let place = &asked.resource.place;
     let mut objects = holdings.instances(&asked.scope, &selection(place));
     if objects.is_empty() {
@@ -130,7 +128,12 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
             (Err(refusal), Some(instance))
                 if refusal.status == StatusCode::NOT_ACCEPTABLE && is_transcoded =>
             {
-                return in_explicit(asked, (&holdings, &instance), multipart);
+                let form = Form::new(&instance, address(asked, &instance), multipart);
+                if is_known(asked, &form.tag) {
+                    return Ok(Found::Unchanged(form.tag));
+                }
+                let transcoded = Transcoded::plan(transcoder, &holdings, instance, form)?;
+                return Ok(Found::Transcoded(Box::new(transcoded)));
             }
             (taken, _) => taken?,
         };
@@ -161,18 +164,6 @@ fn prepare(holdings: Holdings, asked: &Asked) -> Result<Found, Refusal> {
             };
             Ok(Found::Objects(prepared, tag))
         }
-    }
-}
-
-fn in_explicit(
-    asked: &Asked,
-    (holdings, instance): (&Holdings, &Instance),
-    multipart: bool,
-) -> Result<Found, Refusal> {
-    let transcoded = transcoded((holdings, instance), address(asked, instance), multipart)?;
-    match is_known(asked, transcoded.tag()) {
-        true => Ok(Found::Unchanged(transcoded.tag().to_owned())),
-        false => Ok(Found::Transcoded(transcoded)),
     }
 }
 

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::answer::{Answer, Refusal};
+use super::domains::root_of;
 use super::incoming::next_frame;
 use super::limits::{PARTS, PIECES, SLOW_AFTER, SLOWEST, STALL_TIME};
 use super::media::MediaType;
@@ -93,7 +94,13 @@ impl Web {
                 why: CUT_OFF,
             }));
         }
-        Ok(outcome.answer(&asked.root(), asked.resource.place.study.as_ref()))
+        // What is stored is this site's own.
+        let visitor = (&asked.scope, self.site);
+        let root = |study: &Uid| {
+            let study = (self.site, study.as_str());
+            root_of(&asked.root(), &self.holdings, visitor, study)
+        };
+        Ok(outcome.answer(root, asked.resource.place.study.as_ref()))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What STOW-RS answers: which objects are here now, and why others are not (PS3.18 annex I, PS3.3 section C.12.1).
 
 use http::StatusCode;
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, plain, set};
+use super::answer::{Answer, plain, set, warn};
 use super::limits::NAMED;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::uid::Uid;
@@ -79,14 +79,13 @@ impl Outcome {
         self.failed.iter().all(|failed| is(&failed.why))
     }
 
-    /// The answer, with addresses below `root`; `study` is the one that the request named.
-    pub(super) fn answer(&self, root: &str, study: Option<&Uid>) -> Answer {
+    /// The answer, with addresses below what `root` says of their study; `study` is the one that the request named.
+    pub(super) fn answer(&self, root: impl Fn(&Uid) -> String, study: Option<&Uid>) -> Answer {
         let status = self.status();
         let body = self.json(root, study).to_string();
         let mut answer = plain(status, "application/dicom+json", body.into_bytes());
         if let Some(failed) = self.failed.first() {
-            let warning = format!("299 dokuei: \"{}\"", failed.comment());
-            set(&mut answer, HeaderName::from_static("warning"), &warning);
+            warn(&mut answer, &failed.comment());
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             set(&mut answer, RETRY_AFTER, "60");
@@ -94,14 +93,16 @@ impl Outcome {
         answer
     }
 
-    fn json(&self, root: &str, study: Option<&Uid>) -> Value {
+    fn json(&self, root: impl Fn(&Uid) -> String, study: Option<&Uid>) -> Value {
         let mut answer = serde_json::Map::new();
         let mut put = |tag: &str, value: Value| answer.insert(tag.to_owned(), value);
         let study = study.or_else(|| self.only_study());
         if let Some(study) = study {
-            put("00081190", text("UR", &format!("{root}/studies/{study}")));
+            let address = format!("{}/studies/{study}", root(study));
+            put("00081190", text("UR", &address));
         }
-        let stored = self.stored.iter().map(|stored| stored.json(root));
+        let stored = self.stored.iter();
+        let stored = stored.map(|stored| stored.json(&root(&stored.study)));
         put("00081199", sequence(stored.collect()));
         let (named, others): (Vec<&Failed>, Vec<&Failed>) = self
             .failed

@@ -9,9 +9,10 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 use super::catalogue::{Entry, SeriesPart};
-use crate::dicom::dataset::{DataSet, by_dictionary};
+use crate::dicom::dataset::{DataSet, Value, by_dictionary};
 use crate::studies::attributes::Attributes;
 use crate::studies::person::Person;
+use crate::studies::study::Study;
 
 /// Attributes of patient and study (PS3.4 sections C.6.1.1.2 and C.6.1.1.3) that are known of every
 /// study without looking at its objects.
@@ -119,6 +120,36 @@ pub fn series(entry: &Entry, part: &SeriesPart, first: DataSet) -> DataSet {
         objects,
     );
     known
+}
+
+/// Longest value that is repeated for each object of a series: names, numbers and descriptions are shorter.
+const REPEATED_BYTES: usize = 1024;
+
+/// What was noted of patient, study and a series, counted from 0, when they came: for objects of which nothing else is
+/// shown.
+pub fn noted(study: &Study, series: u16) -> DataSet {
+    let mut known = DataSet::default();
+    put_raw(&mut known, &study.attributes, &OF_PATIENT);
+    put_raw(&mut known, &study.attributes, &OF_STUDY);
+    known.put_text(tags::STUDY_INSTANCE_UID, VR::UI, &study.uid);
+    if let Some(series) = study.series.get(usize::from(series)) {
+        known.put_text(tags::SERIES_INSTANCE_UID, VR::UI, &series.uid);
+        known.put_text(tags::MODALITY, VR::CS, &series.modality);
+        // Its character set is its object's own, and need not be the study's.
+        if series.description.is_ascii() {
+            let description = series.description.to_vec();
+            known.put_bytes(tags::SERIES_DESCRIPTION, VR::LO, description);
+        }
+        if let Some(number) = series.number {
+            known.put_text(tags::SERIES_NUMBER, VR::IS, &number.to_string());
+        }
+    }
+    let elements = known.elements().iter();
+    let short = elements.filter(|element| match &element.value {
+        Value::Bytes(bytes) => bytes.len() <= REPEATED_BYTES,
+        Value::Items(_) | Value::Bulk(_) => false,
+    });
+    short.cloned().collect()
 }
 
 /// Each person of these studies once.

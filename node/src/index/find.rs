@@ -1,15 +1,18 @@
 //! Answering queries.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
+use dokuei_keys::id::ParcelId;
 
 use super::answers;
 use super::catalogue::{Entry, Stretch};
-use super::headers::{Kind, Records, data_set};
-use super::holdings::{FindError, Holdings, Level, places};
+use super::headers::{Kind, Pressed, data_set};
+use super::holdings::{FindError, Holdings, Level};
+use super::series::{Lacking, places};
 use super::words::WORDS;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::matching::Keys;
@@ -17,6 +20,17 @@ use crate::entities::Scope;
 
 /// Studies that a query is answered from at a time.
 const PORTION: usize = 256;
+
+/// What a query finds.
+pub enum Found<'a> {
+    /// A match: everything that is known of it, and the study that it is of; none for a patient.
+    Match(DataSet, Option<&'a Entry>),
+    /// So many objects are not shown as they should be, or not at all. The log knows which.
+    Lacking(Lacking),
+}
+
+/// Who takes what is found, until it breaks off.
+pub type Answer<'a> = dyn FnMut(Found<'_>) -> ControlFlow<()> + 'a;
 
 impl Holdings {
     /// Gives everything that is known of each match to `answer`, newest studies first, until that
@@ -29,12 +43,13 @@ impl Holdings {
         scope: &Scope,
         level: Level,
         keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<(), FindError> {
         let (of_study, below) = keys.clone().partition(answers::is_of_study);
         if level == Level::Patient {
             let entries = self.entries(scope, &of_study, level)?;
-            answers::patients(&entries, answer);
+            let mut answer = |patient| answer(Found::Match(patient, None));
+            answers::patients(&entries, &mut answer);
             return Ok(());
         }
         let is_of_few = of_study.uids(tags::STUDY_INSTANCE_UID).is_some() || is_by_id(&of_study);
@@ -78,11 +93,13 @@ impl Holdings {
         entries: &[Arc<Entry>],
         level: Level,
         below: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<ControlFlow<()>, FindError> {
         for entry in entries {
             let flow = match level {
-                Level::Patient | Level::Study => answer(answers::study(entry)),
+                Level::Patient | Level::Study => {
+                    answer(Found::Match(answers::study(entry), Some(entry)))
+                }
                 Level::Series => self.find_series(entry, below, answer)?,
                 Level::Instance => self.find_instances(entry, below, answer)?,
             };
@@ -134,7 +151,7 @@ impl Holdings {
         &self,
         entry: &Entry,
         keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<ControlFlow<()>, FindError> {
         for series in entry.series() {
             let listed = keys.uids(tags::SERIES_INSTANCE_UID);
@@ -142,8 +159,8 @@ impl Holdings {
                 continue;
             }
             let first = self.first_header(entry, &series.uid)?;
-            let known = answers::series(entry, &series, first.unwrap_or_default());
-            if keys.match_with(&known) && answer(known).is_break() {
+            let known = answers::series(entry, &series, first);
+            if keys.match_with(&known) && answer(Found::Match(known, Some(entry))).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -154,7 +171,7 @@ impl Holdings {
         &self,
         entry: &Entry,
         keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<ControlFlow<()>, FindError> {
         let listed = keys.uids(tags::SERIES_INSTANCE_UID);
         let mut seen = BTreeSet::new();
@@ -163,27 +180,82 @@ impl Holdings {
                 continue;
             }
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            for record in Records::new(&pressed)? {
-                let mut known = data_set(&record?.1)?;
+            let left_out = self.asked_for(place, keys, &pressed.left_out);
+            let mut flow = lacking(0, left_out, answer);
+            for record in headers(&pressed) {
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+                let Ok((slot, mut known)) = record else {
+                    // One at the least: what comes behind it is not found either.
+                    flow = lacking(0, 1, answer);
+                    break;
+                };
                 answers::put_said(&mut known, entry);
                 let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
-                if is_new && keys.match_with(&known) && answer(known).is_break() {
-                    return Ok(ControlFlow::Break(()));
+                if is_new && keys.match_with(&known) {
+                    let short = usize::from(pressed.short.contains(&slot));
+                    flow = lacking(short, 0, answer);
+                    if flow.is_continue() {
+                        flow = answer(Found::Match(known, Some(entry)));
+                    }
                 }
+            }
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn first_header(&self, entry: &Entry, series: &str) -> Result<Option<DataSet>, FindError> {
+    /// How many of the objects in these slots a query may ask for.
+    fn asked_for(&self, place: (ParcelId, u16), keys: &Keys, slots: &[u32]) -> usize {
+        match keys.uids(tags::SOP_INSTANCE_UID) {
+            Some(uids) if !slots.is_empty() => {
+                let noted = self.noted(place).map(|(noted, _)| noted.objects);
+                let objects = noted.unwrap_or_default().into_iter();
+                let asked = objects
+                    .filter(|one| slots.contains(&one.slot) && uids.contains(&one.sop_instance));
+                asked.count()
+            }
+            Some(_) | None => slots.len(),
+        }
+    }
+
+    /// What the first object of a series says that can be read; else what was noted of the series when it came.
+    fn first_header(&self, entry: &Entry, series: &str) -> Result<DataSet, FindError> {
+        let mut noted = None;
         for (place, _) in places(entry).filter(|(_, uid)| uid == series) {
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            if let Some(record) = Records::new(&pressed)?.next() {
-                return Ok(Some(data_set(&record?.1)?));
+            if let Some(Ok((_, header))) = headers(&pressed).next() {
+                return Ok(header);
             }
+            noted = noted.or_else(|| self.noted(place));
         }
-        Ok(None)
+        Ok(noted.map(|(noted, _)| noted.shared).unwrap_or_default())
     }
+}
+
+/// Tells of what is lacking, if anything is.
+fn lacking(short: usize, left_out: usize, answer: &mut Answer<'_>) -> ControlFlow<()> {
+    let lacking = Lacking { short, left_out };
+    match lacking.is_nothing() {
+        true => ControlFlow::Continue(()),
+        false => answer(Found::Lacking(lacking)),
+    }
+}
+
+/// The headers in pressed records, each with its object's slot.
+fn headers(pressed: &Pressed) -> impl Iterator<Item = io::Result<(u32, DataSet)>> {
+    let (records, broken) = match pressed.records() {
+        Ok(records) => (Some(records), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    let read = |record: io::Result<(u32, Vec<u8>)>| {
+        let (slot, record) = record?;
+        Ok((slot, data_set(&record)?))
+    };
+    records.into_iter().flatten().map(read).chain(broken)
 }
 
 /// Whether a query names a patient by an ID alone, which may be several people's.

@@ -2,14 +2,17 @@
 //! sets, for queries, and once as JSON, for metadata. Both are derived, can be made again at any time,
 //! and are sealed under the key of their parcel, so that they go when that goes.
 //!
-//! A file holds, sealed and compressed, for each object: its slot (u32), the length (u32), the bytes;
-//! numbers in little endian. The form is in the file's name.
+//! A file holds, sealed: how many objects are given in short (u32), their slots (u32 each); then, compressed, for each
+//! object: its slot (u32), the length (u32), the bytes; numbers in little endian. The form is in the file's name.
+//!
+//! An object whose header cannot be read as a tree is given in short: by what was noted of it when it came. One that
+//! cannot be read at all is left out; then nothing is kept, so that it is there again when it can be.
 
 use std::fs;
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
 
-use dicom_core::VR;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::{self, SealContext};
@@ -21,6 +24,7 @@ use crate::dicom::dataset::{self, Bounds, DataSet, ReadError, json};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::Uid;
 use crate::parcels::{ObjectHead, OpenError, OpenedObject, Parcels};
+use crate::studies::study::StudyObject;
 
 /// How hard headers are pressed: they repeat each other, and the fastest level finds that.
 const LEVEL: i32 = 1;
@@ -28,6 +32,8 @@ const LEVEL: i32 = 1;
 const RECORD_BYTES: usize = 128 * 1024 * 1024;
 /// Longest file: the headers of a series as they are kept. A thousand slices have some 100 KiB.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Pressed bytes from which on objects are given in short: what those take fits into the rest of a file.
+const PRESSED_BYTES: usize = 48 * 1024 * 1024;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +58,82 @@ pub struct SeriesPlace<'a> {
     pub series: u16,
 }
 
+/// What was noted of the objects of a series when they came.
+pub struct NotedSeries {
+    /// Its objects, in the order in which they are shown.
+    pub objects: Vec<StudyObject>,
+    /// What all of them say of patient, study and series.
+    pub shared: DataSet,
+}
+
 /// The headers of one series, pressed.
 pub struct SeriesHeaders {
+    short: Vec<u32>,
+    left_out: Vec<(u32, OpenError)>,
     data_sets: Vec<u8>,
     metadata: Vec<u8>,
+}
+
+/// The pressed headers of a kind.
+#[derive(Default)]
+pub struct Pressed {
+    /// Slots of the objects that are given in short.
+    pub short: Vec<u32>,
+    /// Slots of those that cannot be read and are left out.
+    pub left_out: Vec<u32>,
+    records: Vec<u8>,
+}
+
+impl Pressed {
+    /// Objects of which nothing can be read.
+    pub fn unreadable(slots: Vec<u32>) -> Pressed {
+        Pressed {
+            left_out: slots,
+            ..Pressed::default()
+        }
+    }
+
+    /// Bytes of what is pressed.
+    pub fn bytes(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The records, one after another.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn records(&self) -> io::Result<Records<'_>> {
+        zstd::stream::read::Decoder::new(self.records.as_slice()).map(Records)
+    }
+
+    /// What is kept of it. Of what is left out nothing is, so that it is looked for again.
+    fn to_bytes(short: &[u32], records: &[u8]) -> Vec<u8> {
+        let count = u32::try_from(short.len()).unwrap_or(u32::MAX);
+        let mut bytes = Vec::with_capacity(4 + 4 * short.len() + records.len());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend(short.iter().flat_map(|slot| slot.to_le_bytes()));
+        bytes.extend_from_slice(records);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Pressed> {
+        let (count, rest) = bytes.split_first_chunk::<4>()?;
+        let count = u32::from_le_bytes(*count) as usize;
+        let (short, records) = rest.split_at_checked(count.checked_mul(4)?)?;
+        let short = short.as_chunks::<4>().0.iter();
+        Some(Pressed {
+            short: short.map(|slot| u32::from_le_bytes(*slot)).collect(),
+            left_out: Vec::new(),
+            records: records.to_vec(),
+        })
+    }
 }
 
 impl SeriesPlace<'_> {
     fn file(&self, kind: Kind) -> PathBuf {
         let name = match kind {
-            Kind::DataSets => format!("headers-1-{}", self.series),
-            Kind::Metadata => format!("metadata-1-{}", self.series),
+            Kind::DataSets => format!("headers-2-{}", self.series),
+            Kind::Metadata => format!("metadata-2-{}", self.series),
         };
         self.parcels.folder_of(&self.parcel).join(name)
     }
@@ -78,14 +149,15 @@ impl SeriesPlace<'_> {
     }
 
     /// What is kept of the series; none when it is not kept, or is not what was kept.
-    pub fn kept(&self, kind: Kind) -> Option<Vec<u8>> {
+    pub fn kept(&self, kind: Kind) -> Option<Pressed> {
         let file = self.file(kind);
         let length = fs::metadata(&file).ok()?.len();
         if length > FILE_BYTES {
             return None;
         }
         let sealed = fs::read(&file).ok()?;
-        sealed::open(self.key, &self.context(kind), &sealed).ok()
+        let plain = sealed::open(self.key, &self.context(kind), &sealed).ok()?;
+        Pressed::from_bytes(&plain)
     }
 
     /// Keeps the headers. What is not written whole is not used: a reader finds it not to be what was
@@ -94,13 +166,14 @@ impl SeriesPlace<'_> {
     /// # Errors
     /// As the file system says.
     pub fn keep(&self, headers: &SeriesHeaders) -> io::Result<()> {
-        for (kind, plain) in [
+        for (kind, records) in [
             (Kind::DataSets, &headers.data_sets),
             (Kind::Metadata, &headers.metadata),
         ] {
             let mut salt = [0; 24];
             chance().fill_bytes(&mut salt);
-            let sealed = sealed::seal(self.key, &self.context(kind), salt, plain)
+            let plain = Pressed::to_bytes(&headers.short, records);
+            let sealed = sealed::seal(self.key, &self.context(kind), salt, &plain)
                 .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
             if sealed.len() as u64 <= FILE_BYTES {
                 fs::write(self.file(kind), sealed)?;
@@ -109,31 +182,47 @@ impl SeriesPlace<'_> {
         Ok(())
     }
 
-    /// Reads the headers of these slots from the sealed objects.
+    /// Reads the headers of these objects.
     ///
     /// # Errors
-    /// When one is damaged or the disk fails.
-    pub fn read(&self, slots: &[u32]) -> Result<SeriesHeaders, OpenError> {
+    /// When there is no memory.
+    pub fn read(&self, noted: &NotedSeries) -> io::Result<SeriesHeaders> {
         let (mut data_sets, mut metadata) = (press()?, press()?);
+        let (mut short, mut left_out) = (Vec::new(), Vec::new());
         let mut text = Vec::new();
-        for slot in slots {
-            let Some(data_set) = self.header(*slot)? else {
-                continue;
+        for object in &noted.objects {
+            let pressed = data_sets.get_ref().len().max(metadata.get_ref().len());
+            let read = match pressed < PRESSED_BYTES {
+                true => self.header(object.slot),
+                false => Ok(None),
+            };
+            let data_set = match read {
+                Ok(Some(data_set)) => data_set,
+                Ok(None) => {
+                    short.push(object.slot);
+                    in_short(noted, object)
+                }
+                Err(error) => {
+                    left_out.push((object.slot, error));
+                    continue;
+                }
             };
             let bytes = dataset::write(&data_set, Encoding::ExplicitLittle);
-            put(&mut data_sets, *slot, &bytes)?;
+            put(&mut data_sets, object.slot, &bytes)?;
             text.clear();
             json::write(&data_set, &mut text);
-            put(&mut metadata, *slot, &text)?;
+            put(&mut metadata, object.slot, &text)?;
         }
         Ok(SeriesHeaders {
+            short,
+            left_out,
             data_sets: data_sets.finish()?,
             metadata: metadata.finish()?,
         })
     }
 
     /// The header of one object, with the transfer syntax in which it is here (0008,3002); none when it
-    /// is larger than is shown.
+    /// is larger than is shown, or does not say before its pixels which object it is.
     fn header(&self, slot: u32) -> Result<Option<DataSet>, OpenError> {
         let mut opened = OpenedObject::open(self.parcels, self.key, self.parcel, self.site, slot)?;
         let head = ObjectHead::read(&mut opened)?.ok_or(OpenError::Damaged)?;
@@ -146,7 +235,8 @@ impl SeriesPlace<'_> {
                     VR::UI,
                     &head.transfer_syntax,
                 );
-                Ok(Some(data_set))
+                let says_which = OF_OBJECT.iter().all(|tag| !data_set.code(*tag).is_empty());
+                Ok(says_which.then_some(data_set))
             }
             Err(ReadError::Io(error)) => Err(error.into()),
             // The scanner let it through; a tree of it would be larger than one may be.
@@ -155,12 +245,46 @@ impl SeriesPlace<'_> {
     }
 }
 
+/// What says which object it is and where it is filed.
+const OF_OBJECT: [Tag; 4] = [
+    tags::SOP_CLASS_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::STUDY_INSTANCE_UID,
+    tags::SERIES_INSTANCE_UID,
+];
+
+/// What is said of an object whose header is not shown.
+fn in_short(noted: &NotedSeries, object: &StudyObject) -> DataSet {
+    let mut short = noted.shared.clone();
+    short.put_text(tags::SOP_CLASS_UID, VR::UI, &object.sop_class);
+    short.put_text(tags::SOP_INSTANCE_UID, VR::UI, &object.sop_instance);
+    if let Some(number) = object.number {
+        short.put_text(tags::INSTANCE_NUMBER, VR::IS, &number.to_string());
+    }
+    short
+}
+
 impl SeriesHeaders {
-    /// The pressed records of a kind.
-    pub fn of(self, kind: Kind) -> Vec<u8> {
-        match kind {
-            Kind::DataSets => self.data_sets,
-            Kind::Metadata => self.metadata,
+    /// Slots of the objects that are given in short.
+    pub fn short(&self) -> &[u32] {
+        &self.short
+    }
+
+    /// The objects that cannot be read, by slot.
+    pub fn left_out(&self) -> &[(u32, OpenError)] {
+        &self.left_out
+    }
+
+    /// The pressed headers of a kind.
+    pub fn of(self, kind: Kind) -> Pressed {
+        let slots = self.left_out.into_iter();
+        Pressed {
+            short: self.short,
+            left_out: slots.map(|(slot, _)| slot).collect(),
+            records: match kind {
+                Kind::DataSets => self.data_sets,
+                Kind::Metadata => self.metadata,
+            },
         }
     }
 }
@@ -180,16 +304,6 @@ fn put(press: &mut Press, slot: u32, record: &[u8]) -> io::Result<()> {
 
 /// The records of one kind, one after another.
 pub struct Records<'a>(zstd::stream::read::Decoder<'static, io::BufReader<&'a [u8]>>);
-
-impl<'a> Records<'a> {
-    /// Reads pressed records.
-    ///
-    /// # Errors
-    /// When there is no memory.
-    pub fn new(pressed: &'a [u8]) -> io::Result<Records<'a>> {
-        zstd::stream::read::Decoder::new(pressed).map(Records)
-    }
-}
 
 impl Iterator for Records<'_> {
     type Item = io::Result<(u32, Vec<u8>)>;

@@ -1,6 +1,6 @@
 //! Answers from what lies here: queries, selections, metadata.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -8,8 +8,7 @@ use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
 use super::catalogue::{Catalogue, Entry, Stretch};
-use super::headers::{Kind, Records, SeriesPlace};
-use crate::dicom::dataset::json;
+use super::complaints::Complaints;
 use crate::entities::Scope;
 use crate::media::Imports;
 use crate::parcels::{OpenError, OpenedObject};
@@ -76,18 +75,19 @@ pub struct Instance {
 
 /// What lies here. Clones share it.
 #[derive(Clone)]
-pub struct Holdings(Arc<Shared>);
+pub struct Holdings(pub(super) Arc<Shared>);
 
-struct Shared {
-    register: Register,
-    granted: GrantedStudies,
+pub(super) struct Shared {
+    pub(super) register: Register,
+    pub(super) granted: GrantedStudies,
     reports: ReportObjects,
     store: Store,
     storage: StorageKey,
     catalogue: Catalogue,
     imports: Imports,
-    site: SiteId,
+    pub(super) site: SiteId,
     promise: OnceLock<Promise>,
+    pub(super) complaints: Complaints,
 }
 
 /// Writes down that parts of studies are kept for whoever asked (storage commitment), whatever comes of their cases;
@@ -114,6 +114,7 @@ impl Holdings {
             imports,
             site,
             promise: OnceLock::new(),
+            complaints: Complaints::default(),
         }))
     }
 
@@ -187,7 +188,12 @@ impl Holdings {
         let Some(entry) = self.with_uid(scope, &selection.study).into_iter().next() else {
             return Vec::new();
         };
-        self.objects_of(&entry, |instance| is_selected(selection, instance))
+        self.selected(&entry, selection)
+    }
+
+    /// The objects of a selection in its study, likewise.
+    pub(super) fn selected(&self, entry: &Entry, selection: &Selection) -> Vec<Instance> {
+        self.objects_of(entry, |instance| is_selected(selection, instance))
     }
 
     /// The wanted objects of a study, likewise.
@@ -212,109 +218,6 @@ impl Holdings {
             all.extend(objects.filter(|instance| seen.insert(instance.sop_instance.clone())));
         }
         all
-    }
-
-    /// Writes the metadata of a selection, one JSON object after another with commas between. `base`
-    /// stands in front of `/studies/…` in its URIs. Returns how many objects there were.
-    ///
-    /// # Errors
-    /// When something is damaged, or `out` takes no more.
-    pub fn metadata(
-        &self,
-        scope: &Scope,
-        selection: &Selection,
-        base: &str,
-        out: &mut dyn io::Write,
-    ) -> Result<usize, FindError> {
-        let instances = self.instances(scope, selection);
-        let Some(entry) = self.with_uid(scope, &selection.study).into_iter().next() else {
-            return Ok(0);
-        };
-        let mut written = 0;
-        for (place, series) in places(&entry) {
-            let wanted: BTreeMap<u32, &Instance> = instances
-                .iter()
-                .filter(|instance| instance.parcel == place.0 && instance.series_number == place.1)
-                .map(|instance| (instance.slot, instance))
-                .collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            let pressed = self.pressed(entry.key.institution, place, Kind::Metadata)?;
-            for record in Records::new(&pressed)? {
-                let (slot, text) = record?;
-                let Some(instance) = wanted.get(&slot) else {
-                    continue;
-                };
-                if written > 0 {
-                    out.write_all(b",")?;
-                }
-                let study = &selection.study;
-                let own = &instance.sop_instance;
-                let uri = format!("{base}/studies/{study}/series/{series}/instances/{own}");
-                put_based(&text, &uri, out)?;
-                written += 1;
-            }
-        }
-        Ok(written)
-    }
-
-    /// The pressed headers of a series in one parcel: kept ones, or read now, and kept when the parcel
-    /// takes no more.
-    pub(super) fn pressed(
-        &self,
-        institution: SiteId,
-        (parcel, series): (ParcelId, u16),
-        kind: Kind,
-    ) -> Result<Vec<u8>, FindError> {
-        let Some(key) = self.key(&parcel)? else {
-            return Ok(Vec::new());
-        };
-        let place = SeriesPlace {
-            parcels: self.0.register.parcels(),
-            parcel,
-            site: institution,
-            key: &key,
-            series,
-        };
-        if let Some(kept) = place.kept(kind) {
-            return Ok(kept);
-        }
-        let slots = self.look(&parcel, |study| {
-            let of_series = study
-                .objects
-                .iter()
-                .filter(|object| object.series == series);
-            let mut objects: Vec<&StudyObject> = of_series.collect();
-            objects.sort_by_key(|object| (object.number, object.slot));
-            let slots: Vec<u32> = objects.iter().map(|object| object.slot).collect();
-            (slots, study.manifest.is_some())
-        });
-        let Some((slots, is_closed)) = slots else {
-            return Ok(Vec::new());
-        };
-        let headers = place.read(&slots)?;
-        // Of a study that still arrives there will be more.
-        let is_whole = is_closed || self.0.granted.is_whole(&parcel);
-        if is_whole && let Err(error) = place.keep(&headers) {
-            tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
-        }
-        Ok(headers.of(kind))
-    }
-
-    /// Writes the headers of a closed study where they are not written; of one that is not here, nothing.
-    ///
-    /// # Errors
-    /// When an object cannot be read.
-    pub(super) fn prepare(&self, parcel: &ParcelId) -> Result<(), FindError> {
-        let granted = self.0.granted.case_of(parcel).map(|(_, from)| from);
-        let institution = granted.unwrap_or(self.0.site);
-        let series = self.look(parcel, |study| study.series.len());
-        let numbers = (0..u16::MAX).take(series.unwrap_or_default());
-        for number in numbers {
-            self.pressed(institution, (*parcel, number), Kind::DataSets)?;
-        }
-        Ok(())
     }
 
     /// Opens an object: what is read is its data set. None when its time here is over.
@@ -382,21 +285,13 @@ impl Holdings {
         parcels.is_empty() || self.0.promise.get().is_some_and(|promise| promise(parcels))
     }
 
-    fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {
+    pub(super) fn look<T>(&self, parcel: &ParcelId, look: impl Fn(&Study) -> T) -> Option<T> {
         self.0
             .register
             .look(parcel, &look)
             .or_else(|| self.0.granted.look(parcel, &look))
             .or_else(|| self.0.reports.look(parcel, &look))
     }
-}
-
-/// Where the series of a study lie: parcel and number in it, with their UIDs.
-pub(super) fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
-    entry.parts.iter().flat_map(|part| {
-        let numbered = (0..).zip(&part.series);
-        numbered.map(|(number, series)| ((part.parcel, number), series.uid.to_string()))
-    })
 }
 
 fn named(entry: &Entry, study: &Study, object: &StudyObject) -> Instance {
@@ -417,15 +312,4 @@ fn named(entry: &Entry, study: &Study, object: &StudyObject) -> Instance {
 fn is_selected(selection: &Selection, instance: &Instance) -> bool {
     let is = |wanted: &Option<String>, uid: &str| wanted.as_deref().is_none_or(|one| one == uid);
     is(&selection.series, &instance.series) && is(&selection.instance, &instance.sop_instance)
-}
-
-/// Writes a JSON object with `uri` in the place of [`json::BASE`].
-fn put_based(text: &[u8], uri: &str, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut pieces = text.split(|byte| *byte == json::BASE);
-    out.write_all(pieces.next().unwrap_or_default())?;
-    for piece in pieces {
-        out.write_all(uri.as_bytes())?;
-        out.write_all(piece)?;
-    }
-    Ok(())
 }

@@ -11,6 +11,7 @@ use dicom_dictionary_std::tags;
 
 use super::answers::is_of_study;
 use super::catalogue::Entry;
+use super::find::Found;
 use super::holdings::{FindError, Holdings, Instance};
 use crate::dicom::dataset::{DataSet, Element, Value};
 use crate::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
@@ -64,6 +65,13 @@ impl From<FindError> for QueryFailure {
     }
 }
 
+impl Holdings {
+    /// An object as it is sent.
+    pub fn outgoing(&self, instance: Instance) -> Selected {
+        Box::new(Stored::new(self.clone(), instance))
+    }
+}
+
 impl scp::Holdings for Holdings {
     fn find(
         &self,
@@ -75,7 +83,11 @@ impl scp::Holdings for Holdings {
     ) -> Result<(), QueryFailure> {
         let keys = Keys::read(identifier).ok_or(TOO_MANY_KEYS)?;
         let scope = &caller.permission.scope;
-        let mut asked = |known: DataSet| answer(reduced(&known, identifier, level));
+        let mut asked = |found: Found<'_>| match found {
+            Found::Match(known, _) => answer(reduced(&known, identifier, level)),
+            // The log knows; the statuses of C-FIND have no word for it (PS3.4 table C.4-1).
+            Found::Lacking(_) => ControlFlow::Continue(()),
+        };
         Ok(Holdings::find(self, scope, level, &keys, &mut asked)?)
     }
 
@@ -106,8 +118,8 @@ impl scp::Holdings for Holdings {
                 return Err(TOO_MANY_OBJECTS);
             }
         }
-        let stored = |instance| Box::new(Stored::new(self.clone(), instance)) as Selected;
-        Ok(all.into_iter().map(stored).collect())
+        let all = all.into_iter();
+        Ok(all.map(|instance| self.outgoing(instance)).collect())
     }
 
     fn commits(&self, caller: &Caller, references: &[Reference]) -> Vec<Verdict> {

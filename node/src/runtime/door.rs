@@ -194,8 +194,7 @@ fn start_web(
     let pinned = Box::new(move |print: &[u8; 32]| known.knows_certificate(print));
     let start = |listen| {
         WebServer::start(&config.web, listen, folder.path(), pinned, |hosts| {
-            let decoders = ports.transcoder.decoders().clone();
-            let parts = (Arc::clone(intake), decoders, audit.clone());
+            let parts = (Arc::clone(intake), audit.clone());
             let pages = (worklist.clone(), Viewer::of(folder.path()));
             Web::new(access.clone(), hosts, ports, parts, pages)
         })

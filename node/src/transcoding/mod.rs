@@ -11,6 +11,8 @@ mod recoded;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use recoded::Plan;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use crate::language::Explain as _;
 use crate::pixels::{Codec, DecodeError, Decoders, Image};
 use frames::FrameError;
 use ranges::Plain;
-use recoded::{Plan, Recoded};
+use recoded::Recoded;
 
 /// MiB of headers, compressed and decoded frames of all objects that are on their way: a mammogram, or a hundred slices.
 /// An object that needs more is sent while no other is being transcoded.
@@ -52,6 +54,7 @@ pub struct Transcoder {
     runtime: Handle,
     headers: Arc<Semaphore>,
     allowance: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl fmt::Debug for Transcoder {
@@ -69,6 +72,16 @@ impl Transcoder {
             runtime,
             headers: Arc::new(Semaphore::new(HEADERS_AT_ONCE)),
             allowance: Arc::new(Semaphore::new(ALLOWANCE_MIB as usize)),
+            patience: PATIENCE,
+        }
+    }
+
+    /// The same, for whom objects wait no longer than this.
+    #[must_use]
+    pub fn within(&self, patience: Duration) -> Transcoder {
+        Transcoder {
+            patience,
+            ..self.clone()
         }
     }
 
@@ -82,7 +95,7 @@ impl Transcoder {
     fn wait(&self, of: &Arc<Semaphore>, many: u32) -> Result<OwnedSemaphorePermit, DecodeError> {
         let acquired = async {
             let waiting = Arc::clone(of).acquire_many_owned(many);
-            tokio::time::timeout(PATIENCE, waiting).await
+            tokio::time::timeout(self.patience, waiting).await
         };
         let acquired = self.runtime.block_on(acquired);
         acquired.ok().and_then(Result::ok).ok_or(DecodeError::Busy)
@@ -94,7 +107,7 @@ impl Transcoder {
         let decoding = async {
             loop {
                 match self.decoders.frame(image, source).await {
-                    Err(DecodeError::Busy) if begun.elapsed() < PATIENCE => {
+                    Err(DecodeError::Busy) if begun.elapsed() < self.patience => {
                         tokio::time::sleep(ASKED_AGAIN).await;
                     }
                     done => return done,
@@ -109,23 +122,48 @@ impl Transcoder {
         object: &'o mut dyn Outgoing,
         into: &str,
     ) -> Result<Recoded<'o>, FrameError> {
-        let syntax = Uid::parse_lenient(object.transfer_syntax().as_bytes());
-        let syntax = TransferSyntax::from(syntax.map_err(|_| DecodeError::Unsupported)?);
         let into = match into {
             IMPLICIT => Encoding::ImplicitLittle,
             EXPLICIT => Encoding::ExplicitLittle,
             _ => return Err(DecodeError::Unsupported.into()),
         };
-        let plan = {
-            let _turn = self.wait(&self.headers, 1)?;
-            Plan::read(object, &syntax, into)?
-        };
+        let plan = self.plan(object, into)?;
         let wanted = plan.memory()?.div_ceil(1 << 20);
         let wanted = u32::try_from(wanted).unwrap_or(ALLOWANCE_MIB);
         let held = self.wait(&self.allowance, wanted.clamp(1, ALLOWANCE_MIB))?;
+        self.begin(plan, object, Some(held))
+    }
+
+    /// How an object is brought into another encoding. Blocks.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub(crate) fn plan(
+        &self,
+        object: &mut dyn Outgoing,
+        into: Encoding,
+    ) -> Result<Plan, FrameError> {
+        let syntax = Uid::parse_lenient(object.transfer_syntax().as_bytes());
+        let syntax = TransferSyntax::from(syntax.map_err(|_| DecodeError::Unsupported)?);
+        let _turn = self.wait(&self.headers, 1)?;
+        Plan::read(object, &syntax, into)
+    }
+
+    /// Begins to bring an object into it. Whoever `held` no memory out of the allowance for deliveries answers for
+    /// [`Plan::memory`] itself. Blocks.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub(crate) fn begin<'o>(
+        &'o self,
+        plan: Plan,
+        object: &'o mut dyn Outgoing,
+        held: Option<OwnedSemaphorePermit>,
+    ) -> Result<Recoded<'o>, FrameError> {
         let source = object.open();
         let source = source.map_err(|error| FrameError::Unreadable(error.into()))?;
-        Recoded::begin(self, plan, Plain::new(source, syntax.encoding()), held)
+        let plain = Plain::new(source, plan.from());
+        Recoded::begin(self, plan, plain, held)
     }
 }
 

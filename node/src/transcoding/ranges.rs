@@ -1,5 +1,8 @@
 //! Which bytes of a data set are asked for, and streaming them: frames and long values. Nothing is decoded.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read};
 
 use dicom_dictionary_std::tags;
@@ -110,13 +113,17 @@ impl<'a> Plain<'a> {
     }
 
     /// Copies a range that is not before the position to `out`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] for one that is; else as reading and writing.
     pub(crate) fn copy(
         &mut self,
         range: Range,
         swap: usize,
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
-        self.skip(range.offset.saturating_sub(self.position))?;
+        let before = range.offset.checked_sub(self.position);
+        self.skip(before.ok_or(io::ErrorKind::InvalidInput)?)?;
         let mut piece = vec![0; PIECE];
         let mut left = range.length;
         while left > 0 {
@@ -346,155 +353,5 @@ pub(crate) fn swap_width(header: &DataSet, encoding: Encoding) -> usize {
         (Encoding::ExplicitBig, Some(bits @ (16 | 32 | 64))) => usize::from(bits / 8),
         (Encoding::ExplicitBig, _) if words => 2,
         _ => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn encapsulated(fragments: &[&[u8]], table: &[u32]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut item = |content: &[u8]| {
-            bytes.extend_from_slice(&ITEM);
-            bytes.extend_from_slice(&(content.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(content);
-        };
-        item(
-            &table
-                .iter()
-                .flat_map(|offset| offset.to_le_bytes())
-                .collect::<Vec<_>>(),
-        );
-        fragments.iter().for_each(|fragment| item(fragment));
-        bytes.extend_from_slice(&DELIMITER);
-        bytes.extend_from_slice(&[0; 4]);
-        bytes
-    }
-
-    fn header(frames: &str, length: Option<u64>) -> DataSet {
-        let mut header = DataSet::default();
-        header.put_text(tags::NUMBER_OF_FRAMES, dicom_core::VR::IS, frames);
-        header.put(crate::dicom::dataset::Element {
-            tag: tags::PIXEL_DATA,
-            vr: dicom_core::VR::OB,
-            value: Value::Bulk(Bulk { offset: 0, length }),
-        });
-        header
-    }
-
-    fn contents(
-        bytes: &[u8],
-        header: &DataSet,
-        wanted: &[u32],
-    ) -> Result<Vec<Vec<u8>>, RangeError> {
-        let mut plain = Plain::new(bytes, Encoding::ExplicitLittle);
-        let found = frames(&mut plain, header, Some(wanted))?;
-        let content = |ranges: &Ranges| {
-            let pieces = ranges.iter().map(|range| {
-                let mut out = Vec::new();
-                let mut plain = Plain::new(bytes, Encoding::ExplicitLittle);
-                plain.copy(*range, 1, &mut out).unwrap();
-                out
-            });
-            pieces.collect::<Vec<_>>().concat()
-        };
-        Ok(found.iter().map(content).collect())
-    }
-
-    #[test]
-    fn frames_are_found_among_fragments() {
-        let (one, two) = (b"\xff\xd8\xff1".as_slice(), b"\xff\xd8\xff2".as_slice());
-        for (fragments, table, count, wanted, found) in [
-            (
-                vec![one, two],
-                vec![],
-                "2",
-                vec![2, 1],
-                vec![two.to_vec(), one.to_vec()],
-            ),
-            (
-                vec![one, two],
-                vec![],
-                "1",
-                vec![1],
-                vec![[one, two].concat()],
-            ),
-            (
-                vec![one, b"rest", two],
-                vec![],
-                "2",
-                vec![1],
-                vec![[one, b"rest"].concat()],
-            ),
-            (
-                vec![b"aa", b"bb", b"cc"],
-                vec![0, 20],
-                "2",
-                vec![1, 2],
-                vec![b"aabb".to_vec(), b"cc".to_vec()],
-            ),
-        ] {
-            let bytes = encapsulated(&fragments, &table);
-            let content = contents(&bytes, &header(count, None), &wanted).unwrap();
-            assert_eq!(content, found);
-        }
-        let bytes = encapsulated(&[b"aa", b"bb", b"cc"], &[0, 3]);
-        let told = contents(&bytes, &header("2", None), &[1]);
-        assert!(matches!(told, Err(RangeError::Contradiction)));
-        assert!(matches!(
-            contents(&bytes, &header("3", None), &[4]),
-            Err(RangeError::None)
-        ));
-        let cut = contents(&bytes[..30], &header("3", None), &[1]);
-        assert!(matches!(cut, Err(RangeError::Unreadable(_))));
-    }
-
-    #[test]
-    fn native_frames_lie_one_after_the_other() {
-        let mut header = header("3", Some(12));
-        header.put_short(tags::ROWS, 2);
-        header.put_short(tags::COLUMNS, 1);
-        header.put_short(tags::BITS_ALLOCATED, 16);
-        let bytes: Vec<u8> = (0..12).collect();
-        let content = contents(&bytes, &header, &[3, 1]).unwrap();
-        assert_eq!(content, [vec![8, 9, 10, 11], vec![0, 1, 2, 3]]);
-        header.put_short(tags::BITS_ALLOCATED, 1);
-        assert!(matches!(
-            contents(&bytes, &header, &[1]),
-            Err(RangeError::InsideByte)
-        ));
-        header.put_short(tags::BITS_ALLOCATED, 64);
-        assert!(matches!(
-            contents(&bytes, &header, &[1]),
-            Err(RangeError::Contradiction)
-        ));
-    }
-
-    #[test]
-    fn colour_for_every_fourth_pixel_takes_half_as_much_again() {
-        let mut header = header("2", Some(48));
-        header.put_short(tags::ROWS, 4);
-        header.put_short(tags::COLUMNS, 4);
-        header.put_short(tags::BITS_ALLOCATED, 8);
-        header.put_short(tags::SAMPLES_PER_PIXEL, 3);
-        let photometric = tags::PHOTOMETRIC_INTERPRETATION;
-        header.put_text(photometric, dicom_core::VR::CS, "YBR_PARTIAL_420");
-        let bytes: Vec<u8> = (0..48).collect();
-        let content = contents(&bytes, &header, &[2]).unwrap();
-        assert_eq!(content, [(24..48).collect::<Vec<u8>>()]);
-    }
-
-    #[test]
-    fn what_headers_and_tables_claim_costs_nothing() {
-        let mut header = header("4294967295", None);
-        assert_eq!(all_frames(&header), Err(DecodeError::TooLarge));
-        header.put_text(tags::NUMBER_OF_FRAMES, dicom_core::VR::IS, "3");
-        assert_eq!(all_frames(&header), Ok(vec![1, 2, 3]));
-        // A table of a gigabyte, of which not even the first bytes are read.
-        let mut bytes = ITEM.to_vec();
-        bytes.extend_from_slice(&0x4000_0000_u32.to_le_bytes());
-        let told = contents(&bytes, &header, &[1]);
-        assert!(matches!(told, Err(RangeError::Contradiction)));
     }
 }

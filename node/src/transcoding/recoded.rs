@@ -23,7 +23,7 @@ const PIECE: u64 = 128 * 1024;
 const HEADER_IN_MEMORY: u64 = 3;
 
 /// What an object becomes, as its header says.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Its data set up to the first byte of its pixels.
     head: Vec<u8>,
     pixels: Pixels,
@@ -81,11 +81,21 @@ impl Plan {
         })
     }
 
+    /// How the object is kept.
+    pub(super) fn from(&self) -> Encoding {
+        self.from
+    }
+
+    /// Whether its pixels go through a decoder.
+    pub(crate) fn decodes(&self) -> bool {
+        matches!(self.pixels, Pixels::Decoded { .. })
+    }
+
     /// Most bytes that it takes in memory at a time.
     ///
     /// # Errors
     /// [`DecodeError`] when its image is none.
-    pub(super) fn memory(&self) -> Result<u64, DecodeError> {
+    pub(crate) fn memory(&self) -> Result<u64, DecodeError> {
         let pixels = match &self.pixels {
             Pixels::None => 0,
             Pixels::Copied { .. } => PIECE,
@@ -162,7 +172,7 @@ fn even(bytes: u64) -> Result<u32, DecodeError> {
 }
 
 /// The data set in its new form, as it is read.
-pub(super) struct Recoded<'o> {
+pub(crate) struct Recoded<'o> {
     transcoder: &'o Transcoder,
     plain: Plain<'o>,
     /// What is ready: at most the header and one frame.
@@ -172,7 +182,7 @@ pub(super) struct Recoded<'o> {
     next: Next,
     from: Encoding,
     into: Encoding,
-    _held: OwnedSemaphorePermit,
+    _held: Option<OwnedSemaphorePermit>,
 }
 
 /// What comes behind that.
@@ -205,7 +215,7 @@ impl<'o> Recoded<'o> {
         transcoder: &'o Transcoder,
         plan: Plan,
         plain: Plain<'o>,
-        held: OwnedSemaphorePermit,
+        held: Option<OwnedSemaphorePermit>,
     ) -> Result<Recoded<'o>, FrameError> {
         let next = match plan.pixels {
             Pixels::None => Next::Nothing,

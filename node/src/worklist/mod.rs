@@ -34,7 +34,7 @@ pub use self::refused::Refused;
 pub use self::search::Search;
 pub use self::subscriptions::{FILTERED, GLOBAL};
 use crate::dicom::dataset::DataSet;
-use crate::dicomweb::domain_token;
+use crate::dicomweb::{domain_token, root_of};
 use crate::entities::scope::{Domain, Scope};
 use crate::runtime::hands::Hands;
 use crate::say;
@@ -181,11 +181,29 @@ impl Worklist {
 
     /// Whose patient a workitem is about; nothing while the study is not here.
     fn domain(&self, node: &Hands, item: &Item) -> Option<Domain> {
-        let institution = match item.is_read_here() {
-            true => item.view.partner?,
-            false => self.0.site,
-        };
+        let institution = self.institution(item)?;
         look(node, item, |study| domain_of(institution, study))
+    }
+
+    /// Whose study it is.
+    fn institution(&self, item: &Item) -> Option<SiteId> {
+        match item.is_read_here() {
+            true => item.view.partner,
+            false => Some(self.0.site),
+        }
+    }
+
+    /// Where the study of a workitem is fetched.
+    fn root(&self, node: &Hands, who: &Who, item: &Item, study: &Study) -> String {
+        match self.institution(item).filter(|_| who.domain.is_none()) {
+            Some(institution) => root_of(
+                &who.root,
+                &node.ports.holdings,
+                (&who.scope, self.0.site),
+                (institution, &study.uid),
+            ),
+            None => who.root.clone(),
+        }
     }
 
     fn may_see(&self, node: &Hands, who: &Who, item: &Item) -> bool {
@@ -219,9 +237,11 @@ impl Worklist {
         };
         let reports: Vec<Study> = item.reports.iter().filter_map(kept).collect();
         let of = |study: Option<&Study>| {
+            let root = study.or(reports.first());
+            let root = root.map(|study| self.root(node, who, item, study));
             let around = Around {
                 study,
-                root: &who.root,
+                root: root.as_deref().unwrap_or(&who.root),
                 reports: &reports,
                 reader: reader(),
             };

@@ -2,183 +2,31 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod lacking;
 mod reports;
+mod site;
 
 use std::io::Read as _;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dicom_core::{Tag, VR};
+use dicom_core::VR;
 use dicom_dictionary_std::tags;
-use dokuei_keys::id::SiteId;
-use dokuei_keys::secret::{Secret32, StorageKey};
-use dokuei_node::dicom::dataset::{self, DataSet};
-use dokuei_node::dicom::matching::Keys;
-use dokuei_node::dicom::scanner::Encoding;
-use dokuei_node::dicom::scp::ObjectWriter as _;
-use dokuei_node::disk::Room;
 use dokuei_node::entities::Scope;
-use dokuei_node::index::catalogue::Catalogue;
-use dokuei_node::index::holdings::{FindError, Holdings, Level, Selection};
+use dokuei_node::index::holdings::{FindError, Level, Selection};
 use dokuei_node::index::preparing::Preparing;
-use dokuei_node::media::{ImportedStudy, Imports, MediaImport, Standing};
-use dokuei_node::parcels::{ObjectHead, Parcels};
-use dokuei_node::reports::objects::ReportObjects;
-use dokuei_node::store::{Rows, Store};
-use dokuei_node::studies::granted::GrantedStudies;
+use dokuei_node::index::series::Lacking;
+use dokuei_node::media::{ImportedStudy, MediaImport, Standing};
+use dokuei_node::parcels::ObjectHead;
+use dokuei_node::store::Rows;
 use dokuei_node::studies::identity::Identity;
 use dokuei_node::studies::import::import;
-use dokuei_node::studies::intake::StudyIntake;
 use dokuei_node::studies::patient::Patient;
 use dokuei_node::studies::person::Person;
-use dokuei_node::studies::persons::Persons;
-use dokuei_node::studies::register::Register;
 
-const SITE: SiteId = SiteId::from_bytes([7; 32]);
+use site::{FIRST, Object, SITE, Site, reopened, site};
+
 const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
-const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
-
-struct Site {
-    folder: tempfile::TempDir,
-    store: Store,
-    register: Register,
-    holdings: Holdings,
-    imports: Imports,
-    persons: Persons,
-    reports: ReportObjects,
-}
-
-fn storage() -> StorageKey {
-    StorageKey::from_secret(Secret32::from_bytes([9; 32]))
-}
-
-fn open(folder: tempfile::TempDir) -> Site {
-    let store = Store::open(&folder.path().join("store.redb")).unwrap();
-    let parcels = Parcels::open(folder.path().join("parcels")).unwrap();
-    let catalogue = Catalogue::default();
-    let register =
-        Register::open(SITE, parcels, store.clone(), storage(), catalogue.clone()).unwrap();
-    let granted =
-        GrantedStudies::open(store.clone(), storage(), catalogue.clone(), register.bell())
-            .ok()
-            .unwrap();
-    let imports = Imports::open(store.clone(), storage()).ok().unwrap();
-    let kept = (store.clone(), storage());
-    let reports = ReportObjects::open(kept, register.parcels().clone(), catalogue.clone())
-        .ok()
-        .unwrap();
-    let persons = Persons::open(SITE, (store.clone(), storage()), catalogue.clone())
-        .ok()
-        .unwrap();
-    let holdings = Holdings::new(
-        (register.clone(), granted, reports.clone()),
-        (store.clone(), storage()),
-        catalogue,
-        imports.clone(),
-    );
-    Site {
-        folder,
-        store,
-        register,
-        holdings,
-        imports,
-        persons,
-        reports,
-    }
-}
-
-/// The same site after a restart.
-fn reopened(site: Site) -> Site {
-    let Site {
-        folder,
-        store,
-        register,
-        holdings,
-        imports,
-        persons,
-        reports,
-    } = site;
-    drop((store, register, holdings, imports, persons, reports));
-    open(folder)
-}
-
-fn site() -> Site {
-    open(tempfile::tempdir().unwrap())
-}
-
-/// An object with a few attributes, through the intake.
-struct Object<'a> {
-    study: &'a str,
-    series: &'a str,
-    instance: &'a str,
-    id: &'a str,
-    issuer: &'a str,
-    date: &'a str,
-    birth_date: &'a str,
-}
-
-impl Site {
-    fn intake(&self) -> StudyIntake {
-        StudyIntake::new(self.register.clone(), Room::under(self.folder.path()))
-    }
-
-    fn take(&self, object: &Object<'_>) {
-        let mut set = DataSet::default();
-        set.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
-        set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
-        set.put_text(tags::SOP_INSTANCE_UID, VR::UI, object.instance);
-        set.put_text(tags::STUDY_DATE, VR::DA, object.date);
-        set.put_text(tags::MODALITY, VR::CS, "CT");
-        set.put_text(
-            tags::PATIENT_NAME,
-            VR::PN,
-            "Yamada^Tarou=山田^太郎=やまだ^たろう",
-        );
-        set.put_text(tags::PATIENT_ID, VR::LO, object.id);
-        set.put_text(tags::ISSUER_OF_PATIENT_ID, VR::LO, object.issuer);
-        set.put_text(tags::PATIENT_BIRTH_DATE, VR::DA, object.birth_date);
-        set.put_text(tags::STUDY_INSTANCE_UID, VR::UI, object.study);
-        set.put_text(tags::SERIES_INSTANCE_UID, VR::UI, object.series);
-        let head = ObjectHead {
-            sop_class: CT.to_owned(),
-            sop_instance: object.instance.to_owned(),
-            transfer_syntax: EXPLICIT.to_owned(),
-        };
-        let intake = self.intake();
-        let mut arriving = Box::new(intake.object(head).ok().unwrap());
-        let bytes = dataset::write(&set, Encoding::ExplicitLittle);
-        assert!(arriving.write(&bytes).is_ok());
-        assert!(arriving.commit().is_ok());
-    }
-
-    fn find(&self, level: Level, keys: &[(Tag, VR, &str)]) -> Result<Vec<DataSet>, FindError> {
-        let mut identifier = DataSet::default();
-        identifier.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
-        for (tag, vr, value) in keys {
-            identifier.put_text(*tag, *vr, value);
-        }
-        let keys = Keys::read(&identifier).unwrap();
-        let mut found = Vec::new();
-        self.holdings
-            .find(&Scope::All, level, &keys, &mut |known| {
-                found.push(known);
-                ControlFlow::Continue(())
-            })?;
-        Ok(found)
-    }
-}
-
-const FIRST: Object<'static> = Object {
-    study: "1.2.1",
-    series: "1.2.1.1",
-    instance: "1.2.1.1.1",
-    id: "123",
-    issuer: "A",
-    date: "20250101",
-    birth_date: "19700101",
-};
 
 #[test]
 fn a_series_of_a_scanner_is_found_at_every_level_and_opened() {
@@ -223,19 +71,11 @@ fn a_series_of_a_scanner_is_found_at_every_level_and_opened() {
 fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_restart() {
     let site = site();
     let imported = import(&site.intake(), Path::new(SERIES)).unwrap();
-    let selection = Selection {
-        study: imported.studies[0].clone(),
-        ..Selection::default()
-    };
+    let uid = &imported.studies[0];
     let metadata = |site: &Site| {
-        let mut out = b"[".to_vec();
-        let count = site
-            .holdings
-            .metadata(&Scope::All, &selection, "/dicom-web", &mut out)
-            .unwrap();
-        assert_eq!(count, 3);
-        out.push(b']');
-        serde_json::from_slice::<serde_json::Value>(&out).unwrap()
+        let (all, lacking) = site.metadata(uid);
+        assert_eq!((all.len(), lacking), (3, Lacking::default()));
+        all
     };
     let arriving = metadata(&site);
     let pixels = arriving[0]["7FE00010"]["BulkDataURI"].as_str().unwrap();
@@ -244,12 +84,12 @@ fn metadata_is_the_same_while_a_study_arrives_when_it_is_closed_and_after_a_rest
         pixels.starts_with("/dicom-web/studies/") && pixels.contains(instance),
         "{pixels}"
     );
-    let parcel = site.register.parcels_of(&selection.study)[0];
+    let parcel = site.register.parcels_of(uid)[0];
     site.register.close(&parcel).unwrap();
     assert_eq!(metadata(&site), arriving, "closed");
     assert_eq!(metadata(&site), arriving, "kept");
     let lies = site.register.parcels().folder_of(&parcel);
-    for file in ["headers-1-0", "metadata-1-0"] {
+    for file in ["headers-2-0", "metadata-2-0"] {
         let sealed = std::fs::read(lies.join(file)).unwrap_or_default();
         let name = b"ISO_IR";
         assert!(
@@ -275,7 +115,7 @@ fn headers_are_written_when_a_study_is_closed_and_after_a_restart() {
         site.register
             .parcels()
             .folder_of(&parcel)
-            .join("headers-1-0")
+            .join("headers-2-0")
     };
     let store = site.store.clone();
     let waiting = || store.count(Rows::Headerless).unwrap();

@@ -20,7 +20,7 @@ use dokuei_node::studies::attributes::Attributes;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::time::Timestamp;
 
-use crate::{FIRST, SITE, Site, reopened, site, storage};
+use crate::site::{FIRST, SITE, Site, reopened, site, storage};
 
 /// A version of a report on a study, made into an object as both sites make it.
 fn report(attributes: &Attributes, version: u32, status: ReportStatus) -> EncapsulatedPdf {
@@ -107,10 +107,8 @@ fn look(site: &Site, instance: &str) {
     opened.read_to_end(&mut bytes).unwrap();
     assert_eq!(blake3::hash(&bytes).as_bytes(), here[0].content.as_bytes());
     let mut metadata = Vec::new();
-    let count = site
-        .holdings
-        .metadata(&Scope::All, &selection, "", &mut metadata)
-        .unwrap();
+    let described = site.holdings.metadata(&Scope::All, &selection).unwrap();
+    let count = described.unwrap().write("", &mut metadata).unwrap();
     assert!(count == 1 && String::from_utf8(metadata).unwrap().contains(instance));
     let elsewhere = Scope::Domain(Domain {
         institution: SITE,

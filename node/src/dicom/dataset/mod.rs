@@ -6,6 +6,8 @@
 //! iterative and bounded ([`Bounds`]); nesting is bounded by
 //! [`DEPTH_MAX`](super::scanner::DEPTH_MAX), so that walking a tree cannot overflow a stack.
 
+#[cfg(test)]
+mod agreement;
 pub mod json;
 mod read;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use flate2::read::DeflateDecoder;
 use super::vr::{by_dictionary, may_be_bulk, swap};
 use super::{Bulk, DataSet, Element, Value};
 use crate::dicom::scanner::head::{
-    ElementHead, HeadReading, ITEM, ITEM_DELIMITATION, LONG_HEAD, SEQUENCE_DELIMITATION,
+    Content, ElementHead, HeadReading, ITEM, ITEM_DELIMITATION, LONG_HEAD, SEQUENCE_DELIMITATION,
     SHORT_HEAD, Vr, read_head,
 };
 use crate::dicom::scanner::{
@@ -129,6 +129,8 @@ struct Head {
     vr: VR,
     class: Vr,
     length: Option<u32>,
+    /// What follows it; none when that cannot be told.
+    content: Option<Content>,
 }
 
 struct Reader<'a> {
@@ -211,6 +213,7 @@ impl<'a> Reader<'a> {
 
     /// A head with its exact VR: as written, or by the dictionary where nothing or UN is written.
     fn named(&self, head: ElementHead, written: [u8; 2]) -> Head {
+        let content = head.content(self.form);
         let ElementHead {
             tag,
             vr: class,
@@ -221,18 +224,19 @@ impl<'a> Reader<'a> {
             _ => VR::from_binary(written),
         };
         let vr = match written {
-            Some(VR::UN) | None => match by_dictionary(tag, self.signed) {
-                // A sequence of defined length in UN may be written in any way: it stays closed.
-                VR::SQ if class == Vr::Unknown && length.is_some() => VR::UN,
-                vr => vr,
-            },
+            Some(VR::UN) | None => by_dictionary(tag, self.signed),
             Some(vr) => vr,
         };
         Head {
             tag,
-            vr,
+            vr: match (content, vr) {
+                // A sequence that is written as a value may be written in any way: it stays closed.
+                (Some(Content::Value(_)), VR::SQ) => VR::UN,
+                (_, vr) => vr,
+            },
             class,
             length,
+            content,
         }
     }
 
@@ -252,15 +256,30 @@ impl<'a> Reader<'a> {
     }
 
     fn take_element(&mut self, head: &Head) -> Result<(), ReadError> {
-        let Some(length) = head.length else {
-            return self.take_undefined(head);
-        };
-        let length = u64::from(length);
-        self.require(length, head.tag)?;
-        if head.vr == VR::SQ {
-            let end = Some(self.position + length);
-            return self.open_sequence(head.tag, end, self.form);
+        if let Some(length) = head.length {
+            self.require(u64::from(length), head.tag)?;
         }
+        match head.content {
+            None => Err(self.refuse(MalformedKind::UndefinedLength, head.tag)),
+            Some(Content::Value(length)) => self.take_value(head, u64::from(length)),
+            Some(Content::Items(inside)) => {
+                let end = head.length.map(|length| self.position + u64::from(length));
+                self.open_sequence(head.tag, end, inside)
+            }
+            Some(Content::Fragments) => {
+                let offset = self.position;
+                self.skip_fragments(head.tag)?;
+                let place = Bulk {
+                    offset,
+                    length: None,
+                };
+                self.add(head.tag, head.vr, Value::Bulk(place));
+                Ok(())
+            }
+        }
+    }
+
+    fn take_value(&mut self, head: &Head, length: u64) -> Result<(), ReadError> {
         if may_be_bulk(head.vr) && length > self.bounds.bulk_from {
             let offset = self.position;
             self.skip(length, head.tag)?;
@@ -281,29 +300,6 @@ impl<'a> Reader<'a> {
         }
         self.add(head.tag, head.vr, Value::Bytes(value));
         Ok(())
-    }
-
-    fn take_undefined(&mut self, head: &Head) -> Result<(), ReadError> {
-        match head.class {
-            Vr::Unknown => self.open_sequence(head.tag, None, Form::IMPLICIT_LITTLE),
-            Vr::Sequence => self.open_sequence(head.tag, None, self.form),
-            Vr::Implicit if !may_be_bulk(head.vr) || head.vr == VR::UN => {
-                self.open_sequence(head.tag, None, self.form)
-            }
-            Vr::Implicit | Vr::Other => {
-                let offset = self.position;
-                self.skip_fragments(head.tag)?;
-                let place = Bulk {
-                    offset,
-                    length: None,
-                };
-                self.add(head.tag, head.vr, Value::Bulk(place));
-                Ok(())
-            }
-            Vr::LongText | Vr::Short | Vr::Future | Vr::Unprintable => {
-                Err(self.refuse(MalformedKind::UndefinedLength, head.tag))
-            }
-        }
     }
 
     fn open_sequence(&mut self, tag: Tag, end: Option<u64>, inside: Form) -> Result<(), ReadError> {

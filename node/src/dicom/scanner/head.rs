@@ -1,7 +1,9 @@
 //! The head of one element: tag, VR and length (PS3.5 §7.1.2 and §7.1.3).
 
 use super::encoding::Form;
-use dicom_core::Tag;
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 /// Group of items and delimiters (PS3.5 §7.5).
 const DELIMITER_GROUP: u16 = 0xFFFE;
@@ -83,7 +85,36 @@ pub(crate) struct ElementHead {
     pub(crate) length: Option<u32>,
 }
 
+/// What follows the head of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A value of so many bytes.
+    Value(u32),
+    /// The items of a sequence, and how heads are written in them.
+    Items(Form),
+    /// The fragments of encapsulated pixel data, up to their delimiter (PS3.5 §A.4).
+    Fragments,
+}
+
 impl ElementHead {
+    /// What follows this head where heads are written in `form`; `None` when it has no length and must have one. Whoever
+    /// reads data sets asks here, so that none takes for a value what another takes for a sequence.
+    pub(crate) fn content(&self, form: Form) -> Option<Content> {
+        let is_pixel_data = self.tag == tags::PIXEL_DATA;
+        match (self.vr, self.length) {
+            (Vr::Sequence, _) => Some(Content::Items(form)),
+            (Vr::Implicit, Some(_)) if is_sequence_by_dictionary(self.tag) => {
+                Some(Content::Items(form))
+            }
+            (_, Some(length)) => Some(Content::Value(length)),
+            (Vr::Implicit | Vr::Unknown, None) if is_pixel_data => Some(Content::Fragments),
+            (Vr::Other, None) => Some(Content::Fragments),
+            (Vr::Implicit, None) => Some(Content::Items(form)),
+            (Vr::Unknown, None) => Some(Content::Items(Form::IMPLICIT_LITTLE)),
+            (Vr::LongText | Vr::Short | Vr::Future | Vr::Unprintable, None) => None,
+        }
+    }
+
     /// Bytes the head itself takes.
     pub(crate) fn bytes(&self) -> usize {
         if self.vr.has_long_length() {
@@ -97,6 +128,14 @@ impl ElementHead {
     pub(crate) fn is_standard_vr(&self) -> bool {
         !matches!(self.vr, Vr::Future | Vr::Unprintable)
     }
+}
+
+/// Whether the standard's dictionary lists `tag` as a sequence: in implicit VR nothing else says so. A group of odd
+/// number is private, whatever the repeating group beside it holds.
+fn is_sequence_by_dictionary(tag: Tag) -> bool {
+    let listed = || StandardDataDictionary.by_tag(tag);
+    tag.group().is_multiple_of(2)
+        && listed().is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
 }
 
 /// What the bytes gathered so far make.

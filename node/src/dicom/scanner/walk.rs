@@ -6,15 +6,14 @@
 use super::encoding::Form;
 use super::frames::{FrameKind, Frames, Opening};
 use super::head::{
-    ElementHead, HeadReading, ITEM, ITEM_DELIMITATION, LONG_HEAD, SEQUENCE_DELIMITATION,
+    Content, ElementHead, HeadReading, ITEM, ITEM_DELIMITATION, LONG_HEAD, SEQUENCE_DELIMITATION,
     SHORT_HEAD, Vr, read_head,
 };
 use super::kept::{Closed, Keeping, Kept, is_identifying};
 use super::limits::Limits;
 use super::malformed::{FindingKind, Findings, Malformed, MalformedKind};
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
-use dicom_core::{Tag, VR};
-use dicom_dictionary_std::{StandardDataDictionary, tags};
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
 
 enum State {
     /// Gathering the head of the next element.
@@ -242,52 +241,39 @@ impl Walk {
             Vr::Unprintable => self.note(FindingKind::UnprintableVr, head.tag),
             Vr::Implicit | Vr::Sequence | Vr::Unknown | Vr::Other | Vr::LongText | Vr::Short => {}
         }
-        match head.length {
-            None => self.open_undefined(head),
-            Some(length) => self.open_defined(head, length),
+        if let Some(length) = head.length {
+            self.require(u64::from(length), head.tag)?;
+            if length % 2 == 1 {
+                self.note(FindingKind::OddLength, head.tag);
+            }
+        }
+        match head.content(self.form) {
+            None => Err(self.refuse(MalformedKind::UndefinedLength, head.tag)),
+            Some(Content::Value(length)) => self.open_value(head.tag, length),
+            Some(Content::Items(inside)) => self.open_sequence(head, FrameKind::Sequence, inside),
+            Some(Content::Fragments) => self.open_sequence(head, FrameKind::Fragments, self.form),
         }
     }
 
-    fn open_undefined(&mut self, head: ElementHead) -> Result<(), Malformed> {
-        let is_pixels = head.tag == tags::PIXEL_DATA;
-        let (kind, inside) = match head.vr {
-            Vr::Implicit | Vr::Unknown | Vr::Other if is_pixels => {
-                (FrameKind::Fragments, self.form)
-            }
-            Vr::Other => (FrameKind::Fragments, self.form),
-            Vr::Sequence | Vr::Implicit => (FrameKind::Sequence, self.form),
-            Vr::Unknown => (FrameKind::Sequence, Form::IMPLICIT_LITTLE),
-            Vr::LongText | Vr::Short | Vr::Future | Vr::Unprintable => {
-                return Err(self.refuse(MalformedKind::UndefinedLength, head.tag));
-            }
-        };
-        if is_pixels && self.frames.is_empty() {
+    fn open_sequence(
+        &mut self,
+        head: ElementHead,
+        kind: FrameKind,
+        inside: Form,
+    ) -> Result<(), Malformed> {
+        if head.length.is_none() && head.tag == tags::PIXEL_DATA && self.frames.is_empty() {
             self.see_pixels(0, true);
         }
-        self.open_frame(kind, head.tag, None, inside)
+        let end = head.length.map(|length| self.position + u64::from(length));
+        self.open_frame(kind, head.tag, end, inside)?;
+        self.close_ended();
+        Ok(())
     }
 
-    fn open_defined(&mut self, head: ElementHead, length: u32) -> Result<(), Malformed> {
-        self.require(u64::from(length), head.tag)?;
-        if length % 2 == 1 {
-            self.note(FindingKind::OddLength, head.tag);
-        }
-        let is_sequence = match head.vr {
-            Vr::Sequence => true,
-            Vr::Implicit => is_sequence_by_dictionary(head.tag),
-            Vr::Unknown | Vr::Other | Vr::LongText | Vr::Short | Vr::Future | Vr::Unprintable => {
-                false
-            }
-        };
-        if is_sequence {
-            let end = self.position + u64::from(length);
-            self.open_frame(FrameKind::Sequence, head.tag, Some(end), self.form)?;
-            self.close_ended();
-            return Ok(());
-        }
+    fn open_value(&mut self, tag: Tag, length: u32) -> Result<(), Malformed> {
         if self.frames.is_empty() {
-            self.keep(head.tag, length)?;
-            if head.tag == tags::PIXEL_DATA {
+            self.keep(tag, length)?;
+            if tag == tags::PIXEL_DATA {
                 self.see_pixels(u64::from(length), false);
             }
         }
@@ -460,11 +446,4 @@ impl Walk {
             offset: self.head_offset,
         }
     }
-}
-
-/// Whether the standard's dictionary lists `tag` as a sequence: in implicit VR nothing else says so.
-fn is_sequence_by_dictionary(tag: Tag) -> bool {
-    StandardDataDictionary
-        .by_tag(tag)
-        .is_some_and(|entry| entry.vr() == VirtualVr::Exact(VR::SQ))
 }

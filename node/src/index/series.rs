@@ -1,0 +1,163 @@
+//! The headers of one series, out of what is kept of them or out of its objects. An object that cannot be read costs
+//! itself and nothing else.
+
+use dokuei_keys::id::{ParcelId, SiteId};
+
+use super::answers;
+use super::catalogue::Entry;
+use super::complaints::Complaint;
+use super::headers::{Kind, NotedSeries, Pressed, SeriesHeaders, SeriesPlace};
+use super::holdings::{FindError, Holdings};
+use crate::parcels::OpenError;
+
+/// Objects that an answer does not show as they should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Given in short: their headers cannot be shown.
+    pub short: usize,
+    /// Left out: they cannot be read.
+    pub left_out: usize,
+}
+
+impl Lacking {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Lacking) -> Lacking {
+        Lacking {
+            short: self.short + other.short,
+            left_out: self.left_out + other.left_out,
+        }
+    }
+
+    /// Whether nothing is lacking.
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        self == Lacking::default()
+    }
+}
+
+impl Holdings {
+    /// The pressed headers of a series in one parcel: kept ones, or read now, and kept when the parcel
+    /// takes no more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn pressed(
+        &self,
+        institution: SiteId,
+        place: (ParcelId, u16),
+        kind: Kind,
+    ) -> Result<Pressed, FindError> {
+        let (parcel, series) = place;
+        let key = match self.key(&parcel) {
+            Ok(Some(key)) => key,
+            Ok(None) => return Ok(Pressed::default()),
+            Err(error @ OpenError::Damaged) => {
+                let noted = self.noted(place).map(|(noted, _)| noted.objects);
+                let objects = noted.unwrap_or_default().into_iter();
+                let slots: Vec<u32> = objects.map(|object| object.slot).collect();
+                self.complain(place, Complaint::LeftOut, slots.len(), Some(&error));
+                return Ok(Pressed::unreadable(slots));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let at = SeriesPlace {
+            parcels: self.0.register.parcels(),
+            parcel,
+            site: institution,
+            key: &key,
+            series,
+        };
+        if let Some(kept) = at.kept(kind) {
+            return Ok(kept);
+        }
+        let Some((noted, is_closed)) = self.noted(place) else {
+            return Ok(Pressed::default());
+        };
+        let headers = at.read(&noted)?;
+        // What was removed while it was read is not missing: its time here is over.
+        if !headers.left_out().is_empty() && matches!(self.key(&parcel), Ok(None)) {
+            return Ok(Pressed::default());
+        }
+        self.complain_of(place, &headers);
+        // Of a study that still arrives there will be more, and what cannot be read now may be read again.
+        let is_whole = is_closed || self.0.granted.is_whole(&parcel);
+        if is_whole
+            && headers.left_out().is_empty()
+            && let Err(error) = at.keep(&headers)
+        {
+            tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
+        }
+        Ok(headers.of(kind))
+    }
+
+    /// Writes the headers of a closed study where they are not written; of one that is not here, nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn prepare(&self, parcel: &ParcelId) -> Result<(), FindError> {
+        let granted = self.0.granted.case_of(parcel).map(|(_, from)| from);
+        let institution = granted.unwrap_or(self.0.site);
+        let series = self.look(parcel, |study| study.series.len());
+        let numbers = (0..u16::MAX).take(series.unwrap_or_default());
+        for number in numbers {
+            self.pressed(institution, (*parcel, number), Kind::DataSets)?;
+        }
+        Ok(())
+    }
+
+    /// What was noted of a series when it came, and whether its parcel is closed; none when it is not here.
+    pub(super) fn noted(&self, (parcel, series): (ParcelId, u16)) -> Option<(NotedSeries, bool)> {
+        self.look(&parcel, |study| {
+            let objects = study.objects.iter();
+            let of_series = objects.filter(|object| object.series == series);
+            let mut objects: Vec<_> = of_series.cloned().collect();
+            objects.sort_by_key(|object| (object.number, object.slot));
+            let noted = NotedSeries {
+                objects,
+                shared: answers::noted(study, series),
+            };
+            (noted, study.manifest.is_some())
+        })
+    }
+
+    fn complain_of(&self, place: (ParcelId, u16), headers: &SeriesHeaders) {
+        if !headers.short().is_empty() {
+            self.complain(place, Complaint::Short, headers.short().len(), None);
+        }
+        if let Some((_, error)) = headers.left_out().first() {
+            let count = headers.left_out().len();
+            self.complain(place, Complaint::LeftOut, count, Some(error));
+        }
+    }
+
+    /// Tells the log, once.
+    fn complain(
+        &self,
+        place: (ParcelId, u16),
+        complaint: Complaint,
+        count: usize,
+        error: Option<&OpenError>,
+    ) {
+        if !self.0.complaints.is_new(complaint, place) {
+            return;
+        }
+        let (parcel, series) = place;
+        match (complaint, error) {
+            (Complaint::LeftOut, Some(error)) => {
+                tracing::error!(target: "dokuei::index", %parcel, series, count, "objects cannot be read and are left out of searches and metadata: {error}");
+            }
+            _ => {
+                tracing::warn!(target: "dokuei::index", %parcel, series, count, "the headers of objects cannot be shown: what was noted when they came is given instead");
+            }
+        }
+    }
+}
+
+/// Where the series of a study lie: parcel and number in it, with their UIDs.
+pub(super) fn places(entry: &Entry) -> impl Iterator<Item = ((ParcelId, u16), String)> + '_ {
+    entry.parts.iter().flat_map(|part| {
+        let numbered = (0..).zip(&part.series);
+        numbered.map(|(number, series)| ((part.parcel, number), series.uid.to_string()))
+    })
+}
