@@ -11,11 +11,13 @@ use crate::audit::Audit;
 use crate::audit::associations::Associations;
 use crate::chance::chance;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::header::Header;
 use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
 use crate::dicom::scp::{Caller, Incoming, Intake, Notice, ObjectWriter};
 use crate::dicom::uid::Uid;
 use crate::disk::Room;
-use crate::parcels::{ObjectHead, SealingObject};
+use crate::parcels::{ObjectHead, SealedObject, SealingObject};
+use crate::studies::quarantine::Conflict;
 use crate::studies::register::{Added, Place, Register, RegisterError};
 
 /// Bytes of a data set that are held in memory until its Study Instance UID has gone by. Headers
@@ -47,6 +49,11 @@ const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
     "同じ SOP Instance UID で内容の違う画像が既にあるため、隔離しました",
+);
+const OF_ANOTHER_STUDY: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same SOP Instance UID is in another study",
+    "同じ SOP Instance UID の画像が別の検査に既にあるため、隔離しました",
 );
 const REMOVING: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
@@ -133,6 +140,35 @@ impl StudyIntake {
         self.halted.store(halted, Ordering::Relaxed);
     }
 
+    /// Registers an object that is sealed and durable, or sets it aside.
+    fn register(
+        &self,
+        place: &Place,
+        header: &Header,
+        (sealed, content): (SealedObject, Digest),
+    ) -> Result<(), StoreFailure> {
+        let register = &self.register;
+        let added = register.add(place, header, (sealed, content), now());
+        let file = register.parcels().file_of(&place.parcel, place.slot);
+        let added = added.map_err(|error| {
+            // Its sender is told that it is not here: a start must not find it.
+            let _ = std::fs::remove_file(&file);
+            failure(&error)
+        })?;
+        let twin = match added {
+            Added::New => return Ok(()),
+            Added::Same => return std::fs::remove_file(file).map_err(|error| disk(&error)),
+            Added::Conflict(twin) => twin,
+        };
+        let (conflict, refusal) = match twin.study == header.study().as_str() {
+            true => (Conflict::default(), CONFLICT),
+            false => (Conflict::with_study(twin.study), OF_ANOTHER_STUDY),
+        };
+        let aside = register.set_aside(place, header, content, conflict, now());
+        aside.map_err(|error| failure(&error))?;
+        Err(refusal)
+    }
+
     /// Begins an object.
     ///
     /// # Errors
@@ -156,6 +192,7 @@ impl StudyIntake {
             content: blake3::Hasher::new(),
             held: head.to_bytes(),
             head,
+            place: None,
             sealing: None,
         })
     }
@@ -198,7 +235,8 @@ pub struct ArrivingObject<'a> {
     scanner: Option<Scanner>,
     content: blake3::Hasher,
     held: Vec<u8>,
-    sealing: Option<(Place, Option<SealingObject>)>,
+    place: Option<Place>,
+    sealing: Option<SealingObject>,
 }
 
 impl ArrivingObject<'_> {
@@ -239,7 +277,7 @@ impl ArrivingObject<'_> {
         self.held = Vec::new();
         match sealing {
             Ok(sealing) => {
-                self.sealing = Some((place, Some(sealing)));
+                (self.place, self.sealing) = (Some(place), Some(sealing));
                 Ok(())
             }
             Err(error) => {
@@ -251,12 +289,12 @@ impl ArrivingObject<'_> {
 
     /// Seals the next bytes, or holds them as long as nobody knows which study they belong to.
     fn keep(&mut self, data: &[u8]) -> Result<(), StoreFailure> {
-        if self.sealing.is_none() {
+        if self.place.is_none() {
             self.begin_sealing()?;
         }
         match &mut self.sealing {
-            Some((_, Some(sealing))) => sealing.write(data).map_err(|error| disk(&error)),
-            Some((_, None)) => Err(FAILED),
+            Some(sealing) => sealing.write(data).map_err(|error| disk(&error)),
+            None if self.place.is_some() => Err(FAILED),
             None if self.held.len() + data.len() > HELD_BYTES => Err(NO_STUDY),
             None => {
                 self.held.extend_from_slice(data);
@@ -282,35 +320,13 @@ impl ObjectWriter for ArrivingObject<'_> {
         if announced != [header.sop_class().as_str(), header.sop_instance().as_str()] {
             return Err(MISMATCH);
         }
-        let Some((_, sealing)) = &mut self.sealing else {
+        let Some(place) = &self.place else {
             return Err(NO_STUDY);
         };
-        let sealed = sealing
-            .take()
-            .ok_or(FAILED)?
-            .finish()
-            .map_err(|error| disk(&error))?;
-        let Some((place, _)) = self.sealing.take() else {
-            return Err(FAILED);
-        };
+        let sealed = self.sealing.take().ok_or(FAILED)?.finish();
+        let sealed = sealed.map_err(|error| disk(&error))?;
         let content = Digest::from_bytes(*self.content.finalize().as_bytes());
-        let register = &self.intake.register;
-        let added = register.add(&place, &header, sealed, content, now());
-        let file = register.parcels().file_of(&place.parcel, place.slot);
-        let added = added.map_err(|error| {
-            // Its sender is told that it is not here: a start must not find it.
-            let _ = std::fs::remove_file(&file);
-            failure(&error)
-        })?;
-        match added {
-            Added::New => {}
-            Added::Same => std::fs::remove_file(file).map_err(|error| disk(&error))?,
-            Added::Conflict => {
-                let aside = register.set_aside(&place, &header, content, now());
-                aside.map_err(|error| failure(&error))?;
-                return Err(CONFLICT);
-            }
-        }
+        self.intake.register(place, &header, (sealed, content))?;
         if self.is_sent {
             self.intake.may_confirm(header.study())?;
         }
@@ -323,9 +339,10 @@ impl ObjectWriter for ArrivingObject<'_> {
 
 impl Drop for ArrivingObject<'_> {
     fn drop(&mut self) {
-        if let Some((place, sealing)) = self.sealing.take() {
-            drop(sealing);
-            self.intake.register.give_back(&place);
+        // Its file goes before others may close the study.
+        drop(self.sealing.take());
+        if let Some(place) = &self.place {
+            self.intake.register.give_back(place);
         }
     }
 }
@@ -366,7 +383,15 @@ mod tests {
     #[test]
     fn every_refusal_fits_its_element_and_is_told_in_both_languages() {
         let all = [
-            FULL, FAILED, BUSY, REMOVING, CONFLICT, MALFORMED, MISMATCH, NO_STUDY,
+            FULL,
+            FAILED,
+            BUSY,
+            REMOVING,
+            CONFLICT,
+            OF_ANOTHER_STUDY,
+            MALFORMED,
+            MISMATCH,
+            NO_STUDY,
         ];
         assert_explained(all.iter().map(|failure| failure as &dyn Explain));
         assert!(all.iter().all(|failure| failure.comment().is_some()));

@@ -12,8 +12,9 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::chance::chance;
-use crate::dicom::header::Header;
+use crate::language::{Explain, Message};
 use crate::parcels::Parcels;
+use crate::say;
 use crate::store::{Change, Rows, Store};
 use crate::studies::register::{Place, RegisterError};
 
@@ -51,6 +52,67 @@ pub struct Quarantined {
     /// When it came, milliseconds since the epoch.
     #[n(7)]
     pub at: u64,
+    /// Why.
+    #[n(8)]
+    #[cbor(default, skip_if = "Why::is_content")]
+    pub why: Why,
+    /// Study Instance UID of the other object with its UID, where that is of another study.
+    #[n(9)]
+    pub other_study: Option<String>,
+}
+
+impl Quarantined {
+    /// Whether it puts this study in question: it says that it is of it, or has the UID of one of its objects.
+    fn concerns(&self, study: &str) -> bool {
+        self.study == study || self.other_study.as_deref() == Some(study)
+    }
+}
+
+/// Why an object is set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Why {
+    /// Its content is another one.
+    #[default]
+    #[n(0)]
+    Content,
+    /// Its UID is that of an object of another study.
+    #[n(1)]
+    Study,
+}
+
+impl Why {
+    fn is_content(&self) -> bool {
+        *self == Why::Content
+    }
+}
+
+impl Explain for Why {
+    fn message(&self) -> Message {
+        match self {
+            Why::Content => say!("内容が違う", "other content"),
+            Why::Study => say!("別の検査に同じ UID がある", "its UID is in another study"),
+        }
+    }
+}
+
+/// What an object is set aside for.
+#[derive(Clone, Default)]
+pub struct Conflict {
+    /// Why.
+    pub why: Why,
+    /// The study of the other object with its UID, where that is another one.
+    pub other_study: Option<String>,
+}
+
+impl Conflict {
+    /// The UID is that of an object of this other study.
+    pub fn with_study(other: String) -> Conflict {
+        Conflict {
+            why: Why::Study,
+            other_study: Some(other),
+        }
+    }
 }
 
 /// The objects that are set aside, by names of their own.
@@ -103,8 +165,9 @@ impl Quarantine {
     pub(super) fn take(
         &self,
         place: &Place,
-        header: &Header,
+        (study, sop_instance): (&str, &str),
         content: Digest,
+        conflict: Conflict,
         at: u64,
     ) -> Result<(), RegisterError> {
         let file = self.parcels.file_of(&place.parcel, place.slot);
@@ -127,10 +190,12 @@ impl Quarantine {
             parcel: place.parcel,
             slot: place.slot,
             key: key.into(),
-            study: header.study().as_str().to_owned(),
-            sop_instance: header.sop_instance().as_str().to_owned(),
+            study: study.to_owned(),
+            sop_instance: sop_instance.to_owned(),
             content,
             at,
+            why: conflict.why,
+            other_study: conflict.other_study,
         };
         let row = self
             .storage
@@ -159,10 +224,10 @@ impl Quarantine {
         all
     }
 
-    /// How many objects of a study are set aside.
+    /// How many objects are set aside that put a study in question.
     pub fn count_of(&self, study: &str) -> usize {
         let held = self.lock();
-        held.values().filter(|kept| kept.study == study).count()
+        held.values().filter(|kept| kept.concerns(study)).count()
     }
 
     /// Whether an object under this SOP Instance UID is set aside.
