@@ -17,8 +17,10 @@ use crate::dicom::scp::{Caller, Incoming, Intake, Notice, ObjectWriter};
 use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::parcels::{ObjectHead, SealedObject, SealingObject};
-use crate::studies::quarantine::Conflict;
-use crate::studies::register::{Added, Place, Register, RegisterError};
+use crate::studies::likeness::{Likeness, Sealed, likeness};
+use crate::studies::quarantine::{Conflict, Why};
+use crate::studies::register::{Added, HeldObject, Place, Register, RegisterError};
+use crate::transcoding::Transcoder;
 
 /// Bytes of a data set that are held in memory until its Study Instance UID has gone by. Headers
 /// before it are a few kilobytes; private ones of old scanners reach some hundred. Every association may hold so much,
@@ -55,6 +57,16 @@ const OF_ANOTHER_STUDY: StoreFailure = StoreFailure::new(
     "same SOP Instance UID is in another study",
     "同じ SOP Instance UID の画像が別の検査に既にあるため、隔離しました",
 );
+const LOSSY: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same UID: one of the two is compressed with loss",
+    "同じ画像が既にあり、どちらか一方が非可逆圧縮のため、隔離しました",
+);
+const UNCOMPARED: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same UID in another coding, cannot be compared",
+    "同じ SOP Instance UID の画像が別の圧縮方式で既にあり、比べられないため、隔離しました",
+);
 const REMOVING: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
     "study is being removed here: send it again",
@@ -86,6 +98,7 @@ pub struct StudyIntake {
     halted: AtomicBool,
     associations: Associations,
     witness: Option<Witness>,
+    transcoder: Option<Transcoder>,
 }
 
 impl StudyIntake {
@@ -97,6 +110,17 @@ impl StudyIntake {
             halted: AtomicBool::new(false),
             associations: Associations::new(Audit::default()),
             witness: None,
+            transcoder: None,
+        }
+    }
+
+    /// The same, telling with this transcoder an image in another coding from another image. Then objects must be
+    /// committed outside of the runtime's tasks.
+    #[must_use]
+    pub fn comparing(self, transcoder: Transcoder) -> StudyIntake {
+        StudyIntake {
+            transcoder: Some(transcoder),
+            ..self
         }
     }
 
@@ -160,13 +184,45 @@ impl StudyIntake {
             Added::Same => return std::fs::remove_file(file).map_err(|error| disk(&error)),
             Added::Conflict(twin) => twin,
         };
-        let (conflict, refusal) = match twin.study == header.study().as_str() {
-            true => (Conflict::default(), CONFLICT),
-            false => (Conflict::with_study(twin.study), OF_ANOTHER_STUDY),
+        let likeness = match twin.study == header.study().as_str() {
+            true => self.likeness(&twin, place),
+            false => Likeness::Different,
+        };
+        let (conflict, refusal) = match likeness {
+            Likeness::Same => {
+                tracing::info!(target: "dokuei::intake", parcel = %twin.parcel, "an image came again in another coding: the first stays");
+                return std::fs::remove_file(file).map_err(|error| disk(&error));
+            }
+            Likeness::Lossy => (Why::Lossy.into(), LOSSY),
+            Likeness::Unknown => (Why::Unknown.into(), UNCOMPARED),
+            Likeness::Different if twin.study == header.study().as_str() => {
+                (Why::Content.into(), CONFLICT)
+            }
+            Likeness::Different => (Conflict::with_study(twin.study), OF_ANOTHER_STUDY),
         };
         let aside = register.set_aside(place, header, content, conflict, now());
         aside.map_err(|error| failure(&error))?;
         Err(refusal)
+    }
+
+    /// What an object at a place is to another one of its study and UID.
+    fn likeness(&self, twin: &HeldObject, place: &Place) -> Likeness {
+        let key = self.register.key(&twin.parcel);
+        let Some((transcoder, key)) = self.transcoder.as_ref().zip(key) else {
+            return Likeness::Different;
+        };
+        let sealed = |key, parcel, slot| Sealed {
+            parcels: self.register.parcels(),
+            key,
+            parcel,
+            site: self.register.site(),
+            slot,
+        };
+        let first = sealed(&key, twin.parcel, twin.slot);
+        likeness(
+            transcoder,
+            [first, sealed(&place.key, place.parcel, place.slot)],
+        )
     }
 
     /// Begins an object.
@@ -389,6 +445,8 @@ mod tests {
             REMOVING,
             CONFLICT,
             OF_ANOTHER_STUDY,
+            LOSSY,
+            UNCOMPARED,
             MALFORMED,
             MISMATCH,
             NO_STUDY,

@@ -79,6 +79,12 @@ pub enum Why {
     /// Its UID is that of an object of another study.
     #[n(1)]
     Study,
+    /// It says the same, and is coded with loss, or the one that is here is.
+    #[n(2)]
+    Lossy,
+    /// It says the same in another coding, and the pixels cannot be compared.
+    #[n(3)]
+    Unknown,
 }
 
 impl Why {
@@ -92,17 +98,30 @@ impl Explain for Why {
         match self {
             Why::Content => say!("内容が違う", "other content"),
             Why::Study => say!("別の検査に同じ UID がある", "its UID is in another study"),
+            Why::Lossy => say!("一方が非可逆圧縮", "one of the two is compressed with loss"),
+            Why::Unknown => say!(
+                "圧縮方式が違い、比べられない",
+                "in another coding, and cannot be compared"
+            ),
         }
     }
 }
 
 /// What an object is set aside for.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Conflict {
     /// Why.
     pub why: Why,
     /// The study of the other object with its UID, where that is another one.
     pub other_study: Option<String>,
+}
+
+impl From<Why> for Conflict {
+    /// With an object of its own study.
+    fn from(why: Why) -> Conflict {
+        let other_study = None;
+        Conflict { why, other_study }
+    }
 }
 
 impl Conflict {
