@@ -195,10 +195,13 @@ impl StudyIntake {
             }
             Likeness::Lossy => (Why::Lossy.into(), LOSSY),
             Likeness::Unknown => (Why::Unknown.into(), UNCOMPARED),
-            Likeness::Different if twin.study == header.study().as_str() => {
-                (Why::Content.into(), CONFLICT)
+            Likeness::Different => {
+                let refusal = match twin.study == header.study().as_str() {
+                    true => CONFLICT,
+                    false => OF_ANOTHER_STUDY,
+                };
+                (Conflict::with(twin, header.study().as_str()), refusal)
             }
-            Likeness::Different => (Conflict::with_study(twin.study), OF_ANOTHER_STUDY),
         };
         let aside = register.set_aside(place, header, content, conflict, now());
         aside.map_err(|error| failure(&error))?;

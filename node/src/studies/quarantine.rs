@@ -16,13 +16,13 @@ use crate::language::{Explain, Message};
 use crate::parcels::Parcels;
 use crate::say;
 use crate::store::{Change, Rows, Store};
-use crate::studies::register::{Place, RegisterError};
+use crate::studies::register::{HeldObject, Place, RegisterError};
 
 /// Form of stored rows.
 const VERSION: u8 = 1;
 /// Objects that are kept. A device that repeats UIDs makes hundreds in a day; whoever has more has a device to mend,
-/// and what comes then is refused without being kept.
-const KEPT: usize = 1_000;
+/// and what comes then is refused without being kept. Tests need not make so many.
+pub(super) const KEPT: usize = if cfg!(test) { 8 } else { 1_000 };
 
 /// One object that is set aside.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -125,11 +125,14 @@ impl From<Why> for Conflict {
 }
 
 impl Conflict {
-    /// The UID is that of an object of this other study.
-    pub fn with_study(other: String) -> Conflict {
-        Conflict {
-            why: Why::Study,
-            other_study: Some(other),
+    /// Of an object of this study with another one under its UID.
+    pub fn with(other: HeldObject, study: &str) -> Conflict {
+        match other.study == study {
+            true => Why::Content.into(),
+            false => Conflict {
+                why: Why::Study,
+                other_study: Some(other.study),
+            },
         }
     }
 }
@@ -177,7 +180,8 @@ impl Quarantine {
         })
     }
 
-    /// Takes the sealed object at a place. The same content again is dropped, and so is what finds no room.
+    /// Takes the sealed object at a place, and says whether it did: there may be no room. The same content again is
+    /// dropped.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
@@ -188,16 +192,16 @@ impl Quarantine {
         content: Digest,
         conflict: Conflict,
         at: u64,
-    ) -> Result<(), RegisterError> {
-        let file = self.parcels.file_of(&place.parcel, place.slot);
+    ) -> Result<bool, RegisterError> {
         // Held all the while: two senders of one object must not both find room.
         let mut held = self.lock();
-        let is_known = held.values().any(|kept| kept.content == content);
-        if is_known || held.len() >= KEPT {
-            if !is_known {
-                tracing::warn!(target: "dokuei::studies", "an object with the UID of another one is not kept: {KEPT} are set aside already");
-            }
-            return Ok(std::fs::remove_file(file)?);
+        if held.values().any(|kept| kept.content == content) {
+            std::fs::remove_file(self.parcels.file_of(&place.parcel, place.slot))?;
+            return Ok(true);
+        }
+        if held.len() >= KEPT {
+            tracing::warn!(target: "dokuei::studies", "an object with the UID of another one finds no room: {KEPT} are set aside already");
+            return Ok(false);
         }
         let name = ParcelId::from_rng(&mut chance());
         let key = self
@@ -229,7 +233,7 @@ impl Quarantine {
             .commit(Change::put(Rows::Quarantine, name.as_bytes(), row))?;
         self.parcels.quarantine(&place.parcel, place.slot, &name)?;
         held.insert(name, kept);
-        Ok(())
+        Ok(true)
     }
 
     /// Everything that is set aside, oldest first.

@@ -111,13 +111,8 @@ impl Register {
             }
             Ok(())
         })?;
-        for study in arriving {
-            let found = opening::arriving((&store, &storage), &parcels, study, site)?;
-            catalogue.note(site, &found.study);
-            held.arriving.put(found);
-        }
         let quarantine = Quarantine::open(parcels.clone(), store.clone(), Arc::clone(&storage))?;
-        Ok(Register {
+        let register = Register {
             shared: Arc::new(Shared {
                 quarantine,
                 bell: Arc::default(),
@@ -130,7 +125,13 @@ impl Register {
                 held: Mutex::new(held),
                 closing: Mutex::new(()),
             }),
-        })
+        };
+        // What came first stays.
+        arriving.sort_by_key(|study| (study.first_at, study.parcel));
+        for study in arriving {
+            register.recover(study)?;
+        }
+        Ok(register)
     }
 
     /// The sealed objects.

@@ -51,7 +51,7 @@ impl Register {
         }
     }
 
-    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`].
+    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`]; where too many are, it is removed.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
@@ -65,7 +65,10 @@ impl Register {
     ) -> Result<(), RegisterError> {
         let named = (header.study().as_str(), header.sop_instance().as_str());
         let quarantine = &self.shared.quarantine;
-        quarantine.take(place, named, content, conflict, at)
+        if !quarantine.take(place, named, content, conflict, at)? {
+            std::fs::remove_file(self.shared.parcels.file_of(&place.parcel, place.slot))?;
+        }
+        Ok(())
     }
 
     /// The objects with this SOP Instance UID in closed studies, the one that came first in front.
@@ -85,7 +88,7 @@ impl Register {
 }
 
 /// What an object of this study and content is to those of its UID that are here; none when there are none.
-fn compared(here: Vec<HeldObject>, (study, content): (&str, Digest)) -> Option<Added> {
+pub(super) fn compared(here: Vec<HeldObject>, (study, content): (&str, Digest)) -> Option<Added> {
     if here.iter().any(|twin| twin.content == content) {
         return Some(Added::Same);
     }

@@ -7,16 +7,18 @@ use dokuei_keys::secret::{Secret32, StorageKey};
 use tempfile::TempDir;
 
 use super::Register;
+use crate::chance::chance;
 use crate::dicom::dataset::{DataSet, write};
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::scanner::Encoding;
 use crate::dicom::scp::ObjectWriter as _;
+use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::index::catalogue::Catalogue;
-use crate::parcels::{ObjectHead, Parcels};
+use crate::parcels::{ObjectHead, Parcels, SealingObject};
 use crate::store::{Change, Rows, Store};
 use crate::studies::intake::{StudyIntake, now};
-use crate::studies::quarantine::Why;
+use crate::studies::quarantine::{KEPT, Why};
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -84,19 +86,27 @@ impl Site {
 }
 
 fn send(intake: &StudyIntake, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
+    let mut arriving = Box::new(intake.object(head(instance))?);
+    arriving.write(&object(study, instance, said))?;
+    arriving.commit()
+}
+
+fn head(instance: &str) -> ObjectHead {
+    ObjectHead {
+        sop_class: CT.to_owned(),
+        sop_instance: instance.to_owned(),
+        transfer_syntax: EXPLICIT.to_owned(),
+    }
+}
+
+fn object(study: &str, instance: &str, said: &str) -> Vec<u8> {
     let mut set = DataSet::default();
     set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
     set.put_text(tags::SOP_INSTANCE_UID, VR::UI, instance);
     set.put_text(tags::STUDY_DESCRIPTION, VR::LO, said);
     set.put_text(tags::STUDY_INSTANCE_UID, VR::UI, study);
     set.put_text(tags::SERIES_INSTANCE_UID, VR::UI, &format!("{study}.1"));
-    let mut object = Box::new(intake.object(ObjectHead {
-        sop_class: CT.to_owned(),
-        sop_instance: instance.to_owned(),
-        transfer_syntax: EXPLICIT.to_owned(),
-    })?);
-    object.write(&write(&set, Encoding::ExplicitLittle))?;
-    object.commit()
+    write(&set, Encoding::ExplicitLittle)
 }
 
 #[test]
@@ -202,4 +212,70 @@ fn two_studies_with_one_uid_at_once_leave_one_object_and_one_aside() {
         assert_eq!(site.objects_of("1.1") + site.objects_of("1.2"), 1);
         assert_eq!(site.aside().len(), 1);
     }
+}
+
+/// Puts an object where a crash leaves what was sealed and not registered: in the next slot of an
+/// arriving study.
+fn left_behind(site: &Site, instance: &str, said: &str, study: &str) {
+    let uid: Uid = study.parse().unwrap();
+    let place = site.register.place(&uid, 0).ok().unwrap();
+    let parcels = site.register.parcels();
+    let (key, parcel, slot) = (&place.key, place.parcel, place.slot);
+    let sealing = SealingObject::begin(parcels, key, parcel, SITE, slot, &mut chance());
+    let mut sealing = sealing.unwrap();
+    sealing.write(&head(instance).to_bytes()).unwrap();
+    sealing.write(&object(study, instance, said)).unwrap();
+    sealing.finish().unwrap();
+}
+
+#[test]
+fn what_a_crash_leaves_under_a_known_uid_is_compared_and_never_dropped() {
+    let mut site = site();
+    site.send("1.1", "1.8", "closed").unwrap();
+    site.close("1.1");
+    site.send("1.1", "1.9", "x").unwrap();
+    site.send("1.2", "1.10", "x").unwrap();
+    // In this study, in a closed part of it, and in another study; each the same and another one.
+    for (instance, said, study) in [
+        ("1.9", "x", "1.1"),
+        ("1.9", "y", "1.1"),
+        ("1.8", "closed", "1.1"),
+        ("1.8", "another", "1.1"),
+        ("1.9", "z", "1.2"),
+        ("1.11", "new", "1.2"),
+    ] {
+        left_behind(&site, instance, said, study);
+    }
+    for _ in 0..2 {
+        site = site.reopened();
+        let mut aside = site.aside();
+        aside.sort_unstable_by_key(|(why, _)| *why as u8);
+        let elsewhere = (Why::Study, Some("1.1".to_owned()));
+        assert_eq!(
+            aside,
+            [(Why::Content, None), (Why::Content, None), elsewhere]
+        );
+        assert_eq!((site.objects_of("1.1"), site.objects_of("1.2")), (2, 2));
+    }
+}
+
+#[test]
+fn what_a_crash_leaves_when_no_more_is_set_aside_stays_beside_its_study() {
+    let mut site = site();
+    for number in 0..=KEPT {
+        let sent = site.send("1.1", "1.9", &number.to_string());
+        assert_eq!(sent.is_ok(), number == 0);
+    }
+    left_behind(&site, "1.9", "one more", "1.1");
+    site = site.reopened();
+    let folder = site
+        .register
+        .parcels()
+        .folder_of(&site.register.parcels_of("1.1")[0]);
+    let aside = std::fs::read_dir(folder).unwrap().filter(|entry| {
+        let path = entry.as_ref().unwrap().path();
+        path.extension()
+            .is_some_and(|extension| extension == "aside")
+    });
+    assert_eq!((aside.count(), site.aside().len()), (1, KEPT));
 }
