@@ -38,7 +38,7 @@ use dokuei_node::studies::granted::GrantedStudies;
 use dokuei_node::studies::head::Head;
 use dokuei_node::studies::instances;
 use dokuei_node::studies::patient::Patient;
-use dokuei_node::studies::quarantine::Quarantined;
+use dokuei_node::studies::quarantine::{Quarantined, Why};
 use dokuei_node::studies::seen::{Place, Seen, Side, Text};
 use dokuei_node::studies::study::Study;
 use dokuei_node::tls::Trust;
@@ -169,8 +169,16 @@ fn objects_that_are_set_aside() {
         sop_instance: "1.2.3.4".to_owned(),
         content: Digest::from_bytes([4; 32]),
         at: AT.0,
+        why: Why::Content,
+        other_study: None,
     };
-    check("quarantine-1", kept);
+    check("quarantine-1", &kept);
+    let elsewhere = Quarantined {
+        why: Why::Study,
+        other_study: Some("1.2.5".to_owned()),
+        ..kept
+    };
+    check("quarantine-1-elsewhere", elsewhere);
 }
 
 #[test]

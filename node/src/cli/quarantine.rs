@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::arguments::Quarantine;
 use crate::cli::confirm::confirm;
-use crate::cli::show::{minute, short, table, text};
+use crate::cli::show::{message, minute, short, table, text};
 use crate::control::request::Request;
 use crate::language::Failure;
 use crate::say;
@@ -46,11 +46,13 @@ fn list(answer: &Value) {
             text(&kept["whose"], "patient_id").to_owned(),
             text(kept, "study").to_owned(),
             text(kept, "sop_instance").to_owned(),
+            message(kept, "why").to_owned(),
+            text(kept, "other_study").to_owned(),
         ]
     };
     let headings = say!(
-        "名前,受信,患者,患者 ID,検査 UID,SOP Instance UID",
-        "name,arrived,patient,id,study UID,SOP Instance UID"
+        "名前,受信,患者,患者 ID,検査 UID,SOP Instance UID,理由,同じ UID がある検査",
+        "name,arrived,patient,id,study UID,SOP Instance UID,why,study with that UID"
     );
     let rows: Vec<_> = answer.as_array().into_iter().flatten().map(row).collect();
     table(&headings.text().split(',').collect::<Vec<_>>(), &rows);

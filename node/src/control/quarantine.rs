@@ -4,9 +4,9 @@ use dokuei_keys::id::ParcelId;
 use serde_json::{Value, json};
 
 use crate::audit::event::{Access, Event, Kind, Subject, Who};
-use crate::control::answers::register_failure;
+use crate::control::answers::{both, register_failure};
 use crate::control::whose::whose;
-use crate::language::Failure;
+use crate::language::{Explain as _, Failure};
 use crate::runtime::hands::Hands;
 use crate::say;
 use crate::studies::study::Study;
@@ -26,6 +26,8 @@ pub(super) fn list(node: &Hands) -> Value {
             "sop_instance": kept.sop_instance,
             "content": kept.content.to_string(),
             "at": kept.at,
+            "why": both(&kept.why.message()),
+            "other_study": kept.other_study,
             "whose": study,
         })
     })

@@ -301,13 +301,19 @@ fn late_images(node: &Node, asked: &BTreeSet<ParcelId>) -> Option<Message> {
 
 /// Objects with the UID of another one, about which somebody has to find out which is right.
 fn set_aside(node: &Node) -> Option<Message> {
-    let count = node.ports.register.quarantine().all().len();
-    (count > 0).then(|| {
-        say!(
+    let all = node.ports.register.quarantine().all();
+    let elsewhere = all.iter().filter(|(_, kept)| kept.other_study.is_some());
+    match (all.len(), elsewhere.count()) {
+        (0, _) => None,
+        (count, 0) => Some(say!(
             "同じ UID で内容の違う画像が隔離されています: {count} 枚（dokuei study quarantine list で確認）",
             "images with the UID of another image are set aside: see 'dokuei study quarantine list' (images: {count})"
-        )
-    })
+        )),
+        (count, elsewhere) => Some(say!(
+            "同じ UID で内容の違う画像が隔離されています: {count} 枚、うち {elsewhere} 枚は別の検査の画像と同じ UID（dokuei study quarantine list で確認）",
+            "images with the UID of another image are set aside: see 'dokuei study quarantine list' (images: {count}, {elsewhere} of them with the UID of an image of another study)"
+        )),
+    }
 }
 
 /// Studies from media of which nobody has said whose they are.

@@ -188,6 +188,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
 fn intake(ports: &Ports, audit: &Audit) -> StudyIntake {
     StudyIntake::new(ports.register.clone(), ports.room.clone())
         .audited(audit.clone())
+        .comparing(ports.transcoder.clone())
         .witnessed(ports.imports.witness())
 }
 

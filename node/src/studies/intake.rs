@@ -11,12 +11,16 @@ use crate::audit::Audit;
 use crate::audit::associations::Associations;
 use crate::chance::chance;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
+use crate::dicom::header::Header;
 use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
 use crate::dicom::scp::{Caller, Incoming, Intake, Notice, ObjectWriter};
 use crate::dicom::uid::Uid;
 use crate::disk::Room;
-use crate::parcels::{ObjectHead, SealingObject};
-use crate::studies::register::{Added, Place, Register, RegisterError};
+use crate::parcels::{ObjectHead, SealedObject, SealingObject};
+use crate::studies::likeness::{Likeness, Sealed, likeness};
+use crate::studies::quarantine::{Conflict, Why};
+use crate::studies::register::{Added, HeldObject, Place, Register, RegisterError};
+use crate::transcoding::Transcoder;
 
 /// Bytes of a data set that are held in memory until its Study Instance UID has gone by. Headers
 /// before it are a few kilobytes; private ones of old scanners reach some hundred. Every association may hold so much,
@@ -47,6 +51,21 @@ const CONFLICT: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same SOP Instance UID, other content",
     "同じ SOP Instance UID で内容の違う画像が既にあるため、隔離しました",
+);
+const OF_ANOTHER_STUDY: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same SOP Instance UID is in another study",
+    "同じ SOP Instance UID の画像が別の検査に既にあるため、隔離しました",
+);
+const LOSSY: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same UID: one of the two is compressed with loss",
+    "同じ画像が既にあり、どちらか一方が非可逆圧縮のため、隔離しました",
+);
+const UNCOMPARED: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same UID in another coding, cannot be compared",
+    "同じ SOP Instance UID の画像が別の圧縮方式で既にあり、比べられないため、隔離しました",
 );
 const REMOVING: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
@@ -79,6 +98,7 @@ pub struct StudyIntake {
     halted: AtomicBool,
     associations: Associations,
     witness: Option<Witness>,
+    transcoder: Option<Transcoder>,
 }
 
 impl StudyIntake {
@@ -90,6 +110,17 @@ impl StudyIntake {
             halted: AtomicBool::new(false),
             associations: Associations::new(Audit::default()),
             witness: None,
+            transcoder: None,
+        }
+    }
+
+    /// The same, telling with this transcoder an image in another coding from another image. Then objects must be
+    /// committed outside of the runtime's tasks.
+    #[must_use]
+    pub fn comparing(self, transcoder: Transcoder) -> StudyIntake {
+        StudyIntake {
+            transcoder: Some(transcoder),
+            ..self
         }
     }
 
@@ -133,6 +164,70 @@ impl StudyIntake {
         self.halted.store(halted, Ordering::Relaxed);
     }
 
+    /// Registers an object that is sealed and durable, or sets it aside.
+    fn register(
+        &self,
+        place: &Place,
+        header: &Header,
+        (sealed, content): (SealedObject, Digest),
+    ) -> Result<(), StoreFailure> {
+        let register = &self.register;
+        let added = register.add(place, header, (sealed, content), now());
+        let file = register.parcels().file_of(&place.parcel, place.slot);
+        let added = added.map_err(|error| {
+            // Its sender is told that it is not here: a start must not find it.
+            let _ = std::fs::remove_file(&file);
+            failure(&error)
+        })?;
+        let twin = match added {
+            Added::New => return Ok(()),
+            Added::Same => return std::fs::remove_file(file).map_err(|error| disk(&error)),
+            Added::Conflict(twin) => twin,
+        };
+        let likeness = match twin.study == header.study().as_str() {
+            true => self.likeness(&twin, place),
+            false => Likeness::Different,
+        };
+        let (conflict, refusal) = match likeness {
+            Likeness::Same => {
+                tracing::info!(target: "dokuei::intake", parcel = %twin.parcel, "an image came again in another coding: the first stays");
+                return std::fs::remove_file(file).map_err(|error| disk(&error));
+            }
+            Likeness::Lossy => (Why::Lossy.into(), LOSSY),
+            Likeness::Unknown => (Why::Unknown.into(), UNCOMPARED),
+            Likeness::Different => {
+                let refusal = match twin.study == header.study().as_str() {
+                    true => CONFLICT,
+                    false => OF_ANOTHER_STUDY,
+                };
+                (Conflict::with(twin, header.study().as_str()), refusal)
+            }
+        };
+        let aside = register.set_aside(place, header, content, conflict, now());
+        aside.map_err(|error| failure(&error))?;
+        Err(refusal)
+    }
+
+    /// What an object at a place is to another one of its study and UID.
+    fn likeness(&self, twin: &HeldObject, place: &Place) -> Likeness {
+        let key = self.register.key(&twin.parcel);
+        let Some((transcoder, key)) = self.transcoder.as_ref().zip(key) else {
+            return Likeness::Different;
+        };
+        let sealed = |key, parcel, slot| Sealed {
+            parcels: self.register.parcels(),
+            key,
+            parcel,
+            site: self.register.site(),
+            slot,
+        };
+        let first = sealed(&key, twin.parcel, twin.slot);
+        likeness(
+            transcoder,
+            [first, sealed(&place.key, place.parcel, place.slot)],
+        )
+    }
+
     /// Begins an object.
     ///
     /// # Errors
@@ -156,6 +251,7 @@ impl StudyIntake {
             content: blake3::Hasher::new(),
             held: head.to_bytes(),
             head,
+            place: None,
             sealing: None,
         })
     }
@@ -198,7 +294,8 @@ pub struct ArrivingObject<'a> {
     scanner: Option<Scanner>,
     content: blake3::Hasher,
     held: Vec<u8>,
-    sealing: Option<(Place, Option<SealingObject>)>,
+    place: Option<Place>,
+    sealing: Option<SealingObject>,
 }
 
 impl ArrivingObject<'_> {
@@ -239,7 +336,7 @@ impl ArrivingObject<'_> {
         self.held = Vec::new();
         match sealing {
             Ok(sealing) => {
-                self.sealing = Some((place, Some(sealing)));
+                (self.place, self.sealing) = (Some(place), Some(sealing));
                 Ok(())
             }
             Err(error) => {
@@ -251,12 +348,12 @@ impl ArrivingObject<'_> {
 
     /// Seals the next bytes, or holds them as long as nobody knows which study they belong to.
     fn keep(&mut self, data: &[u8]) -> Result<(), StoreFailure> {
-        if self.sealing.is_none() {
+        if self.place.is_none() {
             self.begin_sealing()?;
         }
         match &mut self.sealing {
-            Some((_, Some(sealing))) => sealing.write(data).map_err(|error| disk(&error)),
-            Some((_, None)) => Err(FAILED),
+            Some(sealing) => sealing.write(data).map_err(|error| disk(&error)),
+            None if self.place.is_some() => Err(FAILED),
             None if self.held.len() + data.len() > HELD_BYTES => Err(NO_STUDY),
             None => {
                 self.held.extend_from_slice(data);
@@ -282,35 +379,13 @@ impl ObjectWriter for ArrivingObject<'_> {
         if announced != [header.sop_class().as_str(), header.sop_instance().as_str()] {
             return Err(MISMATCH);
         }
-        let Some((_, sealing)) = &mut self.sealing else {
+        let Some(place) = &self.place else {
             return Err(NO_STUDY);
         };
-        let sealed = sealing
-            .take()
-            .ok_or(FAILED)?
-            .finish()
-            .map_err(|error| disk(&error))?;
-        let Some((place, _)) = self.sealing.take() else {
-            return Err(FAILED);
-        };
+        let sealed = self.sealing.take().ok_or(FAILED)?.finish();
+        let sealed = sealed.map_err(|error| disk(&error))?;
         let content = Digest::from_bytes(*self.content.finalize().as_bytes());
-        let register = &self.intake.register;
-        let added = register.add(&place, &header, sealed, content, now());
-        let file = register.parcels().file_of(&place.parcel, place.slot);
-        let added = added.map_err(|error| {
-            // Its sender is told that it is not here: a start must not find it.
-            let _ = std::fs::remove_file(&file);
-            failure(&error)
-        })?;
-        match added {
-            Added::New => {}
-            Added::Same => std::fs::remove_file(file).map_err(|error| disk(&error))?,
-            Added::Conflict => {
-                let aside = register.set_aside(&place, &header, content, now());
-                aside.map_err(|error| failure(&error))?;
-                return Err(CONFLICT);
-            }
-        }
+        self.intake.register(place, &header, (sealed, content))?;
         if self.is_sent {
             self.intake.may_confirm(header.study())?;
         }
@@ -323,9 +398,10 @@ impl ObjectWriter for ArrivingObject<'_> {
 
 impl Drop for ArrivingObject<'_> {
     fn drop(&mut self) {
-        if let Some((place, sealing)) = self.sealing.take() {
-            drop(sealing);
-            self.intake.register.give_back(&place);
+        // Its file goes before others may close the study.
+        drop(self.sealing.take());
+        if let Some(place) = &self.place {
+            self.intake.register.give_back(place);
         }
     }
 }
@@ -366,7 +442,17 @@ mod tests {
     #[test]
     fn every_refusal_fits_its_element_and_is_told_in_both_languages() {
         let all = [
-            FULL, FAILED, BUSY, REMOVING, CONFLICT, MALFORMED, MISMATCH, NO_STUDY,
+            FULL,
+            FAILED,
+            BUSY,
+            REMOVING,
+            CONFLICT,
+            OF_ANOTHER_STUDY,
+            LOSSY,
+            UNCOMPARED,
+            MALFORMED,
+            MISMATCH,
+            NO_STUDY,
         ];
         assert_explained(all.iter().map(|failure| failure as &dyn Explain));
         assert!(all.iter().all(|failure| failure.comment().is_some()));

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod import;
 pub mod instances;
 pub mod intake;
+pub mod likeness;
 pub mod patient;
 pub mod person;
 pub mod persons;

@@ -12,16 +12,17 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::chance::chance;
-use crate::dicom::header::Header;
+use crate::language::{Explain, Message};
 use crate::parcels::Parcels;
+use crate::say;
 use crate::store::{Change, Rows, Store};
-use crate::studies::register::{Place, RegisterError};
+use crate::studies::register::{HeldObject, Place, RegisterError};
 
 /// Form of stored rows.
 const VERSION: u8 = 1;
 /// Objects that are kept. A device that repeats UIDs makes hundreds in a day; whoever has more has a device to mend,
-/// and what comes then is refused without being kept.
-const KEPT: usize = 1_000;
+/// and what comes then is refused without being kept. Tests need not make so many.
+pub(super) const KEPT: usize = if cfg!(test) { 8 } else { 1_000 };
 
 /// One object that is set aside.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -51,6 +52,89 @@ pub struct Quarantined {
     /// When it came, milliseconds since the epoch.
     #[n(7)]
     pub at: u64,
+    /// Why.
+    #[n(8)]
+    #[cbor(default, skip_if = "Why::is_content")]
+    pub why: Why,
+    /// Study Instance UID of the other object with its UID, where that is of another study.
+    #[n(9)]
+    pub other_study: Option<String>,
+}
+
+impl Quarantined {
+    /// Whether it puts this study in question: it says that it is of it, or has the UID of one of its objects.
+    fn concerns(&self, study: &str) -> bool {
+        self.study == study || self.other_study.as_deref() == Some(study)
+    }
+}
+
+/// Why an object is set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Why {
+    /// Its content is another one.
+    #[default]
+    #[n(0)]
+    Content,
+    /// Its UID is that of an object of another study.
+    #[n(1)]
+    Study,
+    /// It says the same, and is coded with loss, or the one that is here is.
+    #[n(2)]
+    Lossy,
+    /// It says the same in another coding, and the pixels cannot be compared.
+    #[n(3)]
+    Unknown,
+}
+
+impl Why {
+    fn is_content(&self) -> bool {
+        *self == Why::Content
+    }
+}
+
+impl Explain for Why {
+    fn message(&self) -> Message {
+        match self {
+            Why::Content => say!("内容が違う", "other content"),
+            Why::Study => say!("別の検査に同じ UID がある", "its UID is in another study"),
+            Why::Lossy => say!("一方が非可逆圧縮", "one of the two is compressed with loss"),
+            Why::Unknown => say!(
+                "圧縮方式が違い、比べられない",
+                "in another coding, and cannot be compared"
+            ),
+        }
+    }
+}
+
+/// What an object is set aside for.
+#[derive(Clone)]
+pub struct Conflict {
+    /// Why.
+    pub why: Why,
+    /// The study of the other object with its UID, where that is another one.
+    pub other_study: Option<String>,
+}
+
+impl From<Why> for Conflict {
+    /// With an object of its own study.
+    fn from(why: Why) -> Conflict {
+        let other_study = None;
+        Conflict { why, other_study }
+    }
+}
+
+impl Conflict {
+    /// Of an object of this study with another one under its UID.
+    pub fn with(other: HeldObject, study: &str) -> Conflict {
+        match other.study == study {
+            true => Why::Content.into(),
+            false => Conflict {
+                why: Why::Study,
+                other_study: Some(other.study),
+            },
+        }
+    }
 }
 
 /// The objects that are set aside, by names of their own.
@@ -96,26 +180,28 @@ impl Quarantine {
         })
     }
 
-    /// Takes the sealed object at a place. The same content again is dropped, and so is what finds no room.
+    /// Takes the sealed object at a place, and says whether it did: there may be no room. The same content again is
+    /// dropped.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
     pub(super) fn take(
         &self,
         place: &Place,
-        header: &Header,
+        (study, sop_instance): (&str, &str),
         content: Digest,
+        conflict: Conflict,
         at: u64,
-    ) -> Result<(), RegisterError> {
-        let file = self.parcels.file_of(&place.parcel, place.slot);
+    ) -> Result<bool, RegisterError> {
         // Held all the while: two senders of one object must not both find room.
         let mut held = self.lock();
-        let is_known = held.values().any(|kept| kept.content == content);
-        if is_known || held.len() >= KEPT {
-            if !is_known {
-                tracing::warn!(target: "dokuei::studies", "an object with the UID of another one is not kept: {KEPT} are set aside already");
-            }
-            return Ok(std::fs::remove_file(file)?);
+        if held.values().any(|kept| kept.content == content) {
+            std::fs::remove_file(self.parcels.file_of(&place.parcel, place.slot))?;
+            return Ok(true);
+        }
+        if held.len() >= KEPT {
+            tracing::warn!(target: "dokuei::studies", "an object with the UID of another one finds no room: {KEPT} are set aside already");
+            return Ok(false);
         }
         let name = ParcelId::from_rng(&mut chance());
         let key = self
@@ -127,10 +213,12 @@ impl Quarantine {
             parcel: place.parcel,
             slot: place.slot,
             key: key.into(),
-            study: header.study().as_str().to_owned(),
-            sop_instance: header.sop_instance().as_str().to_owned(),
+            study: study.to_owned(),
+            sop_instance: sop_instance.to_owned(),
             content,
             at,
+            why: conflict.why,
+            other_study: conflict.other_study,
         };
         let row = self
             .storage
@@ -145,7 +233,7 @@ impl Quarantine {
             .commit(Change::put(Rows::Quarantine, name.as_bytes(), row))?;
         self.parcels.quarantine(&place.parcel, place.slot, &name)?;
         held.insert(name, kept);
-        Ok(())
+        Ok(true)
     }
 
     /// Everything that is set aside, oldest first.
@@ -159,10 +247,10 @@ impl Quarantine {
         all
     }
 
-    /// How many objects of a study are set aside.
+    /// How many objects are set aside that put a study in question.
     pub fn count_of(&self, study: &str) -> usize {
         let held = self.lock();
-        held.values().filter(|kept| kept.study == study).count()
+        held.values().filter(|kept| kept.concerns(study)).count()
     }
 
     /// Whether an object under this SOP Instance UID is set aside.

@@ -1,27 +1,29 @@
 //! The register of studies that modalities sent: which are arriving, which are complete, which were
 //! sent to whom.
 
+mod adding;
+mod arriving;
 mod closed;
 mod error;
 mod held;
 mod looking;
 mod opening;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
-use dokuei_keys::id::{Digest, ParcelId, SiteId};
+use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::commitment;
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::study::manifest::ManifestReference;
 
 use crate::chance::chance;
-use crate::dicom::header::Header;
 use crate::dicom::uid::Uid;
 use crate::index::catalogue::Catalogue;
-use crate::parcels::{Parcels, SealedObject};
+use crate::parcels::Parcels;
 use crate::store::{Change, Rows, Store};
 use crate::studies::bell::Bell;
 use crate::studies::head::Head;
@@ -30,6 +32,8 @@ use crate::studies::quarantine::Quarantine;
 use crate::studies::shelf::Shelf;
 use crate::studies::study::Study;
 
+pub use self::adding::Added;
+use self::arriving::Arriving;
 use self::closed::Closed;
 pub use self::error::RegisterError;
 use self::held::Held;
@@ -64,8 +68,10 @@ struct Shared {
 #[derive(Default)]
 struct All {
     /// Those that take objects, with everything that is known of them.
-    arriving: BTreeMap<ParcelId, Held>,
+    arriving: Arriving,
     closed: Closed,
+    /// Counts the studies that were closed or removed: what was read of such ones before may be out of date.
+    changes: u64,
 }
 
 /// Where an arriving object is to be sealed.
@@ -76,17 +82,6 @@ pub struct Place {
     pub key: ContentKey,
     /// The object's slot.
     pub slot: u32,
-}
-
-/// What became of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// It is registered.
-    New,
-    /// The same object was here already.
-    Same,
-    /// Another object with its SOP Instance UID is here.
-    Conflict,
 }
 
 impl Register {
@@ -116,13 +111,8 @@ impl Register {
             }
             Ok(())
         })?;
-        for study in arriving {
-            let found = opening::arriving((&store, &storage), &parcels, study, site)?;
-            catalogue.note(site, &found.study);
-            held.arriving.insert(found.study.parcel, found);
-        }
         let quarantine = Quarantine::open(parcels.clone(), store.clone(), Arc::clone(&storage))?;
-        Ok(Register {
+        let register = Register {
             shared: Arc::new(Shared {
                 quarantine,
                 bell: Arc::default(),
@@ -135,7 +125,13 @@ impl Register {
                 held: Mutex::new(held),
                 closing: Mutex::new(()),
             }),
-        })
+        };
+        // What came first stays.
+        arriving.sort_by_key(|study| (study.first_at, study.parcel));
+        for study in arriving {
+            register.recover(study)?;
+        }
+        Ok(register)
     }
 
     /// The sealed objects.
@@ -153,20 +149,6 @@ impl Register {
         &self.shared.quarantine
     }
 
-    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`].
-    ///
-    /// # Errors
-    /// [`RegisterError`] when that cannot be stored.
-    pub fn set_aside(
-        &self,
-        place: &Place,
-        header: &Header,
-        content: Digest,
-        at: u64,
-    ) -> Result<(), RegisterError> {
-        self.shared.quarantine.take(place, header, content, at)
-    }
-
     /// The site that seals here.
     pub fn site(&self) -> SiteId {
         self.shared.site
@@ -178,18 +160,15 @@ impl Register {
     /// [`RegisterError`].
     pub fn place(&self, study: &Uid, at: u64) -> Result<Place, RegisterError> {
         let arriving = &mut self.lock().arriving;
-        let open = arriving
-            .values_mut()
-            .find(|held| held.study.uid == study.as_str() && held.is_open());
-        if let Some(open) = open {
+        if let Some(open) = arriving.open_mut(study.as_str()) {
             return open.place(&self.shared.parcels);
         }
-        if arriving.values().filter(|held| held.is_open()).count() >= ARRIVING {
+        if arriving.each().filter(|held| held.is_open()).count() >= ARRIVING {
             return Err(RegisterError::Full);
         }
         let mut new = self.begin(study, at)?;
         let place = new.place(&self.shared.parcels);
-        arriving.insert(new.study.parcel, new);
+        arriving.put(new);
         place
     }
 
@@ -219,57 +198,9 @@ impl Register {
         })
     }
 
-    /// Registers an object that is sealed and durable.
-    ///
-    /// # Errors
-    /// [`RegisterError`] when it cannot be read whether the object is here already.
-    pub fn add(
-        &self,
-        place: &Place,
-        header: &Header,
-        sealed: SealedObject,
-        content: Digest,
-        at: u64,
-    ) -> Result<Added, RegisterError> {
-        let uid = header.study().as_str();
-        let closed = |all: &All| all.closed.parcels_of(uid).collect::<Vec<_>>();
-        let instance = header.sop_instance().as_str();
-        let mut parts = closed(&self.lock());
-        loop {
-            // The store is not read while everybody waits; a part may be closed meanwhile.
-            let of_parts = self.content_in(&parts, instance);
-            let mut all = self.lock();
-            let now = closed(&all);
-            if of_parts.is_ok() && now != parts {
-                parts = now;
-                continue;
-            }
-            let of_study = all.arriving.values().filter(|held| held.study.uid == uid);
-            let of_arriving = of_study
-                .filter_map(|held| held.study.object(instance))
-                .map(|object| object.content)
-                .next();
-            let Some(arriving) = all.arriving.get_mut(&place.parcel) else {
-                return Err(RegisterError::Unknown);
-            };
-            arriving.writing -= 1;
-            return Ok(match of_parts?.or(of_arriving) {
-                Some(twin) if twin == content => Added::Same,
-                Some(_) => Added::Conflict,
-                None => {
-                    arriving.study.add(header, place.slot, sealed, content, at);
-                    self.shared
-                        .catalogue
-                        .note(self.shared.site, &arriving.study);
-                    Added::New
-                }
-            });
-        }
-    }
-
-    /// Gives a place back unused.
+    /// Gives a place back: its object is registered or set aside, or there is none. Until then its study is not closed.
     pub fn give_back(&self, place: &Place) {
-        if let Some(held) = self.lock().arriving.get_mut(&place.parcel) {
+        if let Some(held) = self.lock().arriving.of_mut(&place.parcel) {
             held.writing -= 1;
         }
     }
@@ -284,7 +215,7 @@ impl Register {
         let quiet: Vec<ParcelId> = self
             .lock()
             .arriving
-            .values()
+            .each()
             .filter(|held| {
                 held.writing == 0 && held.study.last_at <= since && !held.study.objects.is_empty()
             })
@@ -304,16 +235,11 @@ impl Register {
     }
 
     fn remove_bare(&self, since: u64) -> Result<(), RegisterError> {
-        let bare: Vec<(String, ParcelId)> = self
-            .lock()
-            .arriving
-            .extract_if(.., |_, held| {
-                held.is_bare() && held.is_open() && held.writing == 0 && held.study.last_at <= since
-            })
-            .map(|(parcel, held)| (held.study.uid, parcel))
-            .collect();
-        for (uid, parcel) in bare {
-            self.erase((&uid, &parcel), Change::default())?;
+        let bare = self.lock().arriving.take_all(|held| {
+            held.is_bare() && held.is_open() && held.writing == 0 && held.study.last_at <= since
+        });
+        for Held { study, .. } in bare {
+            self.erase((&study.uid, &study.parcel), Change::default())?;
         }
         Ok(())
     }
@@ -330,7 +256,7 @@ impl Register {
             .unwrap_or_else(PoisonError::into_inner);
         let begun = {
             let mut all = self.lock();
-            match all.arriving.get_mut(parcel) {
+            match all.arriving.of_mut(parcel) {
                 Some(held) => Some(held.begin_closing()?),
                 None => None,
             }
@@ -342,14 +268,15 @@ impl Register {
         };
         let closed = self.write_manifest(study, &key);
         let mut all = self.lock();
-        let held = all.arriving.get_mut(parcel);
+        let held = all.arriving.of_mut(parcel);
         let held = held.ok_or(RegisterError::Unknown)?;
         held.closing = false;
         // Files that were prepared are removed by now.
         held.prepared = held.next_slot;
         let (study, reference) = closed?;
-        all.arriving.remove(parcel);
+        all.arriving.take_if(parcel, |_| true);
         all.closed.put(&study);
+        all.changes += 1;
         self.shared.bell.ring();
         Ok(reference)
     }
@@ -384,9 +311,9 @@ impl Register {
         let removed = {
             let mut all = self.lock();
             let is_still = |held: &Held| held.writing == 0 && !held.closing;
-            let arriving = &mut all.arriving;
-            let mut arriving = arriving.extract_if(*parcel..=*parcel, |_, held| is_still(held));
-            let arriving = arriving.next().map(|(_, held)| held.study.uid.into());
+            all.changes += 1;
+            let arriving = all.arriving.take_if(parcel, is_still);
+            let arriving = arriving.map(|held| held.study.uid.into());
             arriving.or_else(|| all.closed.remove(parcel))
         };
         let Some(uid) = removed else {
@@ -439,6 +366,7 @@ impl Register {
         instances::remove(&mut change, &self.shared.storage, &known);
         self.shared.store.commit(change)?;
         self.shared.shelf.forget(parcel.as_bytes());
+        self.lock().changes += 1;
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 pub(crate) mod frames;
 pub(crate) mod header;
 pub(crate) mod ranges;
-mod recoded;
+pub(crate) mod recoded;
 #[cfg(test)]
 mod tests;
 
@@ -101,8 +101,28 @@ impl Transcoder {
         acquired.ok().and_then(Result::ok).ok_or(DecodeError::Busy)
     }
 
-    /// The samples of one frame.
-    fn decode(&self, image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    /// A turn to read a header as a tree. Blocks.
+    ///
+    /// # Errors
+    /// [`DecodeError::Busy`].
+    pub(crate) fn turn(&self) -> Result<OwnedSemaphorePermit, DecodeError> {
+        self.wait(&self.headers, 1)
+    }
+
+    /// So many bytes of the allowance, or all of it. Blocks.
+    ///
+    /// # Errors
+    /// [`DecodeError::Busy`].
+    pub(crate) fn allowance(&self, bytes: u64) -> Result<OwnedSemaphorePermit, DecodeError> {
+        let wanted = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(ALLOWANCE_MIB);
+        self.wait(&self.allowance, wanted.clamp(1, ALLOWANCE_MIB))
+    }
+
+    /// The samples of one frame. Blocks.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub(crate) fn decode(&self, image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let begun = Instant::now();
         let decoding = async {
             loop {
@@ -128,9 +148,7 @@ impl Transcoder {
             _ => return Err(DecodeError::Unsupported.into()),
         };
         let plan = self.plan(object, into)?;
-        let wanted = plan.memory()?.div_ceil(1 << 20);
-        let wanted = u32::try_from(wanted).unwrap_or(ALLOWANCE_MIB);
-        let held = self.wait(&self.allowance, wanted.clamp(1, ALLOWANCE_MIB))?;
+        let held = self.allowance(plan.memory()?)?;
         self.begin(plan, object, Some(held))
     }
 
@@ -145,7 +163,7 @@ impl Transcoder {
     ) -> Result<Plan, FrameError> {
         let syntax = Uid::parse_lenient(object.transfer_syntax().as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| DecodeError::Unsupported)?);
-        let _turn = self.wait(&self.headers, 1)?;
+        let _turn = self.turn()?;
         Plan::read(object, &syntax, into)
     }
 

@@ -20,7 +20,7 @@ use crate::pixels::{Codec, DecodeError};
 const PIECE: u64 = 128 * 1024;
 
 /// How many times its bytes a header takes in memory once it is read, as an estimate.
-const HEADER_IN_MEMORY: u64 = 3;
+pub(crate) const HEADER_IN_MEMORY: u64 = 3;
 
 /// What an object becomes, as its header says.
 pub(crate) struct Plan {

@@ -8,7 +8,6 @@ use dokuei_keys::secret::ContentKey;
 use super::{Register, RegisterError, opening};
 use crate::store::Rows;
 use crate::studies::head::Head;
-use crate::studies::instances;
 use crate::studies::study::{Study, StudyObject};
 
 /// A study by what is in memory of it.
@@ -31,14 +30,20 @@ pub struct HeldObject {
     pub study: String,
     /// The parcel that holds it.
     pub parcel: ParcelId,
+    /// Its slot there.
+    pub slot: u32,
+    /// BLAKE3 of its data set.
+    pub content: Digest,
 }
 
 impl HeldObject {
-    fn of(study: &Study, object: &StudyObject) -> HeldObject {
+    pub(super) fn of(study: &Study, object: &StudyObject) -> HeldObject {
         HeldObject {
             class: object.sop_class.clone(),
             study: study.uid.clone(),
             parcel: study.parcel,
+            slot: object.slot,
+            content: object.content,
         }
     }
 }
@@ -47,7 +52,7 @@ impl Register {
     /// The parcels of a study, oldest first.
     pub fn parcels_of(&self, uid: &str) -> Vec<ParcelId> {
         let all = self.lock();
-        let arriving = all.arriving.values();
+        let arriving = all.arriving.each();
         let mut found: Vec<(u64, ParcelId)> = arriving
             .filter(|held| held.study.uid == uid && !held.is_bare())
             .map(|held| (held.study.first_at, held.study.parcel))
@@ -76,7 +81,7 @@ impl Register {
     ) -> Result<Option<T>, RegisterError> {
         {
             let all = self.lock();
-            if let Some(held) = all.arriving.get(parcel) {
+            if let Some(held) = all.arriving.of(parcel) {
                 return Ok(Some(look(&held.study)));
             }
         }
@@ -98,7 +103,7 @@ impl Register {
     /// Looks at what is in memory of every study, in no order.
     pub fn outlines(&self, mut look: impl FnMut(Outline<'_>)) {
         let all = self.lock();
-        let arriving = all.arriving.values().filter(|held| !held.is_bare());
+        let arriving = all.arriving.each().filter(|held| !held.is_bare());
         let arriving = arriving.map(|held| Outline {
             parcel: held.study.parcel,
             uid: &held.study.uid,
@@ -119,7 +124,7 @@ impl Register {
     /// # Errors
     /// [`RegisterError`] when it cannot be read.
     pub fn head(&self, parcel: &ParcelId) -> Result<Option<Head>, RegisterError> {
-        if let Some(held) = self.lock().arriving.get(parcel) {
+        if let Some(held) = self.lock().arriving.of(parcel) {
             return Ok(Some(Head::of(&held.study, None)));
         }
         let shared = &self.shared;
@@ -133,7 +138,7 @@ impl Register {
     pub fn key(&self, parcel: &ParcelId) -> Option<ContentKey> {
         {
             let all = self.lock();
-            if let Some(held) = all.arriving.get(parcel) {
+            if let Some(held) = all.arriving.of(parcel) {
                 return Some(held.key.as_ref()?.duplicate());
             }
             if !all.closed.holds(parcel) {
@@ -147,52 +152,15 @@ impl Register {
         })
     }
 
-    /// An object of this site, by its SOP Instance UID, if it lies here.
+    /// An object of this site, by its SOP Instance UID, if it lies here: where studies of an earlier version share one, the
+    /// one that came first.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be read.
     pub fn held_object(&self, instance: &str) -> Result<Option<HeldObject>, RegisterError> {
-        let shared = &self.shared;
-        {
-            // First: what is closed meanwhile is in the index before it leaves here.
-            let all = self.lock();
-            let mut arriving = all.arriving.values();
-            let found = arriving.find_map(|held| {
-                let object = held.study.object(instance)?;
-                Some(HeldObject::of(&held.study, object))
-            });
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        for (parcel, slot) in instances::find(&shared.store, &shared.storage, instance)? {
-            if let Some(study) = self.closed_study(&parcel)?
-                && let Some(object) = study.at(slot, instance)
-            {
-                return Ok(Some(HeldObject::of(&study, object)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The content of an object in one of these closed parts.
-    pub(super) fn content_in(
-        &self,
-        parts: &[(u64, ParcelId)],
-        instance: &str,
-    ) -> Result<Option<Digest>, RegisterError> {
-        if parts.is_empty() {
-            return Ok(None);
-        }
-        let shared = &self.shared;
-        for (parcel, slot) in instances::find(&shared.store, &shared.storage, instance)? {
-            if parts.iter().any(|(_, part)| *part == parcel)
-                && let Some(study) = self.closed_study(&parcel)?
-                && let Some(object) = study.at(slot, instance)
-            {
-                return Ok(Some(object.content));
-            }
-        }
-        Ok(None)
+        // First: what is closed meanwhile is in the index before it leaves here.
+        let arriving = self.lock().arriving.object(instance);
+        let closed = self.closed_objects(instance)?;
+        Ok(closed.into_iter().next().or(arriving))
     }
 }

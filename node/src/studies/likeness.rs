@@ -1,0 +1,422 @@
+//! Whether two objects under one UID are one image that was coded in two ways: a modality or an archive that sends again
+//! what it has brought into another transfer syntax. What they say is compared without the coding of their pixels, the
+//! pixels by what decoders make of them.
+//!
+//! Bounded in memory by the transcoder's turns and allowance, and in time by [`LONGEST`].
+
+use std::io::{self, Read as _};
+use std::time::{Duration, Instant};
+
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::tags;
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::secret::ContentKey;
+
+use crate::dicom::dataset::{Bounds, DataSet, Element, Value, by_dictionary, read, write};
+use crate::dicom::scanner::{Encoding, TransferSyntax};
+use crate::dicom::uid::{
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
+    HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS,
+    JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, JPEG_LS_LOSSLESS, RLE_LOSSLESS, Uid,
+};
+use crate::parcels::{ObjectHead, OpenError, OpenedObject, Parcels};
+use crate::pixels::{Codec, DecodeError, Photometric};
+use crate::transcoding::Transcoder;
+use crate::transcoding::frames::{FrameError, Frames};
+use crate::transcoding::ranges::{self, Plain, Range};
+use crate::transcoding::recoded::HEADER_IN_MEMORY;
+
+/// How long frames are decoded to compare two objects, while the sender of one waits for its answer: senders give up
+/// after some thirty seconds. A CT slice takes a hundredth of a second.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Sequences inside each other that are written as values nobody knows (UN): each is taken apart once more.
+const CLOSED_DEPTH: usize = 8;
+
+/// Transfer syntaxes whose pixels lose nothing (PS3.5 §10, annex A).
+const LOSSLESS: [Uid; 11] = [
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    RLE_LOSSLESS,
+    JPEG_LOSSLESS,
+    JPEG_LOSSLESS_SV1,
+    JPEG_LS_LOSSLESS,
+    JPEG_2000_LOSSLESS,
+    HTJ2K_LOSSLESS,
+    HTJ2K_LOSSLESS_RPCL,
+];
+/// Each frame deflated (PS3.5 §A.4.13).
+const DEFLATED_FRAMES: &str = "1.2.840.10008.1.2.8.1";
+
+/// What coders write anew: how pixels are laid out, what was done, and where fragments lie. The interpretation of the
+/// pixels is compared as it is once they are decoded.
+const OF_CODING: [Tag; 7] = [
+    tags::PLANAR_CONFIGURATION,
+    tags::DERIVATION_DESCRIPTION,
+    tags::EXTENDED_OFFSET_TABLE,
+    tags::EXTENDED_OFFSET_TABLE_LENGTHS,
+    Tag(0x7FE0, 0x0003),
+    tags::PIXEL_DATA,
+    tags::DATA_SET_TRAILING_PADDING,
+];
+/// What says that something was lost, how, and from what: coders with loss often change the colours, too.
+const OF_LOSSES: [Tag; 7] = [
+    tags::LOSSY_IMAGE_COMPRESSION,
+    tags::LOSSY_IMAGE_COMPRESSION_RATIO,
+    tags::LOSSY_IMAGE_COMPRESSION_METHOD,
+    tags::IMAGE_TYPE,
+    tags::SOURCE_IMAGE_SEQUENCE,
+    tags::DERIVATION_CODE_SEQUENCE,
+    tags::PHOTOMETRIC_INTERPRETATION,
+];
+
+/// A sealed object that lies here.
+#[derive(Clone, Copy)]
+pub struct Sealed<'a> {
+    /// Where parcels lie.
+    pub parcels: &'a Parcels,
+    /// The parcel's key.
+    pub key: &'a ContentKey,
+    /// The parcel.
+    pub parcel: ParcelId,
+    /// The site that sealed it.
+    pub site: SiteId,
+    /// Its slot.
+    pub slot: u32,
+}
+
+/// What two objects are to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// One image, coded in two ways that lose nothing, or in one.
+    Same,
+    /// They say different things, or show different ones.
+    Different,
+    /// They say the same, and one or both are coded with loss.
+    Lossy,
+    /// They say the same, and their pixels cannot be compared.
+    Unknown,
+}
+
+/// Why two objects cannot be compared.
+struct Incomparable;
+
+impl From<OpenError> for Incomparable {
+    fn from(_: OpenError) -> Incomparable {
+        Incomparable
+    }
+}
+
+impl From<io::Error> for Incomparable {
+    fn from(_: io::Error) -> Incomparable {
+        Incomparable
+    }
+}
+
+impl From<DecodeError> for Incomparable {
+    fn from(_: DecodeError) -> Incomparable {
+        Incomparable
+    }
+}
+
+impl From<FrameError> for Incomparable {
+    fn from(_: FrameError) -> Incomparable {
+        Incomparable
+    }
+}
+
+impl From<crate::dicom::dataset::ReadError> for Incomparable {
+    fn from(_: crate::dicom::dataset::ReadError) -> Incomparable {
+        Incomparable
+    }
+}
+
+/// Compares two objects. Blocks, and so must be called outside of the runtime's tasks.
+pub fn likeness(transcoder: &Transcoder, objects: [Sealed<'_>; 2]) -> Likeness {
+    let until = Instant::now() + LONGEST;
+    compared(transcoder, objects, until).unwrap_or(Likeness::Unknown)
+}
+
+fn compared(
+    transcoder: &Transcoder,
+    objects: [Sealed<'_>; 2],
+    until: Instant,
+) -> Result<Likeness, Incomparable> {
+    let syntaxes = [objects[0].open()?.0, objects[1].open()?.0];
+    let is_one = syntaxes[0].uid() == syntaxes[1].uid();
+    let is_lossless = syntaxes.iter().all(|syntax| loses_nothing(syntax.uid()));
+    let left_out: &[Tag] = match is_one || is_lossless {
+        true => &[],
+        false => &OF_LOSSES,
+    };
+    let said = |object: Sealed<'_>| object.said(transcoder, left_out);
+    if said(objects[0])? != said(objects[1])? {
+        return Ok(Likeness::Different);
+    }
+    let is_same = if is_one {
+        objects[0].coded()? == objects[1].coded()?
+    } else if is_lossless {
+        let shown = |object: Sealed<'_>| object.shown(transcoder, until);
+        shown(objects[0])? == shown(objects[1])?
+    } else if syntaxes
+        .iter()
+        .all(|syntax| Codec::of(syntax.uid()).is_some())
+    {
+        return Ok(Likeness::Lossy);
+    } else {
+        return Err(Incomparable);
+    };
+    Ok(match is_same {
+        true => Likeness::Same,
+        false => Likeness::Different,
+    })
+}
+
+fn loses_nothing(syntax: &Uid) -> bool {
+    LOSSLESS.contains(syntax) || syntax.as_str() == DEFLATED_FRAMES
+}
+
+impl Sealed<'_> {
+    /// How it is written, and its data set.
+    fn open(&self) -> Result<(TransferSyntax, Plain<'static>), Incomparable> {
+        let opened = OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot);
+        let mut opened = opened?;
+        let head = ObjectHead::read(&mut opened)?.ok_or(Incomparable)?;
+        let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
+        let syntax = TransferSyntax::from(syntax.map_err(|_| Incomparable)?);
+        let encoding = syntax.encoding();
+        Ok((syntax, Plain::of(opened, encoding)))
+    }
+
+    /// What stands before its pixels, as a digest of its one form.
+    fn said(
+        &self,
+        transcoder: &Transcoder,
+        left_out: &[Tag],
+    ) -> Result<blake3::Hash, Incomparable> {
+        let _turn = transcoder.turn()?;
+        let (syntax, mut plain) = self.open()?;
+        let header = plain.header(syntax.encoding(), &Bounds::WHOLE_HEADER)?;
+        told(&header, left_out)
+    }
+
+    /// Its pixels and what stands behind them, as they are kept.
+    fn coded(&self) -> Result<blake3::Hash, Incomparable> {
+        let (syntax, mut plain) = self.open()?;
+        // Only to stand behind it.
+        plain.header(syntax.encoding(), &Bounds::HEADER)?;
+        let mut hasher = blake3::Hasher::new();
+        io::copy(&mut plain, &mut hasher)?;
+        Ok(hasher.finalize())
+    }
+
+    /// Its frames as decoders make them, and what stands behind them.
+    fn shown(&self, transcoder: &Transcoder, until: Instant) -> Result<blake3::Hash, Incomparable> {
+        let (syntax, mut behind) = self.open()?;
+        let encoding = syntax.encoding();
+        let turn = transcoder.turn()?;
+        let header = behind.header(encoding, &Bounds::WHOLE_HEADER)?;
+        let mut hasher = blake3::Hasher::new();
+        let Some(place) = ranges::pixels(&header) else {
+            return Ok(hasher.finalize());
+        };
+        let size = HEADER_IN_MEMORY * write(&header, Encoding::ImplicitLittle).len() as u64;
+        let numbers = ranges::all_frames(&header)?;
+        let frames = Frames::find((&syntax, header), &mut behind, &numbers)?;
+        if let Some(length) = place.length {
+            let pixels = Range {
+                offset: place.offset,
+                length,
+            };
+            behind.copy(pixels, 1, &mut io::sink())?;
+        }
+        let inside = match encoding {
+            Encoding::DeflatedExplicitLittle | Encoding::ExplicitLittle => Encoding::ExplicitLittle,
+            native if place.length.is_some() => native,
+            _ => Encoding::ExplicitLittle,
+        };
+        let tail = read(&mut behind, inside, &Bounds::WHOLE_HEADER)?;
+        hasher.update(told(&tail, &[])?.as_bytes());
+        drop((tail, turn));
+        let held = size + frames.longest() + frames.image(0)?.frame_bytes();
+        let _held = transcoder.allowance(held)?;
+        let (_, mut plain) = self.open()?;
+        for at in 0..frames.count() {
+            if Instant::now() > until {
+                return Err(Incomparable);
+            }
+            let source = frames.source(at, &mut plain)?;
+            hasher.update(&transcoder.decode(&frames.image(at)?, &source)?);
+        }
+        Ok(hasher.finalize())
+    }
+}
+
+/// A digest of what a data set says, whatever it is written in: without the coding of its pixels and what is left out.
+fn told(data_set: &DataSet, left_out: &[Tag]) -> Result<blake3::Hash, Incomparable> {
+    let elements = data_set.elements().iter();
+    let kept = elements.filter(|one| !OF_CODING.contains(&one.tag) && !left_out.contains(&one.tag));
+    let kept: DataSet = kept.cloned().collect();
+    let mut kept = plainly(kept, 0)?;
+    let interpretation = kept.code(tags::PHOTOMETRIC_INTERPRETATION);
+    if let Some(interpretation) = Photometric::named(interpretation) {
+        let decoded = interpretation.decoded().name();
+        kept.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, decoded);
+    }
+    // That nothing was lost may be said or not.
+    if kept.code(tags::LOSSY_IMAGE_COMPRESSION) == "00" {
+        kept.take(tags::LOSSY_IMAGE_COMPRESSION);
+    }
+    Ok(blake3::hash(&write(&kept, Encoding::ImplicitLittle)))
+}
+
+/// A data set in one form: no lengths of groups, no padding of texts, and every sequence taken apart.
+fn plainly(data_set: DataSet, closed: usize) -> Result<DataSet, Incomparable> {
+    let elements = data_set.elements().iter().filter(|one| {
+        let is_padding = one.tag == tags::DATA_SET_TRAILING_PADDING;
+        one.tag.element() != 0 && !is_padding
+    });
+    let mut plain = Vec::new();
+    for Element { tag, value, .. } in elements {
+        let named = by_dictionary(*tag, false);
+        let (vr, value) = match value {
+            Value::Items(items) => {
+                let items = items.iter().map(|item| plainly(item.clone(), closed));
+                (VR::SQ, Value::Items(items.collect::<Result<_, _>>()?))
+            }
+            Value::Bytes(bytes) => match items_in(bytes, closed).filter(|_| named == VR::UN) {
+                Some(items) => {
+                    let items = items.into_iter().map(|item| plainly(item, closed + 1));
+                    (VR::SQ, Value::Items(items.collect::<Result<_, _>>()?))
+                }
+                None => (named, Value::Bytes(unpadded(named, bytes).to_vec())),
+            },
+            // Fragments of an icon, which nobody decodes for this.
+            Value::Bulk(_) => return Err(Incomparable),
+        };
+        plain.push(Element {
+            tag: *tag,
+            vr,
+            value,
+        });
+    }
+    Ok(plain.into_iter().collect())
+}
+
+/// The items of a sequence that is written as a value of unknown kind, as private ones are in Implicit VR.
+fn items_in(bytes: &[u8], closed: usize) -> Option<Vec<DataSet>> {
+    const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
+    if closed >= CLOSED_DEPTH || !bytes.starts_with(&ITEM) {
+        return None;
+    }
+    // As a sequence that the dictionary knows.
+    let Tag(group, element) = tags::REFERENCED_STUDY_SEQUENCE;
+    let length = u32::try_from(bytes.len()).ok()?;
+    let head = [
+        &group.to_le_bytes()[..],
+        &element.to_le_bytes(),
+        &length.to_le_bytes(),
+    ];
+    let head = head.concat();
+    let mut whole = head.chain(bytes);
+    let found = read(&mut whole, Encoding::ImplicitLittle, &Bounds::WHOLE_HEADER);
+    match found.ok()?.take(tags::REFERENCED_STUDY_SEQUENCE)?.value {
+        Value::Items(items) => Some(items),
+        Value::Bytes(_) | Value::Bulk(_) => None,
+    }
+}
+
+/// A value without what pads it to an even length.
+fn unpadded(vr: VR, bytes: &[u8]) -> &[u8] {
+    let is_text = matches!(
+        vr,
+        VR::AE
+            | VR::AS
+            | VR::CS
+            | VR::DA
+            | VR::DS
+            | VR::DT
+            | VR::IS
+            | VR::LO
+            | VR::LT
+            | VR::PN
+            | VR::SH
+            | VR::ST
+            | VR::TM
+            | VR::UC
+            | VR::UI
+            | VR::UR
+            | VR::UT
+    );
+    let end = bytes.iter().rposition(|byte| !matches!(byte, 0 | b' '));
+    match is_text {
+        true => &bytes[..end.map_or(0, |end| end + 1)],
+        false => bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRIVATE: Tag = Tag(0x0009, 0x1001);
+
+    fn same(one: &DataSet, other: &DataSet) -> bool {
+        let told = |set| told(set, &[]).ok().unwrap();
+        told(one) == told(other)
+    }
+
+    /// A data set with its private sequence taken apart, or closed as Implicit VR leaves it.
+    fn sample(comments: &str, is_closed: bool) -> DataSet {
+        let mut item = DataSet::default();
+        item.put_text(tags::PATIENT_COMMENTS, VR::LT, comments);
+        let mut set = DataSet::default();
+        set.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+        match is_closed {
+            true => {
+                let inside = write(&item, Encoding::ImplicitLittle);
+                let mut value = vec![0xFE, 0xFF, 0x00, 0xE0];
+                value.extend((inside.len() as u32).to_le_bytes());
+                set.put_bytes(PRIVATE, VR::UN, [value, inside].concat());
+            }
+            false => set.put_items(PRIVATE, vec![item]),
+        }
+        set
+    }
+
+    #[test]
+    fn how_it_is_written_is_no_difference_and_what_is_said_is() {
+        let plain = sample("x", false);
+        assert!(same(&plain, &sample("x", true)));
+        assert!(!same(&plain, &sample("y", true)) && !same(&plain, &sample("y", false)));
+        let mut coded = plain.clone();
+        coded.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "YBR_RCT");
+        coded.put_text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
+        coded.put_text(tags::DERIVATION_DESCRIPTION, VR::ST, "by a coder");
+        coded.put_bytes(Tag(0x0008, 0), VR::UL, [1, 0, 0, 0]);
+        assert!(same(&plain, &coded));
+        coded.put_text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01");
+        assert!(!same(&plain, &coded));
+        coded.take(tags::LOSSY_IMAGE_COMPRESSION);
+        coded.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "YBR_FULL");
+        assert!(!same(&plain, &coded));
+    }
+
+    #[test]
+    fn sequences_closed_inside_each_other_are_taken_apart_within_bounds() {
+        let mut value = vec![1, 2];
+        for _ in 0..1_000 {
+            let mut inside = DataSet::default();
+            inside.put_bytes(PRIVATE, VR::UN, value);
+            let inside = write(&inside, Encoding::ImplicitLittle);
+            value = vec![0xFE, 0xFF, 0x00, 0xE0];
+            value.extend((inside.len() as u32).to_le_bytes());
+            value.extend(inside);
+        }
+        let mut set = DataSet::default();
+        set.put_bytes(PRIVATE, VR::UN, value);
+        assert!(same(&set, &set.clone()));
+    }
+}
