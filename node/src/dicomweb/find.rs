@@ -17,6 +17,7 @@ use super::route::{self, Place};
 use super::search::{Search, SearchError};
 use super::{Asked, Web};
 use crate::dicom::dataset::{DataSet, Value, json};
+use crate::dicom::dimse::Looked;
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
 use crate::index::holdings::{FindError, Holdings, Level, Selection};
@@ -159,6 +160,11 @@ impl Begun {
         }
     }
 
+    /// Whether somebody waits for the head, or has it.
+    fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_none_or(|waiting| !waiting.is_closed())
+    }
+
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
         if let Some(waiting) = self.0.take() {
             let _ = waiting.send(Err(refusal));
@@ -183,7 +189,13 @@ impl Finding {
         let mut left = self.search.limit.unwrap_or(usize::MAX);
         let (mut first, mut broken) = (true, None);
         let mut out = Vec::new();
-        let mut answer = |known: DataSet| {
+        let mut answer = |looked: Looked| {
+            let Looked::Match(known) = looked else {
+                return match begun.is_awaited() && !pipe.is_abandoned() {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                };
+            };
             if left == 0 {
                 return ControlFlow::Break(());
             }

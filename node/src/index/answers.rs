@@ -10,6 +10,7 @@ use dicom_dictionary_std::tags;
 
 use super::catalogue::{Entry, SeriesPart};
 use crate::dicom::dataset::{DataSet, by_dictionary};
+use crate::dicom::dimse::Looked;
 use crate::studies::attributes::Attributes;
 use crate::studies::person::Person;
 
@@ -122,7 +123,7 @@ pub fn series(entry: &Entry, part: &SeriesPart, first: DataSet) -> DataSet {
 }
 
 /// Each person of these studies once.
-pub fn patients(entries: &[Arc<Entry>], answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>) {
+pub fn patients(entries: &[Arc<Entry>], answer: &mut dyn FnMut(Looked) -> ControlFlow<()>) {
     let mut known: BTreeMap<Person, Vec<&Arc<Entry>>> = BTreeMap::new();
     for entry in entries {
         known.entry(entry.person()).or_default().push(entry);
@@ -149,7 +150,7 @@ pub fn patients(entries: &[Arc<Entry>], answer: &mut dyn FnMut(DataSet) -> Contr
             tags::NUMBER_OF_PATIENT_RELATED_INSTANCES,
             objects,
         );
-        if answer(patient).is_break() {
+        if answer(Looked::Match(patient)).is_break() {
             return;
         }
     }

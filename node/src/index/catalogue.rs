@@ -17,6 +17,23 @@ use crate::studies::study::Study;
 #[derive(Clone, Default)]
 pub struct Catalogue(Arc<RwLock<Held>>);
 
+/// What one look through the list found, and how far it came.
+pub struct Portion {
+    /// What is wanted of what was looked at.
+    pub found: Vec<Arc<Entry>>,
+    /// The last that was looked at; none when there is nothing behind it.
+    pub reached: Option<Arc<Entry>>,
+}
+
+/// Where one look through the list ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// Studies found.
+    pub found: usize,
+    /// Studies looked at.
+    pub looked_at: usize,
+}
+
 /// An entry where it is found by its study.
 struct ByKey(Arc<Entry>);
 
@@ -164,26 +181,33 @@ impl Catalogue {
         self.write().hidden.insert(uid.into());
     }
 
-    /// The studies within a scope that `wanted` wants, newest first, `most` at the most; those after one of them, or
-    /// from the newest on.
+    /// The studies within a scope that `wanted` wants, newest first: of those after one of them, or from the newest on, as
+    /// many as `reach` says.
     pub fn select(
         &self,
         (scope, own): (&Scope, SiteId),
         after: Option<&Arc<Entry>>,
-        most: usize,
+        reach: Reach,
         wanted: impl Fn(&Entry) -> bool,
-    ) -> Vec<Arc<Entry>> {
+    ) -> Portion {
         let held = self.read();
         let after = after.map(|entry| ByDate(Arc::clone(entry)));
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        held.order
-            .range((from, Bound::Unbounded))
-            .map(|ByDate(entry)| entry)
-            .filter(|entry| entry.is_within(scope, own))
-            .filter(|entry| wanted(entry) && !held.hides(entry, own))
-            .take(most)
-            .cloned()
-            .collect()
+        let mut found = Vec::new();
+        let listed = held.order.range((from, Bound::Unbounded));
+        for (index, ByDate(entry)) in listed.enumerate() {
+            if entry.is_within(scope, own) && wanted(entry) && !held.hides(entry, own) {
+                found.push(Arc::clone(entry));
+            }
+            if found.len() >= reach.found || index + 1 >= reach.looked_at {
+                let reached = Some(Arc::clone(entry));
+                return Portion { found, reached };
+            }
+        }
+        Portion {
+            found,
+            reached: None,
+        }
     }
 
     /// The studies with this UID: one for each institution that has it here.
@@ -279,19 +303,49 @@ mod tests {
         for (number, date) in (1..).zip(dates) {
             catalogue.note(OWN, &study(number, date, number));
         }
-        let select = |after: Option<&Arc<Entry>>, most| {
-            catalogue.select((&Scope::All, OWN), after, most, |_| true)
+        let select = |after: Option<&Arc<Entry>>, found, looked_at| {
+            let reach = Reach { found, looked_at };
+            catalogue.select((&Scope::All, OWN), after, reach, |_| true)
         };
-        let all = uids(&select(None, 9));
+        let whole = select(None, 9, 9);
+        assert!(whole.reached.is_none());
+        let all = uids(&whole.found);
         assert_eq!(all, ["1.2.2", "1.2.4", "1.2.5", "1.2.1", "1.2.3"]);
-        let first = select(None, 2);
-        let second = select(first.last(), 2);
-        let third = select(second.last(), 2);
-        let portions = [first, second, third].concat();
-        assert_eq!(uids(&portions), all);
+        for (found, looked_at) in [(2, 9), (9, 2)] {
+            let first = select(None, found, looked_at);
+            let second = select(first.reached.as_ref(), found, looked_at);
+            let third = select(second.reached.as_ref(), found, looked_at);
+            assert!(third.reached.is_none());
+            let portions = [first.found, second.found, third.found].concat();
+            assert_eq!(uids(&portions), all);
+        }
         catalogue.hide("1.2.4");
-        assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
+        assert_eq!(uids(&select(None, 2, 9).found), ["1.2.2", "1.2.5"]);
         assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
+    }
+
+    #[test]
+    fn a_look_that_finds_nothing_ends_where_it_is_told() {
+        let catalogue = Catalogue::default();
+        for number in 1..=5 {
+            catalogue.note(OWN, &study(number, "20250101", number));
+        }
+        let mut after = None;
+        for looked_at in [2, 2, 1] {
+            let looked = std::cell::Cell::new(0);
+            let reach = Reach {
+                found: 1,
+                looked_at: 2,
+            };
+            let portion = catalogue.select((&Scope::All, OWN), after.as_ref(), reach, |_| {
+                looked.set(looked.get() + 1);
+                false
+            });
+            assert!(portion.found.is_empty());
+            assert_eq!(looked.get(), looked_at);
+            after = portion.reached;
+        }
+        assert!(after.is_none());
     }
 
     #[test]
@@ -323,9 +377,13 @@ mod tests {
             study
         };
         let shown = |catalogue: &Catalogue| {
-            let listed = catalogue.select((&Scope::All, OWN), None, 9, |_| true);
+            let reach = Reach {
+                found: 9,
+                looked_at: 9,
+            };
+            let listed = catalogue.select((&Scope::All, OWN), None, reach, |_| true);
             [
-                listed.len(),
+                listed.found.len(),
                 catalogue.with_uid(&Scope::All, OWN, "1.2.1").len(),
             ]
         };

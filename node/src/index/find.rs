@@ -7,19 +7,29 @@ use std::sync::Arc;
 use dicom_dictionary_std::tags;
 
 use super::answers;
-use super::catalogue::Entry;
+use super::catalogue::{Entry, Portion, Reach};
 use super::headers::{Kind, Records, data_set};
 use super::holdings::{FindError, Holdings, Level, places};
 use crate::dicom::dataset::DataSet;
+use crate::dicom::dimse::Looked;
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
 
-/// Studies that a query is answered from at a time.
-const PORTION: usize = 256;
+/// Studies that a query is answered from at a time, and those that are looked at for them: some milliseconds.
+const PORTION: Reach = Reach {
+    found: 256,
+    looked_at: 1024,
+};
+
+/// Objects that are looked at between two looks at whoever asks: some milliseconds.
+const OBJECTS_AT_A_TIME: usize = 256;
+
+/// Whoever is told the matches.
+type Answer<'a> = dyn FnMut(Looked) -> ControlFlow<()> + 'a;
 
 impl Holdings {
     /// Gives everything that is known of each match to `answer`, newest studies first, until that
-    /// breaks off.
+    /// breaks off. Between matches, however few there are, it is told every few milliseconds that the search goes on.
     ///
     /// # Errors
     /// [`FindError`].
@@ -28,30 +38,56 @@ impl Holdings {
         scope: &Scope,
         level: Level,
         keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<(), FindError> {
         let (of_study, below) = keys.clone().partition(answers::is_of_study);
-        if level == Level::Patient {
-            let entries = self.entries(scope, &of_study, level)?;
-            answers::patients(&entries, answer);
-            return Ok(());
-        }
         let is_of_few = of_study.uids(tags::STUDY_INSTANCE_UID).is_some() || is_by_id(&of_study);
-        if is_of_few {
-            let entries = self.entries(scope, &of_study, level)?;
+        if level == Level::Patient || is_of_few {
+            let Some(entries) = self.entries(scope, &of_study, level, answer)? else {
+                return Ok(());
+            };
+            if level == Level::Patient {
+                answers::patients(&entries, answer);
+                return Ok(());
+            }
             return self.answer_for(&entries, level, &below, answer).map(drop);
         }
         // In portions: whoever asks for a hundred of a hundred thousand waits for a hundred.
         let mut after: Option<Arc<Entry>> = None;
         loop {
             let wanted = |entry: &Entry| of_study.match_with(entry);
-            let entries = self.studies_after(after.as_ref(), scope, PORTION, wanted);
-            let flow = self.answer_for(&entries, level, &below, answer)?;
-            let is_last = entries.len() < PORTION;
-            after = entries.into_iter().next_back();
-            if flow.is_break() || is_last {
+            let Portion { found, reached } =
+                self.studies_after(after.as_ref(), scope, PORTION, wanted);
+            if self.answer_for(&found, level, &below, answer)?.is_break()
+                || reached.is_none()
+                || answer(Looked::InVain).is_break()
+            {
                 return Ok(());
             }
+            after = reached;
+        }
+    }
+
+    /// Every study whose patient and study attributes match; none when `answer` breaks off.
+    fn every_study(
+        &self,
+        scope: &Scope,
+        keys: &Keys,
+        answer: &mut Answer<'_>,
+    ) -> Option<Vec<Arc<Entry>>> {
+        let mut all = Vec::new();
+        let mut after: Option<Arc<Entry>> = None;
+        loop {
+            let wanted = |entry: &Entry| keys.match_with(entry);
+            let portion = self.studies_after(after.as_ref(), scope, PORTION, wanted);
+            all.extend(portion.found);
+            if portion.reached.is_none() {
+                return Some(all);
+            }
+            if answer(Looked::InVain).is_break() {
+                return None;
+            }
+            after = portion.reached;
         }
     }
 
@@ -61,11 +97,11 @@ impl Holdings {
         entries: &[Arc<Entry>],
         level: Level,
         below: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<ControlFlow<()>, FindError> {
         for entry in entries {
             let flow = match level {
-                Level::Patient | Level::Study => answer(answers::study(entry)),
+                Level::Patient | Level::Study => answer(Looked::Match(answers::study(entry))),
                 Level::Series => self.find_series(entry, below, answer)?,
                 Level::Instance => self.find_instances(entry, below, answer)?,
             };
@@ -76,14 +112,15 @@ impl Holdings {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The studies whose patient and study attributes match. Below their own level one of each UID: what two institutions
-    /// have of a study is never mixed.
+    /// The studies whose patient and study attributes match; none when `answer` breaks off. Below their own level one of
+    /// each UID: what two institutions have of a study is never mixed.
     pub(super) fn entries(
         &self,
         scope: &Scope,
         keys: &Keys,
         level: Level,
-    ) -> Result<Vec<Arc<Entry>>, FindError> {
+        answer: &mut Answer<'_>,
+    ) -> Result<Option<Vec<Arc<Entry>>>, FindError> {
         let uids = keys.uids(tags::STUDY_INSTANCE_UID);
         let mut found: Vec<Arc<Entry>> = match uids {
             Some(uids) => uids
@@ -91,7 +128,10 @@ impl Holdings {
                 .flat_map(|uid| self.with_uid(scope, uid))
                 .filter(|entry| keys.match_with(entry.as_ref()))
                 .collect(),
-            None => self.studies(scope, usize::MAX, |entry| keys.match_with(entry)),
+            None => match self.every_study(scope, keys, answer) {
+                Some(found) => found,
+                None => return Ok(None),
+            },
         };
         let domains = || {
             found
@@ -108,14 +148,14 @@ impl Holdings {
             let mut seen = BTreeSet::new();
             found.retain(|entry| seen.insert(entry.key.uid.to_string()));
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     fn find_series(
         &self,
         entry: &Entry,
         keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<ControlFlow<()>, FindError> {
         for series in entry.series() {
             let listed = keys.uids(tags::SERIES_INSTANCE_UID);
@@ -124,7 +164,12 @@ impl Holdings {
             }
             let first = self.first_header(entry, &series.uid)?;
             let known = answers::series(entry, &series, first.unwrap_or_default());
-            if keys.match_with(&known) && answer(known).is_break() {
+            // Each is read from the disk.
+            let looked = match keys.match_with(&known) {
+                true => Looked::Match(known),
+                false => Looked::InVain,
+            };
+            if answer(looked).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -135,7 +180,7 @@ impl Holdings {
         &self,
         entry: &Entry,
         keys: &Keys,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut Answer<'_>,
     ) -> Result<ControlFlow<()>, FindError> {
         let listed = keys.uids(tags::SERIES_INSTANCE_UID);
         let mut seen = BTreeSet::new();
@@ -144,11 +189,15 @@ impl Holdings {
                 continue;
             }
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            for record in Records::new(&pressed)? {
+            for (index, record) in Records::new(&pressed)?.enumerate() {
+                if index % OBJECTS_AT_A_TIME == 0 && answer(Looked::InVain).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
                 let mut known = data_set(&record?.1)?;
                 answers::put_said(&mut known, entry);
                 let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
-                if is_new && keys.match_with(&known) && answer(known).is_break() {
+                let is_match = is_new && keys.match_with(&known);
+                if is_match && answer(Looked::Match(known)).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
-use super::catalogue::{Catalogue, Entry};
+use super::catalogue::{Catalogue, Entry, Portion, Reach};
 use super::headers::{Kind, Records, SeriesPlace};
 use crate::dicom::dataset::json;
 use crate::entities::Scope;
@@ -131,24 +131,30 @@ impl Holdings {
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
-        self.studies_after(None, scope, most, wanted)
+        let reach = Reach {
+            found: most,
+            looked_at: usize::MAX,
+        };
+        self.studies_after(None, scope, reach, wanted).found
     }
 
-    /// The same after one of them.
+    /// The same after one of them, as far as `reach` says.
     pub(super) fn studies_after(
         &self,
         after: Option<&Arc<Entry>>,
         scope: &Scope,
-        most: usize,
+        reach: Reach,
         wanted: impl Fn(&Entry) -> bool,
-    ) -> Vec<Arc<Entry>> {
+    ) -> Portion {
         let undecided = self.0.imports.undecided();
         let own = self.0.site;
         let is_shown =
             |entry: &Entry| entry.key.institution != own || !undecided.contains(&*entry.key.uid);
-        self.0.catalogue.select((scope, own), after, most, |entry| {
-            is_shown(entry) && wanted(entry)
-        })
+        self.0
+            .catalogue
+            .select((scope, own), after, reach, |entry| {
+                is_shown(entry) && wanted(entry)
+            })
     }
 
     /// The studies with this UID, one for each institution that has it here, this site's own first; likewise.

@@ -13,7 +13,7 @@ use super::answers::is_of_study;
 use super::catalogue::Entry;
 use super::holdings::{FindError, Holdings, Instance};
 use crate::dicom::dataset::{DataSet, Element, Value};
-use crate::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
+use crate::dicom::dimse::{Level, Looked, Model, QueryFailure, QueryStatus, Reference, Verdict};
 use crate::dicom::matching::Keys;
 use crate::dicom::scp::{self, Caller, Selected};
 use crate::dicom::scu::Outgoing;
@@ -71,11 +71,14 @@ impl scp::Holdings for Holdings {
         _model: Model,
         level: Level,
         identifier: &DataSet,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut dyn FnMut(Looked) -> ControlFlow<()>,
     ) -> Result<(), QueryFailure> {
         let keys = Keys::read(identifier).ok_or(TOO_MANY_KEYS)?;
         let scope = &caller.permission.scope;
-        let mut asked = |known: DataSet| answer(reduced(&known, identifier, level));
+        let mut asked = |looked: Looked| match looked {
+            Looked::Match(known) => answer(Looked::Match(reduced(&known, identifier, level))),
+            Looked::InVain => answer(looked),
+        };
         Ok(Holdings::find(self, scope, level, &keys, &mut asked)?)
     }
 
@@ -153,7 +156,9 @@ fn studies(
         .cloned()
         .collect();
     let keys = Keys::read(&named).ok_or(TOO_MANY_KEYS)?;
-    let found = holdings.entries(scope, &keys, Level::Series)?;
+    let mut whatever = |_looked: Looked| ControlFlow::Continue(());
+    let found = holdings.entries(scope, &keys, Level::Series, &mut whatever)?;
+    let found = found.unwrap_or_default();
     let domains: BTreeSet<_> = found.iter().map(|entry| entry.domain()).collect();
     if keys.uids(tags::STUDY_INSTANCE_UID).is_none() && domains.len() > 1 {
         return Err(SEVERAL_ISSUERS);

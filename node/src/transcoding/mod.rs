@@ -13,6 +13,7 @@ mod tests;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dicom::scanner::{Encoding, TransferSyntax};
-use crate::dicom::scu::{Outgoing, Transcoding, Untranscoded};
+use crate::dicom::scu::{IsWanted, Outgoing, Transcoding, Untranscoded};
 use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::language::Explain as _;
 use crate::pixels::{Codec, DecodeError, Decoders, Image};
@@ -38,6 +39,9 @@ const HEADERS_AT_ONCE: usize = 2;
 
 /// How long an object waits for its turn, and for a decoder, before it is sent later instead.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often whoever waits is asked whether the object is still wanted: well inside the 100 ms in which a cancel is obeyed.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// When decoders that have too much to do are asked again.
 const ASKED_AGAIN: Duration = Duration::from_millis(250);
@@ -78,18 +82,47 @@ impl Transcoder {
         &self.decoders
     }
 
-    /// Waits for so much of a bound. Blocks, and so must be called outside of the runtime's tasks.
-    fn wait(&self, of: &Arc<Semaphore>, many: u32) -> Result<OwnedSemaphorePermit, DecodeError> {
+    /// Waits for `done` as long as it is wanted; what is not wanted any longer is late, and dropped. Blocks, and so must be
+    /// called outside of the runtime's tasks.
+    fn wait<T>(
+        &self,
+        is_wanted: &IsWanted<'_>,
+        done: impl Future<Output = T>,
+    ) -> Result<T, DecodeError> {
+        self.runtime.block_on(async {
+            let mut done = pin!(done);
+            loop {
+                match tokio::time::timeout(GLANCE, &mut done).await {
+                    Ok(done) => return Ok(done),
+                    Err(_) if is_wanted() => {}
+                    Err(_) => return Err(DecodeError::Late),
+                }
+            }
+        })
+    }
+
+    /// Waits for so much of a bound.
+    fn turn(
+        &self,
+        of: &Arc<Semaphore>,
+        many: u32,
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<OwnedSemaphorePermit, DecodeError> {
         let acquired = async {
             let waiting = Arc::clone(of).acquire_many_owned(many);
             tokio::time::timeout(PATIENCE, waiting).await
         };
-        let acquired = self.runtime.block_on(acquired);
+        let acquired = self.wait(is_wanted, acquired)?;
         acquired.ok().and_then(Result::ok).ok_or(DecodeError::Busy)
     }
 
     /// The samples of one frame.
-    fn decode(&self, image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    fn decode(
+        &self,
+        image: &Image,
+        source: &[u8],
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<Vec<u8>, DecodeError> {
         let begun = Instant::now();
         let decoding = async {
             loop {
@@ -101,13 +134,14 @@ impl Transcoder {
                 }
             }
         };
-        Ok(self.runtime.block_on(decoding)?.bytes)
+        Ok(self.wait(is_wanted, decoding)??.bytes)
     }
 
     fn recoded<'o>(
         &'o self,
         object: &'o mut dyn Outgoing,
         into: &str,
+        is_wanted: &'o IsWanted<'o>,
     ) -> Result<Recoded<'o>, FrameError> {
         let syntax = Uid::parse_lenient(object.transfer_syntax().as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| DecodeError::Unsupported)?);
@@ -117,15 +151,17 @@ impl Transcoder {
             _ => return Err(DecodeError::Unsupported.into()),
         };
         let plan = {
-            let _turn = self.wait(&self.headers, 1)?;
+            let _turn = self.turn(&self.headers, 1, is_wanted)?;
             Plan::read(object, &syntax, into)?
         };
         let wanted = plan.memory()?.div_ceil(1 << 20);
         let wanted = u32::try_from(wanted).unwrap_or(ALLOWANCE_MIB);
-        let held = self.wait(&self.allowance, wanted.clamp(1, ALLOWANCE_MIB))?;
+        let wanted = wanted.clamp(1, ALLOWANCE_MIB);
+        let held = self.turn(&self.allowance, wanted, is_wanted)?;
         let source = object.open();
         let source = source.map_err(|error| FrameError::Unreadable(error.into()))?;
-        Recoded::begin(self, plan, Plain::new(source, syntax.encoding()), held)
+        let plain = Plain::new(source, syntax.encoding());
+        Recoded::begin((self, is_wanted), plan, plain, held)
     }
 }
 
@@ -146,8 +182,9 @@ impl Transcoding for Transcoder {
         &'o self,
         object: &'o mut dyn Outgoing,
         into: &str,
+        is_wanted: &'o IsWanted<'o>,
     ) -> io::Result<Box<dyn Read + Send + 'o>> {
-        match self.recoded(object, into) {
+        match self.recoded(object, into, is_wanted) {
             Ok(recoded) => Ok(Box::new(recoded)),
             Err(error) => Err(failure(error)),
         }
