@@ -9,7 +9,7 @@ use super::Audit;
 use super::associations::entity;
 use super::event::{Event, Kind, Outcome, Query, Subject, Transfer, Who};
 use crate::dicom::dataset::{self, DataSet};
-use crate::dicom::dimse::{Level, Model, QueryFailure, Reference, Verdict};
+use crate::dicom::dimse::{Level, Looked, Model, QueryFailure, Reference, Verdict};
 use crate::dicom::scanner::Encoding;
 use crate::dicom::scp::{Caller, Counted, Holdings, Recipient, Selected};
 use crate::index::holdings;
@@ -79,7 +79,7 @@ impl Holdings for Told {
         model: Model,
         level: Level,
         identifier: &DataSet,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut dyn FnMut(Looked) -> ControlFlow<()>,
     ) -> Result<(), QueryFailure> {
         let found = Holdings::find(&self.holdings, caller, model, level, identifier, answer);
         if self.audit.is_kept() {

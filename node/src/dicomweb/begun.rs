@@ -20,6 +20,11 @@ impl Begun {
         }
     }
 
+    /// Whether somebody waits for the head, or has it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_none_or(|waiting| !waiting.is_closed())
+    }
+
     /// There is no answer.
     ///
     /// # Errors

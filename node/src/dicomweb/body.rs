@@ -113,6 +113,11 @@ impl Pipe {
         self.send(piece)
     }
 
+    /// Whether nobody reads what is written.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     fn pass_on(&mut self) -> io::Result<()> {
         let piece = self.gathered.split().freeze();
         if piece.is_empty() {

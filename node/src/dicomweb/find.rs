@@ -187,6 +187,12 @@ impl Finding {
                     listing.lacking = listing.lacking.and(lacking);
                     return ControlFlow::Continue(());
                 }
+                Found::InVain => {
+                    return match listing.is_awaited() {
+                        true => ControlFlow::Continue(()),
+                        false => ControlFlow::Break(()),
+                    };
+                }
             };
             if left == 0 {
                 return ControlFlow::Break(());
@@ -300,6 +306,11 @@ impl<'a> Listing<'a> {
         self.pipe.write_all(&self.held)?;
         self.held.clear();
         Ok(())
+    }
+
+    /// Whether somebody waits for the answer, or reads it.
+    fn is_awaited(&self) -> bool {
+        self.begun.is_awaited() && !self.pipe.is_abandoned()
     }
 
     fn end(mut self) -> io::Result<()> {

@@ -18,7 +18,7 @@ use crate::dicom::scanner::Encoding;
 use crate::dicom::scp::Selected;
 use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::index::holdings::{Holdings, Instance};
-use crate::transcoding::{Plan, Transcoder};
+use crate::transcoding::{ALWAYS, Plan, Transcoder};
 
 /// The media type of what is given here.
 const KIND: &str = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
@@ -66,7 +66,7 @@ impl Transcoded {
         let (class, own) = (uid(&instance.sop_class)?, uid(&instance.sop_instance)?);
         let head = file_head(&class, &own, &EXPLICIT_VR_LITTLE_ENDIAN);
         let mut object = holdings.outgoing(instance);
-        let plan = transcoder.plan(&mut *object, Encoding::ExplicitLittle);
+        let plan = transcoder.plan(&mut *object, Encoding::ExplicitLittle, ALWAYS);
         Ok(Transcoded {
             plan: plan.map_err(|error| undecodable(error.into()))?,
             transcoder,
@@ -100,7 +100,9 @@ impl Transcoded {
         pipe: &mut Pipe,
         begun: &mut Begun,
     ) -> io::Result<()> {
-        let source = self.transcoder.begin(self.plan, &mut *self.object, None);
+        let source = self
+            .transcoder
+            .begin(self.plan, &mut *self.object, None, ALWAYS);
         let mut source = match source {
             Ok(source) => source,
             Err(error) => return begun.refuse(undecodable(error.into())),

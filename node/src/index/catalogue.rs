@@ -23,6 +23,23 @@ const FEW: usize = 4096;
 #[derive(Clone, Default)]
 pub struct Catalogue(Arc<RwLock<Held>>);
 
+/// What one look through the list found, and how far it came.
+pub struct Portion {
+    /// What is wanted of what was looked at.
+    pub found: Vec<Arc<Entry>>,
+    /// The last that was looked at; none when there is nothing behind it.
+    pub reached: Option<Arc<Entry>>,
+}
+
+/// Where one look through the list ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    /// Studies found.
+    pub found: usize,
+    /// Studies looked at.
+    pub looked_at: usize,
+}
+
 /// An entry where it is found by its study, and where its words stand.
 struct ByKey(Arc<Entry>, Place);
 
@@ -46,13 +63,25 @@ pub struct Stretch<'a> {
     pub after: Option<&'a Arc<Entry>>,
     /// What was made on these days, as numbers (YYYYMMDD).
     pub days: RangeInclusive<u64>,
-    /// So many at the most.
-    pub most: usize,
+    /// How far.
+    pub reach: Reach,
 }
 
 impl Stretch<'_> {
     /// Any day.
     pub const ANY: RangeInclusive<u64> = 0..=99_999_999;
+
+    /// Everything, until so many are found.
+    pub const fn all(found: usize) -> Stretch<'static> {
+        Stretch {
+            after: None,
+            days: Stretch::ANY,
+            reach: Reach {
+                found,
+                looked_at: usize::MAX,
+            },
+        }
+    }
 }
 
 impl Borrow<StudyKey> for ByKey {
@@ -200,22 +229,32 @@ impl Catalogue {
         (scope, own): (&Scope, SiteId),
         stretch: &Stretch<'_>,
         wanted: impl Fn(&Entry) -> bool,
-    ) -> Vec<Arc<Entry>> {
+    ) -> Portion {
         let held = self.read();
         let from = match stretch.after {
             Some(entry) => Arc::clone(entry),
             None => Arc::new(Entry::mark(ending(*stretch.days.end()))),
         };
         let first = beginning(*stretch.days.start());
-        held.order
+        let mut found = Vec::new();
+        let listed = held
+            .order
             .range((Bound::Excluded(ByDate(from)), Bound::Unbounded))
             .map(|ByDate(entry)| entry)
-            .take_while(|entry| entry.made_at >= first)
-            .filter(|entry| entry.is_within(scope, own))
-            .filter(|entry| wanted(entry) && !held.hides(entry, own))
-            .take(stretch.most)
-            .cloned()
-            .collect()
+            .take_while(|entry| entry.made_at >= first);
+        for (index, entry) in listed.enumerate() {
+            if entry.is_within(scope, own) && wanted(entry) && !held.hides(entry, own) {
+                found.push(Arc::clone(entry));
+            }
+            if found.len() >= stretch.reach.found || index + 1 >= stretch.reach.looked_at {
+                let reached = Some(Arc::clone(entry));
+                return Portion { found, reached };
+            }
+        }
+        Portion {
+            found,
+            reached: None,
+        }
     }
 
     /// The studies within a scope that `wanted` wants, newest first, of those one of whose [`WORDS`] holds this text;

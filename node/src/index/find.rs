@@ -9,7 +9,7 @@ use dicom_dictionary_std::tags;
 use dokuei_keys::id::ParcelId;
 
 use super::answers;
-use super::catalogue::{Entry, Stretch};
+use super::catalogue::{Entry, Portion, Reach, Stretch};
 use super::headers::{Kind, Pressed, data_set};
 use super::holdings::{FindError, Holdings, Level};
 use super::series::{Lacking, places};
@@ -18,8 +18,14 @@ use crate::dicom::dataset::DataSet;
 use crate::dicom::matching::Keys;
 use crate::entities::Scope;
 
-/// Studies that a query is answered from at a time.
-const PORTION: usize = 256;
+/// Studies that a query is answered from at a time, and those that are looked at for them: some milliseconds.
+const PORTION: Reach = Reach {
+    found: 256,
+    looked_at: 1024,
+};
+
+/// Objects that are looked at between two looks at whoever asks: some milliseconds.
+const OBJECTS_AT_A_TIME: usize = 256;
 
 /// What a query finds.
 pub enum Found<'a> {
@@ -27,6 +33,8 @@ pub enum Found<'a> {
     Match(DataSet, Option<&'a Entry>),
     /// So many objects are not shown as they should be, or not at all. The log knows which.
     Lacking(Lacking),
+    /// Nothing for a while: whoever does not wait any more can break off.
+    InVain,
 }
 
 /// Who takes what is found, until it breaks off.
@@ -34,7 +42,7 @@ pub type Answer<'a> = dyn FnMut(Found<'_>) -> ControlFlow<()> + 'a;
 
 impl Holdings {
     /// Gives everything that is known of each match to `answer`, newest studies first, until that
-    /// breaks off.
+    /// breaks off. Between matches, however few there are, it is told every few milliseconds that the search goes on.
     ///
     /// # Errors
     /// [`FindError`].
@@ -46,15 +54,15 @@ impl Holdings {
         answer: &mut Answer<'_>,
     ) -> Result<(), FindError> {
         let (of_study, below) = keys.clone().partition(answers::is_of_study);
-        if level == Level::Patient {
-            let entries = self.entries(scope, &of_study, level)?;
-            let mut answer = |patient| answer(Found::Match(patient, None));
-            answers::patients(&entries, &mut answer);
-            return Ok(());
-        }
         let is_of_few = of_study.uids(tags::STUDY_INSTANCE_UID).is_some() || is_by_id(&of_study);
-        if is_of_few {
-            let entries = self.entries(scope, &of_study, level)?;
+        if level == Level::Patient || is_of_few {
+            let Some(entries) = self.entries(scope, &of_study, level, answer)? else {
+                return Ok(());
+            };
+            if level == Level::Patient {
+                answers::patients(&entries, &mut |patient| answer(Found::Match(patient, None)));
+                return Ok(());
+            }
             return self.answer_for(&entries, level, &below, answer).map(drop);
         }
         if let Some(entries) = self.studies_of_few(scope, &of_study) {
@@ -68,15 +76,44 @@ impl Holdings {
             let stretch = Stretch {
                 after: after.as_ref(),
                 days: days.clone(),
-                most: PORTION,
+                reach: PORTION,
             };
-            let entries = self.studies_of(&stretch, scope, wanted);
-            let flow = self.answer_for(&entries, level, &below, answer)?;
-            let is_last = entries.len() < PORTION;
-            after = entries.into_iter().next_back();
-            if flow.is_break() || is_last {
+            let Portion { found, reached } = self.studies_of(&stretch, scope, wanted);
+            if self.answer_for(&found, level, &below, answer)?.is_break()
+                || reached.is_none()
+                || answer(Found::InVain).is_break()
+            {
                 return Ok(());
             }
+            after = reached;
+        }
+    }
+
+    /// Every study whose patient and study attributes match; none when `answer` breaks off.
+    fn every_study(
+        &self,
+        scope: &Scope,
+        keys: &Keys,
+        answer: &mut Answer<'_>,
+    ) -> Option<Vec<Arc<Entry>>> {
+        let mut all = Vec::new();
+        let mut after: Option<Arc<Entry>> = None;
+        loop {
+            let wanted = |entry: &Entry| keys.match_with(entry);
+            let stretch = Stretch {
+                after: after.as_ref(),
+                days: Stretch::ANY,
+                reach: PORTION,
+            };
+            let portion = self.studies_of(&stretch, scope, wanted);
+            all.extend(portion.found);
+            if portion.reached.is_none() {
+                return Some(all);
+            }
+            if answer(Found::InVain).is_break() {
+                return None;
+            }
+            after = portion.reached;
         }
     }
 
@@ -110,14 +147,15 @@ impl Holdings {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The studies whose patient and study attributes match. Below their own level one of each UID: what two institutions
-    /// have of a study is never mixed.
+    /// The studies whose patient and study attributes match; none when `answer` breaks off. Below their own level one of
+    /// each UID: what two institutions have of a study is never mixed.
     pub(super) fn entries(
         &self,
         scope: &Scope,
         keys: &Keys,
         level: Level,
-    ) -> Result<Vec<Arc<Entry>>, FindError> {
+        answer: &mut Answer<'_>,
+    ) -> Result<Option<Vec<Arc<Entry>>>, FindError> {
         let uids = keys.uids(tags::STUDY_INSTANCE_UID);
         let mut found: Vec<Arc<Entry>> = match uids {
             Some(uids) => uids
@@ -125,9 +163,13 @@ impl Holdings {
                 .flat_map(|uid| self.with_uid(scope, uid))
                 .filter(|entry| keys.match_with(entry.as_ref()))
                 .collect(),
-            None => self
-                .studies_of_few(scope, keys)
-                .unwrap_or_else(|| self.studies(scope, usize::MAX, |entry| keys.match_with(entry))),
+            None => match self.studies_of_few(scope, keys) {
+                Some(found) => found,
+                None => match self.every_study(scope, keys, answer) {
+                    Some(found) => found,
+                    None => return Ok(None),
+                },
+            },
         };
         let domains = || {
             found
@@ -144,7 +186,7 @@ impl Holdings {
             let mut seen = BTreeSet::new();
             found.retain(|entry| seen.insert(entry.key.uid.to_string()));
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     fn find_series(
@@ -160,7 +202,12 @@ impl Holdings {
             }
             let first = self.first_header(entry, &series.uid)?;
             let known = answers::series(entry, &series, first);
-            if keys.match_with(&known) && answer(Found::Match(known, Some(entry))).is_break() {
+            // Each is read from the disk.
+            let found = match keys.match_with(&known) {
+                true => Found::Match(known, Some(entry)),
+                false => Found::InVain,
+            };
+            if answer(found).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -182,7 +229,10 @@ impl Holdings {
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
             let left_out = self.asked_for(place, keys, &pressed.left_out);
             let mut flow = lacking(0, left_out, answer);
-            for record in headers(&pressed) {
+            for (index, record) in headers(&pressed).enumerate() {
+                if flow.is_continue() && index % OBJECTS_AT_A_TIME == 0 {
+                    flow = answer(Found::InVain);
+                }
                 if flow.is_break() {
                     return Ok(flow);
                 }

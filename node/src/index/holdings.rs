@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 
-use super::catalogue::{Catalogue, Entry, Stretch};
+use super::catalogue::{Catalogue, Entry, Portion, Stretch};
 use super::complaints::Complaints;
 use crate::entities::Scope;
 use crate::media::Imports;
@@ -132,12 +132,7 @@ impl Holdings {
         most: usize,
         wanted: impl Fn(&Entry) -> bool,
     ) -> Vec<Arc<Entry>> {
-        let stretch = Stretch {
-            after: None,
-            days: Stretch::ANY,
-            most,
-        };
-        self.studies_of(&stretch, scope, wanted)
+        self.studies_of(&Stretch::all(most), scope, wanted).found
     }
 
     /// The same of a stretch of them.
@@ -146,7 +141,7 @@ impl Holdings {
         stretch: &Stretch<'_>,
         scope: &Scope,
         wanted: impl Fn(&Entry) -> bool,
-    ) -> Vec<Arc<Entry>> {
+    ) -> Portion {
         let catalogue = &self.0.catalogue;
         catalogue.select((scope, self.0.site), stretch, self.shown(wanted))
     }

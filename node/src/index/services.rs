@@ -14,7 +14,7 @@ use super::catalogue::Entry;
 use super::find::Found;
 use super::holdings::{FindError, Holdings, Instance};
 use crate::dicom::dataset::{DataSet, Element, Value};
-use crate::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
+use crate::dicom::dimse::{Level, Looked, Model, QueryFailure, QueryStatus, Reference, Verdict};
 use crate::dicom::matching::Keys;
 use crate::dicom::scp::{self, Caller, Selected};
 use crate::dicom::scu::Outgoing;
@@ -79,14 +79,15 @@ impl scp::Holdings for Holdings {
         _model: Model,
         level: Level,
         identifier: &DataSet,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut dyn FnMut(Looked) -> ControlFlow<()>,
     ) -> Result<(), QueryFailure> {
         let keys = Keys::read(identifier).ok_or(TOO_MANY_KEYS)?;
         let scope = &caller.permission.scope;
         let mut asked = |found: Found<'_>| match found {
-            Found::Match(known, _) => answer(reduced(&known, identifier, level)),
+            Found::Match(known, _) => answer(Looked::Match(reduced(&known, identifier, level))),
             // The log knows; the statuses of C-FIND have no word for it (PS3.4 table C.4-1).
             Found::Lacking(_) => ControlFlow::Continue(()),
+            Found::InVain => answer(Looked::InVain),
         };
         Ok(Holdings::find(self, scope, level, &keys, &mut asked)?)
     }
@@ -165,7 +166,9 @@ fn studies(
         .cloned()
         .collect();
     let keys = Keys::read(&named).ok_or(TOO_MANY_KEYS)?;
-    let found = holdings.entries(scope, &keys, Level::Series)?;
+    let mut whatever = |_: Found<'_>| ControlFlow::Continue(());
+    let found = holdings.entries(scope, &keys, Level::Series, &mut whatever)?;
+    let found = found.unwrap_or_default();
     let domains: BTreeSet<_> = found.iter().map(|entry| entry.domain()).collect();
     if keys.uids(tags::STUDY_INSTANCE_UID).is_none() && domains.len() > 1 {
         return Err(SEVERAL_ISSUERS);

@@ -21,10 +21,10 @@ use crate::dicom::uid::{
 };
 use crate::parcels::{ObjectHead, OpenError, OpenedObject, Parcels};
 use crate::pixels::{Codec, DecodeError, Photometric};
-use crate::transcoding::Transcoder;
 use crate::transcoding::frames::{FrameError, Frames};
 use crate::transcoding::ranges::{self, Plain, Range};
 use crate::transcoding::recoded::HEADER_IN_MEMORY;
+use crate::transcoding::{ALWAYS, Transcoder};
 
 /// How long frames are decoded to compare two objects, while the sender of one waits for its answer: senders give up
 /// after some thirty seconds. A CT slice takes a hundredth of a second.
@@ -196,7 +196,7 @@ impl Sealed<'_> {
         transcoder: &Transcoder,
         left_out: &[Tag],
     ) -> Result<blake3::Hash, Incomparable> {
-        let _turn = transcoder.turn()?;
+        let _turn = transcoder.turn(ALWAYS)?;
         let (syntax, mut plain) = self.open()?;
         let header = plain.header(syntax.encoding(), &Bounds::WHOLE_HEADER)?;
         told(&header, left_out)
@@ -216,7 +216,7 @@ impl Sealed<'_> {
     fn shown(&self, transcoder: &Transcoder, until: Instant) -> Result<blake3::Hash, Incomparable> {
         let (syntax, mut behind) = self.open()?;
         let encoding = syntax.encoding();
-        let turn = transcoder.turn()?;
+        let turn = transcoder.turn(ALWAYS)?;
         let header = behind.header(encoding, &Bounds::WHOLE_HEADER)?;
         let mut hasher = blake3::Hasher::new();
         let Some(place) = ranges::pixels(&header) else {
@@ -241,14 +241,14 @@ impl Sealed<'_> {
         hasher.update(told(&tail, &[])?.as_bytes());
         drop((tail, turn));
         let held = size + frames.longest() + frames.image(0)?.frame_bytes();
-        let _held = transcoder.allowance(held)?;
+        let _held = transcoder.allowance(held, ALWAYS)?;
         let (_, mut plain) = self.open()?;
         for at in 0..frames.count() {
             if Instant::now() > until {
                 return Err(Incomparable);
             }
             let source = frames.source(at, &mut plain)?;
-            hasher.update(&transcoder.decode(&frames.image(at)?, &source)?);
+            hasher.update(&transcoder.decode(&frames.image(at)?, &source, ALWAYS)?);
         }
         Ok(hasher.finalize())
     }

@@ -15,6 +15,7 @@ pub(crate) use recoded::Plan;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dicom::scanner::{Encoding, TransferSyntax};
-use crate::dicom::scu::{Outgoing, Transcoding, Untranscoded};
+use crate::dicom::scu::{IsWanted, Outgoing, Transcoding, Untranscoded};
 use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::language::Explain as _;
 use crate::pixels::{Codec, DecodeError, Decoders, Image};
@@ -40,6 +41,11 @@ const HEADERS_AT_ONCE: usize = 2;
 
 /// How long an object waits for its turn, and for a decoder, before it is sent later instead.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Of what is wanted until it is there.
+pub(crate) const ALWAYS: &IsWanted<'static> = &|| true;
+/// How often whoever waits is asked whether the object is still wanted: well inside the 100 ms in which a cancel is obeyed.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// When decoders that have too much to do are asked again.
 const ASKED_AGAIN: Duration = Duration::from_millis(250);
@@ -91,38 +97,74 @@ impl Transcoder {
         &self.decoders
     }
 
-    /// Waits for so much of a bound. Blocks, and so must be called outside of the runtime's tasks.
-    fn wait(&self, of: &Arc<Semaphore>, many: u32) -> Result<OwnedSemaphorePermit, DecodeError> {
+    /// Waits for `done` as long as it is wanted; what is not wanted any longer is late, and dropped. Blocks, and so must be
+    /// called outside of the runtime's tasks.
+    fn wait<T>(
+        &self,
+        is_wanted: &IsWanted<'_>,
+        done: impl Future<Output = T>,
+    ) -> Result<T, DecodeError> {
+        self.runtime.block_on(async {
+            let mut done = pin!(done);
+            loop {
+                match tokio::time::timeout(GLANCE, &mut done).await {
+                    Ok(done) => return Ok(done),
+                    Err(_) if is_wanted() => {}
+                    Err(_) => return Err(DecodeError::Late),
+                }
+            }
+        })
+    }
+
+    /// Waits for so much of a bound.
+    fn acquire(
+        &self,
+        of: &Arc<Semaphore>,
+        many: u32,
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<OwnedSemaphorePermit, DecodeError> {
         let acquired = async {
             let waiting = Arc::clone(of).acquire_many_owned(many);
             tokio::time::timeout(self.patience, waiting).await
         };
-        let acquired = self.runtime.block_on(acquired);
+        let acquired = self.wait(is_wanted, acquired)?;
         acquired.ok().and_then(Result::ok).ok_or(DecodeError::Busy)
     }
 
     /// A turn to read a header as a tree. Blocks.
     ///
     /// # Errors
-    /// [`DecodeError::Busy`].
-    pub(crate) fn turn(&self) -> Result<OwnedSemaphorePermit, DecodeError> {
-        self.wait(&self.headers, 1)
+    /// [`DecodeError::Busy`], and [`DecodeError::Late`] when it is not wanted any more.
+    pub(crate) fn turn(
+        &self,
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<OwnedSemaphorePermit, DecodeError> {
+        self.acquire(&self.headers, 1, is_wanted)
     }
 
     /// So many bytes of the allowance, or all of it. Blocks.
     ///
     /// # Errors
-    /// [`DecodeError::Busy`].
-    pub(crate) fn allowance(&self, bytes: u64) -> Result<OwnedSemaphorePermit, DecodeError> {
+    /// Likewise.
+    pub(crate) fn allowance(
+        &self,
+        bytes: u64,
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<OwnedSemaphorePermit, DecodeError> {
         let wanted = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(ALLOWANCE_MIB);
-        self.wait(&self.allowance, wanted.clamp(1, ALLOWANCE_MIB))
+        self.acquire(&self.allowance, wanted.clamp(1, ALLOWANCE_MIB), is_wanted)
     }
 
     /// The samples of one frame. Blocks.
     ///
     /// # Errors
     /// [`DecodeError`].
-    pub(crate) fn decode(&self, image: &Image, source: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    pub(crate) fn decode(
+        &self,
+        image: &Image,
+        source: &[u8],
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<Vec<u8>, DecodeError> {
         let begun = Instant::now();
         let decoding = async {
             loop {
@@ -134,22 +176,23 @@ impl Transcoder {
                 }
             }
         };
-        Ok(self.runtime.block_on(decoding)?.bytes)
+        Ok(self.wait(is_wanted, decoding)??.bytes)
     }
 
     fn recoded<'o>(
         &'o self,
         object: &'o mut dyn Outgoing,
         into: &str,
+        is_wanted: &'o IsWanted<'o>,
     ) -> Result<Recoded<'o>, FrameError> {
         let into = match into {
             IMPLICIT => Encoding::ImplicitLittle,
             EXPLICIT => Encoding::ExplicitLittle,
             _ => return Err(DecodeError::Unsupported.into()),
         };
-        let plan = self.plan(object, into)?;
-        let held = self.allowance(plan.memory()?)?;
-        self.begin(plan, object, Some(held))
+        let plan = self.plan(object, into, is_wanted)?;
+        let held = self.allowance(plan.memory()?, is_wanted)?;
+        self.begin(plan, object, Some(held), is_wanted)
     }
 
     /// How an object is brought into another encoding. Blocks.
@@ -160,10 +203,11 @@ impl Transcoder {
         &self,
         object: &mut dyn Outgoing,
         into: Encoding,
+        is_wanted: &IsWanted<'_>,
     ) -> Result<Plan, FrameError> {
         let syntax = Uid::parse_lenient(object.transfer_syntax().as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| DecodeError::Unsupported)?);
-        let _turn = self.turn()?;
+        let _turn = self.turn(is_wanted)?;
         Plan::read(object, &syntax, into)
     }
 
@@ -177,11 +221,12 @@ impl Transcoder {
         plan: Plan,
         object: &'o mut dyn Outgoing,
         held: Option<OwnedSemaphorePermit>,
+        is_wanted: &'o IsWanted<'o>,
     ) -> Result<Recoded<'o>, FrameError> {
         let source = object.open();
         let source = source.map_err(|error| FrameError::Unreadable(error.into()))?;
         let plain = Plain::new(source, plan.from());
-        Recoded::begin(self, plan, plain, held)
+        Recoded::begin((self, is_wanted), plan, plain, held)
     }
 }
 
@@ -202,8 +247,9 @@ impl Transcoding for Transcoder {
         &'o self,
         object: &'o mut dyn Outgoing,
         into: &str,
+        is_wanted: &'o IsWanted<'o>,
     ) -> io::Result<Box<dyn Read + Send + 'o>> {
-        match self.recoded(object, into) {
+        match self.recoded(object, into, is_wanted) {
             Ok(recoded) => Ok(Box::new(recoded)),
             Err(error) => Err(failure(error)),
         }

@@ -13,7 +13,7 @@ use super::header::{describe_decoded, keeps_all, pixel_vr, without_group_lengths
 use super::ranges::{self, Plain, Range};
 use crate::dicom::dataset::{Bounds, DataSet, Value, element_head, read, write};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
-use crate::dicom::scu::Outgoing;
+use crate::dicom::scu::{IsWanted, Outgoing};
 use crate::pixels::{Codec, DecodeError};
 
 /// Bytes of pixels that are copied at a time: whole numbers of any width.
@@ -174,6 +174,7 @@ fn even(bytes: u64) -> Result<u32, DecodeError> {
 /// The data set in its new form, as it is read.
 pub(crate) struct Recoded<'o> {
     transcoder: &'o Transcoder,
+    is_wanted: &'o IsWanted<'o>,
     plain: Plain<'o>,
     /// What is ready: at most the header and one frame.
     ready: VecDeque<Vec<u8>>,
@@ -212,7 +213,7 @@ impl<'o> Recoded<'o> {
     /// # Errors
     /// [`FrameError`].
     pub(super) fn begin(
-        transcoder: &'o Transcoder,
+        (transcoder, is_wanted): (&'o Transcoder, &'o IsWanted<'o>),
         plan: Plan,
         plain: Plain<'o>,
         held: Option<OwnedSemaphorePermit>,
@@ -233,6 +234,7 @@ impl<'o> Recoded<'o> {
         };
         let mut recoded = Recoded {
             transcoder,
+            is_wanted,
             plain,
             ready: VecDeque::from([plan.head]),
             taken: 0,
@@ -275,7 +277,7 @@ impl<'o> Recoded<'o> {
             } => {
                 let image = frames.image(*at)?;
                 let source = frames.source(*at, &mut self.plain)?;
-                let mut made = self.transcoder.decode(&image, &source)?;
+                let mut made = self.transcoder.decode(&image, &source, self.is_wanted)?;
                 *at += 1;
                 *bytes += made.len() as u64;
                 if *at == frames.count() {

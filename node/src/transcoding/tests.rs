@@ -66,7 +66,7 @@ fn brought(
         inside.and_then(|inside| inside.downcast_ref().cloned())
     };
     let mut out = Vec::new();
-    let mut source = transcoder.open(&mut held, into).map_err(why)?;
+    let mut source = transcoder.open(&mut held, into, &|| true).map_err(why)?;
     source.read_to_end(&mut out).map_err(why)?;
     Ok(out)
 }
@@ -216,6 +216,44 @@ fn what_is_damaged_or_in_no_known_form_is_refused_with_its_reason() {
         ("nonsense", 0),
     ] {
         assert_eq!(transcoder.ways(kept).len(), ways, "{kept}");
+    }
+}
+
+#[test]
+fn what_nobody_wants_any_more_waits_for_no_decoder_and_no_turn() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // A decoder that says nothing for longer than any test may take.
+    let plan = crate::pixels::Plan {
+        program: "/bin/sleep".into(),
+        arguments: vec!["3600".to_owned()],
+        deadline: Duration::from_secs(3600),
+        ..crate::pixels::Plan::this_program()
+    };
+    let transcoder = Transcoder::new(Decoders::new(plan), runtime.handle().clone());
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/dicom/objects/MR_small_RLE.dcm"
+    );
+    let file = std::fs::read(path).unwrap();
+    let meta = u32::from_le_bytes(file[140..144].try_into().unwrap()) as usize;
+    let mut held = Held {
+        transfer_syntax: "1.2.840.10008.1.2.5".to_owned(),
+        bytes: file[144 + meta..].to_vec(),
+    };
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let is_wanted = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+    for turns in [HEADERS_AT_ONCE, 0] {
+        let taken = Arc::clone(&transcoder.headers);
+        let _taken = taken.try_acquire_many_owned(turns as u32).unwrap();
+        asked.store(0, std::sync::atomic::Ordering::Relaxed);
+        let opened = transcoder.open(&mut held, EXPLICIT, &is_wanted);
+        let error = opened.err().unwrap();
+        let why = error.get_ref().unwrap().downcast_ref::<Untranscoded>();
+        assert!(why.unwrap().for_now);
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 3);
     }
 }
 

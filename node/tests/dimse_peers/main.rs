@@ -5,6 +5,7 @@
 
 mod dcmtk;
 mod folder;
+mod given_up;
 mod house;
 mod memory;
 mod moody;

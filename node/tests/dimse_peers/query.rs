@@ -1,6 +1,7 @@
 //! C-FIND: `findscu`, and peers that misbehave.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -10,7 +11,9 @@ use dicom_ul::pdu::Pdu;
 use dokuei_node::dicom::dataset;
 use dokuei_node::dicom::dimse::{Level, Model};
 use dokuei_node::dicom::scanner::Encoding;
+use dokuei_node::dicom::scp::Scp;
 
+use crate::commit::until;
 use crate::dcmtk::{self, Ran};
 use crate::memory::PATIENCE;
 use crate::raw::{self, Peer, status_of};
@@ -144,6 +147,33 @@ fn a_cancel_on_its_way_stops_the_next_match() {
     peer.send(&cancel_request(7));
     peer.send(&find_request(8, &all_studies()));
     assert_eq!(last_status(&mut peer), (0x0000, 1000));
+}
+
+/// A peer whose query finds nothing, and is being answered for as long as it waits.
+fn in_vain() -> (Scp, Arc<Shelf>, Peer) {
+    let (scp, shelf, _) = shelf::start(Shelf {
+        in_vain: true,
+        ..Shelf::default()
+    });
+    let mut peer = Peer::associate(scp.local_addr(), &[STUDY_ROOT_FIND]);
+    peer.send(&find_request(7, &all_studies()));
+    until("a look in vain", || shelf.found.load(Ordering::Relaxed) > 0);
+    (scp, shelf, peer)
+}
+
+#[test]
+fn a_cancel_is_obeyed_while_nothing_is_found() {
+    let (_scp, shelf, mut peer) = in_vain();
+    peer.send(&cancel_request(7));
+    assert_eq!(last_status(&mut peer), (0xFE00, 0));
+    assert!(shelf.broken_off.load(Ordering::Acquire));
+}
+
+#[test]
+fn a_query_that_finds_nothing_ends_with_whoever_asked() {
+    let (_scp, shelf, peer) = in_vain();
+    drop(peer);
+    until("the end", || shelf.broken_off.load(Ordering::Acquire));
 }
 
 #[test]

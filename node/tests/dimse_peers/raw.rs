@@ -28,8 +28,13 @@ impl Peer {
 
     /// Connect, and propose one context per abstract syntax (identifiers 1, 3, …) in Implicit VR.
     pub(crate) fn associate(to: SocketAddr, abstract_syntaxes: &[&str]) -> Self {
+        Peer::associate_by(to, &request(abstract_syntaxes))
+    }
+
+    /// Connect with this association request.
+    pub(crate) fn associate_by(to: SocketAddr, request: &[u8]) -> Self {
         let mut peer = Peer::connect(to);
-        peer.send(&request(abstract_syntaxes));
+        peer.send(request);
         match peer.receive() {
             Some(Pdu::AssociationAC(_)) => peer,
             other => panic!("no association: {other:?}"),
@@ -79,6 +84,11 @@ impl Peer {
 
 /// An association request, encoded by `dicom-ul`.
 pub(crate) fn request(abstract_syntaxes: &[&str]) -> Vec<u8> {
+    request_storing(abstract_syntaxes, &[])
+}
+
+/// The same of one who stores what is of these classes, for C-GET.
+pub(crate) fn request_storing(abstract_syntaxes: &[&str], stored: &[&str]) -> Vec<u8> {
     let contexts = (1..=u8::MAX).step_by(2).zip(abstract_syntaxes);
     let presentation_contexts = contexts
         .map(|(id, syntax)| PresentationContextProposed {
@@ -93,11 +103,22 @@ pub(crate) fn request(abstract_syntaxes: &[&str]) -> Vec<u8> {
         called_ae_title: "DOKUEI".to_owned(),
         application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
         presentation_contexts,
-        user_variables: vec![
+        user_variables: [
             UserVariableItem::MaxLength(16384),
             UserVariableItem::ImplementationClassUID("1.2.3".to_owned()),
-        ],
+        ]
+        .into_iter()
+        .chain(stored.iter().map(|class| role(class)))
+        .collect(),
     }))
+}
+
+/// The role of an SCP for a class (PS3.7 section D.3.3.4).
+fn role(sop_class: &str) -> UserVariableItem {
+    let mut item = (sop_class.len() as u16).to_be_bytes().to_vec();
+    item.extend_from_slice(sop_class.as_bytes());
+    item.extend_from_slice(&[0, 1]);
+    UserVariableItem::Unknown(0x54, item)
 }
 
 pub(crate) fn encode(pdu: &Pdu) -> Vec<u8> {

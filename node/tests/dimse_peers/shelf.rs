@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dokuei_node::dicom::dataset::{DataSet, Element, Value};
-use dokuei_node::dicom::dimse::{Level, Model, QueryFailure, QueryStatus, Reference, Verdict};
+use dokuei_node::dicom::dimse::{
+    Level, Looked, Model, QueryFailure, QueryStatus, Reference, Verdict,
+};
 use dokuei_node::dicom::pdu::AeTitle;
 use dokuei_node::dicom::scp::{
     Caller, Commitments, Destinations, Holdings, Limits, Owed, Route, Scp, Selected, Services,
@@ -17,6 +20,9 @@ use dokuei_node::dicom::scu::{Destination, Transcoding};
 
 use crate::memory::{self, Memory};
 use crate::object::Object;
+
+/// How long it is looked in vain at most.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The study of every object that [`Object::new`] makes.
 pub(crate) const STUDY: &str = "2.25.8000002";
@@ -32,7 +38,11 @@ pub(crate) struct Shelf {
     pub(crate) failing: Option<QueryFailure>,
     /// Whether only the caller `READER` may ask.
     pub(crate) picky: bool,
-    /// Matches handed over so far.
+    /// Whether it looks for matches for as long as somebody waits, and finds none.
+    pub(crate) in_vain: bool,
+    /// Whether that was ended by whoever waited.
+    pub(crate) broken_off: AtomicBool,
+    /// Matches handed over so far, or looks in vain.
     pub(crate) found: AtomicUsize,
     pub(crate) asked: Mutex<Vec<(Model, Level)>>,
     pub(crate) destinations: BTreeMap<String, Destination>,
@@ -108,11 +118,22 @@ impl Holdings for Shelf {
         model: Model,
         level: Level,
         identifier: &DataSet,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut dyn FnMut(Looked) -> ControlFlow<()>,
     ) -> Result<(), QueryFailure> {
         self.asked.lock().unwrap().push((model, level));
         if let Some(failure) = self.failing {
             return Err(failure);
+        }
+        if self.in_vain {
+            let until = Instant::now() + PATIENCE;
+            while Instant::now() < until {
+                self.found.fetch_add(1, Ordering::Relaxed);
+                if answer(Looked::InVain).is_break() {
+                    self.broken_off.store(true, Ordering::Release);
+                    break;
+                }
+            }
+            return Ok(());
         }
         for number in 0..self.studies {
             let mut found = DataSet::default();
@@ -129,7 +150,7 @@ impl Holdings for Shelf {
             }
             found.put_text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
             self.found.fetch_add(1, Ordering::Relaxed);
-            if answer(found).is_break() {
+            if answer(Looked::Match(found)).is_break() {
                 break;
             }
         }

@@ -45,6 +45,7 @@ fn instances(site: &Site, keys: &[(dicom_core::Tag, &str)]) -> (Vec<String>, Lac
         match found {
             Found::Match(known, _) => uids.push(known.code(tags::SOP_INSTANCE_UID).to_owned()),
             Found::Lacking(lacking) => all = all.and(lacking),
+            Found::InVain => {}
         }
         ControlFlow::Continue(())
     };

@@ -32,6 +32,7 @@ pub(crate) const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) store: Store,
+    pub(crate) catalogue: Catalogue,
     pub(crate) register: Register,
     pub(crate) holdings: Holdings,
     pub(crate) imports: Imports,
@@ -64,12 +65,13 @@ pub(crate) fn open(folder: tempfile::TempDir) -> Site {
     let holdings = Holdings::new(
         (register.clone(), granted, reports.clone()),
         (store.clone(), storage()),
-        catalogue,
+        catalogue.clone(),
         imports.clone(),
     );
     Site {
         folder,
         store,
+        catalogue,
         register,
         holdings,
         imports,
@@ -88,6 +90,7 @@ pub(crate) fn reopened(site: Site) -> Site {
         imports,
         persons,
         reports,
+        ..
     } = site;
     drop((store, register, holdings, imports, persons, reports));
     open(folder)

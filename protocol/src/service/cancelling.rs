@@ -1,8 +1,6 @@
 //! Asking a reader to stop.
 
-use dokuei_keys::id::SiteId;
 use dokuei_keys::signed::Signed;
-use dokuei_keys::signing::PublicKey;
 
 use crate::case::CaseId;
 use crate::case::cancel::{CancelRequest, Told};
@@ -10,7 +8,6 @@ use crate::case::event::WithdrawalReason;
 use crate::case::phase::Phase;
 use crate::effect::{Answer, CannotDo, DocumentAnswer};
 use crate::record::Record;
-use crate::service::documents::too_far_ahead;
 use crate::service::{Service, Turn};
 
 impl Service {
@@ -43,31 +40,8 @@ impl Service {
         Ok(Answer::Done)
     }
 
-    pub(crate) fn take_cancel(
-        &mut self,
-        turn: &mut Turn,
-        site: SiteId,
-        key: &PublicKey,
-        bytes: &[u8],
-    ) -> DocumentAnswer {
-        let Ok(document) = Signed::<CancelRequest>::verify(bytes, key) else {
-            return DocumentAnswer::Refused;
-        };
-        let cancel = document.content();
-        if cancel.requester != site
-            || cancel.reader != self.identity.site
-            || self.is_revoked(site, key.as_bytes(), cancel.at.seconds())
-        {
-            return DocumentAnswer::Refused;
-        }
-        if too_far_ahead(cancel.at, turn.now) {
-            return DocumentAnswer::Later;
-        }
-        self.cancel_arrived(turn, &document)
-    }
-
     /// A requester's wish arrived and is signed by it. It is taken once for each booking, while somebody reads.
-    fn cancel_arrived(
+    pub(crate) fn cancel_arrived(
         &mut self,
         turn: &mut Turn,
         document: &Signed<CancelRequest>,

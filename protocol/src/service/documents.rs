@@ -48,60 +48,46 @@ impl Service {
         let Some(key) = keys.into_iter().find(|key| *key == header.key) else {
             return DocumentAnswer::Refused;
         };
+        let (from, now) = ((site, &key), turn.now);
         match header.kind.as_str() {
-            Link::KIND => self.take_link(turn, site, &key, bytes),
-            CancelRequest::KIND => self.take_cancel(turn, site, &key, bytes),
-            Proposal::KIND => self.take_proposal(turn, site, &key, bytes),
+            Link::KIND => match self.heard(from, bytes, now) {
+                Ok(link) => self.link_arrived(turn, &link),
+                Err(answer) => answer,
+            },
+            CancelRequest::KIND => match self.heard(from, bytes, now) {
+                Ok(cancel) => self.cancel_arrived(turn, &cancel),
+                Err(answer) => answer,
+            },
+            Proposal::KIND => match self.heard(from, bytes, now) {
+                Ok(proposal) => self.proposal_arrived(turn, &proposal),
+                Err(answer) => answer,
+            },
             Agreement::KIND => self.take_agreement(turn, site, &key, bytes),
             AgreementAccepted::KIND => self.take_acceptance(turn, site, &key, bytes),
             _ => DocumentAnswer::Refused,
         }
     }
 
-    fn take_link(
-        &mut self,
-        turn: &mut Turn,
-        site: SiteId,
-        key: &PublicKey,
+    /// A document about a case, if it may be heard: its signature counts, it is of the site that sends it and for this one,
+    /// its key was not revoked by then, and neither clock is broken. A broken one is not for ever either: it may be this
+    /// site's own.
+    fn heard<T: AboutCase>(
+        &self,
+        (site, key): (SiteId, &PublicKey),
         bytes: &[u8],
-    ) -> DocumentAnswer {
-        let Ok(document) = Signed::<Link>::verify(bytes, key) else {
-            return DocumentAnswer::Refused;
-        };
-        let link = document.content();
-        if link.requester != site
-            || link.reader != self.identity.site
-            || self.is_revoked(site, key.as_bytes(), link.at.seconds())
-        {
-            return DocumentAnswer::Refused;
+        now: Timestamp,
+    ) -> Result<Signed<T>, DocumentAnswer> {
+        let verified = Signed::<T>::verify(bytes, key);
+        let document = verified.map_err(|_| DocumentAnswer::Refused)?;
+        let Ends { from, to, at } = document.content().ends();
+        let is_theirs = from == site && to == self.identity.site;
+        if !is_theirs || self.is_revoked(site, key.as_bytes(), at.seconds()) {
+            return Err(DocumentAnswer::Refused);
         }
-        if too_far_ahead(link.at, turn.now) {
-            return DocumentAnswer::Later;
+        if at > now.after(limits::CLOCK_AHEAD) {
+            return Err(DocumentAnswer::Later);
         }
-        self.link_arrived(turn, &document)
-    }
-
-    fn take_proposal(
-        &mut self,
-        turn: &mut Turn,
-        site: SiteId,
-        key: &PublicKey,
-        bytes: &[u8],
-    ) -> DocumentAnswer {
-        let Ok(document) = Signed::<Proposal>::verify(bytes, key) else {
-            return DocumentAnswer::Refused;
-        };
-        let proposal = document.content();
-        if proposal.reader != site
-            || proposal.requester != self.identity.site
-            || self.is_revoked(site, key.as_bytes(), proposal.at.seconds())
-        {
-            return DocumentAnswer::Refused;
-        }
-        if too_far_ahead(proposal.at, turn.now) {
-            return DocumentAnswer::Later;
-        }
-        self.proposal_arrived(turn, &document)
+        Ok(document)
     }
 
     fn take_agreement(
@@ -165,7 +151,44 @@ impl Service {
     }
 }
 
-/// Whether one of the two clocks is broken. That is not for ever either: it may be this one.
-pub(super) fn too_far_ahead(at: Timestamp, now: Timestamp) -> bool {
-    at > now.after(limits::CLOCK_AHEAD)
+/// Who says something about a case, to whom, and when by the clock of who says it.
+struct Ends {
+    from: SiteId,
+    to: SiteId,
+    at: Timestamp,
+}
+
+/// A document about a case, which one of its two sites signs for the other.
+trait AboutCase: Document {
+    fn ends(&self) -> Ends;
+}
+
+impl AboutCase for Link {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.requester,
+            to: self.reader,
+            at: self.at,
+        }
+    }
+}
+
+impl AboutCase for CancelRequest {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.requester,
+            to: self.reader,
+            at: self.at,
+        }
+    }
+}
+
+impl AboutCase for Proposal {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.reader,
+            to: self.requester,
+            at: self.at,
+        }
+    }
 }

@@ -10,6 +10,7 @@
 mod kit;
 
 mod additions;
+mod arriving;
 mod cancelling;
 mod candidates;
 mod carrying;

@@ -13,6 +13,6 @@ mod status;
 pub use commitment::{Committed, Reference, Verdict};
 pub use failure::{QueryFailure, QueryStatus};
 pub use message::acknowledged;
-pub use query::{Level, Model};
+pub use query::{Level, Looked, Model};
 pub use service::{COMMITMENT, COMMITMENT_INSTANCE, Service, VERIFICATION};
 pub use status::{StatusMeaning, StoreFailure, StoreStatus, judge_store_status};

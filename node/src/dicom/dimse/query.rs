@@ -3,6 +3,16 @@
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
+use crate::dicom::dataset::DataSet;
+
+/// What whoever waits for the matches of a query is told. Has no `Debug`: a match names a patient.
+pub enum Looked {
+    /// A match.
+    Match(DataSet),
+    /// Nothing was found for a while, and the search goes on: whoever waits may have left.
+    InVain,
+}
+
 /// An information model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {

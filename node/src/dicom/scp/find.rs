@@ -1,4 +1,5 @@
-//! C-FIND (PS3.4 section C.4.1): matches are sent as they are found.
+//! C-FIND (PS3.4 section C.4.1): matches are sent as they are found. That it is cancelled, or the caller gone, is noticed
+//! while there is none, too.
 
 use std::ops::ControlFlow;
 
@@ -11,7 +12,7 @@ use super::identifier::{Identifier, Purpose};
 use super::notice::Operation;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::message::Answer;
-use crate::dicom::dimse::{Model, QueryFailure, QueryStatus};
+use crate::dicom::dimse::{Looked, Model, QueryFailure, QueryStatus};
 use crate::dicom::pdu::LinkFault;
 
 const PENDING: u16 = 0xFF00;
@@ -46,8 +47,11 @@ impl Association<'_> {
             return self.refuse(request, Operation::Find, NOT_OFFERED);
         };
         let mut ended = Ok(false);
-        let mut answer = |found: DataSet| {
-            ended = self.pend(request, identifier, found);
+        let mut answer = |looked: Looked| {
+            ended = match looked {
+                Looked::Match(found) => self.pend(request, identifier, found),
+                Looked::InVain => self.is_cancelled(request),
+            };
             match ended {
                 Ok(false) => ControlFlow::Continue(()),
                 Ok(true) | Err(_) => ControlFlow::Break(()),

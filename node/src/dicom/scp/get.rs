@@ -7,20 +7,16 @@ use std::time::{Duration, Instant};
 use super::association::Association;
 use super::dispatch::Request;
 use super::find::NOT_OFFERED;
+use super::giving::Bringing;
 use super::handing::Handing;
 use super::holdings::{Recipient, Selected};
 use super::identifier::Purpose;
 use super::negotiation::Agreement;
 use super::notice::Operation;
 use super::tally::Tally;
-use crate::dicom::dimse::command::field;
-use crate::dicom::dimse::{Model, QueryFailure, judge_store_status};
-use crate::dicom::pdu::watch::Watch;
-use crate::dicom::pdu::{LinkFault, Phase};
-use crate::dicom::scu::{Brought, Delivery, Outgoing, SendFault, Transcoding, Way, stream};
-
-/// How long the requestor may take to store one object: as long as an archive may.
-const STORING: Duration = Duration::from_secs(120);
+use crate::dicom::dimse::{Model, QueryFailure};
+use crate::dicom::pdu::LinkFault;
+use crate::dicom::scu::{Delivery, Outgoing, Transcoding};
 
 /// How often the requestor is told how far it is: often enough for a progress bar.
 pub(super) const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -51,13 +47,9 @@ impl Association<'_> {
             let fit = fit(request.agreement, &*object, transcoding);
             let is_brought = matches!(fit, Some((_, Some(_))));
             let delivery = match fit {
-                Some((context, None)) => {
-                    self.give_back(request, context, &mut *object, &mut buffer, &mut cancelled)?
-                }
-                Some((context, Some((into, by)))) => {
-                    let object = &mut *object;
-                    let mut brought = Brought { object, into, by };
-                    self.give_back(request, context, &mut brought, &mut buffer, &mut cancelled)?
+                Some(way) => {
+                    let noted = (&mut buffer, &mut cancelled);
+                    self.give_back(request, way, &mut *object, noted)?
                 }
                 None => Delivery::NotAccepted {
                     sop_class: object.sop_class().to_owned(),
@@ -91,55 +83,7 @@ impl Association<'_> {
             holdings?.select(request.caller, identifier.level, &identifier.keys)
         }))
     }
-
-    /// Send one object; the peer may cancel while we wait for its answer.
-    fn give_back(
-        &mut self,
-        request: &Request<'_>,
-        context: u8,
-        object: &mut dyn Outgoing,
-        buffer: &mut Vec<u8>,
-        cancelled: &mut bool,
-    ) -> Result<Delivery, LinkFault> {
-        let way = Way {
-            context,
-            message_id: self.next_message_id(),
-            largest_pdu: request.agreement.largest_pdu,
-            rate: self.shared.config.limits.rate,
-        };
-        match stream(self.reader.source_mut(), &way, None, object, buffer) {
-            Ok(()) => {}
-            Err(SendFault::Unreadable(why)) => {
-                return Ok(Delivery::unread(object.kept_in(), why));
-            }
-            Err(SendFault::CutShort(_)) => {
-                return Err(LinkFault::Message(
-                    "an object of this node could not be read to its end",
-                ));
-            }
-            Err(SendFault::Link(fault)) => return Err(fault),
-        }
-        let watch = Watch::within(STORING, Phase::Response);
-        self.reader.set_watch(watch);
-        loop {
-            let command = self.meanwhile(request)?;
-            if command.field != field::C_STORE_RSP {
-                *cancelled |= self.cancels(request, &command)?;
-                continue;
-            }
-            let is_ours = command.responded_message_id == Some(way.message_id);
-            return match command.status {
-                Some(status) if is_ours && !command.has_data_set => {
-                    Ok(judge_store_status(status).into())
-                }
-                Some(_) | None => Err(LinkFault::Message("a response is to another request")),
-            };
-        }
-    }
 }
-
-/// A transfer syntax into which an object is brought, and who does that.
-type Bringing<'t> = (&'static str, &'t dyn Transcoding);
 
 /// The context on which the requestor takes `object`: as it is kept if it may be, and else brought into another transfer
 /// syntax.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Caller;
 use crate::dicom::dataset::DataSet;
-use crate::dicom::dimse::{Committed, Level, Model, QueryFailure, Reference, Verdict};
+use crate::dicom::dimse::{Committed, Level, Looked, Model, QueryFailure, Reference, Verdict};
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scu::{Destination, Ended, Outgoing, ScuFault};
 
@@ -35,7 +35,7 @@ pub trait Holdings: Send + Sync {
     }
 
     /// Give each match of `identifier` at `level` to `answer`, until that breaks off (the caller
-    /// cancelled or left). Unique keys above the level have been checked. A match holds the keys
+    /// cancelled or left); while there is none, tell it every few milliseconds. Unique keys above the level have been checked. A match holds the keys
     /// that were asked for, as far as they are supported, and its own character set; level and
     /// retrieve AE title are added by the receiving side.
     ///
@@ -47,7 +47,7 @@ pub trait Holdings: Send + Sync {
         model: Model,
         level: Level,
         identifier: &DataSet,
-        answer: &mut dyn FnMut(DataSet) -> ControlFlow<()>,
+        answer: &mut dyn FnMut(Looked) -> ControlFlow<()>,
     ) -> Result<(), QueryFailure>;
 
     /// The objects that `identifier` names at `level`; its unique key may be a list of UIDs. None is

@@ -17,6 +17,7 @@ mod dispatch;
 mod find;
 mod forward;
 mod get;
+mod giving;
 mod handing;
 mod holdings;
 mod identifier;

@@ -31,7 +31,7 @@ pub(super) use sending::{SendFault, Way, stream};
 pub(super) use store::store_for;
 pub use store::{Outgoing, store, store_arriving};
 pub(super) use transcoding::Brought;
-pub use transcoding::{Transcoding, Untranscoded};
+pub use transcoding::{IsWanted, Transcoding, Untranscoded};
 
 use super::dimse::VERIFICATION;
 

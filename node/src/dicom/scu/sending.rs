@@ -6,7 +6,6 @@ use super::association::Association;
 use super::store::Outgoing;
 use crate::dicom::dimse::command::field;
 use crate::dicom::dimse::message::{self, Originator};
-use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::watch::{MinimumRate, Watch};
 use crate::dicom::pdu::writer::{chunk_length, data_header, put_command};
 use crate::dicom::pdu::{LinkFault, PDU_HEADER, Phase, VALUE_HEADER};
@@ -84,10 +83,12 @@ pub(in crate::dicom) struct Way {
     pub(in crate::dicom) rate: MinimumRate,
 }
 
-/// Send the C-STORE-RQ of `object` and its data set over `link`. `buffer` is reused from object to
-/// object.
+/// Writes bytes to the peer within what a watch allows.
+type Send<'a> = dyn FnMut(&[u8], &mut Watch) -> Result<(), LinkFault> + 'a;
+
+/// Send the C-STORE-RQ of `object` and its data set by `send`. `buffer` is reused from object to object.
 pub(in crate::dicom) fn stream(
-    link: &mut TcpLink,
+    send: &mut Send<'_>,
     way: &Way,
     originator: Option<&Originator>,
     object: &mut dyn Outgoing,
@@ -116,8 +117,7 @@ pub(in crate::dicom) fn stream(
             Err(why) => return Err(SendFault::Unreadable(why)),
         };
         if is_last || outbox.bytes.len() >= GATHERED {
-            link.send(outbox.bytes, &mut watch)
-                .map_err(SendFault::Link)?;
+            send(outbox.bytes, &mut watch).map_err(SendFault::Link)?;
             outbox.bytes.clear();
             sent = true;
         }
@@ -142,7 +142,9 @@ impl Association {
             largest_pdu: self.largest_pdu,
             rate: self.timeouts.rate,
         };
-        match stream(self.reader.source_mut(), &way, originator, object, buffer) {
+        let link = self.reader.source_mut();
+        let mut send = |bytes: &[u8], watch: &mut Watch| link.send(bytes, watch);
+        match stream(&mut send, &way, originator, object, buffer) {
             Err(SendFault::Link(fault)) => Err(SendFault::Link(self.last_words(fault))),
             Err(other) => Err(other),
             Ok(()) => self

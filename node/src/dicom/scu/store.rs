@@ -387,7 +387,12 @@ where
         let object = &mut *queued.object;
         match into.zip(self.transcoding) {
             Some((into, by)) => {
-                let mut brought = Brought { object, into, by };
+                let mut brought = Brought {
+                    object,
+                    into,
+                    by,
+                    is_wanted: &|| true,
+                };
                 association.store(context, originator, &mut brought, buffer)
             }
             None => association.store(context, originator, object, buffer),

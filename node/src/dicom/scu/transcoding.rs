@@ -12,7 +12,8 @@ pub trait Transcoding: Debug + Send + Sync {
     /// first.
     fn ways(&self, transfer_syntax: &str) -> &'static [&'static str];
 
-    /// The data set of `object` in one of these. Blocks.
+    /// The data set of `object` in one of these. Blocks, and so does reading it; while either waits, it asks at least every
+    /// 20 ms whether the object is still wanted, and gives up when it is not.
     ///
     /// # Errors
     /// The object cannot be read; or, with an [`Untranscoded`] inside, it cannot be brought into that form.
@@ -20,8 +21,12 @@ pub trait Transcoding: Debug + Send + Sync {
         &'o self,
         object: &'o mut dyn Outgoing,
         into: &str,
+        is_wanted: &'o IsWanted<'o>,
     ) -> io::Result<Box<dyn Read + Send + 'o>>;
 }
+
+/// Says whether whoever is to have an object still wants it.
+pub type IsWanted<'w> = dyn Fn() -> bool + Sync + 'w;
 
 /// An object could not be brought into another transfer syntax.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -45,6 +50,7 @@ pub(in crate::dicom) struct Brought<'b> {
     pub(in crate::dicom) object: &'b mut dyn Outgoing,
     pub(in crate::dicom) into: &'static str,
     pub(in crate::dicom) by: &'b dyn Transcoding,
+    pub(in crate::dicom) is_wanted: &'b IsWanted<'b>,
 }
 
 impl Outgoing for Brought<'_> {
@@ -69,6 +75,6 @@ impl Outgoing for Brought<'_> {
     }
 
     fn open(&mut self) -> io::Result<Box<dyn Read + Send + '_>> {
-        self.by.open(&mut *self.object, self.into)
+        self.by.open(&mut *self.object, self.into, self.is_wanted)
     }
 }

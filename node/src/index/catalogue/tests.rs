@@ -47,30 +47,66 @@ fn portions_one_after_another_are_everything_newest_first() {
     for (number, date) in (1..).zip(dates) {
         catalogue.note(OWN, &study(number, date, number));
     }
-    let select = |after: Option<&Arc<Entry>>, most| {
-        let days = Stretch::ANY;
-        let stretch = Stretch { after, days, most };
+    let select = |after: Option<&Arc<Entry>>, found, looked_at| {
+        let stretch = Stretch {
+            after,
+            days: Stretch::ANY,
+            reach: Reach { found, looked_at },
+        };
         catalogue.select((&Scope::All, OWN), &stretch, |_| true)
     };
-    let all = uids(&select(None, 9));
+    let whole = select(None, 9, 9);
+    assert!(whole.reached.is_none());
+    let all = uids(&whole.found);
     assert_eq!(all, ["1.2.2", "1.2.4", "1.2.5", "1.2.1", "1.2.3"]);
-    let first = select(None, 2);
-    let second = select(first.last(), 2);
-    let third = select(second.last(), 2);
-    let portions = [first, second, third].concat();
-    assert_eq!(uids(&portions), all);
+    for (found, looked_at) in [(2, 9), (9, 2)] {
+        let first = select(None, found, looked_at);
+        let second = select(first.reached.as_ref(), found, looked_at);
+        let third = select(second.reached.as_ref(), found, looked_at);
+        assert!(third.reached.is_none());
+        let portions = [first.found, second.found, third.found].concat();
+        assert_eq!(uids(&portions), all);
+    }
     catalogue.hide("1.2.4");
-    assert_eq!(uids(&select(None, 2)), ["1.2.2", "1.2.5"]);
+    assert_eq!(uids(&select(None, 2, 9).found), ["1.2.2", "1.2.5"]);
     assert!(catalogue.with_uid(&Scope::All, OWN, "1.2.4").is_empty());
 }
 
 fn listed(catalogue: &Catalogue, days: RangeInclusive<u64>) -> Vec<Arc<Entry>> {
     let stretch = Stretch {
-        after: None,
         days,
-        most: 9,
+        ..Stretch::all(9)
     };
-    catalogue.select((&Scope::All, OWN), &stretch, |_| true)
+    let portion = catalogue.select((&Scope::All, OWN), &stretch, |_| true);
+    portion.found
+}
+
+#[test]
+fn a_look_that_finds_nothing_ends_where_it_is_told() {
+    let catalogue = Catalogue::default();
+    for number in 1..=5 {
+        catalogue.note(OWN, &study(number, "20250101", number));
+    }
+    let mut after = None;
+    for looked_at in [2, 2, 1] {
+        let looked = std::cell::Cell::new(0);
+        let stretch = Stretch {
+            after: after.as_ref(),
+            days: Stretch::ANY,
+            reach: Reach {
+                found: 1,
+                looked_at: 2,
+            },
+        };
+        let portion = catalogue.select((&Scope::All, OWN), &stretch, |_| {
+            looked.set(looked.get() + 1);
+            false
+        });
+        assert!(portion.found.is_empty());
+        assert_eq!(looked.get(), looked_at);
+        after = portion.reached;
+    }
+    assert!(after.is_none());
 }
 
 #[test]
@@ -171,12 +207,8 @@ fn what_is_found_by_words_is_what_going_through_all_finds() {
         identifier.put_text(tag, vr, key);
         let keys = Keys::read(&identifier).unwrap();
         let wanted = |entry: &Entry| keys.match_with(entry);
-        let stretch = Stretch {
-            after: None,
-            days: Stretch::ANY,
-            most: 9,
-        };
-        let all = catalogue.select((&Scope::All, OWN), &stretch, wanted);
+        let all = catalogue.select((&Scope::All, OWN), &Stretch::all(9), wanted);
+        let all = all.found;
         let text = keys.certain_texts(&WORDS).remove(0);
         let found = catalogue.holding((&Scope::All, OWN), &text, wanted);
         assert_eq!(uids(&found.unwrap()), uids(&all), "{key}");
