@@ -39,6 +39,9 @@ pub(super) const DECODERS_OF_ONE: usize = 20;
 /// MiB of compressed and decoded frames that are held at once: a large radiograph, or a hundred slices. A frame
 /// that needs more is decoded when no other is.
 pub(super) const DECODED_MIB: u32 = 128;
+/// How often the frames of one request go back in an object that is deflated, which is inflated anew each time: up to 256 MiB,
+/// some half a second. In others going back costs a seek.
+pub(super) const GOING_BACK: usize = 16;
 /// JSON of a search below studies that is held back until its head goes: a thousand instances. What is found to be lacking
 /// behind these is in the log alone. Each reader may hold so much.
 pub(super) const HELD: usize = 1024 * 1024;

@@ -11,7 +11,8 @@ use super::begun::{Begun, begun};
 use super::body::Pipe;
 use super::decoding::undecodable;
 use super::piped::validated;
-use super::retrieve::{boundary, made_tag};
+use super::related::Related;
+use super::retrieve::made_tag;
 use super::turns::Turn;
 use crate::dicom::part10::file_head;
 use crate::dicom::scanner::Encoding;
@@ -78,47 +79,26 @@ impl Transcoded {
 
     /// Answers with it, as soon as the first frame that is decoded is there.
     async fn answered(self, turn: impl Send + 'static) -> Result<Answer, Refusal> {
-        let boundary = self.form.multipart.then(boundary);
-        let kind = match &boundary {
-            Some(boundary) => {
-                format!("multipart/related; type=\"application/dicom\"; boundary={boundary}")
-            }
-            None => KIND.to_owned(),
-        };
-        let tag = self.form.tag.clone();
-        let write =
-            move |pipe: &mut Pipe, begun: &mut Begun| self.write(boundary.as_deref(), pipe, begun);
+        let related = Related::new(self.form.multipart);
+        let (kind, tag) = (related.kind(KIND), self.form.tag.clone());
+        let write = move |pipe: &mut Pipe, begun: &mut Begun| self.write(&related, pipe, begun);
         let mut answer = begun(turn, write).await?;
         set(&mut answer, CONTENT_TYPE, &kind);
         validated(&mut answer, Some(&tag));
         Ok(answer)
     }
 
-    fn write(
-        mut self,
-        boundary: Option<&str>,
-        pipe: &mut Pipe,
-        begun: &mut Begun,
-    ) -> io::Result<()> {
+    fn write(mut self, related: &Related, pipe: &mut Pipe, begun: &mut Begun) -> io::Result<()> {
         let source = self.transcoder.begin(self.plan, &mut *self.object, None);
         let mut source = match source {
             Ok(source) => source,
             Err(error) => return begun.refuse(undecodable(error.into())),
         };
         begun.go_on(None);
-        if let Some(boundary) = boundary {
-            let place = &self.form.at;
-            write!(
-                pipe,
-                "\r\n--{boundary}\r\nContent-Type: {KIND}\r\nContent-Location: {place}\r\n\r\n"
-            )?;
-        }
+        related.begin((KIND, None, &self.form.at), pipe)?;
         pipe.write_all(&self.head)?;
         io::copy(&mut source, pipe)?;
-        if let Some(boundary) = boundary {
-            write!(pipe, "\r\n--{boundary}--\r\n")?;
-        }
-        Ok(())
+        related.end(pipe)
     }
 }
 
