@@ -258,6 +258,14 @@ def test_what_stands_behind_the_pixels_of_an_instance_is_given_too(web):
             assert got.file_meta.TransferSyntaxUID == EXPLICIT
             assert got.DataSetTrailingPadding == data.DataSetTrailingPadding, name
             assert got.DigitalSignaturesSequence == data.DigitalSignaturesSequence, name
+    # A header that is read when there is memory for it.
+    for name in ("MR_small_RLE.dcm", "MR_small_implicit.dcm"):
+        data = pydicom.dcmread(OBJECTS / name)
+        data.TextValue = "long " * 600_000
+        data, path = kept(web, data)
+        answer = web.get(path, Accept=f"application/dicom; transfer-syntax={EXPLICIT}")
+        got = pydicom.dcmread(BytesIO(answer.content))
+        assert got.TextValue == data.TextValue.rstrip() and (got.pixel_array == data.pixel_array).all()
 
 
 def test_lossy_images_are_shown(web):

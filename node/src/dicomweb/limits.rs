@@ -24,7 +24,9 @@ pub(super) const GOODBYE_TIME: Duration = Duration::from_secs(2);
 /// Answers that are read from sealed objects at once. Each holds about 3 MiB: an opened object's two pieces and
 /// what waits in its pipe.
 pub(super) const READERS: usize = 24;
-/// Of those to one visitor: a third, so that a slow one leaves some to others; a browser asks six at a time.
+/// What is written anew for one of them, in the same 3 MiB; what takes more takes it out of [`DECODED_MIB`].
+pub(super) const READ_BYTES: u64 = 2 * 1024 * 1024;
+/// Of [`READERS`] to one visitor: a third, so that a slow one leaves some to others; a browser asks six at a time.
 pub(super) const READERS_OF_ONE: usize = READERS / 3;
 /// Files of the viewer that are given out at once, each with less than a MiB that waits in its pipe: some browsers that open
 /// it at the same time.

@@ -13,7 +13,7 @@ use super::frames::address;
 use super::media::MediaType;
 use super::piped::{piped, validated};
 use super::related::Related;
-use super::transcoded::{Form, Transcoded};
+use super::transcoded::{Form, Transcoded, Untouched};
 use super::turns::{Turn, with_turn};
 use super::{Asked, Web};
 use crate::dicom::part10::file_head;
@@ -132,8 +132,13 @@ fn prepare(holdings: Holdings, transcoder: Transcoder, asked: &Asked) -> Result<
                 if is_known(asked, &form.tag) {
                     return Ok(Found::Unchanged(form.tag));
                 }
-                let transcoded = Transcoded::plan(transcoder, &holdings, instance, form)?;
-                return Ok(Found::Transcoded(Box::new(transcoded)));
+                let untouched = Untouched {
+                    transcoder,
+                    holdings,
+                    instance,
+                    form,
+                };
+                return Ok(Found::Transcoded(Box::new(untouched.read()?)));
             }
             (taken, _) => taken?,
         };
