@@ -1,7 +1,7 @@
 //! A file, scanned before any other parser sees it (`dicom/scanner`, `dicom/part10`).
 
 use dicom_dictionary_std::tags;
-use dokuei_node::dicom::dataset::{self, Bounds};
+use dokuei_node::dicom::dataset::{self, Bounds, ReadError};
 use dokuei_node::dicom::part10::{FileScanner, ScannedFile};
 use dokuei_node::dicom::scanner::{Encoding, FINDINGS_MAX, Limits, Malformed, MalformedKind};
 use dokuei_node::studies::attributes::Attributes;
@@ -99,9 +99,16 @@ fn found_again(data: &[u8], file: &ScannedFile) {
     if encoding == Encoding::DeflatedExplicitLittle {
         return;
     }
-    let read = dataset::read(&mut &data[from..], encoding, &Bounds::HEADER);
+    // To its end: what says which object it is may stand behind the pixels.
+    let bounds = Bounds {
+        header_only: false,
+        ..Bounds::HEADER
+    };
+    let read = dataset::read(&mut &data[from..], encoding, &bounds);
     let set = match read {
         Ok(set) => set,
+        // The one thing that is carried and not read.
+        Err(ReadError::TooLarge) => return,
         Err(error) => panic!("carried, but not read: {error}"),
     };
     let header = &file.header;

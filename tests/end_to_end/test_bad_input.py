@@ -90,7 +90,7 @@ def lives(node):
     assert isinstance(node.ask("study", "list"), list)
     # What a peer sent names no file: names are digests, slot numbers, and those of headers with a series' number.
     for path in (node.data / "parcels").rglob("*"):
-        assert re.fullmatch(r"[0-9a-f]+(\.[a-z]+)?|(headers|metadata)-1-[0-9]+", path.name), path
+        assert re.fullmatch(r"[0-9a-f]+(\.[a-z]+)?|(headers|metadata)-2-[0-9]+", path.name), path
     assert not list(node.home.parent.glob("**/evil*"))
 
 

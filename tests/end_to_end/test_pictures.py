@@ -230,6 +230,17 @@ def test_an_instance_is_given_uncompressed(web):
     assert got.ContentSequence == report.ContentSequence
 
 
+def test_going_back_in_a_deflated_object_has_an_end(web):
+    for name, ends in (("image_dfl.dcm", True), ("MR_small_RLE.dcm", False)):
+        _, path = kept(web, OBJECTS / name)
+        for accept in (OHIF, OCTETS):
+            some = web.get(f"{path}/frames/{','.join(['1'] * 17)}", Accept=accept)
+            assert len({content for _, content in parts(some)}) == 1 and len(parts(some)) == 17
+            many = web.get(f"{path}/frames/{','.join(['1'] * 18)}", Accept=accept)
+            assert many.status_code == (400 if ends else 200), name
+            assert not ends or "ascending" in many.text
+
+
 def test_what_stands_behind_the_pixels_of_an_instance_is_given_too(web):
     for name in ("MR_small_RLE.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "SC_rgb_jpeg_dcmtk.dcm", "image_dfl.dcm"):
         data = pydicom.dcmread(OBJECTS / name)
@@ -247,6 +258,14 @@ def test_what_stands_behind_the_pixels_of_an_instance_is_given_too(web):
             assert got.file_meta.TransferSyntaxUID == EXPLICIT
             assert got.DataSetTrailingPadding == data.DataSetTrailingPadding, name
             assert got.DigitalSignaturesSequence == data.DigitalSignaturesSequence, name
+    # A header that is read when there is memory for it.
+    for name in ("MR_small_RLE.dcm", "MR_small_implicit.dcm"):
+        data = pydicom.dcmread(OBJECTS / name)
+        data.TextValue = "long " * 600_000
+        data, path = kept(web, data)
+        answer = web.get(path, Accept=f"application/dicom; transfer-syntax={EXPLICIT}")
+        got = pydicom.dcmread(BytesIO(answer.content))
+        assert got.TextValue == data.TextValue.rstrip() and (got.pixel_array == data.pixel_array).all()
 
 
 def test_lossy_images_are_shown(web):

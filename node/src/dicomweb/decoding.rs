@@ -11,7 +11,7 @@ use super::answer::{Answer, Refusal, set, warn};
 use super::body::Pipe;
 use super::image::{Frames, NoFrame};
 use super::piped::piped;
-use super::retrieve::boundary;
+use super::related::Related;
 use super::turns::with_turn;
 use crate::dicom::uid::EXPLICIT_VR_LITTLE_ENDIAN;
 use crate::language::{Explain as _, Message};
@@ -54,19 +54,12 @@ impl Web {
             Ok((decoding, decoders, first))
         };
         let ((decoding, decoders, first), turn) = with_turn(turn, first).await?;
-        let boundary = decoding.multipart.then(boundary);
-        let kind = decoding.kind();
-        let kind = match &boundary {
-            Some(boundary) => {
-                let kind = kind.split(';').next().unwrap_or_default();
-                format!("multipart/related; type=\"{kind}\"; boundary={boundary}")
-            }
-            None => kind,
-        };
-        let length = boundary.is_none().then_some(first.len());
+        let related = Related::new(decoding.multipart);
+        let kind = related.kind(&decoding.kind());
+        let length = (!related.is_multipart()).then_some(first.len());
         let (tag, warning) = (decoding.tag.clone(), decoding.warning.clone());
         let mut answer = piped(&kind, Some(&tag), turn, move |out| {
-            decoding.stream(first, &decoders, boundary.as_deref(), out)
+            decoding.stream(first, &decoders, &related, out)
         });
         if let Some(length) = length {
             set(&mut answer, CONTENT_LENGTH, &length.to_string());
@@ -128,26 +121,20 @@ impl Decoding {
         mut self,
         first: Vec<u8>,
         decoders: &Decoders,
-        boundary: Option<&str>,
+        related: &Related,
         pipe: &mut Pipe,
     ) -> io::Result<()> {
-        let Some(boundary) = boundary else {
-            return pipe.write_all(&first);
-        };
         let mut made = Some(first);
         for at in 0..self.frames.count() {
             let bytes = match made.take() {
                 Some(first) => first,
                 None => self.made_now(at, decoders)?,
             };
-            let (kind, place, length) = (self.kind(), self.place(at), bytes.len());
-            write!(
-                pipe,
-                "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nContent-Location: {place}\r\n\r\n"
-            )?;
+            let (kind, place) = (self.kind(), self.place(at));
+            related.begin((&kind, Some(bytes.len() as u64), &place), pipe)?;
             pipe.write_all(&bytes)?;
         }
-        write!(pipe, "\r\n--{boundary}--\r\n")
+        related.end(pipe)
     }
 
     /// Makes one in an answer that has begun.

@@ -28,7 +28,8 @@ use crate::index::holdings::{FindError, Holdings, Level, Selection};
 use crate::index::series::Lacking;
 use crate::say;
 
-const JSON: &str = "application/dicom+json";
+/// The media type of what is found.
+pub(super) const JSON: &str = "application/dicom+json";
 
 /// What is said of an instance without being asked for (PS3.18 table 10.6.3-5).
 pub const OF_INSTANCE: [Tag; 8] = [
@@ -349,7 +350,11 @@ pub(super) fn takes_json(ranges: &[MediaType]) -> bool {
     ranges.any(|range| range.takes(JSON) || range.takes("application/json"))
 }
 
-fn must_take_json(asked: &Asked) -> Result<(), Refusal> {
+/// Refuses who takes no JSON.
+///
+/// # Errors
+/// That.
+pub(super) fn must_take_json(asked: &Asked) -> Result<(), Refusal> {
     match takes_json(&asked.accepts()) {
         true => Ok(()),
         false => Err(Refusal::not_acceptable(json_only())),

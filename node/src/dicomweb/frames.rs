@@ -1,7 +1,7 @@
 //! WADO-RS: frames and long values of one instance, as they are kept (PS3.18 sections 10.4.1.1.5 and 10.4.1.1.6); frames
 //! for who takes them uncompressed only go through a decoder.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 
 use super::answer::{Answer, Refusal};
@@ -14,7 +14,8 @@ use super::kept::{Kept, OCTETS, kept_syntax, kept_value, kind_of, layout_of};
 use super::layout::{Layout, Layouts};
 use super::media::MediaType;
 use super::piped::piped;
-use super::retrieve::{boundary, content_tag, is_known, lost, made_tag, open, unchanged};
+use super::related::Related;
+use super::retrieve::{content_tag, is_known, lost, made_tag, open, unchanged};
 use super::route::What;
 use super::turns::with_turn;
 use super::{Asked, Web};
@@ -98,7 +99,7 @@ struct Prepared {
     parts: Vec<(Ranges, String)>,
     swap: usize,
     label: Label,
-    boundary: String,
+    related: Related,
 }
 
 enum Found {
@@ -208,8 +209,8 @@ fn ready(
         plain,
         parts,
         swap,
+        related: Related::new(label.multipart),
         label,
-        boundary: boundary(),
     };
     Ok(Found::Parts(Box::new(prepared), tag))
 }
@@ -250,16 +251,7 @@ pub(super) fn address(asked: &Asked, instance: &Instance) -> String {
 
 impl Prepared {
     fn kind(&self) -> String {
-        let Label {
-            multipart, kind, ..
-        } = &self.label;
-        match multipart {
-            true => format!(
-                "multipart/related; type=\"{kind}\"; boundary={}",
-                self.boundary
-            ),
-            false => self.part_type(),
-        }
+        self.related.kind(&self.part_type())
     }
 
     fn part_type(&self) -> String {
@@ -272,14 +264,9 @@ impl Prepared {
 
     fn stream(mut self, pipe: &mut Pipe) -> io::Result<()> {
         for (ranges, place) in &self.parts {
-            if self.label.multipart {
-                let (boundary, kind) = (&self.boundary, self.part_type());
-                let length: u64 = ranges.iter().map(|range| range.length).sum();
-                write!(
-                    pipe,
-                    "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nContent-Location: {place}\r\n\r\n"
-                )?;
-            }
+            let length = ranges.iter().map(|range| range.length).sum();
+            let head = (&*self.part_type(), Some(length), &**place);
+            self.related.begin(head, pipe)?;
             for range in ranges {
                 // Parts come in the order in which they were asked for.
                 if range.offset < self.plain.position() {
@@ -288,10 +275,7 @@ impl Prepared {
                 self.plain.copy(*range, self.swap, pipe)?;
             }
         }
-        if self.label.multipart {
-            write!(pipe, "\r\n--{}--\r\n", self.boundary)?;
-        }
-        Ok(())
+        self.related.end(pipe)
     }
 
     fn opened(&self) -> io::Result<Plain<'static>> {

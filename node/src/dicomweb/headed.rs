@@ -2,12 +2,15 @@
 
 use super::answer::Refusal;
 use super::decoding::undecodable;
+use super::limits::GOING_BACK;
 use super::retrieve::{OpenObject, lost, open};
 use crate::dicom::dataset::{Bounds, DataSet, ReadError};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::Uid;
 use crate::index::holdings::{Holdings, Instance};
+use crate::language::Message;
 use crate::pixels::DecodeError;
+use crate::say;
 use crate::transcoding::ranges::Plain;
 
 /// An object up to its pixel data.
@@ -48,7 +51,27 @@ impl Headed {
         })
     }
 
+    /// Refuses frames that lie in such an order that reading them costs too much.
+    ///
+    /// # Errors
+    /// That.
+    pub(super) fn must_be_in_order(encoding: Encoding, numbers: &[u32]) -> Result<(), Refusal> {
+        let pairs = numbers.iter().zip(numbers.iter().skip(1));
+        let back = pairs.filter(|(first, next)| next <= first).count();
+        match encoding == Encoding::DeflatedExplicitLittle && back > GOING_BACK {
+            true => Err(Refusal::bad_request(out_of_order())),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn encoding(&self) -> Encoding {
         self.syntax.encoding()
     }
+}
+
+fn out_of_order() -> Message {
+    say!(
+        "圧縮された（Deflate）オブジェクトのフレームは、番号の小さい順に指定してください。",
+        "This object is deflated: ask for its frames in ascending order."
+    )
 }

@@ -69,6 +69,7 @@ impl Frames {
         numbers: &[u32],
     ) -> Result<Frames, NoFrame> {
         let encoding = headed.encoding();
+        Headed::must_be_in_order(encoding, numbers).map_err(NoFrame::Refused)?;
         let Headed {
             syntax,
             header,

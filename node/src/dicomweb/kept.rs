@@ -60,6 +60,7 @@ impl Kept {
     /// # Errors
     /// When it has not so many frames, or they are not where they should be.
     pub(super) fn frames(layout: &Layout, numbers: &[u32], at: &str) -> Result<Kept, Refusal> {
+        Headed::must_be_in_order(layout.syntax.encoding(), numbers)?;
         let part = |number: &u32| {
             let ranges = layout.ranges(*number)?;
             Ok((ranges, format!("{at}/frames/{number}")))

@@ -24,7 +24,9 @@ pub(super) const GOODBYE_TIME: Duration = Duration::from_secs(2);
 /// Answers that are read from sealed objects at once. Each holds about 3 MiB: an opened object's two pieces and
 /// what waits in its pipe.
 pub(super) const READERS: usize = 24;
-/// Of those to one visitor: a third, so that a slow one leaves some to others; a browser asks six at a time.
+/// What is written anew for one of them, in the same 3 MiB; what takes more takes it out of [`DECODED_MIB`].
+pub(super) const READ_BYTES: u64 = 2 * 1024 * 1024;
+/// Of [`READERS`] to one visitor: a third, so that a slow one leaves some to others; a browser asks six at a time.
 pub(super) const READERS_OF_ONE: usize = READERS / 3;
 /// Files of the viewer that are given out at once, each with less than a MiB that waits in its pipe: some browsers that open
 /// it at the same time.
@@ -39,6 +41,9 @@ pub(super) const DECODERS_OF_ONE: usize = 20;
 /// MiB of compressed and decoded frames that are held at once: a large radiograph, or a hundred slices. A frame
 /// that needs more is decoded when no other is.
 pub(super) const DECODED_MIB: u32 = 128;
+/// How often the frames of one request go back in an object that is deflated, which is inflated anew each time: up to 256 MiB,
+/// some half a second. In others going back costs a seek.
+pub(super) const GOING_BACK: usize = 16;
 /// JSON of a search below studies that is held back until its head goes: a thousand instances. What is found to be lacking
 /// behind these is in the log alone. Each reader may hold so much.
 pub(super) const HELD: usize = 1024 * 1024;

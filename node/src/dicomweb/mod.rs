@@ -26,6 +26,7 @@ mod page;
 mod pictures;
 mod piped;
 pub mod query;
+mod related;
 mod rendered;
 mod retrieve;
 pub mod route;

@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 
 use http::StatusCode;
 use http::header::IF_NONE_MATCH;
-use rand_core::Rng as _;
 
 use super::answer::{Answer, Refusal, plain};
 use super::body::Pipe;
@@ -13,10 +12,10 @@ use super::find::selection;
 use super::frames::address;
 use super::media::MediaType;
 use super::piped::{piped, validated};
-use super::transcoded::{Form, Transcoded};
+use super::related::Related;
+use super::transcoded::{Form, Transcoded, Untouched};
 use super::turns::{Turn, with_turn};
 use super::{Asked, Web};
-use crate::chance::chance;
 use crate::dicom::part10::file_head;
 use crate::dicom::uid::{EXPLICIT_VR_LITTLE_ENDIAN, Uid};
 use crate::index::holdings::{Holdings, Instance};
@@ -73,10 +72,9 @@ struct Prepared {
     holdings: Holdings,
     /// Each with where it can be had.
     objects: Vec<(Instance, String)>,
-    multipart: bool,
+    related: Related,
     /// Some were left out: the client does not take them as they are.
     partial: bool,
-    boundary: String,
 }
 
 /// One object, opened behind its head.
@@ -132,8 +130,13 @@ fn prepare(holdings: Holdings, transcoder: Transcoder, asked: &Asked) -> Result<
                 if is_known(asked, &form.tag) {
                     return Ok(Found::Unchanged(form.tag));
                 }
-                let transcoded = Transcoded::plan(transcoder, &holdings, instance, form)?;
-                return Ok(Found::Transcoded(Box::new(transcoded)));
+                let untouched = Untouched {
+                    transcoder,
+                    holdings,
+                    instance,
+                    form,
+                };
+                return Ok(Found::Transcoded(Box::new(untouched.read()?)));
             }
             (taken, _) => taken?,
         };
@@ -151,7 +154,7 @@ fn prepare(holdings: Holdings, transcoder: Transcoder, asked: &Asked) -> Result<
         tag => {
             let prepared = Prepared {
                 partial: objects.len() < asked_for,
-                boundary: boundary(),
+                related: Related::new(multipart),
                 objects: objects
                     .into_iter()
                     .map(|object| {
@@ -160,7 +163,6 @@ fn prepare(holdings: Holdings, transcoder: Transcoder, asked: &Asked) -> Result<
                     })
                     .collect(),
                 holdings,
-                multipart,
             };
             Ok(Found::Objects(prepared, tag))
         }
@@ -211,13 +213,7 @@ pub(super) fn open(
 
 impl Prepared {
     fn streamed(self, tag: Option<&str>, turn: Turn) -> Answer {
-        let kind = match self.multipart {
-            true => format!(
-                "multipart/related; type=\"{DICOM}\"; boundary={}",
-                self.boundary
-            ),
-            false => DICOM.to_owned(),
-        };
+        let kind = self.related.kind(DICOM);
         let partial = self.partial;
         let mut answer = piped(&kind, tag, turn, move |out| self.stream(out));
         if partial {
@@ -238,21 +234,13 @@ impl Prepared {
                 }
             }
         }
-        if self.multipart {
-            write!(pipe, "\r\n--{}--\r\n", self.boundary)?;
-        }
-        Ok(())
+        self.related.end(pipe)
     }
 
     fn write(&self, pipe: &mut Pipe, place: &str, opened: OpenObject) -> io::Result<()> {
         let OpenObject { head, mut data_set } = opened;
-        if self.multipart {
-            let (boundary, syntax) = (&self.boundary, &head.transfer_syntax);
-            write!(
-                pipe,
-                "\r\n--{boundary}\r\nContent-Type: {DICOM}; transfer-syntax={syntax}\r\nContent-Location: {place}\r\n\r\n"
-            )?;
-        }
+        let kind = format!("{DICOM}; transfer-syntax={}", head.transfer_syntax);
+        self.related.begin((&kind, None, place), pipe)?;
         let uid = |text: &str| {
             Uid::parse_lenient(text.as_bytes()).map_err(|_| io::ErrorKind::InvalidData)
         };
@@ -263,14 +251,6 @@ impl Prepared {
         }
         Ok(())
     }
-}
-
-/// A boundary that no object holds: 128 random bits.
-pub(super) fn boundary() -> String {
-    let mut bytes = [0; 16];
-    chance().fill_bytes(&mut bytes);
-    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    digits.collect()
 }
 
 /// What changes when the answer with an object in a form of this name would. Weak: boundaries differ each time.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::answer::{Answer, Refusal};
 use super::domains::root_of;
+use super::find::must_take_json;
 use super::incoming::next_frame;
 use super::limits::{PARTS, PIECES, SLOW_AFTER, SLOWEST, STALL_TIME};
 use super::media::MediaType;
@@ -66,12 +67,7 @@ impl Web {
         if !asked.stores || matches!(asked.scope, Scope::Domain(_)) {
             return Err(Refusal::forbidden(limited()));
         }
-        let takes_json = |range: &MediaType| {
-            range.takes("application/dicom+json") || range.takes("application/json")
-        };
-        if !asked.accepts().iter().any(takes_json) {
-            return Err(Refusal::not_acceptable(json_only()));
-        }
+        must_take_json(&asked)?;
         let multipart = multipart(&asked.headers)?;
         let turn = self.turns.to_store(&asked.visitor).await?;
         let (sender, receiver) = mpsc::channel(PIECES);
@@ -379,13 +375,6 @@ fn limited() -> crate::language::Message {
     say!(
         "検査を保存する権限がありません。「dokuei dicom token add --store」などで付与してください。",
         "This token, certificate or account may not store studies. Make one with --store, as in 'dokuei dicom token add --store'."
-    )
-}
-
-fn json_only() -> crate::language::Message {
-    say!(
-        "返せるのは application/dicom+json だけです。",
-        "The answer can be given as application/dicom+json only."
     )
 }
 

@@ -5,6 +5,7 @@ use http::header::RETRY_AFTER;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, plain, set, warn};
+use super::find::JSON;
 use super::limits::NAMED;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::uid::Uid;
@@ -83,7 +84,7 @@ impl Outcome {
     pub(super) fn answer(&self, root: impl Fn(&Uid) -> String, study: Option<&Uid>) -> Answer {
         let status = self.status();
         let body = self.json(root, study).to_string();
-        let mut answer = plain(status, "application/dicom+json", body.into_bytes());
+        let mut answer = plain(status, JSON, body.into_bytes());
         if let Some(failed) = self.failed.first() {
             warn(&mut answer, &failed.comment());
         }

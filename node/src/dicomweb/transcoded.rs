@@ -10,9 +10,11 @@ use super::answer::{Answer, Refusal, set};
 use super::begun::{Begun, begun};
 use super::body::Pipe;
 use super::decoding::undecodable;
+use super::limits::READ_BYTES;
 use super::piped::validated;
-use super::retrieve::{boundary, made_tag};
-use super::turns::Turn;
+use super::related::Related;
+use super::retrieve::made_tag;
+use super::turns::{Turn, with_turn};
 use crate::dicom::part10::file_head;
 use crate::dicom::scanner::Encoding;
 use crate::dicom::scp::Selected;
@@ -41,86 +43,83 @@ impl Form {
     }
 }
 
-/// An instance on its way into another transfer syntax.
-pub(super) struct Transcoded {
-    transcoder: Transcoder,
-    object: Selected,
-    plan: Plan,
-    /// Its file up to the first byte of its data set.
-    head: Vec<u8>,
-    form: Form,
+/// An instance that is to be given in another transfer syntax.
+pub(super) struct Untouched {
+    pub transcoder: Transcoder,
+    pub holdings: Holdings,
+    pub instance: Instance,
+    pub form: Form,
 }
 
-impl Transcoded {
-    /// Reads an instance as far as its pixels. Blocks.
+/// An instance on its way into it.
+pub(super) struct Transcoded {
+    of: Untouched,
+    object: Selected,
+    plan: Plan,
+}
+
+impl Untouched {
+    /// Reads the instance as far as its pixels. Blocks.
     ///
     /// # Errors
     /// When it cannot be read, or not be brought into that form.
-    pub(super) fn plan(
-        transcoder: Transcoder,
-        holdings: &Holdings,
-        instance: Instance,
-        form: Form,
-    ) -> Result<Transcoded, Refusal> {
-        let uid = |text: &str| Uid::parse_lenient(text.as_bytes()).map_err(|_| Refusal::failed());
-        let (class, own) = (uid(&instance.sop_class)?, uid(&instance.sop_instance)?);
-        let head = file_head(&class, &own, &EXPLICIT_VR_LITTLE_ENDIAN);
-        let mut object = holdings.outgoing(instance);
-        let plan = transcoder.plan(&mut *object, Encoding::ExplicitLittle, ALWAYS);
+    pub(super) fn read(self) -> Result<Transcoded, Refusal> {
+        let mut object = self.holdings.outgoing(self.instance.clone());
+        let plan = self
+            .transcoder
+            .plan(&mut *object, Encoding::ExplicitLittle, ALWAYS);
         Ok(Transcoded {
             plan: plan.map_err(|error| undecodable(error.into()))?,
-            transcoder,
+            of: self,
             object,
-            head,
-            form,
         })
+    }
+
+    /// Its file up to the first byte of its data set.
+    fn head(&self) -> io::Result<Vec<u8>> {
+        let Instance {
+            sop_class,
+            sop_instance,
+            ..
+        } = &self.instance;
+        let uid = |text: &str| Uid::parse_lenient(text.as_bytes());
+        let (class, own) = (uid(sop_class), uid(sop_instance));
+        let uids = class.ok().zip(own.ok());
+        let (class, own) = uids.ok_or(io::ErrorKind::InvalidData)?;
+        Ok(file_head(&class, &own, &EXPLICIT_VR_LITTLE_ENDIAN))
+    }
+}
+
+impl Transcoded {
+    /// Forgets what was read.
+    fn put_back(self) -> Untouched {
+        self.of
     }
 
     /// Answers with it, as soon as the first frame that is decoded is there.
     async fn answered(self, turn: impl Send + 'static) -> Result<Answer, Refusal> {
-        let boundary = self.form.multipart.then(boundary);
-        let kind = match &boundary {
-            Some(boundary) => {
-                format!("multipart/related; type=\"application/dicom\"; boundary={boundary}")
-            }
-            None => KIND.to_owned(),
-        };
-        let tag = self.form.tag.clone();
-        let write =
-            move |pipe: &mut Pipe, begun: &mut Begun| self.write(boundary.as_deref(), pipe, begun);
+        let related = Related::new(self.of.form.multipart);
+        let (kind, tag) = (related.kind(KIND), self.of.form.tag.clone());
+        let write = move |pipe: &mut Pipe, begun: &mut Begun| self.write(&related, pipe, begun);
         let mut answer = begun(turn, write).await?;
         set(&mut answer, CONTENT_TYPE, &kind);
         validated(&mut answer, Some(&tag));
         Ok(answer)
     }
 
-    fn write(
-        mut self,
-        boundary: Option<&str>,
-        pipe: &mut Pipe,
-        begun: &mut Begun,
-    ) -> io::Result<()> {
-        let source = self
-            .transcoder
-            .begin(self.plan, &mut *self.object, None, ALWAYS);
+    fn write(mut self, related: &Related, pipe: &mut Pipe, begun: &mut Begun) -> io::Result<()> {
+        let head = self.of.head()?;
+        let transcoder = &self.of.transcoder;
+        let source = transcoder.begin(self.plan, &mut *self.object, None, ALWAYS);
         let mut source = match source {
             Ok(source) => source,
             Err(error) => return begun.refuse(undecodable(error.into())),
         };
         begun.go_on(None);
-        if let Some(boundary) = boundary {
-            let place = &self.form.at;
-            write!(
-                pipe,
-                "\r\n--{boundary}\r\nContent-Type: {KIND}\r\nContent-Location: {place}\r\n\r\n"
-            )?;
-        }
-        pipe.write_all(&self.head)?;
+        related.begin((KIND, None, &self.of.form.at), pipe)?;
+        pipe.write_all(&head)?;
         io::copy(&mut source, pipe)?;
-        if let Some(boundary) = boundary {
-            write!(pipe, "\r\n--{boundary}--\r\n")?;
-        }
-        Ok(())
+        related.end(pipe)
     }
 }
 
@@ -132,14 +131,23 @@ impl Web {
         transcoded: Transcoded,
         turn: Turn,
     ) -> Result<Answer, Refusal> {
-        if !transcoded.plan.decodes() {
-            return transcoded.answered(turn).await;
-        }
-        // Others may read while this waits for a decoder.
-        drop(turn);
         let memory = transcoded.plan.memory();
         let memory = memory.map_err(|error| undecodable(error.into()))?;
+        let is_small = memory <= READ_BYTES;
+        if is_small && !transcoded.plan.decodes() {
+            return transcoded.answered(turn).await;
+        }
+        // Others may read while this waits; and what is large waits where it is kept, and not in memory.
+        drop(turn);
+        let read: Box<dyn FnOnce() -> Result<Transcoded, Refusal> + Send> = match is_small {
+            true => Box::new(|| Ok(transcoded)),
+            false => {
+                let untouched = transcoded.put_back();
+                Box::new(|| untouched.read())
+            }
+        };
         let turn = self.turns.to_decode(visitor, memory).await?;
+        let (transcoded, turn) = with_turn(turn, read).await?;
         transcoded.answered(turn).await
     }
 }

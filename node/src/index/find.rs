@@ -227,7 +227,7 @@ impl Holdings {
                 continue;
             }
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            let left_out = self.asked_for(place, keys, &pressed.left_out);
+            let left_out = self.asked_for(place, keys, &pressed.gaps.left_out);
             let mut flow = lacking(0, left_out, answer);
             for (index, record) in headers(&pressed).enumerate() {
                 if flow.is_continue() && index % OBJECTS_AT_A_TIME == 0 {
@@ -244,7 +244,7 @@ impl Holdings {
                 answers::put_said(&mut known, entry);
                 let is_new = seen.insert(known.code(tags::SOP_INSTANCE_UID).to_owned());
                 if is_new && keys.match_with(&known) {
-                    let short = usize::from(pressed.short.contains(&slot));
+                    let short = usize::from(pressed.gaps.short.contains(&slot));
                     flow = lacking(short, 0, answer);
                     if flow.is_continue() {
                         flow = answer(Found::Match(known, Some(entry)));
@@ -272,12 +272,13 @@ impl Holdings {
         }
     }
 
-    /// What the first object of a series says that can be read; else what was noted of the series when it came.
+    /// What the first object of a series says that can be shown; else what was noted of the series when it came.
     fn first_header(&self, entry: &Entry, series: &str) -> Result<DataSet, FindError> {
         let mut noted = None;
         for (place, _) in places(entry).filter(|(_, uid)| uid == series) {
             let pressed = self.pressed(entry.key.institution, place, Kind::DataSets)?;
-            if let Some(Ok((_, header))) = headers(&pressed).next() {
+            let is_whole = |(slot, _): &(u32, DataSet)| !pressed.gaps.short.contains(slot);
+            if let Some((_, header)) = headers(&pressed).map_while(Result::ok).find(is_whole) {
                 return Ok(header);
             }
             noted = noted.or_else(|| self.noted(place));

@@ -2,11 +2,12 @@
 //! sets, for queries, and once as JSON, for metadata. Both are derived, can be made again at any time,
 //! and are sealed under the key of their parcel, so that they go when that goes.
 //!
-//! A file holds, sealed: how many objects are given in short (u32), their slots (u32 each); then, compressed, for each
-//! object: its slot (u32), the length (u32), the bytes; numbers in little endian. The form is in the file's name.
+//! A file holds, sealed: how many objects are given in short (u32), their slots (u32 each); how many are left out (u32),
+//! their slots; then, compressed, for each of the others: its slot (u32), the length (u32), the bytes; numbers in little
+//! endian. The form is in the file's name.
 //!
 //! An object whose header cannot be read as a tree is given in short: by what was noted of it when it came. One that
-//! cannot be read at all is left out; then nothing is kept, so that it is there again when it can be.
+//! cannot be read at all is left out, and tried again whenever the file is read: all is read anew once it is there.
 
 use std::fs;
 use std::io::{self, Read, Write as _};
@@ -66,10 +67,46 @@ pub struct NotedSeries {
     pub shared: DataSet,
 }
 
+/// What of the objects of a series is lacking in its headers.
+#[derive(Clone, Default)]
+pub struct Gaps {
+    /// Slots of the objects that are given in short.
+    pub short: Vec<u32>,
+    /// Slots of those that cannot be read and are left out.
+    pub left_out: Vec<u32>,
+}
+
+impl Gaps {
+    fn put(&self, out: &mut Vec<u8>) {
+        for slots in [&self.short, &self.left_out] {
+            let count = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+            out.extend_from_slice(&count.to_le_bytes());
+            out.extend(slots.iter().flat_map(|slot| slot.to_le_bytes()));
+        }
+    }
+
+    /// Those at the beginning of a file, and what stands behind them.
+    fn split_from(bytes: &[u8]) -> Option<(Gaps, &[u8])> {
+        let (short, rest) = slots(bytes)?;
+        let (left_out, rest) = slots(rest)?;
+        Some((Gaps { short, left_out }, rest))
+    }
+}
+
+fn slots(bytes: &[u8]) -> Option<(Vec<u32>, &[u8])> {
+    let (count, rest) = bytes.split_first_chunk::<4>()?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let (slots, rest) = rest.split_at_checked(count.checked_mul(4)?)?;
+    let slots = slots.as_chunks::<4>().0.iter();
+    Some((slots.map(|slot| u32::from_le_bytes(*slot)).collect(), rest))
+}
+
 /// The headers of one series, pressed.
 pub struct SeriesHeaders {
-    short: Vec<u32>,
-    left_out: Vec<(u32, OpenError)>,
+    /// What is lacking of them.
+    pub gaps: Gaps,
+    /// Why the first of those that are left out is.
+    pub why: Option<OpenError>,
     data_sets: Vec<u8>,
     metadata: Vec<u8>,
 }
@@ -77,19 +114,23 @@ pub struct SeriesHeaders {
 /// The pressed headers of a kind.
 #[derive(Default)]
 pub struct Pressed {
-    /// Slots of the objects that are given in short.
-    pub short: Vec<u32>,
-    /// Slots of those that cannot be read and are left out.
-    pub left_out: Vec<u32>,
+    /// What is lacking of them.
+    pub gaps: Gaps,
+    /// Why the first of those that are left out is.
+    pub why: Option<OpenError>,
     records: Vec<u8>,
 }
 
 impl Pressed {
     /// Objects of which nothing can be read.
-    pub fn unreadable(slots: Vec<u32>) -> Pressed {
+    pub fn unreadable(slots: Vec<u32>, why: OpenError) -> Pressed {
         Pressed {
-            left_out: slots,
-            ..Pressed::default()
+            gaps: Gaps {
+                short: Vec::new(),
+                left_out: slots,
+            },
+            why: Some(why),
+            records: Vec::new(),
         }
     }
 
@@ -104,28 +145,6 @@ impl Pressed {
     /// When there is no memory.
     pub fn records(&self) -> io::Result<Records<'_>> {
         zstd::stream::read::Decoder::new(self.records.as_slice()).map(Records)
-    }
-
-    /// What is kept of it. Of what is left out nothing is, so that it is looked for again.
-    fn to_bytes(short: &[u32], records: &[u8]) -> Vec<u8> {
-        let count = u32::try_from(short.len()).unwrap_or(u32::MAX);
-        let mut bytes = Vec::with_capacity(4 + 4 * short.len() + records.len());
-        bytes.extend_from_slice(&count.to_le_bytes());
-        bytes.extend(short.iter().flat_map(|slot| slot.to_le_bytes()));
-        bytes.extend_from_slice(records);
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Pressed> {
-        let (count, rest) = bytes.split_first_chunk::<4>()?;
-        let count = u32::from_le_bytes(*count) as usize;
-        let (short, records) = rest.split_at_checked(count.checked_mul(4)?)?;
-        let short = short.as_chunks::<4>().0.iter();
-        Some(Pressed {
-            short: short.map(|slot| u32::from_le_bytes(*slot)).collect(),
-            left_out: Vec::new(),
-            records: records.to_vec(),
-        })
     }
 }
 
@@ -148,7 +167,8 @@ impl SeriesPlace<'_> {
         }
     }
 
-    /// What is kept of the series; none when it is not kept, or is not what was kept.
+    /// What is kept of the series; none when it is not kept, or is not what was kept, or when an object can be read again
+    /// that is left out of it.
     pub fn kept(&self, kind: Kind) -> Option<Pressed> {
         let file = self.file(kind);
         let length = fs::metadata(&file).ok()?.len();
@@ -157,7 +177,19 @@ impl SeriesPlace<'_> {
         }
         let sealed = fs::read(&file).ok()?;
         let plain = sealed::open(self.key, &self.context(kind), &sealed).ok()?;
-        Pressed::from_bytes(&plain)
+        let (gaps, records) = Gaps::split_from(&plain)?;
+        let mut why = None;
+        for slot in &gaps.left_out {
+            match self.header(*slot) {
+                Ok(_) => return None,
+                Err(error) => why = why.or(Some(error)),
+            }
+        }
+        Some(Pressed {
+            gaps,
+            why,
+            records: records.to_vec(),
+        })
     }
 
     /// Keeps the headers. What is not written whole is not used: a reader finds it not to be what was
@@ -172,7 +204,9 @@ impl SeriesPlace<'_> {
         ] {
             let mut salt = [0; 24];
             chance().fill_bytes(&mut salt);
-            let plain = Pressed::to_bytes(&headers.short, records);
+            let mut plain = Vec::with_capacity(records.len());
+            headers.gaps.put(&mut plain);
+            plain.extend_from_slice(records);
             let sealed = sealed::seal(self.key, &self.context(kind), salt, &plain)
                 .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
             if sealed.len() as u64 <= FILE_BYTES {
@@ -188,7 +222,7 @@ impl SeriesPlace<'_> {
     /// When there is no memory.
     pub fn read(&self, noted: &NotedSeries) -> io::Result<SeriesHeaders> {
         let (mut data_sets, mut metadata) = (press()?, press()?);
-        let (mut short, mut left_out) = (Vec::new(), Vec::new());
+        let (mut gaps, mut why) = (Gaps::default(), None);
         let mut text = Vec::new();
         for object in &noted.objects {
             let pressed = data_sets.get_ref().len().max(metadata.get_ref().len());
@@ -199,11 +233,12 @@ impl SeriesPlace<'_> {
             let data_set = match read {
                 Ok(Some(data_set)) => data_set,
                 Ok(None) => {
-                    short.push(object.slot);
+                    gaps.short.push(object.slot);
                     in_short(noted, object)
                 }
                 Err(error) => {
-                    left_out.push((object.slot, error));
+                    gaps.left_out.push(object.slot);
+                    why = why.or(Some(error));
                     continue;
                 }
             };
@@ -214,8 +249,8 @@ impl SeriesPlace<'_> {
             put(&mut metadata, object.slot, &text)?;
         }
         Ok(SeriesHeaders {
-            short,
-            left_out,
+            gaps,
+            why,
             data_sets: data_sets.finish()?,
             metadata: metadata.finish()?,
         })
@@ -265,22 +300,11 @@ fn in_short(noted: &NotedSeries, object: &StudyObject) -> DataSet {
 }
 
 impl SeriesHeaders {
-    /// Slots of the objects that are given in short.
-    pub fn short(&self) -> &[u32] {
-        &self.short
-    }
-
-    /// The objects that cannot be read, by slot.
-    pub fn left_out(&self) -> &[(u32, OpenError)] {
-        &self.left_out
-    }
-
     /// The pressed headers of a kind.
     pub fn of(self, kind: Kind) -> Pressed {
-        let slots = self.left_out.into_iter();
         Pressed {
-            short: self.short,
-            left_out: slots.map(|(slot, _)| slot).collect(),
+            gaps: self.gaps,
+            why: self.why,
             records: match kind {
                 Kind::DataSets => self.data_sets,
                 Kind::Metadata => self.metadata,

@@ -73,8 +73,8 @@ impl Holdings {
                     .count()
             };
             lacking = lacking.and(Lacking {
-                short: count(&pressed.short),
-                left_out: count(&pressed.left_out),
+                short: count(&pressed.gaps.short),
+                left_out: count(&pressed.gaps.left_out),
             });
             held += pressed.bytes();
             series.push(SeriesMetadata {

@@ -6,7 +6,7 @@ use dokuei_keys::id::{ParcelId, SiteId};
 use super::answers;
 use super::catalogue::Entry;
 use super::complaints::Complaint;
-use super::headers::{Kind, NotedSeries, Pressed, SeriesHeaders, SeriesPlace};
+use super::headers::{Gaps, Kind, NotedSeries, Pressed, SeriesPlace};
 use super::holdings::{FindError, Holdings};
 use crate::parcels::OpenError;
 
@@ -55,9 +55,8 @@ impl Holdings {
             Err(error @ OpenError::Damaged) => {
                 let noted = self.noted(place).map(|(noted, _)| noted.objects);
                 let objects = noted.unwrap_or_default().into_iter();
-                let slots: Vec<u32> = objects.map(|object| object.slot).collect();
-                self.complain(place, Complaint::LeftOut, slots.len(), Some(&error));
-                return Ok(Pressed::unreadable(slots));
+                let slots = objects.map(|object| object.slot).collect();
+                return Ok(self.told(place, Pressed::unreadable(slots, error)));
             }
             Err(error) => return Err(error.into()),
         };
@@ -69,26 +68,22 @@ impl Holdings {
             series,
         };
         if let Some(kept) = at.kept(kind) {
-            return Ok(kept);
+            return Ok(self.told(place, kept));
         }
         let Some((noted, is_closed)) = self.noted(place) else {
             return Ok(Pressed::default());
         };
         let headers = at.read(&noted)?;
         // What was removed while it was read is not missing: its time here is over.
-        if !headers.left_out().is_empty() && matches!(self.key(&parcel), Ok(None)) {
+        if headers.why.is_some() && matches!(self.key(&parcel), Ok(None)) {
             return Ok(Pressed::default());
         }
-        self.complain_of(place, &headers);
-        // Of a study that still arrives there will be more, and what cannot be read now may be read again.
+        // Of a study that still arrives there will be more.
         let is_whole = is_closed || self.0.granted.is_whole(&parcel);
-        if is_whole
-            && headers.left_out().is_empty()
-            && let Err(error) = at.keep(&headers)
-        {
+        if is_whole && let Err(error) = at.keep(&headers) {
             tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
         }
-        Ok(headers.of(kind))
+        Ok(self.told(place, headers.of(kind)))
     }
 
     /// Writes the headers of a closed study where they are not written; of one that is not here, nothing.
@@ -121,36 +116,22 @@ impl Holdings {
         })
     }
 
-    fn complain_of(&self, place: (ParcelId, u16), headers: &SeriesHeaders) {
-        if !headers.short().is_empty() {
-            self.complain(place, Complaint::Short, headers.short().len(), None);
-        }
-        if let Some((_, error)) = headers.left_out().first() {
-            let count = headers.left_out().len();
-            self.complain(place, Complaint::LeftOut, count, Some(error));
-        }
-    }
-
-    /// Tells the log, once.
-    fn complain(
-        &self,
-        place: (ParcelId, u16),
-        complaint: Complaint,
-        count: usize,
-        error: Option<&OpenError>,
-    ) {
-        if !self.0.complaints.is_new(complaint, place) {
-            return;
-        }
+    /// The same, after the log was told once of what is lacking.
+    fn told(&self, place: (ParcelId, u16), pressed: Pressed) -> Pressed {
         let (parcel, series) = place;
-        match (complaint, error) {
-            (Complaint::LeftOut, Some(error)) => {
-                tracing::error!(target: "dokuei::index", %parcel, series, count, "objects cannot be read and are left out of searches and metadata: {error}");
-            }
-            _ => {
-                tracing::warn!(target: "dokuei::index", %parcel, series, count, "the headers of objects cannot be shown: what was noted when they came is given instead");
-            }
+        let is_new = |complaint| self.0.complaints.is_new(complaint, place);
+        let Gaps { short, left_out } = &pressed.gaps;
+        if !short.is_empty() && is_new(Complaint::Short) {
+            let count = short.len();
+            tracing::warn!(target: "dokuei::index", %parcel, series, count, "the headers of objects cannot be shown: what was noted when they came is given instead");
         }
+        if let Some(error) = &pressed.why
+            && is_new(Complaint::LeftOut)
+        {
+            let count = left_out.len();
+            tracing::error!(target: "dokuei::index", %parcel, series, count, "objects cannot be read and are left out of searches and metadata: {error}");
+        }
+        pressed
     }
 }
 

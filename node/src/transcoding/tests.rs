@@ -39,7 +39,8 @@ impl Outgoing for Held {
 
 /// A transcoder whose decoders cannot be started, and its runtime.
 fn transcoder() -> (tokio::runtime::Runtime, Transcoder) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
@@ -221,7 +222,8 @@ fn what_is_damaged_or_in_no_known_form_is_refused_with_its_reason() {
 
 #[test]
 fn what_nobody_wants_any_more_waits_for_no_decoder_and_no_turn() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();

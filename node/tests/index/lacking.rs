@@ -171,6 +171,13 @@ fn one_object_that_is_damaged_or_gone_ends_no_search() {
                 .iter()
                 .all(|one| one.code(tags::STUDY_DATE) == FIRST.date)
         );
+        // Kept or not: the disk says how it is now.
+        let kept = site
+            .register
+            .parcels()
+            .folder_of(&parcel)
+            .join("headers-2-0");
+        assert_eq!(kept.is_file(), is_closed);
         // What is there again is found again.
         std::fs::write(file(0), &whole).unwrap();
         std::fs::rename(file(1).with_extension("gone"), file(1)).unwrap();
