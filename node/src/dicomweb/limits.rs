@@ -21,7 +21,7 @@ pub(super) const CONNECTION_BUFFER: usize = 64 * 1024;
 /// From the stop of the node to the end of the last answer under way.
 pub(super) const GOODBYE_TIME: Duration = Duration::from_secs(2);
 
-/// Answers that are read from sealed objects at once. Each holds about 3 MiB: an opened object's two pieces and
+/// Answers that are read from sealed objects at once. Each holds less than 2 MiB: an opened object's two pieces and
 /// what waits in its pipe.
 pub(super) const READERS: usize = 24;
 /// What is written anew for one of them, in the same 3 MiB; what takes more takes it out of [`DECODED_MIB`].

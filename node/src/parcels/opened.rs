@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::mem;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -20,9 +21,33 @@ use crate::parcels::Parcels;
 use crate::say;
 
 /// Chunks read from the file at once.
-const CHUNKS: u64 = 16;
+const CHUNKS: u64 = 8;
 /// Their sealed bytes.
 const PIECE: usize = CHUNKS as usize * SEALED_CHUNK;
+
+/// Buffers for sealed bytes that nobody uses now: clearing a new one for each object takes as long as opening it does.
+static SPARE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
+/// Of these, so many are kept: 4 MiB.
+const SPARES: usize = 16;
+
+/// A buffer for the sealed bytes of one piece. What it held belongs to another object.
+struct Buffer(Box<[u8]>);
+
+impl Buffer {
+    fn take() -> Buffer {
+        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Buffer(spare.unwrap_or_else(|| vec![0; PIECE].into_boxed_slice()))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARES {
+            spare.push(mem::take(&mut self.0));
+        }
+    }
+}
 
 /// An object cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +102,7 @@ pub struct OpenedObject {
     /// None once something was passed over, or all of it was read.
     hasher: Option<ObjectHasher>,
     digest: Option<ObjectDigest>,
-    sealed: Box<[u8]>,
+    sealed: Buffer,
     plain: Vec<u8>,
     taken: usize,
     length: u64,
@@ -110,7 +135,7 @@ impl OpenedObject {
             opener,
             hasher: Some(ObjectHasher::new(&object_digest_key(key, &parcel))),
             digest: None,
-            sealed: vec![0; PIECE].into_boxed_slice(),
+            sealed: Buffer::take(),
             plain: Vec::with_capacity(PIECE),
             taken: 0,
             length,
@@ -187,7 +212,7 @@ impl OpenedObject {
         let bytes = |index| sealed_chunk(index, self.sealed_length).map_err(damaged);
         let (first, ending) = (bytes(chunks.start)?.0, bytes(chunks.end - 1)?.0);
         let length = usize::try_from(ending.end - first.start).unwrap_or(usize::MAX);
-        let sealed = self.sealed.get_mut(..length);
+        let sealed = self.sealed.0.get_mut(..length);
         let sealed = sealed.ok_or(io::ErrorKind::InvalidData)?;
         self.file.read_exact(sealed).map_err(|error| {
             // A file that became shorter is not what was sealed.
