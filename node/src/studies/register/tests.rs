@@ -1,4 +1,9 @@
-//! What becomes of objects whose UID is here already, and of what a crash leaves of them.
+//! What becomes of objects whose UID is here already, and of what a crash leaves of them; and that nobody waits for the disk
+//! of others.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
@@ -82,6 +87,15 @@ impl Site {
             count.unwrap()
         });
         counted.sum()
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never was");
+        thread::yield_now();
     }
 }
 
@@ -278,4 +292,117 @@ fn what_a_crash_leaves_when_no_more_is_set_aside_stays_beside_its_study() {
             .is_some_and(|extension| extension == "aside")
     });
     assert_eq!((aside.count(), site.aside().len()), (1, KEPT));
+}
+
+#[test]
+fn objects_of_other_studies_do_not_wait_for_one_that_is_begun_or_closed() {
+    let site = site();
+    site.send("1.1", "1.1.1", "x").unwrap();
+    site.send("1.2", "1.2.1", "x").unwrap();
+    let (register, intake) = (&site.register, site.intake());
+    let parcel = register.parcels_of("1.2")[0];
+    thread::scope(|scope| {
+        let waiting = site.store.stalled(|| {
+            // Two of one new study: the second waits for the first.
+            let begun = ["1.3.1", "1.3.2"].map(|instance| {
+                let intake = &intake;
+                scope.spawn(move || send(intake, "1.3", instance, "x").is_ok())
+            });
+            let closed = [0; 2].map(|_| scope.spawn(|| register.close(&parcel).ok()));
+            until(|| {
+                let all = register.lock();
+                let is_closing = all.arriving.of(&parcel).unwrap().closing;
+                is_closing && all.beginning.contains("1.3")
+            });
+            site.send("1.1", "1.1.2", "x").unwrap();
+            assert_eq!(site.objects_of("1.1"), 2);
+            assert!(site.send("1.1", "1.1.2", "x").is_ok());
+            assert!(register.held_object("1.2.1").ok().flatten().is_some());
+            (begun, closed)
+        });
+        let (begun, closed) = waiting;
+        assert!(begun.map(|one| one.join().unwrap()) == [true; 2]);
+        let [one, other] = closed.map(|one| one.join().unwrap().unwrap());
+        assert!(one == other, "it was closed once");
+    });
+    assert_eq!((site.objects_of("1.2"), site.objects_of("1.3")), (1, 2));
+    assert_eq!(site.register.parcels_of("1.3").len(), 1);
+}
+
+#[test]
+fn objects_of_other_studies_do_not_wait_for_files_that_are_prepared() {
+    let site = site();
+    site.send("1.1", "1.1.1", "x").unwrap();
+    for number in 1..9 {
+        site.send("1.2", &format!("1.2.{number}"), "x").unwrap();
+    }
+    // The ninth needs more files, and one of them cannot be opened until somebody reads what is written there.
+    let (register, intake) = (&site.register, site.intake());
+    let parcel = register.parcels_of("1.2")[0];
+    let gate = register.parcels().file_of(&parcel, 12);
+    assert!(
+        Command::new("mkfifo")
+            .arg(&gate)
+            .status()
+            .unwrap()
+            .success()
+    );
+    thread::scope(|scope| {
+        let ninth = scope.spawn(|| send(&intake, "1.2", "1.2.9", "x").is_ok());
+        until(|| register.parcels().file_of(&parcel, 11).exists());
+        // Of the same study one more waits for the same files.
+        let tenth = scope.spawn(|| send(&intake, "1.2", "1.2.10", "x").is_ok());
+        site.send("1.1", "1.1.2", "x").unwrap();
+        site.send("1.3", "1.3.1", "x").unwrap();
+        assert!(register.close(&parcel).is_err(), "one is still writing");
+        assert!(!ninth.is_finished());
+        drop(std::fs::File::open(&gate).unwrap());
+        assert!(ninth.join().unwrap() && tenth.join().unwrap());
+    });
+    std::fs::remove_file(&gate).unwrap();
+    assert_eq!((site.objects_of("1.1"), site.objects_of("1.2")), (2, 10));
+}
+
+#[test]
+fn a_study_whose_beginning_fails_is_begun_by_the_next_object() {
+    let site = site();
+    let folder = site.folder.path().join("parcels");
+    let aside = site.folder.path().join("aside");
+    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    assert!(site.send("1.1", "1.1.1", "x").is_err());
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&aside, &folder).unwrap();
+    site.send("1.1", "1.1.1", "x").unwrap();
+    assert_eq!(site.objects_of("1.1"), 1);
+}
+
+#[test]
+fn nobody_waits_for_an_object_that_is_set_aside() {
+    let site = site();
+    site.send("1.1", "1.9", "x").unwrap();
+    site.send("1.2", "1.2.1", "x").unwrap();
+    let (quarantine, intake) = (site.register.quarantine(), site.intake());
+    thread::scope(|scope| {
+        let refused = site.store.stalled(|| {
+            let refused = scope.spawn(|| send(&intake, "1.2", "1.9", "x").is_err());
+            // Its studies are in question before it is written down.
+            until(|| quarantine.count_of("1.1") == 1);
+            assert!(quarantine.has("1.9") && quarantine.all().is_empty());
+            // The same again is not kept twice.
+            assert!(site.send("1.2", "1.9", "x").is_err());
+            site.send("1.1", "1.10", "x").unwrap();
+            refused
+        });
+        assert!(refused.join().unwrap());
+    });
+    let name = quarantine.all()[0].0;
+    thread::scope(|scope| {
+        site.store.stalled(|| {
+            scope.spawn(|| quarantine.discard(&name).ok().unwrap());
+            site.send("1.1", "1.11", "x").unwrap();
+            assert_eq!(quarantine.count_of("1.2"), 1);
+        });
+    });
+    assert!(quarantine.all().is_empty() && site.objects_of("1.1") == 3);
 }
