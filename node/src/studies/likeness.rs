@@ -2,7 +2,7 @@
 //! what it has brought into another transfer syntax. What they say is compared without the coding of their pixels, the
 //! pixels by what decoders make of them.
 //!
-//! Bounded in memory by the transcoder's turns and allowance, and in time by [`LONGEST`].
+//! Bounded in memory by the transcoder's turns and allowance, and in time by [`LONGEST`] and one wait for a turn.
 
 use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ use crate::transcoding::frames::{FrameError, Frames};
 use crate::transcoding::ranges::{self, Plain, Range};
 use crate::transcoding::recoded::HEADER_IN_MEMORY;
 
-/// How long frames are decoded to compare two objects, while the sender of one waits for its answer: senders give up
+/// How long two objects are compared, while the sender of one waits for its answer: senders give up
 /// after some thirty seconds. A CT slice takes a hundredth of a second.
 const LONGEST: Duration = Duration::from_secs(20);
 
@@ -151,7 +151,7 @@ fn compared(
         true => &[],
         false => &OF_LOSSES,
     };
-    let said = |object: Sealed<'_>| object.said(transcoder, left_out);
+    let said = |object: Sealed<'_>| object.said(transcoder, left_out, until);
     if said(objects[0])? != said(objects[1])? {
         return Ok(Likeness::Different);
     }
@@ -172,6 +172,13 @@ fn compared(
         true => Likeness::Same,
         false => Likeness::Different,
     })
+}
+
+fn in_time(until: Instant) -> Result<(), Incomparable> {
+    match Instant::now() <= until {
+        true => Ok(()),
+        false => Err(Incomparable),
+    }
 }
 
 fn loses_nothing(syntax: &Uid) -> bool {
@@ -195,7 +202,9 @@ impl Sealed<'_> {
         &self,
         transcoder: &Transcoder,
         left_out: &[Tag],
+        until: Instant,
     ) -> Result<blake3::Hash, Incomparable> {
+        in_time(until)?;
         let _turn = transcoder.turn()?;
         let (syntax, mut plain) = self.open()?;
         let header = plain.header(syntax.encoding(), &Bounds::WHOLE_HEADER)?;
@@ -214,6 +223,7 @@ impl Sealed<'_> {
 
     /// Its frames as decoders make them, and what stands behind them.
     fn shown(&self, transcoder: &Transcoder, until: Instant) -> Result<blake3::Hash, Incomparable> {
+        in_time(until)?;
         let (syntax, mut behind) = self.open()?;
         let encoding = syntax.encoding();
         let turn = transcoder.turn()?;
@@ -241,12 +251,11 @@ impl Sealed<'_> {
         hasher.update(told(&tail, &[])?.as_bytes());
         drop((tail, turn));
         let held = size + frames.longest() + frames.image(0)?.frame_bytes();
+        in_time(until)?;
         let _held = transcoder.allowance(held)?;
         let (_, mut plain) = self.open()?;
         for at in 0..frames.count() {
-            if Instant::now() > until {
-                return Err(Incomparable);
-            }
+            in_time(until)?;
             let source = frames.source(at, &mut plain)?;
             hasher.update(&transcoder.decode(&frames.image(at)?, &source)?);
         }
