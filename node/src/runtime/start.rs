@@ -21,7 +21,6 @@ use crate::audit::Audit;
 use crate::chance::chance;
 use crate::commitments::Delivering;
 use crate::config::Config;
-
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::deidentify::pseudonyms::Pseudonyms;
@@ -126,6 +125,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let intake = Arc::new(intake(&ports, &audit));
+    crate::studies::settling::start(&intake);
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 

@@ -93,12 +93,12 @@ pub type Witness = Box<dyn Fn(&str) -> Result<bool, RegisterError> + Send + Sync
 
 /// Takes objects into the register.
 pub struct StudyIntake {
-    register: Register,
+    pub(super) register: Register,
     room: Room,
     halted: AtomicBool,
     associations: Associations,
     witness: Option<Witness>,
-    transcoder: Option<Transcoder>,
+    pub(super) transcoder: Option<Transcoder>,
 }
 
 impl StudyIntake {
@@ -210,22 +210,18 @@ impl StudyIntake {
 
     /// What an object at a place is to another one of its study and UID.
     fn likeness(&self, twin: &HeldObject, place: &Place) -> Likeness {
-        let key = self.register.key(&twin.parcel);
-        let Some((transcoder, key)) = self.transcoder.as_ref().zip(key) else {
+        let register = &self.register;
+        let (Some(transcoder), Some(twin)) = (&self.transcoder, register.sealed(twin)) else {
             return Likeness::Different;
         };
-        let sealed = |key, parcel, slot| Sealed {
-            parcels: self.register.parcels(),
-            key,
-            parcel,
-            site: self.register.site(),
-            slot,
+        let sealed = Sealed {
+            file: register.parcels().file_of(&place.parcel, place.slot),
+            key: place.key.duplicate(),
+            parcel: place.parcel,
+            site: register.site(),
+            slot: place.slot,
         };
-        let first = sealed(&key, twin.parcel, twin.slot);
-        likeness(
-            transcoder,
-            [first, sealed(&place.key, place.parcel, place.slot)],
-        )
+        likeness(transcoder, [&twin, &sealed])
     }
 
     /// Begins an object.

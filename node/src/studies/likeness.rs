@@ -5,11 +5,13 @@
 //! Bounded in memory by the transcoder's turns and allowance, and in time by [`LONGEST`] and one wait for a turn.
 
 use std::io::{self, Read as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::sealed::SealContext;
 use dokuei_keys::secret::ContentKey;
 
 use crate::dicom::dataset::{Bounds, DataSet, Element, Value, by_dictionary, read, write};
@@ -19,7 +21,7 @@ use crate::dicom::uid::{
     HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS,
     JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, JPEG_LS_LOSSLESS, RLE_LOSSLESS, Uid,
 };
-use crate::parcels::{ObjectHead, OpenError, OpenedObject, Parcels};
+use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::pixels::{Codec, DecodeError, Photometric};
 use crate::transcoding::Transcoder;
 use crate::transcoding::frames::{FrameError, Frames};
@@ -73,13 +75,12 @@ const OF_LOSSES: [Tag; 7] = [
 ];
 
 /// A sealed object that lies here.
-#[derive(Clone, Copy)]
-pub struct Sealed<'a> {
-    /// Where parcels lie.
-    pub parcels: &'a Parcels,
-    /// The parcel's key.
-    pub key: &'a ContentKey,
-    /// The parcel.
+pub struct Sealed {
+    /// Its file.
+    pub file: PathBuf,
+    /// The key of the parcel that it was sealed for.
+    pub key: ContentKey,
+    /// That parcel.
     pub parcel: ParcelId,
     /// The site that sealed it.
     pub site: SiteId,
@@ -134,32 +135,32 @@ impl From<crate::dicom::dataset::ReadError> for Incomparable {
 }
 
 /// Compares two objects. Blocks, and so must be called outside of the runtime's tasks.
-pub fn likeness(transcoder: &Transcoder, objects: [Sealed<'_>; 2]) -> Likeness {
+pub fn likeness(transcoder: &Transcoder, [one, other]: [&Sealed; 2]) -> Likeness {
     let until = Instant::now() + LONGEST;
-    compared(transcoder, objects, until).unwrap_or(Likeness::Unknown)
+    compared(transcoder, [one, other], until).unwrap_or(Likeness::Unknown)
 }
 
 fn compared(
     transcoder: &Transcoder,
-    objects: [Sealed<'_>; 2],
+    [one, other]: [&Sealed; 2],
     until: Instant,
 ) -> Result<Likeness, Incomparable> {
-    let syntaxes = [objects[0].open()?.0, objects[1].open()?.0];
+    let syntaxes = [one.open()?.0, other.open()?.0];
     let is_one = syntaxes[0].uid() == syntaxes[1].uid();
     let is_lossless = syntaxes.iter().all(|syntax| loses_nothing(syntax.uid()));
     let left_out: &[Tag] = match is_one || is_lossless {
         true => &[],
         false => &OF_LOSSES,
     };
-    let said = |object: Sealed<'_>| object.said(transcoder, left_out, until);
-    if said(objects[0])? != said(objects[1])? {
+    let said = |object: &Sealed| object.said(transcoder, left_out, until);
+    if said(one)? != said(other)? {
         return Ok(Likeness::Different);
     }
     let is_same = if is_one {
-        objects[0].coded()? == objects[1].coded()?
+        one.coded()? == other.coded()?
     } else if is_lossless {
-        let shown = |object: Sealed<'_>| object.shown(transcoder, until);
-        shown(objects[0])? == shown(objects[1])?
+        let shown = |object: &Sealed| object.shown(transcoder, until);
+        shown(one)? == shown(other)?
     } else if syntaxes
         .iter()
         .all(|syntax| Codec::of(syntax.uid()).is_some())
@@ -185,11 +186,15 @@ fn loses_nothing(syntax: &Uid) -> bool {
     LOSSLESS.contains(syntax) || syntax.as_str() == DEFLATED_FRAMES
 }
 
-impl Sealed<'_> {
+impl Sealed {
     /// How it is written, and its data set.
     fn open(&self) -> Result<(TransferSyntax, Plain<'static>), Incomparable> {
-        let opened = OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot);
-        let mut opened = opened?;
+        let sealed_for = SealContext {
+            parcel: self.parcel,
+            site: self.site,
+            slot: self.slot,
+        };
+        let mut opened = OpenedObject::open_file(&self.file, &self.key, sealed_for)?;
         let head = ObjectHead::read(&mut opened)?.ok_or(Incomparable)?;
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| Incomparable)?);

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
-use dokuei_keys::id::{Digest, ParcelId};
+use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::StorageKey;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -16,6 +16,7 @@ use crate::language::{Explain, Message};
 use crate::parcels::Parcels;
 use crate::say;
 use crate::store::{Change, Rows, Store};
+use crate::studies::likeness::Sealed;
 use crate::studies::register::{HeldObject, Place, RegisterError};
 
 /// Form of stored rows.
@@ -266,6 +267,23 @@ impl Quarantine {
             .collect();
         all.sort_by_key(|(_, kept)| kept.at);
         all
+    }
+
+    /// An object that is set aside, to be opened; none when its key cannot be.
+    pub(super) fn sealed(
+        &self,
+        name: &ParcelId,
+        kept: &Quarantined,
+        site: SiteId,
+    ) -> Option<Sealed> {
+        let key = self.storage.unwrap_content_key(&kept.parcel, &kept.key);
+        Some(Sealed {
+            file: self.parcels.quarantined(name),
+            key: key.ok()?,
+            parcel: kept.parcel,
+            site,
+            slot: kept.slot,
+        })
     }
 
     /// How many objects are set aside that put a study in question.

@@ -21,9 +21,12 @@ use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::{ObjectHead, Parcels, SealingObject};
+use crate::pixels::{Decoders, Plan};
 use crate::store::{Change, Rows, Store};
 use crate::studies::intake::{StudyIntake, now};
 use crate::studies::quarantine::{KEPT, Why};
+use crate::studies::settling::settle;
+use crate::transcoding::Transcoder;
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -101,7 +104,8 @@ pub(crate) fn until(is_so: impl Fn() -> bool) {
 
 fn send(intake: &StudyIntake, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
     let mut arriving = Box::new(intake.object(head(instance))?);
-    arriving.write(&object(study, instance, said))?;
+    let object = object(study, instance, said);
+    arriving.write(&write(&object, Encoding::ExplicitLittle))?;
     arriving.commit()
 }
 
@@ -113,14 +117,14 @@ fn head(instance: &str) -> ObjectHead {
     }
 }
 
-fn object(study: &str, instance: &str, said: &str) -> Vec<u8> {
+fn object(study: &str, instance: &str, said: &str) -> DataSet {
     let mut set = DataSet::default();
     set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
     set.put_text(tags::SOP_INSTANCE_UID, VR::UI, instance);
     set.put_text(tags::STUDY_DESCRIPTION, VR::LO, said);
     set.put_text(tags::STUDY_INSTANCE_UID, VR::UI, study);
     set.put_text(tags::SERIES_INSTANCE_UID, VR::UI, &format!("{study}.1"));
-    write(&set, Encoding::ExplicitLittle)
+    set
 }
 
 #[test]
@@ -231,14 +235,29 @@ fn two_studies_with_one_uid_at_once_leave_one_object_and_one_aside() {
 /// Puts an object where a crash leaves what was sealed and not registered: in the next slot of an
 /// arriving study.
 fn left_behind(site: &Site, instance: &str, said: &str, study: &str) {
+    let written = (EXPLICIT, Encoding::ExplicitLittle);
+    left_behind_as(site, instance, (said, written), study);
+}
+
+fn left_behind_as(
+    site: &Site,
+    instance: &str,
+    (said, (syntax, encoding)): (&str, (&str, Encoding)),
+    study: &str,
+) {
     let uid: Uid = study.parse().unwrap();
     let place = site.register.place(&uid, 0).ok().unwrap();
     let parcels = site.register.parcels();
     let (key, parcel, slot) = (&place.key, place.parcel, place.slot);
     let sealing = SealingObject::begin(parcels, key, parcel, SITE, slot, &mut chance());
     let mut sealing = sealing.unwrap();
-    sealing.write(&head(instance).to_bytes()).unwrap();
-    sealing.write(&object(study, instance, said)).unwrap();
+    let head = ObjectHead {
+        transfer_syntax: syntax.to_owned(),
+        ..head(instance)
+    };
+    sealing.write(&head.to_bytes()).unwrap();
+    let object = write(&object(study, instance, said), encoding);
+    sealing.write(&object).unwrap();
     sealing.finish().unwrap();
 }
 
@@ -271,6 +290,26 @@ fn what_a_crash_leaves_under_a_known_uid_is_compared_and_never_dropped() {
         );
         assert_eq!((site.objects_of("1.1"), site.objects_of("1.2")), (2, 2));
     }
+}
+
+#[test]
+fn what_a_crash_leaves_in_another_coding_is_let_go_once_it_can_be_compared() {
+    let mut site = site();
+    site.send("1.1", "1.9", "x").unwrap();
+    let implicit = ("1.2.840.10008.1.2", Encoding::ImplicitLittle);
+    left_behind_as(&site, "1.9", ("x", implicit), "1.1");
+    left_behind_as(&site, "1.9", ("y", implicit), "1.1");
+    site = site.reopened();
+    assert_eq!(site.aside(), [(Why::Content, None), (Why::Content, None)]);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let decoders = Decoders::new(Plan::this_program());
+    let transcoder = Transcoder::new(decoders, runtime.handle().clone());
+    assert_eq!(settle(&site.intake()).ok(), Some(0));
+    let intake = site.intake().comparing(transcoder);
+    assert_eq!(settle(&intake).ok(), Some(1));
+    assert_eq!((site.aside().len(), site.objects_of("1.1")), (1, 1));
+    assert_eq!(settle(&intake).ok(), Some(0));
 }
 
 #[test]
