@@ -15,7 +15,7 @@ use dokuei_keys::sealed::SealContext;
 use dokuei_keys::secret::ContentKey;
 
 use crate::dicom::dataset::{Bounds, DataSet, Element, Value, by_dictionary, read, write};
-use crate::dicom::scanner::{Encoding, TransferSyntax};
+use crate::dicom::scanner::{DEPTH_MAX, Encoding, TransferSyntax};
 use crate::dicom::uid::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS,
@@ -31,9 +31,6 @@ use crate::transcoding::recoded::HEADER_IN_MEMORY;
 /// How long two objects are compared, while the sender of one waits for its answer: senders give up
 /// after some thirty seconds. A CT slice takes a hundredth of a second.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// Sequences inside each other that are written as values nobody knows (UN): each is taken apart once more.
-const CLOSED_DEPTH: usize = 8;
 
 /// Transfer syntaxes whose pixels lose nothing (PS3.5 §10, annex A).
 const LOSSLESS: [Uid; 11] = [
@@ -54,14 +51,15 @@ const DEFLATED_FRAMES: &str = "1.2.840.10008.1.2.8.1";
 
 /// What coders write anew: how pixels are laid out, what was done, and where fragments lie. The interpretation of the
 /// pixels is compared as it is once they are decoded.
-const OF_CODING: [Tag; 7] = [
+const OF_CODING: [Tag; 8] = [
     tags::PLANAR_CONFIGURATION,
     tags::DERIVATION_DESCRIPTION,
     tags::EXTENDED_OFFSET_TABLE,
     tags::EXTENDED_OFFSET_TABLE_LENGTHS,
     Tag(0x7FE0, 0x0003),
     tags::PIXEL_DATA,
-    tags::DATA_SET_TRAILING_PADDING,
+    tags::FLOAT_PIXEL_DATA,
+    tags::DOUBLE_FLOAT_PIXEL_DATA,
 ];
 /// What says that something was lost, how, and from what: coders with loss often change the colours, too.
 const OF_LOSSES: [Tag; 7] = [
@@ -73,6 +71,13 @@ const OF_LOSSES: [Tag; 7] = [
     tags::DERIVATION_CODE_SEQUENCE,
     tags::PHOTOMETRIC_INTERPRETATION,
 ];
+
+/// Bytes of closed sequences that are taken apart in one object: as much as a header may have. Of those inside each other
+/// each is counted, and in memory, once more.
+const OPENED_BYTES: usize = Bounds::HEADER.kept_bytes;
+
+/// What an item of a sequence begins with, in little endian (PS3.5 §7.5.1).
+const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
 
 /// A sealed object that lies here.
 pub struct Sealed {
@@ -270,10 +275,10 @@ impl Sealed {
 
 /// A digest of what a data set says, whatever it is written in: without the coding of its pixels and what is left out.
 fn told(data_set: &DataSet, left_out: &[Tag]) -> Result<blake3::Hash, Incomparable> {
-    let elements = data_set.elements().iter();
-    let kept = elements.filter(|one| !OF_CODING.contains(&one.tag) && !left_out.contains(&one.tag));
-    let kept: DataSet = kept.cloned().collect();
-    let mut kept = plainly(kept, 0)?;
+    let mut kept = plainly(data_set, 0, &mut { OPENED_BYTES })?;
+    for tag in left_out {
+        kept.take(*tag);
+    }
     let interpretation = kept.code(tags::PHOTOMETRIC_INTERPRETATION);
     if let Some(interpretation) = Photometric::named(interpretation) {
         let decoded = interpretation.decoded().name();
@@ -286,45 +291,51 @@ fn told(data_set: &DataSet, left_out: &[Tag]) -> Result<blake3::Hash, Incomparab
     Ok(blake3::hash(&write(&kept, Encoding::ImplicitLittle)))
 }
 
-/// A data set in one form: no lengths of groups, no padding of texts, and every sequence taken apart.
-fn plainly(data_set: DataSet, closed: usize) -> Result<DataSet, Incomparable> {
-    let elements = data_set.elements().iter().filter(|one| {
-        let is_padding = one.tag == tags::DATA_SET_TRAILING_PADDING;
-        one.tag.element() != 0 && !is_padding
-    });
+/// A data set in one form: nothing of the coding, no lengths of groups, no padding of texts, and every sequence taken apart. It lies inside so many
+/// sequences; those that are taken apart here count like others, so that walking it cannot overflow a stack.
+fn plainly(data_set: &DataSet, level: usize, room: &mut usize) -> Result<DataSet, Incomparable> {
+    if level > DEPTH_MAX {
+        return Err(Incomparable);
+    }
     let mut plain = Vec::new();
-    for Element { tag, value, .. } in elements {
+    for Element { tag, value, .. } in data_set.elements() {
+        let is_of_coding = level == 0 && OF_CODING.contains(tag);
+        if tag.element() == 0 || *tag == tags::DATA_SET_TRAILING_PADDING || is_of_coding {
+            continue;
+        }
         let named = by_dictionary(*tag, false);
-        let (vr, value) = match value {
-            Value::Items(items) => {
-                let items = items.iter().map(|item| plainly(item.clone(), closed));
-                (VR::SQ, Value::Items(items.collect::<Result<_, _>>()?))
+        let opened = match value {
+            Value::Bytes(bytes) if named == VR::UN && bytes.starts_with(&ITEM) => {
+                *room = room.checked_sub(bytes.len()).ok_or(Incomparable)?;
+                items_in(bytes)
             }
-            Value::Bytes(bytes) => match items_in(bytes, closed).filter(|_| named == VR::UN) {
-                Some(items) => {
-                    let items = items.into_iter().map(|item| plainly(item, closed + 1));
-                    (VR::SQ, Value::Items(items.collect::<Result<_, _>>()?))
-                }
-                None => (named, Value::Bytes(unpadded(named, bytes).to_vec())),
-            },
-            // Fragments of an icon, which nobody decodes for this.
-            Value::Bulk(_) => return Err(Incomparable),
+            _ => None,
         };
-        plain.push(Element {
-            tag: *tag,
-            vr,
-            value,
-        });
+        let (vr, value) = match (value, &opened) {
+            (Value::Items(items), _) | (_, Some(items)) => {
+                (VR::SQ, Value::Items(all_plainly(items, level + 1, room)?))
+            }
+            (Value::Bytes(bytes), None) => (named, Value::Bytes(unpadded(named, bytes).to_vec())),
+            // Fragments of an icon, which nobody decodes for this.
+            (Value::Bulk(_), None) => return Err(Incomparable),
+        };
+        let tag = *tag;
+        plain.push(Element { tag, vr, value });
     }
     Ok(plain.into_iter().collect())
 }
 
+fn all_plainly(
+    items: &[DataSet],
+    level: usize,
+    room: &mut usize,
+) -> Result<Vec<DataSet>, Incomparable> {
+    let items = items.iter().map(|item| plainly(item, level, room));
+    items.collect()
+}
+
 /// The items of a sequence that is written as a value of unknown kind, as private ones are in Implicit VR.
-fn items_in(bytes: &[u8], closed: usize) -> Option<Vec<DataSet>> {
-    const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
-    if closed >= CLOSED_DEPTH || !bytes.starts_with(&ITEM) {
-        return None;
-    }
+fn items_in(bytes: &[u8]) -> Option<Vec<DataSet>> {
     // As a sequence that the dictionary knows.
     let Tag(group, element) = tags::REFERENCED_STUDY_SEQUENCE;
     let length = u32::try_from(bytes.len()).ok()?;
@@ -391,7 +402,7 @@ mod tests {
         match is_closed {
             true => {
                 let inside = write(&item, Encoding::ImplicitLittle);
-                let mut value = vec![0xFE, 0xFF, 0x00, 0xE0];
+                let mut value = ITEM.to_vec();
                 value.extend((inside.len() as u32).to_le_bytes());
                 set.put_bytes(PRIVATE, VR::UN, [value, inside].concat());
             }
@@ -418,19 +429,38 @@ mod tests {
         assert!(!same(&plain, &coded));
     }
 
+    /// Sequences inside each other, as deep as the reader lets them nest, and closed ones as many times as there are.
+    fn nested(closed: usize) -> DataSet {
+        let mut set = DataSet::default();
+        set.put_text(tags::PATIENT_COMMENTS, VR::LT, "x");
+        for number in 0..closed {
+            for _ in 0..DEPTH_MAX - 2 {
+                let mut outer = DataSet::default();
+                outer.put_items(tags::REFERENCED_STUDY_SEQUENCE, vec![set]);
+                set = outer;
+            }
+            if number + 1 < closed {
+                let inside = write(&set, Encoding::ImplicitLittle);
+                let mut value = ITEM.to_vec();
+                value.extend((inside.len() as u32).to_le_bytes());
+                value.extend(inside);
+                set = DataSet::default();
+                set.put_bytes(PRIVATE, VR::UN, value);
+            }
+        }
+        set
+    }
+
     #[test]
     fn sequences_closed_inside_each_other_are_taken_apart_within_bounds() {
-        let mut value = vec![1, 2];
-        for _ in 0..1_000 {
-            let mut inside = DataSet::default();
-            inside.put_bytes(PRIVATE, VR::UN, value);
-            let inside = write(&inside, Encoding::ImplicitLittle);
-            value = vec![0xFE, 0xFF, 0x00, 0xE0];
-            value.extend((inside.len() as u32).to_le_bytes());
-            value.extend(inside);
+        for (closed, is_compared) in [(1, true), (2, false), (100, false)] {
+            // Less than an association's thread has, which has more to do.
+            let thread = std::thread::Builder::new().stack_size(1024 * 1024);
+            let compared = thread.spawn(move || told(&nested(closed), &[]).is_ok());
+            assert_eq!(compared.unwrap().join().unwrap(), is_compared);
         }
-        let mut set = DataSet::default();
-        set.put_bytes(PRIVATE, VR::UN, value);
-        assert!(same(&set, &set.clone()));
+        let large = sample(&"x".repeat(1024 * 1024), true);
+        assert!(plainly(&large, 0, &mut (2 << 20)).is_ok());
+        assert!(plainly(&large, 0, &mut (1 << 20)).is_err());
     }
 }
