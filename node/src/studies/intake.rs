@@ -191,6 +191,9 @@ impl StudyIntake {
         let (conflict, refusal) = match likeness {
             Likeness::Same => {
                 tracing::info!(target: "dokuei::intake", parcel = %twin.parcel, "an image came again in another coding: the first stays");
+                // Decoders may have had too much to do when it came before.
+                let settled = register.quarantine().discard_content(content);
+                settled.map_err(|error| failure(&error))?;
                 return std::fs::remove_file(file).map_err(|error| disk(&error));
             }
             Likeness::Lossy => (Why::Lossy.into(), LOSSY),

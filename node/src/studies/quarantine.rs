@@ -311,6 +311,20 @@ impl Quarantine {
         }
     }
 
+    /// Removes what has this content, if it is set aside: it was found to be the same as what is here.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be stored.
+    pub(super) fn discard_content(&self, content: Digest) -> Result<(), RegisterError> {
+        let same = {
+            let held = self.lock();
+            let mut kept = held.kept.iter();
+            kept.find(|(_, kept)| kept.content == content)
+                .map(|(name, _)| *name)
+        };
+        same.map_or(Ok(()), |name| self.discard(&name))
+    }
+
     /// Removes all of a study: its time is over, and nothing of it stays that a key here opens.
     ///
     /// # Errors

@@ -310,6 +310,18 @@ fn what_a_crash_leaves_in_another_coding_is_let_go_once_it_can_be_compared() {
     assert_eq!(settle(&intake).ok(), Some(1));
     assert_eq!((site.aside().len(), site.objects_of("1.1")), (1, 1));
     assert_eq!(settle(&intake).ok(), Some(0));
+    // Set aside when it could not be compared, and sent again when it can.
+    let sent = |intake: &StudyIntake| {
+        let mut arriving = Box::new(intake.object(ObjectHead {
+            transfer_syntax: implicit.0.to_owned(),
+            ..head("1.9")
+        })?);
+        arriving.write(&write(&object("1.1", "1.9", "x"), implicit.1))?;
+        arriving.commit()
+    };
+    assert!(sent(&site.intake()).is_err() && site.aside().len() == 2);
+    assert!(sent(&intake).is_ok() && site.aside().len() == 1);
+    assert_eq!(site.objects_of("1.1"), 1);
 }
 
 #[test]
