@@ -2,7 +2,6 @@
 //! sender only when it is durable.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::Digest;
@@ -10,6 +9,7 @@ use dokuei_keys::id::Digest;
 use crate::audit::Audit;
 use crate::audit::associations::Associations;
 use crate::chance::chance;
+use crate::clock::now;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::header::Header;
 use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
@@ -424,13 +424,6 @@ fn disk(error: &std::io::Error) -> StoreFailure {
     } else {
         FAILED
     }
-}
-
-/// Milliseconds since the epoch.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

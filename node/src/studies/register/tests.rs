@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::Register;
 use crate::chance::chance;
+use crate::clock::now;
 use crate::dicom::dataset::{DataSet, write};
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::scanner::Encoding;
@@ -23,7 +24,7 @@ use crate::index::catalogue::Catalogue;
 use crate::parcels::{ObjectHead, Parcels, SealingObject};
 use crate::pixels::{Decoders, Plan};
 use crate::store::{Change, Rows, Store};
-use crate::studies::intake::{StudyIntake, now};
+use crate::studies::intake::StudyIntake;
 use crate::studies::quarantine::{KEPT, Why};
 use crate::studies::settling::settle;
 use crate::transcoding::Transcoder;
