@@ -7,6 +7,7 @@ pub mod audit;
 pub mod chance;
 pub mod checks;
 pub mod cli;
+pub mod clock;
 pub mod commitments;
 pub mod config;
 pub mod control;

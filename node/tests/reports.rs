@@ -11,6 +11,7 @@ use dokuei_keys::signed::{Signed, recorded};
 use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::UnixSeconds;
 use dokuei_node::chance::chance;
+use dokuei_node::clock::now;
 use dokuei_node::dicom::part10::{IMPLEMENTATION_VERSION, file_head};
 use dokuei_node::dicom::uid::{
     ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, IMPLEMENTATION_CLASS, Uid,
@@ -30,7 +31,7 @@ use dokuei_node::site::people::{self, NewPerson, Person};
 use dokuei_node::site::{SiteFolder, passphrase};
 use dokuei_node::store::Store;
 use dokuei_node::studies::import::import;
-use dokuei_node::studies::intake::{StudyIntake, now};
+use dokuei_node::studies::intake::StudyIntake;
 use dokuei_node::studies::register::Register;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::report::{Countersignature, Report, ReportStatus};

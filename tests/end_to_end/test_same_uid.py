@@ -149,7 +149,15 @@ def test_an_image_in_another_transfer_syntax_is_the_same(web, site, forms):
 
 def test_what_coders_make_without_loss_is_the_same(web, site, tmp_path):
     image = Study(count=1).datasets[0]
-    assert_one(web, [image, *(recoded(image, tmp_path, *tool) for tool in CODERS)])
+    forms = [recoded(image, tmp_path, *tool) for tool in CODERS]
+    assert_one(web, [image, *forms])
+    # And as files that somebody brings.
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number, form in enumerate(forms):
+        form.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+    imported = site.ask("study", "import", folder)
+    assert (imported["taken"], imported["skipped"]) == (len(forms), []) and site.study(image.StudyInstanceUID)["objects"] == 1
     # Two frames in colour, from a compressed one.
     packed = named(dcmread(OBJECTS / "SC_rgb_rle_2frame.dcm"), Study(count=1).datasets[0])
     plain = recoded(packed, tmp_path, "dcmdrle")

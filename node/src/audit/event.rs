@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use dicom_dictionary_std::tags;
 
+use crate::clock::now;
 use crate::dicom::header::Header;
 use crate::studies::attributes::Attributes;
-use crate::studies::intake::now;
 use crate::studies::patient::Patient;
 use crate::studies::study::Study;
 

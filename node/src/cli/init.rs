@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::chance::chance;
 use crate::cli::arguments::Init;
+use crate::clock::now;
 use crate::config::{self, Config};
 use crate::language::Failure;
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, passphrase, recovery, unusable, write_private};
-use crate::studies::intake::now;
 
 /// Makes the data folder of a site. Nothing that exists is overwritten.
 ///

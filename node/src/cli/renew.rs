@@ -7,11 +7,11 @@ use crate::chance::chance;
 use crate::cli::arguments::Renew;
 use crate::cli::passphrase::recovery_code;
 use crate::cli::show::time;
+use crate::clock::now;
 use crate::language::Failure;
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{SiteFolder, notices, passphrase, people, recovery};
-use crate::studies::intake::now;
 
 /// Makes a certificate for another year, certifies everybody's key with it, and writes the notice for partners.
 ///

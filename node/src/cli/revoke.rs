@@ -13,12 +13,12 @@ use crate::cli::confirm::confirm;
 use crate::cli::passphrase::recovery_code;
 use crate::cli::show::{minute, text};
 use crate::cli::{At, notice};
+use crate::clock::now;
 use crate::control::request::Request;
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 use crate::site::keys::SiteKeys;
 use crate::site::{check_new, not_new, notices, passphrase, recovery, write_private};
-use crate::studies::intake::now;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;

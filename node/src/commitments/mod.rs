@@ -14,12 +14,12 @@ use dokuei_keys::secret::StorageKey;
 
 pub use self::debt::{Debt, Judged};
 use crate::chance::chance;
+use crate::clock::now;
 use crate::dicom::dimse::{QueryFailure, QueryStatus};
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Commitments, Destinations, Owed};
 use crate::dicom::scu::report_commitment;
 use crate::store::{Change, Rows, Store, StoreError};
-use crate::studies::intake::now;
 
 /// What is owed at most, to everybody. A hospital asks a few hundred times a day. In memory each answer costs some hundred
 /// bytes, however many instances it is about; on the disk each instance costs about as many, which are read at start.

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::chance::chance;
+use crate::clock::now;
 use crate::control::request::AddPerson;
 use crate::language::Failure;
 use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::passphrase::CHARACTERS;
 use crate::site::people::{self, Gone, NewPerson, Person};
-use crate::studies::intake::now;
 
 const ROLES: [(PersonRole, &str); 4] = [
     (PersonRole::Reader, "reader"),

@@ -48,7 +48,10 @@ struct Shared {
     store: Store,
     storage: StorageKey,
     means: Means,
+    /// Never held while the disk is waited for: each association asks.
     held: RwLock<Held>,
+    /// Held while something is added or removed: one change after the other.
+    changing: Mutex<()>,
     breakers: Mutex<BTreeMap<String, Arc<Breaker>>>,
 }
 
@@ -95,6 +98,7 @@ impl Entities {
             storage,
             means,
             held: RwLock::new(held),
+            changing: Mutex::new(()),
             breakers: Mutex::default(),
         })))
     }
@@ -209,10 +213,19 @@ impl Entities {
     /// What is wrong with it, that it could be taken for another, that there are too many, or the store's.
     pub fn add_caller(&self, caller: Caller) -> Result<Caller, Failure> {
         let caller = caller.checked()?;
+        let _changing = lock(&self.0.changing);
+        self.must_be_another_caller(&caller)?;
+        self.keep(Rows::Callers, &caller.name, &caller)?;
         let mut held = self.held_to_change();
+        held.callers.insert(caller.name.clone(), caller.clone());
+        Ok(caller)
+    }
+
+    fn must_be_another_caller(&self, caller: &Caller) -> Result<(), Failure> {
+        let held = self.held();
         must_be_new(&caller.name, held.callers.contains_key(&caller.name))?;
         must_fit(held.callers.len(), CALLERS)?;
-        if let Some(other) = held.callers.values().find(|one| one.overlaps(&caller)) {
+        if let Some(other) = held.callers.values().find(|one| one.overlaps(caller)) {
             let (name, title) = (&other.name, &caller.ae_title);
             return Err(Failure::new(
                 "entity-ambiguous",
@@ -222,9 +235,7 @@ impl Entities {
                 ),
             ));
         }
-        self.keep(Rows::Callers, &caller.name, &caller)?;
-        held.callers.insert(caller.name.clone(), caller.clone());
-        Ok(caller)
+        Ok(())
     }
 
     /// Adds a destination.
@@ -233,7 +244,17 @@ impl Entities {
     /// What is wrong with it, that another has its AE title, that there are too many, or the store's.
     pub fn add_destination(&self, destination: Destination) -> Result<Destination, Failure> {
         let destination = destination.checked()?;
+        let _changing = lock(&self.0.changing);
+        self.must_be_another_destination(&destination)?;
+        self.keep(Rows::Destinations, &destination.name, &destination)?;
         let mut held = self.held_to_change();
+        held.destinations
+            .insert(destination.name.clone(), destination.clone());
+        Ok(destination)
+    }
+
+    fn must_be_another_destination(&self, destination: &Destination) -> Result<(), Failure> {
+        let held = self.held();
         must_be_new(
             &destination.name,
             held.destinations.contains_key(&destination.name),
@@ -254,10 +275,7 @@ impl Entities {
                 ),
             ));
         }
-        self.keep(Rows::Destinations, &destination.name, &destination)?;
-        held.destinations
-            .insert(destination.name.clone(), destination.clone());
-        Ok(destination)
+        Ok(())
     }
 
     /// Removes a caller; associations that are open go on. Without the last one everybody of the house is let in, where
@@ -266,14 +284,18 @@ impl Entities {
     /// # Errors
     /// That there is none, that it opens the intake, or the store's.
     pub fn remove_caller(&self, name: &str, opens: bool) -> Result<Caller, Failure> {
-        let mut held = self.held_to_change();
-        let found = held.callers.get(name.trim()).cloned();
+        let _changing = lock(&self.0.changing);
+        let (found, count) = {
+            let held = self.held();
+            let found = held.callers.get(name.trim()).cloned();
+            (found, held.callers.len())
+        };
         let found = found.ok_or_else(|| no_caller(name))?;
-        if held.callers.len() == 1 && self.0.means.open_intake && !opens {
+        if count == 1 && self.0.means.open_intake && !opens {
             return Err(would_open(&found.name));
         }
         self.forget(Rows::Callers, &found.name)?;
-        held.callers.remove(&found.name);
+        self.held_to_change().callers.remove(&found.name);
         Ok(found)
     }
 
@@ -282,11 +304,11 @@ impl Entities {
     /// # Errors
     /// That there is none, or the store's.
     pub fn remove_destination(&self, name: &str) -> Result<Destination, Failure> {
-        let mut held = self.held_to_change();
-        let found = held.destinations.get(name.trim()).cloned();
+        let _changing = lock(&self.0.changing);
+        let found = self.held().destinations.get(name.trim()).cloned();
         let found = found.ok_or_else(|| no_destination(name))?;
         self.forget(Rows::Destinations, &found.name)?;
-        held.destinations.remove(&found.name);
+        self.held_to_change().destinations.remove(&found.name);
         lock(&self.0.breakers).remove(&found.name);
         Ok(found)
     }

@@ -4,6 +4,7 @@ use dokuei_keys::secret::Secret32;
 
 use super::*;
 use crate::language::assert_both;
+use crate::studies::register::tests::until;
 use scope::Scope;
 
 struct House {
@@ -210,4 +211,44 @@ fn what_cannot_be_told_apart_is_not_added() {
         (entities.callers().len(), entities.destinations().len()),
         (1, 1)
     );
+}
+
+#[test]
+fn nobody_who_calls_waits_for_what_is_added_or_removed() {
+    let house = House::new();
+    let entities = house.open();
+    entities
+        .add_caller(caller("ct", "CT", "192.0.2.0/24"))
+        .unwrap();
+    entities
+        .add_destination(destination("pacs", "PACS"))
+        .unwrap();
+    let admitted = |title: &str| {
+        let address = "192.0.2.7".parse().unwrap();
+        entities
+            .admit(&title.parse().unwrap(), address, None)
+            .is_ok()
+    };
+    std::thread::scope(|scope| {
+        let added = house.store.stalled(|| {
+            let added = scope.spawn(|| {
+                entities
+                    .add_caller(caller("mr", "MR", "192.0.2.0/24"))
+                    .is_ok()
+            });
+            until(|| entities.0.changing.try_lock().is_err());
+            assert!(admitted("CT") && !admitted("MR"));
+            assert!(entities.destination("pacs").is_some() && entities.callers().len() == 1);
+            added
+        });
+        assert!(added.join().unwrap());
+        let removed = house.store.stalled(|| {
+            let removed = scope.spawn(|| entities.remove_destination("pacs").is_ok());
+            until(|| entities.0.changing.try_lock().is_err());
+            assert!(admitted("MR") && entities.destination_by_ae("PACS").is_some());
+            removed
+        });
+        assert!(removed.join().unwrap());
+    });
+    assert!(entities.destination("pacs").is_none());
 }

@@ -174,8 +174,14 @@ impl MediaImport {
 pub struct Imports {
     store: Store,
     storage: Arc<StorageKey>,
+    /// Never held while the disk is waited for: each object that is sent is looked up here.
     held: Arc<Mutex<Held>>,
+    /// Held while receipts are changed: one change after the other.
+    changing: Arc<Mutex<()>>,
 }
+
+/// Whoever has it is the only one that changes receipts.
+type Changing<'a> = MutexGuard<'a, ()>;
 
 #[derive(Default)]
 struct Held {
@@ -189,6 +195,28 @@ impl Held {
         let studies = import.studies.iter().map(|study| study.uid.clone());
         self.studies.extend(studies);
         self.imports.insert(name, import);
+    }
+
+    /// The oldest receipt without an open question, when there are more than are kept.
+    fn superfluous(&self) -> Option<ParcelId> {
+        if self.imports.len() <= KEPT {
+            return None;
+        }
+        let closed = self.imports.iter().filter(|(_, import)| !import.is_open());
+        let oldest = closed.min_by_key(|(_, import)| import.at);
+        oldest.map(|(name, _)| *name)
+    }
+
+    /// Whether a sender of a study may be told that its objects are kept; none when that is to be noted first.
+    fn may_be_confirmed(&self, uid: &str) -> Option<bool> {
+        if !self.studies.contains(uid) {
+            return Some(true);
+        }
+        let of_study = || self.open().filter(|study| study.uid == uid);
+        if of_study().any(|study| study.standing == Standing::Discarding) {
+            return Some(false);
+        }
+        of_study().all(|study| study.also_sent).then_some(true)
     }
 
     /// The studies of every receipt of which somebody has still to say whose they are.
@@ -221,6 +249,7 @@ impl Imports {
             store,
             storage: Arc::new(storage),
             held: Arc::new(Mutex::new(held)),
+            changing: Arc::default(),
         })
     }
 
@@ -229,23 +258,21 @@ impl Imports {
     /// # Errors
     /// [`RegisterError`].
     pub fn keep(&self, import: MediaImport) -> Result<ParcelId, RegisterError> {
+        let _changing = self.changing();
         let name = ParcelId::from_rng(&mut chance());
-        let mut held = self.lock();
         self.write(&name, &import)?;
-        held.put(name, import);
-        while held.imports.len() > KEPT {
-            let closed = held.imports.iter().filter(|(_, import)| !import.is_open());
-            let Some(oldest) = closed.min_by_key(|(_, import)| import.at) else {
-                break;
+        self.lock().put(name, import);
+        loop {
+            let oldest = self.lock().superfluous();
+            let Some(oldest) = oldest else {
+                return Ok(name);
             };
-            let oldest = *oldest.0;
             self.store.commit(Change {
                 removals: vec![(Rows::Imports, oldest.as_bytes().to_vec())],
                 ..Change::default()
             })?;
-            held.imports.remove(&oldest);
+            self.lock().imports.remove(&oldest);
         }
-        Ok(name)
     }
 
     /// Changes a receipt. `change` must not ask for another one.
@@ -257,14 +284,13 @@ impl Imports {
         name: &ParcelId,
         change: impl FnOnce(&mut MediaImport),
     ) -> Result<(), RegisterError> {
-        let mut held = self.lock();
-        let Some(import) = held.imports.get(name) else {
+        let _changing = self.changing();
+        let Some(mut changed) = self.lock().imports.get(name).cloned() else {
             return Ok(());
         };
-        let mut changed = import.clone();
         change(&mut changed);
         self.write(name, &changed)?;
-        held.put(*name, changed);
+        self.lock().put(*name, changed);
         Ok(())
     }
 
@@ -273,7 +299,7 @@ impl Imports {
     /// # Errors
     /// [`RegisterError`].
     pub fn decide(&self, uid: &str, decision: &Decision, at: u64) -> Result<(), RegisterError> {
-        self.change_open(&mut self.lock(), uid, |study| {
+        self.change_open(&self.changing(), uid, |study| {
             study.standing = Standing::Decided(decision.clone(), at);
         })
     }
@@ -284,19 +310,22 @@ impl Imports {
     /// # Errors
     /// [`RegisterError`].
     pub fn begin_to_discard(&self, uid: &str) -> Result<Option<Vec<ParcelId>>, RegisterError> {
-        let mut held = self.lock();
-        let open: Vec<&ImportedStudy> = held.open().filter(|study| study.uid == uid).collect();
-        if open.iter().any(|study| study.also_sent) {
-            return Ok(None);
-        }
-        // Of several discs the first: what came with it was here before the second.
-        let mut before = open.iter().map(|study| study.before.clone());
-        let first = before.next().unwrap_or_default();
-        let before = before.fold(first, |mut all, other| {
-            all.retain(|parcel| other.contains(parcel));
-            all
-        });
-        self.change_open(&mut held, uid, |study| {
+        let changing = self.changing();
+        let before = {
+            let held = self.lock();
+            let open: Vec<&ImportedStudy> = held.open().filter(|study| study.uid == uid).collect();
+            if open.iter().any(|study| study.also_sent) {
+                return Ok(None);
+            }
+            // Of several discs the first: what came with it was here before the second.
+            let mut before = open.iter().map(|study| study.before.clone());
+            let first = before.next().unwrap_or_default();
+            before.fold(first, |mut all, other| {
+                all.retain(|parcel| other.contains(parcel));
+                all
+            })
+        };
+        self.change_open(&changing, uid, |study| {
             study.standing = Standing::Discarding
         })?;
         Ok(Some(before))
@@ -314,35 +343,37 @@ impl Imports {
     /// # Errors
     /// [`RegisterError`]: then they may not be, either.
     pub fn note_sent(&self, uid: &str) -> Result<bool, RegisterError> {
-        let mut held = self.lock();
-        if !held.studies.contains(uid) {
-            return Ok(true);
+        if let Some(may_be) = self.lock().may_be_confirmed(uid) {
+            return Ok(may_be);
         }
-        let of_study = || held.open().filter(|study| study.uid == uid);
-        if of_study().any(|study| study.standing == Standing::Discarding) {
-            return Ok(false);
+        let changing = self.changing();
+        // Somebody may have noted it, or begun to discard the study, meanwhile.
+        if let Some(may_be) = self.lock().may_be_confirmed(uid) {
+            return Ok(may_be);
         }
-        if of_study().any(|study| !study.also_sent) {
-            self.change_open(&mut held, uid, |study| study.also_sent = true)?;
-        }
+        self.change_open(&changing, uid, |study| study.also_sent = true)?;
         Ok(true)
     }
 
     /// Changes a study in every receipt where it is open.
     fn change_open(
         &self,
-        held: &mut Held,
+        _: &Changing<'_>,
         uid: &str,
         change: impl Fn(&mut ImportedStudy),
     ) -> Result<(), RegisterError> {
-        for (name, import) in &mut held.imports {
-            let mut changed = import.clone();
-            let studies = changed.studies.iter_mut();
-            let open = studies.filter(|study| study.uid == uid && study.standing.is_open());
-            if open.map(&change).count() > 0 {
-                self.write(name, &changed)?;
-                *import = changed;
-            }
+        let is_open = |study: &ImportedStudy| study.uid == uid && study.standing.is_open();
+        let open: Vec<(ParcelId, MediaImport)> = {
+            let held = self.lock();
+            let imports = held.imports.iter();
+            let open = imports.filter(|(_, import)| import.studies.iter().any(is_open));
+            open.map(|(name, import)| (*name, import.clone())).collect()
+        };
+        for (name, mut import) in open {
+            let studies = import.studies.iter_mut();
+            studies.filter(|study| is_open(study)).for_each(&change);
+            self.write(&name, &import)?;
+            self.lock().put(name, import);
         }
         Ok(())
     }
@@ -392,7 +423,50 @@ impl Imports {
         Ok(self.store.commit(change)?)
     }
 
+    fn changing(&self) -> Changing<'_> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::register::tests::until;
+    use dokuei_keys::secret::Secret32;
+
+    fn of_study(uid: &str) -> MediaImport {
+        let mut import = MediaImport::begun(1, String::new());
+        let study = ImportedStudy::begun(uid, Standing::Held, Vec::new());
+        import.studies.push(study);
+        import
+    }
+
+    #[test]
+    fn what_is_sent_does_not_wait_for_receipts_that_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.redb")).ok().unwrap();
+        let storage = StorageKey::from_secret(Secret32::from_bytes([9; 32]));
+        let imports = Imports::open(store.clone(), storage).ok().unwrap();
+        imports.keep(of_study("1.1")).ok().unwrap();
+        imports.keep(of_study("1.2")).ok().unwrap();
+        assert!(imports.note_sent("1.2").unwrap());
+        std::thread::scope(|scope| {
+            let noted = store.stalled(|| {
+                let noted = scope.spawn(|| imports.note_sent("1.1").unwrap());
+                until(|| imports.changing.try_lock().is_err());
+                // Of no medium, of one whose note is written, and of the one that is being written.
+                assert!(imports.note_sent("1.3").unwrap() && imports.note_sent("1.2").unwrap());
+                assert_eq!(imports.open_count(), 2);
+                assert!(imports.is_undecided("1.1"));
+                assert!(!noted.is_finished());
+                noted
+            });
+            assert!(noted.join().unwrap());
+        });
+        assert!(imports.begin_to_discard("1.1").unwrap().is_none());
     }
 }

@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::mem;
 use std::ops::Range;
+<<<<<<< HEAD
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+=======
+use std::path::Path;
+>>>>>>> data
 
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{ObjectDigest, ParcelId, SiteId};
@@ -124,16 +128,30 @@ impl OpenedObject {
         site: SiteId,
         slot: u32,
     ) -> Result<OpenedObject, OpenError> {
-        let mut file = File::open(parcels.file_of(&parcel, slot)).map_err(OpenError::Disk)?;
+        let file = parcels.file_of(&parcel, slot);
+        OpenedObject::open_file(&file, key, SealContext { parcel, site, slot })
+    }
+
+    /// Opens the file of an object that lies elsewhere than where it was sealed for ([`Parcels::quarantined`]).
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_file(
+        file: &Path,
+        key: &ContentKey,
+        sealed_for: SealContext,
+    ) -> Result<OpenedObject, OpenError> {
+        let mut file = File::open(file).map_err(OpenError::Disk)?;
         let sealed_length = file.metadata().map_err(OpenError::Disk)?.len();
         let length = plain_len(sealed_length)?;
         let mut header = [0; HEADER];
         file.read_exact(&mut header).map_err(OpenError::Disk)?;
-        let opener = Opener::new(key, &SealContext { parcel, site, slot }, &header)?;
+        let opener = Opener::new(key, &sealed_for, &header)?;
+        let digest_key = object_digest_key(key, &sealed_for.parcel);
         Ok(OpenedObject {
             file,
             opener,
-            hasher: Some(ObjectHasher::new(&object_digest_key(key, &parcel))),
+            hasher: Some(ObjectHasher::new(&digest_key)),
             digest: None,
             sealed: Buffer::take(),
             plain: Vec::with_capacity(PIECE),

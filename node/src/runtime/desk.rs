@@ -245,5 +245,5 @@ impl Loop {
 
 /// The time by this machine's clock.
 pub fn now() -> Timestamp {
-    Timestamp(crate::studies::intake::now())
+    Timestamp(crate::clock::now())
 }

@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 use crate::archive::{Archiver, Fetching};
 use crate::audit::Audit;
 use crate::chance::chance;
+use crate::clock::now;
 use crate::commitments::Delivering;
 use crate::config::Config;
-
 use crate::control::answers::{cannot_do, stopping};
 use crate::control::socket;
 use crate::deidentify::pseudonyms::Pseudonyms;
@@ -55,7 +55,7 @@ use crate::site::prekeys::PrekeyKey;
 use crate::site::{SiteFolder, notices, passphrase, prekeys};
 use crate::store::Store;
 use crate::studies::granted::GrantedStudies;
-use crate::studies::intake::{StudyIntake, now};
+use crate::studies::intake::StudyIntake;
 use crate::studies::persons::Persons;
 use crate::studies::register::Register;
 use crate::transcoding::Transcoder;
@@ -126,6 +126,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let intake = Arc::new(intake(&ports, &audit));
+    crate::studies::settling::start(&intake);
     let served = (&*ports, &intake, &audit);
     let doors = Doors::open((&folder, &config, &keys), &store, served)?;
 

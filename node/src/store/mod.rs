@@ -71,6 +71,16 @@ impl Store {
         self.writer.commit(change)
     }
 
+    /// Keeps everything that is committed waiting while `work` runs, as a disk does that is slow.
+    #[cfg(test)]
+    pub(crate) fn stalled<T>(&self, work: impl FnOnce() -> T) -> T {
+        let stalled = self.database.with::<T, StoreError>(|database| {
+            let _open = database.begin_write()?;
+            Ok(work())
+        });
+        stalled.ok().unwrap()
+    }
+
     /// All log entries from `first` on, in order, each handed to `each` until it returns an error.
     ///
     /// # Errors

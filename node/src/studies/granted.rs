@@ -10,12 +10,12 @@ use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::case::CaseId;
 
 use crate::chance::chance;
+use crate::clock::now;
 use crate::index::catalogue::Catalogue;
 use crate::store::{Change, Rows, Store, StoreError};
 use crate::studies::arrived::{Arrived, Verified};
 use crate::studies::bell::Bell;
 use crate::studies::head::Head;
-use crate::studies::intake::now;
 use crate::studies::register::RegisterError;
 use crate::studies::shelf::Shelf;
 use crate::studies::study::Study;

@@ -2,7 +2,6 @@
 //! sender only when it is durable.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::Digest;
@@ -10,6 +9,7 @@ use dokuei_keys::id::Digest;
 use crate::audit::Audit;
 use crate::audit::associations::Associations;
 use crate::chance::chance;
+use crate::clock::now;
 use crate::dicom::dimse::{StoreFailure, StoreStatus};
 use crate::dicom::header::Header;
 use crate::dicom::scanner::{Limits, Scanner, TransferSyntax};
@@ -93,12 +93,12 @@ pub type Witness = Box<dyn Fn(&str) -> Result<bool, RegisterError> + Send + Sync
 
 /// Takes objects into the register.
 pub struct StudyIntake {
-    register: Register,
+    pub(super) register: Register,
     room: Room,
     halted: AtomicBool,
     associations: Associations,
     witness: Option<Witness>,
-    transcoder: Option<Transcoder>,
+    pub(super) transcoder: Option<Transcoder>,
 }
 
 impl StudyIntake {
@@ -191,6 +191,9 @@ impl StudyIntake {
         let (conflict, refusal) = match likeness {
             Likeness::Same => {
                 tracing::info!(target: "dokuei::intake", parcel = %twin.parcel, "an image came again in another coding: the first stays");
+                // Decoders may have had too much to do when it came before.
+                let settled = register.quarantine().discard_content(content);
+                settled.map_err(|error| failure(&error))?;
                 return std::fs::remove_file(file).map_err(|error| disk(&error));
             }
             Likeness::Lossy => (Why::Lossy.into(), LOSSY),
@@ -210,22 +213,18 @@ impl StudyIntake {
 
     /// What an object at a place is to another one of its study and UID.
     fn likeness(&self, twin: &HeldObject, place: &Place) -> Likeness {
-        let key = self.register.key(&twin.parcel);
-        let Some((transcoder, key)) = self.transcoder.as_ref().zip(key) else {
+        let register = &self.register;
+        let (Some(transcoder), Some(twin)) = (&self.transcoder, register.sealed(twin)) else {
             return Likeness::Different;
         };
-        let sealed = |key, parcel, slot| Sealed {
-            parcels: self.register.parcels(),
-            key,
-            parcel,
-            site: self.register.site(),
-            slot,
+        let sealed = Sealed {
+            file: register.parcels().file_of(&place.parcel, place.slot),
+            key: place.key.duplicate(),
+            parcel: place.parcel,
+            site: register.site(),
+            slot: place.slot,
         };
-        let first = sealed(&key, twin.parcel, twin.slot);
-        likeness(
-            transcoder,
-            [first, sealed(&place.key, place.parcel, place.slot)],
-        )
+        likeness(transcoder, [&twin, &sealed])
     }
 
     /// Begins an object.
@@ -425,13 +424,6 @@ fn disk(error: &std::io::Error) -> StoreFailure {
     } else {
         FAILED
     }
-}
-
-/// Milliseconds since the epoch.
-pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

@@ -5,33 +5,32 @@
 //! Bounded in memory by the transcoder's turns and allowance, and in time by [`LONGEST`].
 
 use std::io::{self, Read as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::sealed::SealContext;
 use dokuei_keys::secret::ContentKey;
 
 use crate::dicom::dataset::{Bounds, DataSet, Element, Value, by_dictionary, read, write};
-use crate::dicom::scanner::{Encoding, TransferSyntax};
+use crate::dicom::scanner::{DEPTH_MAX, Encoding, TransferSyntax};
 use crate::dicom::uid::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_2000_LOSSLESS,
     JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, JPEG_LS_LOSSLESS, RLE_LOSSLESS, Uid,
 };
-use crate::parcels::{ObjectHead, OpenError, OpenedObject, Parcels};
+use crate::parcels::{ObjectHead, OpenError, OpenedObject};
 use crate::pixels::{Codec, DecodeError, Photometric};
+use crate::transcoding::Transcoder;
 use crate::transcoding::frames::{FrameError, Frames};
 use crate::transcoding::ranges::{self, Plain, Range};
 use crate::transcoding::recoded::HEADER_IN_MEMORY;
-use crate::transcoding::{ALWAYS, Transcoder};
 
-/// How long frames are decoded to compare two objects, while the sender of one waits for its answer: senders give up
+/// How long two objects are compared, while the sender of one waits for its answer: senders give up
 /// after some thirty seconds. A CT slice takes a hundredth of a second.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// Sequences inside each other that are written as values nobody knows (UN): each is taken apart once more.
-const CLOSED_DEPTH: usize = 8;
 
 /// Transfer syntaxes whose pixels lose nothing (PS3.5 §10, annex A).
 const LOSSLESS: [Uid; 11] = [
@@ -52,14 +51,15 @@ const DEFLATED_FRAMES: &str = "1.2.840.10008.1.2.8.1";
 
 /// What coders write anew: how pixels are laid out, what was done, and where fragments lie. The interpretation of the
 /// pixels is compared as it is once they are decoded.
-const OF_CODING: [Tag; 7] = [
+const OF_CODING: [Tag; 8] = [
     tags::PLANAR_CONFIGURATION,
     tags::DERIVATION_DESCRIPTION,
     tags::EXTENDED_OFFSET_TABLE,
     tags::EXTENDED_OFFSET_TABLE_LENGTHS,
     Tag(0x7FE0, 0x0003),
     tags::PIXEL_DATA,
-    tags::DATA_SET_TRAILING_PADDING,
+    tags::FLOAT_PIXEL_DATA,
+    tags::DOUBLE_FLOAT_PIXEL_DATA,
 ];
 /// What says that something was lost, how, and from what: coders with loss often change the colours, too.
 const OF_LOSSES: [Tag; 7] = [
@@ -72,14 +72,20 @@ const OF_LOSSES: [Tag; 7] = [
     tags::PHOTOMETRIC_INTERPRETATION,
 ];
 
+/// Bytes of closed sequences that are taken apart in one object: as much as a header may have. Of those inside each other
+/// each is counted, and in memory, once more.
+const OPENED_BYTES: usize = Bounds::HEADER.kept_bytes;
+
+/// What an item of a sequence begins with, in little endian (PS3.5 §7.5.1).
+const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
+
 /// A sealed object that lies here.
-#[derive(Clone, Copy)]
-pub struct Sealed<'a> {
-    /// Where parcels lie.
-    pub parcels: &'a Parcels,
-    /// The parcel's key.
-    pub key: &'a ContentKey,
-    /// The parcel.
+pub struct Sealed {
+    /// Its file.
+    pub file: PathBuf,
+    /// The key of the parcel that it was sealed for.
+    pub key: ContentKey,
+    /// That parcel.
     pub parcel: ParcelId,
     /// The site that sealed it.
     pub site: SiteId,
@@ -134,32 +140,32 @@ impl From<crate::dicom::dataset::ReadError> for Incomparable {
 }
 
 /// Compares two objects. Blocks, and so must be called outside of the runtime's tasks.
-pub fn likeness(transcoder: &Transcoder, objects: [Sealed<'_>; 2]) -> Likeness {
+pub fn likeness(transcoder: &Transcoder, [one, other]: [&Sealed; 2]) -> Likeness {
     let until = Instant::now() + LONGEST;
-    compared(transcoder, objects, until).unwrap_or(Likeness::Unknown)
+    compared(transcoder, [one, other], until).unwrap_or(Likeness::Unknown)
 }
 
 fn compared(
     transcoder: &Transcoder,
-    objects: [Sealed<'_>; 2],
+    [one, other]: [&Sealed; 2],
     until: Instant,
 ) -> Result<Likeness, Incomparable> {
-    let syntaxes = [objects[0].open()?.0, objects[1].open()?.0];
+    let syntaxes = [one.open()?.0, other.open()?.0];
     let is_one = syntaxes[0].uid() == syntaxes[1].uid();
     let is_lossless = syntaxes.iter().all(|syntax| loses_nothing(syntax.uid()));
     let left_out: &[Tag] = match is_one || is_lossless {
         true => &[],
         false => &OF_LOSSES,
     };
-    let said = |object: Sealed<'_>| object.said(transcoder, left_out);
-    if said(objects[0])? != said(objects[1])? {
+    let said = |object: &Sealed| object.said(transcoder, left_out, until);
+    if said(one)? != said(other)? {
         return Ok(Likeness::Different);
     }
     let is_same = if is_one {
-        objects[0].coded()? == objects[1].coded()?
+        one.coded()? == other.coded()?
     } else if is_lossless {
-        let shown = |object: Sealed<'_>| object.shown(transcoder, until);
-        shown(objects[0])? == shown(objects[1])?
+        let shown = |object: &Sealed| object.shown(transcoder, until);
+        shown(one)? == shown(other)?
     } else if syntaxes
         .iter()
         .all(|syntax| Codec::of(syntax.uid()).is_some())
@@ -174,15 +180,26 @@ fn compared(
     })
 }
 
+fn in_time(until: Instant) -> Result<(), Incomparable> {
+    match Instant::now() <= until {
+        true => Ok(()),
+        false => Err(Incomparable),
+    }
+}
+
 fn loses_nothing(syntax: &Uid) -> bool {
     LOSSLESS.contains(syntax) || syntax.as_str() == DEFLATED_FRAMES
 }
 
-impl Sealed<'_> {
+impl Sealed {
     /// How it is written, and its data set.
     fn open(&self) -> Result<(TransferSyntax, Plain<'static>), Incomparable> {
-        let opened = OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot);
-        let mut opened = opened?;
+        let sealed_for = SealContext {
+            parcel: self.parcel,
+            site: self.site,
+            slot: self.slot,
+        };
+        let mut opened = OpenedObject::open_file(&self.file, &self.key, sealed_for)?;
         let head = ObjectHead::read(&mut opened)?.ok_or(Incomparable)?;
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| Incomparable)?);
@@ -195,8 +212,9 @@ impl Sealed<'_> {
         &self,
         transcoder: &Transcoder,
         left_out: &[Tag],
+        until: Instant,
     ) -> Result<blake3::Hash, Incomparable> {
-        let _turn = transcoder.turn(ALWAYS)?;
+        let _turn = transcoder.turn(&|| in_time(until).is_ok())?;
         let (syntax, mut plain) = self.open()?;
         let header = plain.header(syntax.encoding(), &Bounds::WHOLE_HEADER)?;
         told(&header, left_out)
@@ -214,9 +232,10 @@ impl Sealed<'_> {
 
     /// Its frames as decoders make them, and what stands behind them.
     fn shown(&self, transcoder: &Transcoder, until: Instant) -> Result<blake3::Hash, Incomparable> {
+        let is_wanted = || in_time(until).is_ok();
         let (syntax, mut behind) = self.open()?;
         let encoding = syntax.encoding();
-        let turn = transcoder.turn(ALWAYS)?;
+        let turn = transcoder.turn(&is_wanted)?;
         let header = behind.header(encoding, &Bounds::WHOLE_HEADER)?;
         let mut hasher = blake3::Hasher::new();
         let Some(place) = ranges::pixels(&header) else {
@@ -241,14 +260,12 @@ impl Sealed<'_> {
         hasher.update(told(&tail, &[])?.as_bytes());
         drop((tail, turn));
         let held = size + frames.longest() + frames.image(0)?.frame_bytes();
-        let _held = transcoder.allowance(held, ALWAYS)?;
+        let _held = transcoder.allowance(held, &is_wanted)?;
         let (_, mut plain) = self.open()?;
         for at in 0..frames.count() {
-            if Instant::now() > until {
-                return Err(Incomparable);
-            }
+            in_time(until)?;
             let source = frames.source(at, &mut plain)?;
-            hasher.update(&transcoder.decode(&frames.image(at)?, &source, ALWAYS)?);
+            hasher.update(&transcoder.decode(&frames.image(at)?, &source, &is_wanted)?);
         }
         Ok(hasher.finalize())
     }
@@ -256,10 +273,10 @@ impl Sealed<'_> {
 
 /// A digest of what a data set says, whatever it is written in: without the coding of its pixels and what is left out.
 fn told(data_set: &DataSet, left_out: &[Tag]) -> Result<blake3::Hash, Incomparable> {
-    let elements = data_set.elements().iter();
-    let kept = elements.filter(|one| !OF_CODING.contains(&one.tag) && !left_out.contains(&one.tag));
-    let kept: DataSet = kept.cloned().collect();
-    let mut kept = plainly(kept, 0)?;
+    let mut kept = plainly(data_set, 0, &mut { OPENED_BYTES })?;
+    for tag in left_out {
+        kept.take(*tag);
+    }
     let interpretation = kept.code(tags::PHOTOMETRIC_INTERPRETATION);
     if let Some(interpretation) = Photometric::named(interpretation) {
         let decoded = interpretation.decoded().name();
@@ -272,45 +289,51 @@ fn told(data_set: &DataSet, left_out: &[Tag]) -> Result<blake3::Hash, Incomparab
     Ok(blake3::hash(&write(&kept, Encoding::ImplicitLittle)))
 }
 
-/// A data set in one form: no lengths of groups, no padding of texts, and every sequence taken apart.
-fn plainly(data_set: DataSet, closed: usize) -> Result<DataSet, Incomparable> {
-    let elements = data_set.elements().iter().filter(|one| {
-        let is_padding = one.tag == tags::DATA_SET_TRAILING_PADDING;
-        one.tag.element() != 0 && !is_padding
-    });
+/// A data set in one form: nothing of the coding, no lengths of groups, no padding of texts, and every sequence taken apart. It lies inside so many
+/// sequences; those that are taken apart here count like others, so that walking it cannot overflow a stack.
+fn plainly(data_set: &DataSet, level: usize, room: &mut usize) -> Result<DataSet, Incomparable> {
+    if level > DEPTH_MAX {
+        return Err(Incomparable);
+    }
     let mut plain = Vec::new();
-    for Element { tag, value, .. } in elements {
+    for Element { tag, value, .. } in data_set.elements() {
+        let is_of_coding = level == 0 && OF_CODING.contains(tag);
+        if tag.element() == 0 || *tag == tags::DATA_SET_TRAILING_PADDING || is_of_coding {
+            continue;
+        }
         let named = by_dictionary(*tag, false);
-        let (vr, value) = match value {
-            Value::Items(items) => {
-                let items = items.iter().map(|item| plainly(item.clone(), closed));
-                (VR::SQ, Value::Items(items.collect::<Result<_, _>>()?))
+        let opened = match value {
+            Value::Bytes(bytes) if named == VR::UN && bytes.starts_with(&ITEM) => {
+                *room = room.checked_sub(bytes.len()).ok_or(Incomparable)?;
+                items_in(bytes)
             }
-            Value::Bytes(bytes) => match items_in(bytes, closed).filter(|_| named == VR::UN) {
-                Some(items) => {
-                    let items = items.into_iter().map(|item| plainly(item, closed + 1));
-                    (VR::SQ, Value::Items(items.collect::<Result<_, _>>()?))
-                }
-                None => (named, Value::Bytes(unpadded(named, bytes).to_vec())),
-            },
-            // Fragments of an icon, which nobody decodes for this.
-            Value::Bulk(_) => return Err(Incomparable),
+            _ => None,
         };
-        plain.push(Element {
-            tag: *tag,
-            vr,
-            value,
-        });
+        let (vr, value) = match (value, &opened) {
+            (Value::Items(items), _) | (_, Some(items)) => {
+                (VR::SQ, Value::Items(all_plainly(items, level + 1, room)?))
+            }
+            (Value::Bytes(bytes), None) => (named, Value::Bytes(unpadded(named, bytes).to_vec())),
+            // Fragments of an icon, which nobody decodes for this.
+            (Value::Bulk(_), None) => return Err(Incomparable),
+        };
+        let tag = *tag;
+        plain.push(Element { tag, vr, value });
     }
     Ok(plain.into_iter().collect())
 }
 
+fn all_plainly(
+    items: &[DataSet],
+    level: usize,
+    room: &mut usize,
+) -> Result<Vec<DataSet>, Incomparable> {
+    let items = items.iter().map(|item| plainly(item, level, room));
+    items.collect()
+}
+
 /// The items of a sequence that is written as a value of unknown kind, as private ones are in Implicit VR.
-fn items_in(bytes: &[u8], closed: usize) -> Option<Vec<DataSet>> {
-    const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
-    if closed >= CLOSED_DEPTH || !bytes.starts_with(&ITEM) {
-        return None;
-    }
+fn items_in(bytes: &[u8]) -> Option<Vec<DataSet>> {
     // As a sequence that the dictionary knows.
     let Tag(group, element) = tags::REFERENCED_STUDY_SEQUENCE;
     let length = u32::try_from(bytes.len()).ok()?;
@@ -377,7 +400,7 @@ mod tests {
         match is_closed {
             true => {
                 let inside = write(&item, Encoding::ImplicitLittle);
-                let mut value = vec![0xFE, 0xFF, 0x00, 0xE0];
+                let mut value = ITEM.to_vec();
                 value.extend((inside.len() as u32).to_le_bytes());
                 set.put_bytes(PRIVATE, VR::UN, [value, inside].concat());
             }
@@ -404,19 +427,38 @@ mod tests {
         assert!(!same(&plain, &coded));
     }
 
+    /// Sequences inside each other, as deep as the reader lets them nest, and closed ones as many times as there are.
+    fn nested(closed: usize) -> DataSet {
+        let mut set = DataSet::default();
+        set.put_text(tags::PATIENT_COMMENTS, VR::LT, "x");
+        for number in 0..closed {
+            for _ in 0..DEPTH_MAX - 2 {
+                let mut outer = DataSet::default();
+                outer.put_items(tags::REFERENCED_STUDY_SEQUENCE, vec![set]);
+                set = outer;
+            }
+            if number + 1 < closed {
+                let inside = write(&set, Encoding::ImplicitLittle);
+                let mut value = ITEM.to_vec();
+                value.extend((inside.len() as u32).to_le_bytes());
+                value.extend(inside);
+                set = DataSet::default();
+                set.put_bytes(PRIVATE, VR::UN, value);
+            }
+        }
+        set
+    }
+
     #[test]
     fn sequences_closed_inside_each_other_are_taken_apart_within_bounds() {
-        let mut value = vec![1, 2];
-        for _ in 0..1_000 {
-            let mut inside = DataSet::default();
-            inside.put_bytes(PRIVATE, VR::UN, value);
-            let inside = write(&inside, Encoding::ImplicitLittle);
-            value = vec![0xFE, 0xFF, 0x00, 0xE0];
-            value.extend((inside.len() as u32).to_le_bytes());
-            value.extend(inside);
+        for (closed, is_compared) in [(1, true), (2, false), (100, false)] {
+            // Less than an association's thread has, which has more to do.
+            let thread = std::thread::Builder::new().stack_size(1024 * 1024);
+            let compared = thread.spawn(move || told(&nested(closed), &[]).is_ok());
+            assert_eq!(compared.unwrap().join().unwrap(), is_compared);
         }
-        let mut set = DataSet::default();
-        set.put_bytes(PRIVATE, VR::UN, value);
-        assert!(same(&set, &set.clone()));
+        let large = sample(&"x".repeat(1024 * 1024), true);
+        assert!(plainly(&large, 0, &mut (2 << 20)).is_ok());
+        assert!(plainly(&large, 0, &mut (1 << 20)).is_err());
     }
 }

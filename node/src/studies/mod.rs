@@ -17,5 +17,6 @@ pub mod persons;
 pub mod quarantine;
 pub mod register;
 pub mod seen;
+pub mod settling;
 mod shelf;
 pub mod study;

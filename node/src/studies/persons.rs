@@ -46,6 +46,8 @@ struct Shared {
     catalogue: Catalogue,
     /// One a study that came on a medium and was decided about, a few hundred bytes each.
     held: Mutex<BTreeMap<String, Person>>,
+    /// Held while one is changed: one change after the other, and those who only read wait for no disk.
+    changing: Mutex<()>,
 }
 
 impl Persons {
@@ -76,6 +78,7 @@ impl Persons {
             storage,
             catalogue,
             held: Mutex::new(held),
+            changing: Mutex::new(()),
         })))
     }
 
@@ -98,8 +101,9 @@ impl Persons {
         let shared = &self.0;
         // A digest: rows are sealed, their keys are not.
         let key = *Digest::of(study.as_bytes()).as_bytes();
-        let mut held = self.lock();
-        if held.get(study) == person.as_ref() {
+        let changing = shared.changing.lock();
+        let _changing = changing.unwrap_or_else(PoisonError::into_inner);
+        if self.lock().get(study) == person.as_ref() {
             return Ok(());
         }
         let change = match &person {
@@ -123,6 +127,7 @@ impl Persons {
             },
         };
         shared.store.commit(change)?;
+        let mut held = self.lock();
         shared
             .catalogue
             .attribute(shared.site, study, person.clone());
@@ -136,5 +141,36 @@ impl Persons {
     /// Every change is one insert or remove: a panic elsewhere leaves the map whole.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Person>> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::register::tests::until;
+    use dokuei_keys::secret::Secret32;
+
+    #[test]
+    fn nobody_who_asks_waits_for_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.redb")).ok().unwrap();
+        let storage = StorageKey::from_secret(Secret32::from_bytes([9; 32]));
+        let site = SiteId::from_bytes([7; 32]);
+        let kept = (store.clone(), storage);
+        let persons = Persons::open(site, kept, Catalogue::default());
+        let persons = persons.ok().unwrap();
+        let alone = |study: &str| Some(Person::of_study(site, study));
+        persons.attribute("1.1", alone("1.1")).ok().unwrap();
+        std::thread::scope(|scope| {
+            let noted = store.stalled(|| {
+                let noted = scope.spawn(|| persons.attribute("1.2", alone("1.2")).is_ok());
+                until(|| persons.0.changing.try_lock().is_err());
+                assert!(persons.said_of("1.1") == alone("1.1"));
+                assert!(persons.said_of("1.2").is_none());
+                noted
+            });
+            assert!(noted.join().unwrap());
+        });
+        assert!(persons.said_of("1.2") == alone("1.2"));
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
-use dokuei_keys::id::{Digest, ParcelId};
+use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::StorageKey;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -16,6 +16,7 @@ use crate::language::{Explain, Message};
 use crate::parcels::Parcels;
 use crate::say;
 use crate::store::{Change, Rows, Store};
+use crate::studies::likeness::Sealed;
 use crate::studies::register::{HeldObject, Place, RegisterError};
 
 /// Form of stored rows.
@@ -142,7 +143,22 @@ pub struct Quarantine {
     parcels: Parcels,
     store: Store,
     storage: Arc<StorageKey>,
-    held: Mutex<BTreeMap<ParcelId, Quarantined>>,
+    /// Never held while the disk is waited for.
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    kept: BTreeMap<ParcelId, Quarantined>,
+    /// Those that are being written down: they have room, and their studies are in question. One whose writing panics is
+    /// counted until the next start.
+    coming: BTreeMap<ParcelId, Quarantined>,
+}
+
+impl Held {
+    fn each(&self) -> impl Iterator<Item = &Quarantined> {
+        self.kept.values().chain(self.coming.values())
+    }
 }
 
 impl Quarantine {
@@ -155,7 +171,7 @@ impl Quarantine {
         store: Store,
         storage: Arc<StorageKey>,
     ) -> Result<Quarantine, RegisterError> {
-        let mut held = BTreeMap::new();
+        let mut held = Held::default();
         for (key, row) in store.rows(Rows::Quarantine)? {
             let plain = storage
                 .open_row(Rows::Quarantine.name(), &key, &row)
@@ -167,7 +183,7 @@ impl Quarantine {
                 return Err(RegisterError::Damaged);
             }
             if parcels.quarantined(&name).try_exists()? {
-                held.insert(name, kept);
+                held.kept.insert(name, kept);
             } else {
                 store.commit(removal(&name))?;
             }
@@ -193,22 +209,11 @@ impl Quarantine {
         conflict: Conflict,
         at: u64,
     ) -> Result<bool, RegisterError> {
-        // Held all the while: two senders of one object must not both find room.
-        let mut held = self.lock();
-        if held.values().any(|kept| kept.content == content) {
-            std::fs::remove_file(self.parcels.file_of(&place.parcel, place.slot))?;
-            return Ok(true);
-        }
-        if held.len() >= KEPT {
-            tracing::warn!(target: "dokuei::studies", "an object with the UID of another one finds no room: {KEPT} are set aside already");
-            return Ok(false);
-        }
-        let name = ParcelId::from_rng(&mut chance());
         let key = self
             .storage
             .wrap_content_key(&place.parcel, &place.key, &mut chance())
             .map_err(|_| RegisterError::Damaged)?;
-        let kept = Quarantined {
+        let coming = Quarantined {
             version: VERSION,
             parcel: place.parcel,
             slot: place.slot,
@@ -220,26 +225,43 @@ impl Quarantine {
             why: conflict.why,
             other_study: conflict.other_study,
         };
+        let name = ParcelId::from_rng(&mut chance());
+        {
+            let mut held = self.lock();
+            if held.each().any(|kept| kept.content == content) {
+                drop(held);
+                std::fs::remove_file(self.parcels.file_of(&place.parcel, place.slot))?;
+                return Ok(true);
+            }
+            if held.each().count() >= KEPT {
+                tracing::warn!(target: "dokuei::studies", "an object with the UID of another one finds no room: {KEPT} are set aside already");
+                return Ok(false);
+            }
+            held.coming.insert(name, coming.clone());
+        }
+        let written = self.write(&name, &coming);
+        let mut held = self.lock();
+        held.coming.remove(&name);
+        written?;
+        held.kept.insert(name, coming);
+        Ok(true)
+    }
+
+    fn write(&self, name: &ParcelId, kept: &Quarantined) -> Result<(), RegisterError> {
+        let (key, plain) = (name.as_bytes(), cbor::encode(kept));
         let row = self
             .storage
-            .seal_row(
-                Rows::Quarantine.name(),
-                name.as_bytes(),
-                &cbor::encode(&kept),
-                &mut chance(),
-            )
+            .seal_row(Rows::Quarantine.name(), key, &plain, &mut chance())
             .map_err(|_| RegisterError::Damaged)?;
-        self.store
-            .commit(Change::put(Rows::Quarantine, name.as_bytes(), row))?;
-        self.parcels.quarantine(&place.parcel, place.slot, &name)?;
-        held.insert(name, kept);
-        Ok(true)
+        self.store.commit(Change::put(Rows::Quarantine, key, row))?;
+        Ok(self.parcels.quarantine(&kept.parcel, kept.slot, name)?)
     }
 
     /// Everything that is set aside, oldest first.
     pub fn all(&self) -> Vec<(ParcelId, Quarantined)> {
         let held = self.lock();
         let mut all: Vec<_> = held
+            .kept
             .iter()
             .map(|(name, kept)| (*name, kept.clone()))
             .collect();
@@ -247,16 +269,33 @@ impl Quarantine {
         all
     }
 
+    /// An object that is set aside, to be opened; none when its key cannot be.
+    pub(super) fn sealed(
+        &self,
+        name: &ParcelId,
+        kept: &Quarantined,
+        site: SiteId,
+    ) -> Option<Sealed> {
+        let key = self.storage.unwrap_content_key(&kept.parcel, &kept.key);
+        Some(Sealed {
+            file: self.parcels.quarantined(name),
+            key: key.ok()?,
+            parcel: kept.parcel,
+            site,
+            slot: kept.slot,
+        })
+    }
+
     /// How many objects are set aside that put a study in question.
     pub fn count_of(&self, study: &str) -> usize {
         let held = self.lock();
-        held.values().filter(|kept| kept.concerns(study)).count()
+        held.each().filter(|kept| kept.concerns(study)).count()
     }
 
     /// Whether an object under this SOP Instance UID is set aside.
     pub fn has(&self, sop_instance: &str) -> bool {
         let held = self.lock();
-        held.values().any(|kept| kept.sop_instance == sop_instance)
+        held.each().any(|kept| kept.sop_instance == sop_instance)
     }
 
     /// Removes one for good. One that is not here is no error.
@@ -264,13 +303,26 @@ impl Quarantine {
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
     pub fn discard(&self, name: &ParcelId) -> Result<(), RegisterError> {
-        let mut held = self.lock();
         self.store.commit(removal(name))?;
-        held.remove(name);
+        self.lock().kept.remove(name);
         match std::fs::remove_file(self.parcels.quarantined(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => Ok(other?),
         }
+    }
+
+    /// Removes what has this content, if it is set aside: it was found to be the same as what is here.
+    ///
+    /// # Errors
+    /// [`RegisterError`] when that cannot be stored.
+    pub(super) fn discard_content(&self, content: Digest) -> Result<(), RegisterError> {
+        let same = {
+            let held = self.lock();
+            let mut kept = held.kept.iter();
+            kept.find(|(_, kept)| kept.content == content)
+                .map(|(name, _)| *name)
+        };
+        same.map_or(Ok(()), |name| self.discard(&name))
     }
 
     /// Removes all of a study: its time is over, and nothing of it stays that a key here opens.
@@ -285,7 +337,7 @@ impl Quarantine {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ParcelId, Quarantined>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

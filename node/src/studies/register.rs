@@ -8,11 +8,13 @@ mod error;
 mod held;
 mod looking;
 mod opening;
+mod placing;
 mod recovery;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use dokuei_keys::cbor;
 use dokuei_keys::id::{ParcelId, SiteId};
@@ -21,7 +23,6 @@ use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::study::manifest::ManifestReference;
 
 use crate::chance::chance;
-use crate::dicom::uid::Uid;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::Parcels;
 use crate::store::{Change, Rows, Store};
@@ -38,9 +39,7 @@ use self::closed::Closed;
 pub use self::error::RegisterError;
 use self::held::Held;
 pub use self::looking::{HeldObject, Outline};
-
-/// Studies that may be arriving at once. Each costs a few kilobytes and the list of its objects.
-const ARRIVING: usize = 1_000;
+use self::placing::{Made, Making};
 
 /// The studies of this node. Clones share them.
 #[derive(Clone)]
@@ -59,9 +58,10 @@ struct Shared {
     bell: Arc<Bell>,
     /// The closed studies.
     shelf: Shelf,
+    /// Never held while the disk is waited for.
     held: Mutex<All>,
-    /// Held while a study is closed, so that nobody closes it a second time meanwhile.
-    closing: Mutex<()>,
+    /// Something was made that others wait for.
+    changed: Condvar,
 }
 
 /// What is in memory of every study.
@@ -69,6 +69,8 @@ struct Shared {
 struct All {
     /// Those that take objects, with everything that is known of them.
     arriving: Arriving,
+    /// UIDs of studies that somebody begins.
+    beginning: BTreeSet<String>,
     closed: Closed,
     /// Counts the studies that were closed or removed: what was read of such ones before may be out of date.
     changes: u64,
@@ -123,7 +125,7 @@ impl Register {
                 storage,
                 catalogue,
                 held: Mutex::new(held),
-                closing: Mutex::new(()),
+                changed: Condvar::new(),
             }),
         };
         // What came first stays.
@@ -152,50 +154,6 @@ impl Register {
     /// The site that seals here.
     pub fn site(&self) -> SiteId {
         self.shared.site
-    }
-
-    /// A place for an object of this study: in its arriving parcel, or in a new one.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
-    pub fn place(&self, study: &Uid, at: u64) -> Result<Place, RegisterError> {
-        let arriving = &mut self.lock().arriving;
-        if let Some(open) = arriving.open_mut(study.as_str()) {
-            return open.place(&self.shared.parcels);
-        }
-        if arriving.each().filter(|held| held.is_open()).count() >= ARRIVING {
-            return Err(RegisterError::Full);
-        }
-        let mut new = self.begin(study, at)?;
-        let place = new.place(&self.shared.parcels);
-        arriving.put(new);
-        place
-    }
-
-    fn begin(&self, uid: &Uid, at: u64) -> Result<Held, RegisterError> {
-        let shared = &self.shared;
-        let mut chance = chance();
-        let parcel = ParcelId::from_rng(&mut chance);
-        let key = ContentKey::from_rng(&mut chance);
-        let study = Study::begun(parcel, uid.as_str(), at);
-        shared.parcels.create(&parcel)?;
-        let mut change = self.row(&study)?;
-        let wrapped = shared
-            .storage
-            .wrap_content_key(&parcel, &key, &mut chance)
-            .map_err(|_| RegisterError::Damaged)?;
-        change
-            .puts
-            .push((Rows::ContentKeys, parcel.as_bytes().to_vec(), wrapped));
-        shared.store.commit(change)?;
-        Ok(Held {
-            study,
-            key: Some(key),
-            next_slot: 1,
-            prepared: 1,
-            writing: 0,
-            closing: false,
-        })
     }
 
     /// Gives a place back: its object is registered or set aside, or there is none. Until then its study is not closed.
@@ -249,31 +207,24 @@ impl Register {
     /// # Errors
     /// [`RegisterError`].
     pub fn close(&self, parcel: &ParcelId) -> Result<ManifestReference, RegisterError> {
-        let _alone = self
-            .shared
-            .closing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let begun = {
-            let mut all = self.lock();
+        let until = Register::patience();
+        let mut all = self.lock();
+        let begun = loop {
             match all.arriving.of_mut(parcel) {
-                Some(held) => Some(held.begin_closing()?),
-                None => None,
+                Some(held) if held.closing => all = self.wait(all, until)?,
+                Some(held) => break Some(held.begin_closing()?),
+                None => break None,
             }
         };
+        drop(all);
         let Some((study, key)) = begun else {
             let closed = self.closed_study(parcel)?;
             let manifest = closed.and_then(|study| study.manifest.clone());
             return manifest.ok_or(RegisterError::Unknown);
         };
-        let closed = self.write_manifest(study, &key);
+        let _making = Making::of(self, Made::List(*parcel));
+        let (study, reference) = self.write_manifest(study, &key)?;
         let mut all = self.lock();
-        let held = all.arriving.of_mut(parcel);
-        let held = held.ok_or(RegisterError::Unknown)?;
-        held.closing = false;
-        // Files that were prepared are removed by now.
-        held.prepared = held.next_slot;
-        let (study, reference) = closed?;
         all.arriving.take_if(parcel, |_| true);
         all.closed.put(&study);
         all.changes += 1;

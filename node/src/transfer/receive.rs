@@ -14,13 +14,13 @@ use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 
 use crate::archive::StoringAhead;
+use crate::clock::now;
 use crate::disk::Room;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::media::feed;
 use crate::network::{FetchError, Network, ParcelSink, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
 use crate::say;
-use crate::studies::intake::now;
 use crate::studies::study::Study;
 use crate::transfer::marks::Marks;
 use crate::transfer::progress::Progress;

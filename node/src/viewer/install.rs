@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use super::package::{self, FILE_BYTES, refused, too_much, unreadable};
 use super::rewrite::{PAGE, is_left_out, kind, rewritten, scripts, shrinks};
 use super::{FOLDER, FORMAT, INDEX, Installed, StoredFile, stored_name, unusable};
+use crate::clock::now;
 use crate::language::Failure;
 use crate::say;
 use crate::site::SiteFolder;
-use crate::studies::intake::now;
 
 /// The package that can be prepared.
 const PACKAGE: &str = "@ohif/app";

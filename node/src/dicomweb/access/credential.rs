@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{Visitor, Way};
+use crate::clock::now;
 use crate::entities::scope::Scope;
-use crate::studies::intake::now;
 
 /// Form of stored credentials. A change needs a new number and a migration.
 const VERSION: u8 = 2;

@@ -29,9 +29,9 @@ pub use self::visitor::Rights;
 pub(super) use self::visitor::{Visitor, Way};
 use super::limits::{CREDENTIALS, INVITATION};
 use crate::chance::chance;
+use crate::clock::now;
 use crate::entities::scope::Scope;
 use crate::store::{Change, Rows, Store};
-use crate::studies::intake::now;
 use crate::tls::read_fingerprint;
 
 /// What a token begins with, so that a leaked one is recognised.

@@ -1,12 +1,11 @@
 //! One study in the register, as long as the node runs.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::limits;
 
 use super::{Place, RegisterError};
-use crate::parcels::Parcels;
 use crate::studies::study::Study;
 
 /// Files that are prepared at once for the objects of a study: as many again as there are, between these. A radiograph
@@ -22,11 +21,26 @@ pub(super) struct Held {
     /// The first slot whose file is not prepared.
     pub(super) prepared: u32,
     pub(super) writing: u32,
+    /// Somebody prepares more files.
+    pub(super) preparing: bool,
     /// Its list of objects is being written down: it takes no more.
     pub(super) closing: bool,
 }
 
 impl Held {
+    /// A study whose next object goes into this slot, and of which no file is prepared.
+    pub(super) fn of(study: Study, key: ContentKey, next_slot: u32) -> Held {
+        Held {
+            study,
+            key: Some(key),
+            next_slot,
+            prepared: next_slot,
+            writing: 0,
+            preparing: false,
+            closing: false,
+        }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.study.manifest.is_none() && !self.closing
     }
@@ -52,18 +66,23 @@ impl Held {
         Ok((self.study.clone(), key.duplicate()))
     }
 
-    /// A place for the next object.
-    pub(super) fn place(&mut self, parcels: &Parcels) -> Result<Place, RegisterError> {
-        let key = self.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();
+    /// The files to prepare before there is a place for the next object; none when its own is.
+    ///
+    /// # Errors
+    /// [`RegisterError::Full`] when it takes no more objects.
+    pub(super) fn unprepared(&self) -> Result<Option<Range<u32>>, RegisterError> {
         let slot = self.next_slot;
         if slot as usize > limits::OBJECTS {
             return Err(RegisterError::Full);
         }
-        if slot >= self.prepared {
-            let more = slot.clamp(*PREPARED.start(), *PREPARED.end());
-            parcels.prepare(&self.study.parcel, slot..slot + more)?;
-            self.prepared = slot + more;
-        }
+        let more = slot.clamp(*PREPARED.start(), *PREPARED.end());
+        Ok((slot >= self.prepared).then_some(slot..slot + more))
+    }
+
+    /// A place for the next object, whose file is prepared.
+    pub(super) fn place(&mut self) -> Result<Place, RegisterError> {
+        let key = self.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();
+        let slot = self.next_slot;
         self.next_slot += 1;
         self.writing += 1;
         Ok(Place {

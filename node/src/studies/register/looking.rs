@@ -8,6 +8,7 @@ use dokuei_keys::secret::ContentKey;
 use super::{Register, RegisterError, opening};
 use crate::store::Rows;
 use crate::studies::head::Head;
+use crate::studies::likeness::Sealed;
 use crate::studies::study::{Study, StudyObject};
 
 /// A study by what is in memory of it.
@@ -149,6 +150,17 @@ impl Register {
         opening::key(&shared.store, &shared.storage, parcel).unwrap_or_else(|error| {
             tracing::error!(target: "dokuei::studies", %parcel, "a content key cannot be read: {error}");
             None
+        })
+    }
+
+    /// An object, to be opened; none once its key is destroyed.
+    pub(in crate::studies) fn sealed(&self, object: &HeldObject) -> Option<Sealed> {
+        Some(Sealed {
+            file: self.parcels().file_of(&object.parcel, object.slot),
+            key: self.key(&object.parcel)?,
+            parcel: object.parcel,
+            site: self.site(),
+            slot: object.slot,
         })
     }
 

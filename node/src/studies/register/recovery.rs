@@ -36,14 +36,7 @@ impl Register {
         let slots = shared.parcels.slots(&study.parcel)?;
         let next_slot = slots.last().map_or(1, |last| last + 1);
         shared.catalogue.note(shared.site, &study);
-        self.lock().arriving.put(Held {
-            study,
-            key: Some(key),
-            next_slot,
-            prepared: next_slot,
-            writing: 0,
-            closing: false,
-        });
+        self.lock().arriving.put(Held::of(study, key, next_slot));
         Ok(())
     }
 

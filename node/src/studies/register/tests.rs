@@ -1,4 +1,9 @@
-//! What becomes of objects whose UID is here already, and of what a crash leaves of them.
+//! What becomes of objects whose UID is here already, and of what a crash leaves of them; and that nobody waits for the disk
+//! of others.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
@@ -8,6 +13,7 @@ use tempfile::TempDir;
 
 use super::Register;
 use crate::chance::chance;
+use crate::clock::now;
 use crate::dicom::dataset::{DataSet, write};
 use crate::dicom::dimse::StoreFailure;
 use crate::dicom::scanner::Encoding;
@@ -16,9 +22,12 @@ use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::{ObjectHead, Parcels, SealingObject};
+use crate::pixels::{Decoders, Plan};
 use crate::store::{Change, Rows, Store};
-use crate::studies::intake::{StudyIntake, now};
+use crate::studies::intake::StudyIntake;
 use crate::studies::quarantine::{KEPT, Why};
+use crate::studies::settling::settle;
+use crate::transcoding::Transcoder;
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -85,9 +94,19 @@ impl Site {
     }
 }
 
+/// Waits until something is so.
+pub(crate) fn until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never was");
+        thread::yield_now();
+    }
+}
+
 fn send(intake: &StudyIntake, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
     let mut arriving = Box::new(intake.object(head(instance))?);
-    arriving.write(&object(study, instance, said))?;
+    let object = object(study, instance, said);
+    arriving.write(&write(&object, Encoding::ExplicitLittle))?;
     arriving.commit()
 }
 
@@ -99,14 +118,14 @@ fn head(instance: &str) -> ObjectHead {
     }
 }
 
-fn object(study: &str, instance: &str, said: &str) -> Vec<u8> {
+fn object(study: &str, instance: &str, said: &str) -> DataSet {
     let mut set = DataSet::default();
     set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
     set.put_text(tags::SOP_INSTANCE_UID, VR::UI, instance);
     set.put_text(tags::STUDY_DESCRIPTION, VR::LO, said);
     set.put_text(tags::STUDY_INSTANCE_UID, VR::UI, study);
     set.put_text(tags::SERIES_INSTANCE_UID, VR::UI, &format!("{study}.1"));
-    write(&set, Encoding::ExplicitLittle)
+    set
 }
 
 #[test]
@@ -217,14 +236,29 @@ fn two_studies_with_one_uid_at_once_leave_one_object_and_one_aside() {
 /// Puts an object where a crash leaves what was sealed and not registered: in the next slot of an
 /// arriving study.
 fn left_behind(site: &Site, instance: &str, said: &str, study: &str) {
+    let written = (EXPLICIT, Encoding::ExplicitLittle);
+    left_behind_as(site, instance, (said, written), study);
+}
+
+fn left_behind_as(
+    site: &Site,
+    instance: &str,
+    (said, (syntax, encoding)): (&str, (&str, Encoding)),
+    study: &str,
+) {
     let uid: Uid = study.parse().unwrap();
     let place = site.register.place(&uid, 0).ok().unwrap();
     let parcels = site.register.parcels();
     let (key, parcel, slot) = (&place.key, place.parcel, place.slot);
     let sealing = SealingObject::begin(parcels, key, parcel, SITE, slot, &mut chance());
     let mut sealing = sealing.unwrap();
-    sealing.write(&head(instance).to_bytes()).unwrap();
-    sealing.write(&object(study, instance, said)).unwrap();
+    let head = ObjectHead {
+        transfer_syntax: syntax.to_owned(),
+        ..head(instance)
+    };
+    sealing.write(&head.to_bytes()).unwrap();
+    let object = write(&object(study, instance, said), encoding);
+    sealing.write(&object).unwrap();
     sealing.finish().unwrap();
 }
 
@@ -260,6 +294,38 @@ fn what_a_crash_leaves_under_a_known_uid_is_compared_and_never_dropped() {
 }
 
 #[test]
+fn what_a_crash_leaves_in_another_coding_is_let_go_once_it_can_be_compared() {
+    let mut site = site();
+    site.send("1.1", "1.9", "x").unwrap();
+    let implicit = ("1.2.840.10008.1.2", Encoding::ImplicitLittle);
+    left_behind_as(&site, "1.9", ("x", implicit), "1.1");
+    left_behind_as(&site, "1.9", ("y", implicit), "1.1");
+    site = site.reopened();
+    assert_eq!(site.aside(), [(Why::Content, None), (Why::Content, None)]);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let decoders = Decoders::new(Plan::this_program());
+    let transcoder = Transcoder::new(decoders, runtime.handle().clone());
+    assert_eq!(settle(&site.intake()).ok(), Some(0));
+    let intake = site.intake().comparing(transcoder);
+    assert_eq!(settle(&intake).ok(), Some(1));
+    assert_eq!((site.aside().len(), site.objects_of("1.1")), (1, 1));
+    assert_eq!(settle(&intake).ok(), Some(0));
+    // Set aside when it could not be compared, and sent again when it can.
+    let sent = |intake: &StudyIntake| {
+        let mut arriving = Box::new(intake.object(ObjectHead {
+            transfer_syntax: implicit.0.to_owned(),
+            ..head("1.9")
+        })?);
+        arriving.write(&write(&object("1.1", "1.9", "x"), implicit.1))?;
+        arriving.commit()
+    };
+    assert!(sent(&site.intake()).is_err() && site.aside().len() == 2);
+    assert!(sent(&intake).is_ok() && site.aside().len() == 1);
+    assert_eq!(site.objects_of("1.1"), 1);
+}
+
+#[test]
 fn what_a_crash_leaves_when_no_more_is_set_aside_stays_beside_its_study() {
     let mut site = site();
     for number in 0..=KEPT {
@@ -278,4 +344,117 @@ fn what_a_crash_leaves_when_no_more_is_set_aside_stays_beside_its_study() {
             .is_some_and(|extension| extension == "aside")
     });
     assert_eq!((aside.count(), site.aside().len()), (1, KEPT));
+}
+
+#[test]
+fn objects_of_other_studies_do_not_wait_for_one_that_is_begun_or_closed() {
+    let site = site();
+    site.send("1.1", "1.1.1", "x").unwrap();
+    site.send("1.2", "1.2.1", "x").unwrap();
+    let (register, intake) = (&site.register, site.intake());
+    let parcel = register.parcels_of("1.2")[0];
+    thread::scope(|scope| {
+        let waiting = site.store.stalled(|| {
+            // Two of one new study: the second waits for the first.
+            let begun = ["1.3.1", "1.3.2"].map(|instance| {
+                let intake = &intake;
+                scope.spawn(move || send(intake, "1.3", instance, "x").is_ok())
+            });
+            let closed = [0; 2].map(|_| scope.spawn(|| register.close(&parcel).ok()));
+            until(|| {
+                let all = register.lock();
+                let is_closing = all.arriving.of(&parcel).unwrap().closing;
+                is_closing && all.beginning.contains("1.3")
+            });
+            site.send("1.1", "1.1.2", "x").unwrap();
+            assert_eq!(site.objects_of("1.1"), 2);
+            assert!(site.send("1.1", "1.1.2", "x").is_ok());
+            assert!(register.held_object("1.2.1").ok().flatten().is_some());
+            (begun, closed)
+        });
+        let (begun, closed) = waiting;
+        assert!(begun.map(|one| one.join().unwrap()) == [true; 2]);
+        let [one, other] = closed.map(|one| one.join().unwrap().unwrap());
+        assert!(one == other, "it was closed once");
+    });
+    assert_eq!((site.objects_of("1.2"), site.objects_of("1.3")), (1, 2));
+    assert_eq!(site.register.parcels_of("1.3").len(), 1);
+}
+
+#[test]
+fn objects_of_other_studies_do_not_wait_for_files_that_are_prepared() {
+    let site = site();
+    site.send("1.1", "1.1.1", "x").unwrap();
+    for number in 1..9 {
+        site.send("1.2", &format!("1.2.{number}"), "x").unwrap();
+    }
+    // The ninth needs more files, and one of them cannot be opened until somebody reads what is written there.
+    let (register, intake) = (&site.register, site.intake());
+    let parcel = register.parcels_of("1.2")[0];
+    let gate = register.parcels().file_of(&parcel, 12);
+    assert!(
+        Command::new("mkfifo")
+            .arg(&gate)
+            .status()
+            .unwrap()
+            .success()
+    );
+    thread::scope(|scope| {
+        let ninth = scope.spawn(|| send(&intake, "1.2", "1.2.9", "x").is_ok());
+        until(|| register.parcels().file_of(&parcel, 11).exists());
+        // Of the same study one more waits for the same files.
+        let tenth = scope.spawn(|| send(&intake, "1.2", "1.2.10", "x").is_ok());
+        site.send("1.1", "1.1.2", "x").unwrap();
+        site.send("1.3", "1.3.1", "x").unwrap();
+        assert!(register.close(&parcel).is_err(), "one is still writing");
+        assert!(!ninth.is_finished());
+        drop(std::fs::File::open(&gate).unwrap());
+        assert!(ninth.join().unwrap() && tenth.join().unwrap());
+    });
+    std::fs::remove_file(&gate).unwrap();
+    assert_eq!((site.objects_of("1.1"), site.objects_of("1.2")), (2, 10));
+}
+
+#[test]
+fn a_study_whose_beginning_fails_is_begun_by_the_next_object() {
+    let site = site();
+    let folder = site.folder.path().join("parcels");
+    let aside = site.folder.path().join("aside");
+    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    assert!(site.send("1.1", "1.1.1", "x").is_err());
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&aside, &folder).unwrap();
+    site.send("1.1", "1.1.1", "x").unwrap();
+    assert_eq!(site.objects_of("1.1"), 1);
+}
+
+#[test]
+fn nobody_waits_for_an_object_that_is_set_aside() {
+    let site = site();
+    site.send("1.1", "1.9", "x").unwrap();
+    site.send("1.2", "1.2.1", "x").unwrap();
+    let (quarantine, intake) = (site.register.quarantine(), site.intake());
+    thread::scope(|scope| {
+        let refused = site.store.stalled(|| {
+            let refused = scope.spawn(|| send(&intake, "1.2", "1.9", "x").is_err());
+            // Its studies are in question before it is written down.
+            until(|| quarantine.count_of("1.1") == 1);
+            assert!(quarantine.has("1.9") && quarantine.all().is_empty());
+            // The same again is not kept twice.
+            assert!(site.send("1.2", "1.9", "x").is_err());
+            site.send("1.1", "1.10", "x").unwrap();
+            refused
+        });
+        assert!(refused.join().unwrap());
+    });
+    let name = quarantine.all()[0].0;
+    thread::scope(|scope| {
+        site.store.stalled(|| {
+            scope.spawn(|| quarantine.discard(&name).ok().unwrap());
+            site.send("1.1", "1.11", "x").unwrap();
+            assert_eq!(quarantine.count_of("1.2"), 1);
+        });
+    });
+    assert!(quarantine.all().is_empty() && site.objects_of("1.1") == 3);
 }

@@ -1,0 +1,70 @@
+//! Lets go of what is set aside and is the image that is here in another coding: what a crash left cannot be compared while
+//! the register is opened, and decoders may have had too much to do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dokuei_keys::id::ParcelId;
+
+use crate::studies::intake::StudyIntake;
+use crate::studies::likeness::{Likeness, likeness};
+use crate::studies::quarantine::{Quarantined, Why};
+use crate::studies::register::RegisterError;
+use crate::transcoding::Transcoder;
+
+/// How long one start looks through what is set aside: some thousand headers, or as many frames as this gives time for.
+const SETTLING: Duration = Duration::from_secs(60);
+
+/// Looks through what is set aside, beside everything else. Needs a tokio runtime.
+pub fn start(intake: &Arc<StudyIntake>) {
+    let intake = Arc::clone(intake);
+    tokio::task::spawn_blocking(move || match settle(&intake) {
+        Ok(0) => {}
+        Ok(count) => {
+            tracing::info!(target: "dokuei::intake", count, "images that were set aside are here in another coding, and are removed");
+        }
+        Err(error) => {
+            tracing::warn!(target: "dokuei::intake", "what is set aside cannot be looked through: {error}");
+        }
+    });
+}
+
+/// Removes what is the same as what is here; how many those were. Blocks.
+///
+/// # Errors
+/// [`RegisterError`] when what is here cannot be read, or one cannot be removed.
+pub(super) fn settle(intake: &StudyIntake) -> Result<usize, RegisterError> {
+    let Some(transcoder) = &intake.transcoder else {
+        return Ok(0);
+    };
+    let (quarantine, begun) = (intake.register.quarantine(), Instant::now());
+    let mut settled = 0;
+    for (name, kept) in quarantine.all() {
+        // What is left is settled after the next start, or by a person.
+        if begun.elapsed() > SETTLING {
+            break;
+        }
+        if is_here(intake, transcoder, (&name, &kept))? {
+            quarantine.discard(&name)?;
+            settled += 1;
+        }
+    }
+    Ok(settled)
+}
+
+fn is_here(
+    intake: &StudyIntake,
+    transcoder: &Transcoder,
+    (name, kept): (&ParcelId, &Quarantined),
+) -> Result<bool, RegisterError> {
+    if !matches!(kept.why, Why::Content | Why::Unknown) {
+        return Ok(false);
+    }
+    let register = &intake.register;
+    let twin = register.held_object(&kept.sop_instance)?;
+    let twin = twin.filter(|twin| twin.study == kept.study);
+    let twin = twin.and_then(|twin| register.sealed(&twin));
+    let aside = register.quarantine().sealed(name, kept, register.site());
+    let both = twin.zip(aside);
+    Ok(both.is_some_and(|(twin, aside)| likeness(transcoder, [&twin, &aside]) == Likeness::Same))
+}
