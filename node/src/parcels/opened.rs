@@ -4,13 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::mem;
 use std::ops::Range;
-<<<<<<< HEAD
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-=======
-use std::path::Path;
->>>>>>> data
 
 use dokuei_keys::error::Refused;
 use dokuei_keys::id::{ObjectDigest, ParcelId, SiteId};
