@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::control::caller::named;
+use crate::control::cases::Act;
 use crate::control::request::{Reply, Request};
 use crate::control::{
     LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, deidentify, dicom, keys,
@@ -232,13 +233,19 @@ async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, 
         Request::StudySend(send) => sending::send_for(node, send, Some(named(caller))).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
-        Request::CaseWithdraw { case, reason } => cases::withdraw(node, &case, &reason).await,
+        Request::CaseWithdraw { case, reason } => {
+            cases::act_on(node, &case, Act::Withdraw(&reason)).await
+        }
         Request::CaseExport { case, to } => carrying::export(node, &case, &to).await,
-        Request::CaseOffer { case, to } => cases::offer(node, &case, &to).await,
-        Request::CaseQuote { case, hours } => cases::quote(node, &case, hours).await,
-        Request::CaseDecline { case } => cases::decline(node, &case).await,
-        Request::CaseClaim { case, reader } => cases::claim(node, &case, &reader).await,
-        Request::CaseRelease { case, reason } => cases::release(node, &case, &reason).await,
+        Request::CaseOffer { case, to } => cases::act_on(node, &case, Act::Offer(&to)).await,
+        Request::CaseQuote { case, hours } => cases::act_on(node, &case, Act::Quote(hours)).await,
+        Request::CaseDecline { case } => cases::act_on(node, &case, Act::Decline).await,
+        Request::CaseClaim { case, reader } => {
+            cases::act_on(node, &case, Act::Claim(&reader)).await
+        }
+        Request::CaseRelease { case, reason } => {
+            cases::act_on(node, &case, Act::Release(&reason)).await
+        }
         Request::CaseAcknowledge { case } => cases::acknowledge(node, &case).await,
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),

@@ -83,10 +83,12 @@ pub(in crate::dicom) struct Way {
     pub(in crate::dicom) rate: MinimumRate,
 }
 
-/// Send the C-STORE-RQ of `object` and its data set by `send`, which writes bytes to the peer within what a watch allows.
-/// `buffer` is reused from object to object.
+/// Writes bytes to the peer, within what a watch allows.
+pub(in crate::dicom) type Send<'s> = dyn FnMut(&[u8], &mut Watch) -> Result<(), LinkFault> + 's;
+
+/// Send the C-STORE-RQ of `object` and its data set by `send`. `buffer` is reused from object to object.
 pub(in crate::dicom) fn stream(
-    send: &mut dyn FnMut(&[u8], &mut Watch) -> Result<(), LinkFault>,
+    send: &mut Send<'_>,
     way: &Way,
     originator: Option<&Originator>,
     object: &mut dyn Outgoing,
