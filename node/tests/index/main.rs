@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod reports;
+mod waiting;
 
 use std::io::Read as _;
 use std::ops::ControlFlow;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
-use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_node::dicom::dataset::{self, DataSet};
 use dokuei_node::dicom::dimse::Looked;
@@ -35,7 +36,6 @@ use dokuei_node::studies::patient::Patient;
 use dokuei_node::studies::person::Person;
 use dokuei_node::studies::persons::Persons;
 use dokuei_node::studies::register::Register;
-use dokuei_node::studies::study::{Series, Study};
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const SERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ct-3slice");
@@ -94,18 +94,9 @@ fn open(folder: tempfile::TempDir) -> Site {
 }
 
 /// The same site after a restart.
-fn reopened(site: Site) -> Site {
-    let Site {
-        folder,
-        store,
-        register,
-        holdings,
-        imports,
-        persons,
-        reports,
-        ..
-    } = site;
-    drop((store, register, holdings, imports, persons, reports));
+fn reopened(mut site: Site) -> Site {
+    let folder = std::mem::replace(&mut site.folder, tempfile::tempdir().unwrap());
+    drop(site);
     open(folder)
 }
 
@@ -442,47 +433,6 @@ fn names_are_found_in_any_group_and_spelling() {
     }
     let other = site.find(Level::Study, &[(tags::PATIENT_NAME, VR::PN, "田中*")]);
     assert!(other.unwrap().is_empty());
-}
-
-#[test]
-fn whoever_waits_for_what_is_not_there_is_looked_after() {
-    let site = site();
-    let mut study = Study::begun(ParcelId::from_bytes([1; 32]), "1.2.1", 0);
-    study.series.push(Series {
-        uid: "1.2.1.1".to_owned(),
-        modality: "CT".to_owned(),
-        number: None,
-        description: Vec::new().into(),
-        objects: 1,
-    });
-    for number in 0..5000 {
-        study.uid = format!("1.2.{number}");
-        site.catalogue.note(SITE, &study);
-    }
-    let search = |level, tag, most: usize| {
-        let mut identifier = DataSet::default();
-        identifier.put_text(tag, VR::LO, "NOBODY");
-        let keys = Keys::read(&identifier).unwrap();
-        let mut looks = 0;
-        let mut answer = |looked| {
-            assert!(matches!(looked, Looked::InVain));
-            looks += 1;
-            match looks < most {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
-        };
-        let found = site.holdings.find(&Scope::All, level, &keys, &mut answer);
-        assert!(found.is_ok());
-        looks
-    };
-    for level in [Level::Patient, Level::Study, Level::Series, Level::Instance] {
-        // One ID, and what is in no index.
-        for tag in [tags::PATIENT_ID, tags::STUDY_DESCRIPTION] {
-            assert!(search(level, tag, usize::MAX) >= 4);
-            assert_eq!(search(level, tag, 2), 2);
-        }
-    }
 }
 
 #[test]
