@@ -171,6 +171,12 @@ def commanding():
     return f"uid:{user}", pwd.getpwuid(user).pw_name
 
 
+def requestors(message):
+    """Who asked for what a message tells."""
+    by = [who for who in message.xml.findall("ActiveParticipant") if who.get("UserIsRequestor") == "true"]
+    return [(who.get("UserID"), who.get("UserName")) for who in by]
+
+
 def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tmp_path):
     der = ssl.PEM_cert_to_DER_cert((authority.folder / "collector.pem").read_text())
     audited(site, collector, f'fingerprint = "{hashlib.sha256(der).hexdigest()}"')
@@ -191,9 +197,7 @@ def test_an_unknown_caller_and_an_import_are_told(site, collector, authority, tm
     assert imported.participants("110155") == [f"file://{tmp_path / 'disc'}"]
     # Both are told with the user who commanded them.
     until("the other import is told", lambda: len([one for one in collector.messages() if one.event == "110107"]) == 2)
-    for one in (one for one in collector.messages() if one.event == "110107"):
-        by = [who for who in one.xml.findall("ActiveParticipant") if who.get("UserIsRequestor") == "true"]
-        assert [(who.get("UserID"), who.get("UserName")) for who in by] == [commanding()]
+    assert [requestors(one) for one in collector.messages() if one.event == "110107"] == [[commanding()]] * 2
 
 
 def test_what_people_do_with_media_is_told(site, collector, authority, tmp_path):
@@ -215,6 +219,13 @@ def test_what_people_do_with_media_is_told(site, collector, authority, tmp_path)
         assert found[event].objects("110180") == [uid] and found[event].instances() == count, event
     assert found["110107"].participants("110155") == [f"file://{tmp_path / 'disc'}"]
     assert f"file://{tmp_path / 'out'}" in found["110106"].participants("110154")
+    # Whoever commanded it is named, in the trail and in the log.
+    assert {event: requestors(message) for event, message in found.items() if event in ("110103", "110105", "110106")} == {
+        event: [commanding()] for event in ("110103", "110105", "110106")
+    }
+    for done in ("an image that was set aside was discarded", "a study that a medium brought was discarded", "a study was written to a folder"):
+        [line] = [line for line in site.said().splitlines() if done in line]
+        assert commanding()[0] in line, line
 
 
 def test_another_server_gets_nothing(site, tmp_path, authority, collector):

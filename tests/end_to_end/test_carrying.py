@@ -24,6 +24,8 @@ def test_a_case_goes_on_by_a_medium_and_the_receipt_comes_when_the_line_is_up(si
     study, case = cut_off(clinic, hospital)
     stick = tmp_path / "stick"
     assert clinic.ask("case", "export", case, stick)["objects"] == 24
+    [line] = [line for line in clinic.said().splitlines() if "a sealed case was written to a medium" in line]
+    assert "uid:" in line
     one_sentence(dokuei("case", "export", case, stick, "--dir", clinic.data, ok=False))
     clinic.stop()
     # Ciphertext and signed documents: nothing readable.

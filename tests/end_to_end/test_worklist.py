@@ -241,8 +241,14 @@ def test_a_request_to_cancel_reaches_as_far_as_the_protocol(houses):
     assert hospital.move(uid, "IN PROGRESS", generate_uid(), READER)[0] == 200
     clinic.site.reach(case, "claimed")
     assert reason(hospital.call("POST", f"/workitems/{uid}/cancelrequest", why))[0] == 409
+    # Who asks is not who hears of it, and who may not see the workitem hears of nothing.
     assert hospital.call("POST", f"/workitems/{uid}/subscribers/PERFORMER", b"")[0] == 201
-    with hospital.listen("PERFORMER") as channel:
+    blind, performer = Client(hospital.site, "blind", scope="own"), Client(hospital.site, "performer")
+    assert blind.call("POST", f"/workitems/{GLOBAL}/subscribers/RIS", b"")[0] == 201
+    with hospital.listen("PERFORMER"), blind.listen("RIS"):
+        assert reason(hospital.call("POST", f"/workitems/{uid}/cancelrequest", why))[0] == 409
+    assert performer.call("POST", f"/workitems/{uid}/subscribers/PERFORMER", b"")[0] == 201
+    with performer.listen("PERFORMER") as channel:
         assert hospital.call("POST", f"/workitems/{uid}/cancelrequest", why)[0] == 202
         event = told(channel)
         assert (event["00001002"], event["00741238"]) == (2, "sent twice")

@@ -1,5 +1,7 @@
 //! What the answers have in common: finding what a person named, and saying why something waits.
 
+use std::collections::BTreeMap;
+
 use dokuei_keys::id::SiteId;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::effect::{Answer, CannotDo};
@@ -160,11 +162,13 @@ fn sentence(text: &str) -> String {
 pub(super) async fn find_case(node: &Hands, text: &str) -> Result<CaseView, Failure> {
     let wanted = text.trim().to_ascii_lowercase();
     let found = node.desk.ask(move |service| {
-        let cases = service.cases();
-        let mut matching = cases
-            .into_iter()
-            .filter(|view| wanted.len() >= 4 && view.case.to_string().starts_with(&wanted));
-        (matching.next(), matching.next().is_some())
+        let state = service.state();
+        let asked = beginning(&state.requests, &wanted);
+        let read = beginning(&state.readings, &wanted);
+        let read = read.filter(|case| !state.requests.contains_key(case));
+        let mut matching = asked.chain(read);
+        let first = matching.next().and_then(|case| service.case_view(case));
+        (first, matching.next().is_some())
     });
     match found.await.map_err(|_| stopping())? {
         (Some(view), false) => Ok(view),
@@ -183,6 +187,15 @@ pub(super) async fn find_case(node: &Hands, text: &str) -> Result<CaseView, Fail
             ),
         )),
     }
+}
+
+/// The cases whose names begin with these digits, of which there must be four: found by their place among the others.
+fn beginning<T>(cases: &BTreeMap<CaseId, T>, digits: &str) -> impl Iterator<Item = CaseId> {
+    let lowest: Option<CaseId> = format!("{digits:0<64}").parse().ok();
+    let lowest = lowest.filter(|_| digits.len() >= 4);
+    let from = lowest.into_iter().flat_map(|lowest| cases.range(lowest..));
+    let from = from.map(|(case, _)| *case);
+    from.take_while(move |case| case.to_string().starts_with(digits))
 }
 
 /// The partner with this name or id.
@@ -386,6 +399,30 @@ mod tests {
 
     use super::*;
     use crate::language::assert_both;
+
+    #[test]
+    fn a_case_is_found_by_how_its_name_begins() {
+        let case = |bytes: [u8; 2]| {
+            let mut whole = [0; 32];
+            whole[..2].copy_from_slice(&bytes);
+            CaseId::from_bytes(whole)
+        };
+        let all = [[0x12, 0x34], [0x12, 0x35], [0x12, 0x45], [0xFF, 0xFF]];
+        let cases: BTreeMap<CaseId, ()> = all.into_iter().map(|one| (case(one), ())).collect();
+        let found = |digits: &str| beginning(&cases, digits).collect::<Vec<_>>();
+        assert_eq!(found("1234"), [case([0x12, 0x34])]);
+        assert_eq!(found("12350"), [case([0x12, 0x35])]);
+        assert_eq!(found(&case([0xFF, 0xFF]).to_string()), [case([0xFF, 0xFF])]);
+        let long = "1".repeat(65);
+        for none in ["", "123", "1233", "12351", "123g", "山田太郎", &long] {
+            assert!(found(none).is_empty(), "{none}");
+        }
+        let also = case([0x12, 0x34]).to_string();
+        let mut cases = cases;
+        cases.insert(CaseId::from_bytes([0x12; 32]), ());
+        assert_eq!(beginning(&cases, &also[..4]).count(), 1);
+        assert_eq!(beginning(&cases, "1212").count(), 1);
+    }
 
     #[test]
     fn what_cannot_be_done_is_told_in_both_languages() {

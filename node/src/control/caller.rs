@@ -26,6 +26,13 @@ pub(super) fn named(caller: UCred) -> Who {
     }
 }
 
+/// Puts on record that something was done at the command of `by`, also where no audit trail is kept.
+pub(super) fn record(by: &Who, what: &'static str) {
+    if let Who::Person { id, name, .. } = by {
+        tracing::info!(target: "dokuei::control", by = %id, user = %name, "{what}");
+    }
+}
+
 /// The user as whom the one behind a process logged in, whoever they have become since. The process waits for an answer,
 /// and so is the one that called.
 fn logged_in(process: i32) -> Option<u32> {

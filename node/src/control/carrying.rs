@@ -5,15 +5,17 @@ use std::path::Path;
 use dokuei_protocol::input::Command;
 use serde_json::{Value, json};
 
+use crate::audit::event::{Event, Kind, Place, Subject, Who};
 use crate::control::answers::{cannot_do, command, find_case, short, stopping};
+use crate::control::caller::record;
 use crate::language::{Explain as _, Failure};
 use crate::media::CaseFile;
 use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::unusable;
 
-/// Writes a case that is on its way into a new folder.
-pub(super) async fn export(node: &Hands, case: &str, to: &str) -> Result<Value, Failure> {
+/// Writes a case that is on its way into a new folder, at the command of `by`.
+pub(super) async fn export(node: &Hands, case: &str, to: &str, by: Who) -> Result<Value, Failure> {
     let case = find_case(node, case).await?.case;
     let cargo = node.desk.ask(move |service| service.cargo(case));
     let cargo = cargo.await.map_err(|_| stopping())?;
@@ -28,6 +30,14 @@ pub(super) async fn export(node: &Hands, case: &str, to: &str) -> Result<Value, 
     let folder = Path::new(to);
     let written = tokio::task::block_in_place(|| file.write(node.ports.register.parcels(), folder));
     let objects = written.map_err(|error| unusable(folder, &error))?;
+    record(&by, "a sealed case was written to a medium");
+    if let Some(subject) = node.ports.register.look(&file.parcel, Subject::of) {
+        node.audit.note(Event::now(Kind::Exported {
+            to: Place::Media(format!("file://{}", folder.display())),
+            by: Some(by),
+            subject,
+        }));
+    }
     Ok(json!({ "case": case.to_string(), "short": short(case), "objects": objects, "place": to }))
 }
 

@@ -196,80 +196,74 @@ fn terms_json(terms: &CaseTerms) -> Value {
     })
 }
 
-pub(crate) async fn withdraw(node: &Hands, case: &str, reason: &str) -> Result<Value, Failure> {
-    let reason = match reason {
-        "not-needed" => WithdrawalReason::NotNeeded,
-        "sent-in-error" => WithdrawalReason::SentInError,
-        "read-elsewhere" => WithdrawalReason::ReadElsewhere,
-        other => {
-            return Err(unknown_reason(
-                other,
-                "not-needed, sent-in-error, read-elsewhere",
-            ));
+/// What is done about one case.
+#[derive(Clone, Copy)]
+pub(crate) enum Act<'a> {
+    /// Its requester takes it back, or asks who reads it to stop, for this reason.
+    Withdraw(&'a str),
+    /// It is offered to these partners.
+    Offer(&'a [String]),
+    /// Its offer is answered: the report is promised in so many hours, or as the capacity says.
+    Quote(Option<u16>),
+    /// Its offer is declined.
+    Decline,
+    /// This reader begins to read it.
+    Claim(&'a str),
+    /// Who reads it gives it back, for this reason.
+    Release(&'a str),
+}
+
+/// Does what a person commands about a case that they name; answers what is shown of it then.
+pub(super) async fn act_on(node: &Hands, case: &str, act: Act<'_>) -> Result<Value, Failure> {
+    let case = find_case(node, case).await?.case;
+    self::act(node, case, act).await?;
+    show(node, &case.to_string()).await
+}
+
+/// Does it. What it costs does not depend on how many cases there are.
+pub(crate) async fn act(node: &Hands, case: CaseId, act: Act<'_>) -> Result<(), Failure> {
+    let wanted = match act {
+        Act::Withdraw(reason) => Command::Withdraw(case, withdrawal(reason)?),
+        Act::Offer(to) => {
+            let to = sites(node, to).await?;
+            Command::Offer { case, to }
         }
-    };
-    let view = find_case(node, case).await?;
-    command(node, Command::Withdraw(view.case, reason)).await?;
-    show(node, &view.case.to_string()).await
-}
-
-pub(super) async fn offer(node: &Hands, case: &str, to: &[String]) -> Result<Value, Failure> {
-    let view = find_case(node, case).await?;
-    let to = sites(node, to).await?;
-    command(
-        node,
-        Command::Offer {
-            case: view.case,
-            to,
-        },
-    )
-    .await?;
-    show(node, &view.case.to_string()).await
-}
-
-pub(super) async fn quote(node: &Hands, case: &str, hours: Option<u16>) -> Result<Value, Failure> {
-    let view = find_case(node, case).await?;
-    let quote = Command::Quote {
-        case: view.case,
-        hours,
-    };
-    command(node, quote).await?;
-    show(node, &view.case.to_string()).await
-}
-
-pub(crate) async fn decline(node: &Hands, case: &str) -> Result<Value, Failure> {
-    let view = find_case(node, case).await?;
-    command(node, Command::Decline(view.case)).await?;
-    show(node, &view.case.to_string()).await
-}
-
-pub(crate) async fn claim(node: &Hands, case: &str, reader: &str) -> Result<Value, Failure> {
-    let view = find_case(node, case).await?;
-    let person = find_person(node, reader)?;
-    people::must_read(&person.name, person.role)?;
-    let claim = Command::Claim {
-        case: view.case,
-        delegation: person.delegation,
-    };
-    command(node, claim).await?;
-    show(node, &view.case.to_string()).await
-}
-
-pub(crate) async fn release(node: &Hands, case: &str, reason: &str) -> Result<Value, Failure> {
-    let reason = match reason {
-        "shift-ended" => ReleaseReason::ShiftEnded,
-        "outside-competence" => ReleaseReason::OutsideCompetence,
-        "image-quality" => ReleaseReason::ImageQuality,
-        other => {
-            return Err(unknown_reason(
-                other,
-                "shift-ended, outside-competence, image-quality",
-            ));
+        Act::Quote(hours) => Command::Quote { case, hours },
+        Act::Decline => Command::Decline(case),
+        Act::Claim(reader) => {
+            let person = find_person(node, reader)?;
+            people::must_read(&person.name, person.role)?;
+            let delegation = person.delegation;
+            Command::Claim { case, delegation }
         }
+        Act::Release(reason) => Command::Release(case, release(reason)?),
     };
-    let view = find_case(node, case).await?;
-    command(node, Command::Release(view.case, reason)).await?;
-    show(node, &view.case.to_string()).await
+    command(node, wanted).await?;
+    Ok(())
+}
+
+fn withdrawal(reason: &str) -> Result<WithdrawalReason, Failure> {
+    match reason {
+        "not-needed" => Ok(WithdrawalReason::NotNeeded),
+        "sent-in-error" => Ok(WithdrawalReason::SentInError),
+        "read-elsewhere" => Ok(WithdrawalReason::ReadElsewhere),
+        other => Err(unknown_reason(
+            other,
+            "not-needed, sent-in-error, read-elsewhere",
+        )),
+    }
+}
+
+fn release(reason: &str) -> Result<ReleaseReason, Failure> {
+    match reason {
+        "shift-ended" => Ok(ReleaseReason::ShiftEnded),
+        "outside-competence" => Ok(ReleaseReason::OutsideCompetence),
+        "image-quality" => Ok(ReleaseReason::ImageQuality),
+        other => Err(unknown_reason(
+            other,
+            "shift-ended, outside-competence, image-quality",
+        )),
+    }
 }
 
 pub(super) async fn acknowledge(node: &Hands, case: &str) -> Result<Value, Failure> {

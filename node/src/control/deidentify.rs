@@ -5,8 +5,9 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use serde_json::{Value, json};
 
-use crate::audit::event::{Event, Kind, Place, Subject};
+use crate::audit::event::{Event, Kind, Place, Subject, Who};
 use crate::control::answers::both;
+use crate::control::caller::record;
 use crate::control::request::DeidentifyStudy;
 use crate::deidentify::export::{ExportError, Exported, export};
 use crate::deidentify::pseudonyms::Pseudonyms;
@@ -19,8 +20,8 @@ use crate::say;
 /// Longest purpose: a sentence.
 const PURPOSE_CHARACTERS: usize = 200;
 
-/// Writes a study of this site into a folder, without whom it is of.
-pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value, Failure> {
+/// Writes a study of this site into a folder, without whom it is of, at the command of `by`.
+pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy, by: Who) -> Result<Value, Failure> {
     let purpose = purpose(asked)?;
     let pseudonyms = pseudonyms(node);
     let (folder, study) = (Path::new(&asked.folder), asked.study.trim());
@@ -48,7 +49,8 @@ pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value,
         }
         Ok::<Exported, Failure>(exported)
     })?;
-    note(node, study, &exported, folder);
+    record(&by, "a study was written to a folder without whom it is of");
+    note(node, study, &exported, (folder, by));
     let (written, refused) = (exported.written, exported.refused);
     tracing::info!(target: "dokuei::deidentify", written, refused, "a study was written without whom it is of");
     let reasons = exported.reasons.iter();
@@ -66,15 +68,15 @@ pub(super) fn deidentify(node: &Hands, asked: &DeidentifyStudy) -> Result<Value,
     }))
 }
 
-/// Tells auditors that images of a study left, even if without whom they are of.
-fn note(node: &Hands, uid: &str, exported: &Exported, folder: &Path) {
+/// Tells auditors that images of a study left, even if without whom they are of, and at whose command.
+fn note(node: &Hands, uid: &str, exported: &Exported, (folder, by): (&Path, Who)) {
     let register = &node.ports.register;
     let parcel = register.parcels_of(uid).pop();
     let subject = parcel.and_then(|parcel| register.look(&parcel, Subject::of));
     if exported.written > 0 {
         node.audit.note(Event::now(Kind::Exported {
             to: Place::Media(format!("file://{}", folder.display())),
-            by: None,
+            by: Some(by),
             subject: subject.unwrap_or_default(),
         }));
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::audit::event::{Access, Event, Kind, Subject, Who};
 use crate::control::answers::{both, find_case};
 use crate::control::answers::{no_study, register_failure};
+use crate::control::caller::record;
 use crate::control::carrying;
 use crate::control::request::DecideMedia;
 use crate::control::sending::{import_failed, note_import};
@@ -143,7 +144,7 @@ pub(super) fn show(node: &Hands, name: &str) -> Result<Value, Failure> {
 }
 
 /// Notes whose the studies of an import are that are still in question, or removes them.
-pub(super) fn decide(node: &Hands, decide: &DecideMedia) -> Result<Value, Failure> {
+pub(super) fn decide(node: &Hands, decide: &DecideMedia, by: &Who) -> Result<Value, Failure> {
     let (name, import) = find(node, &decide.import)?;
     let wanted = |study: &&ImportedStudy| {
         let of = decide.study.as_deref();
@@ -158,7 +159,7 @@ pub(super) fn decide(node: &Hands, decide: &DecideMedia) -> Result<Value, Failur
         return Err(half_removed());
     }
     tokio::task::block_in_place(|| match (&decide.patient, decide.discard) {
-        (_, true) => uids.iter().try_for_each(|uid| discard(node, uid)),
+        (_, true) => uids.iter().try_for_each(|uid| discard(node, uid, by)),
         (patient, false) => attribute(node, &uids, patient.as_deref(), decide.issuer.as_deref()),
     })?;
     show(node, &name.to_string())
@@ -166,7 +167,7 @@ pub(super) fn decide(node: &Hands, decide: &DecideMedia) -> Result<Value, Failur
 
 /// Removes a study that came on a medium, and nothing of it that was here before or that somebody else sent, who was told
 /// that it is kept. What breaks off is begun again by the same words; until then the study goes nowhere.
-fn discard(node: &Hands, uid: &str) -> Result<(), Failure> {
+fn discard(node: &Hands, uid: &str, by: &Who) -> Result<(), Failure> {
     let (imports, register) = (&node.ports.imports, &node.ports.register);
     let before = imports.begin_to_discard(uid).map_err(failed)?;
     let before = before.ok_or_else(|| also_sent(uid))?;
@@ -187,8 +188,9 @@ fn discard(node: &Hands, uid: &str) -> Result<(), Failure> {
     imports
         .decide(uid, &Decision::Discarded, now().0)
         .map_err(failed)?;
+    record(by, "a study that a medium brought was discarded");
     if let Some(subject) = subject {
-        let by = Who::ThisNode;
+        let by = by.clone();
         node.audit.note(Event::now(match before.is_empty() {
             true => Kind::StudyDeleted { by, subject },
             false => Kind::Accessed {

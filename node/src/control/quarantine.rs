@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::audit::event::{Access, Event, Kind, Subject, Who};
 use crate::control::answers::{both, register_failure};
+use crate::control::caller::record;
 use crate::control::whose::whose;
 use crate::language::{Explain as _, Failure};
 use crate::runtime::hands::Hands;
@@ -34,7 +35,7 @@ pub(super) fn list(node: &Hands) -> Value {
     .collect()
 }
 
-pub(super) fn discard(node: &Hands, name: &str) -> Result<Value, Failure> {
+pub(super) fn discard(node: &Hands, name: &str, by: Who) -> Result<Value, Failure> {
     let quarantine = node.ports.register.quarantine();
     let given = name.trim().to_ascii_lowercase();
     let all = quarantine.all();
@@ -55,19 +56,20 @@ pub(super) fn discard(node: &Hands, name: &str) -> Result<Value, Failure> {
     tokio::task::block_in_place(|| quarantine.discard(&one))
         .map_err(|error| register_failure(&error))?;
     if let Some((_, kept)) = all.iter().find(|(name, _)| *name == one) {
-        note(node, &kept.study);
+        record(&by, "an image that was set aside was discarded");
+        note(node, &kept.study, by);
     }
     Ok(json!({ "name": one.to_string() }))
 }
 
-/// Tells auditors that an image under the UIDs of a study was deleted.
-fn note(node: &Hands, study: &str) {
+/// Tells auditors who deleted an image under the UIDs of a study.
+fn note(node: &Hands, study: &str, by: Who) {
     let register = &node.ports.register;
     let parcel = register.parcels_of(study).pop();
     let known = |study: &Study| Subject::named(&study.attributes, &study.uid);
     let subject = parcel.and_then(|parcel| register.look(&parcel, known));
     node.audit.note(Event::now(Kind::Accessed {
-        by: Who::ThisNode,
+        by,
         how: Access::Delete,
         subject: subject.unwrap_or_else(|| Subject {
             study: study.to_owned(),

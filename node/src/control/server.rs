@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::control::caller::named;
+use crate::control::cases::Act;
 use crate::control::request::{Reply, Request};
 use crate::control::{
     LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, deidentify, dicom, keys,
@@ -215,7 +216,7 @@ async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, 
         } => partners::remove(node, &partner, despite_open_cases).await,
         Request::StudyList => studies::list(node).await,
         Request::StudyShow { uid } => studies::show(node, &uid).await,
-        Request::StudyDeidentify(asked) => deidentify::deidentify(node, &asked),
+        Request::StudyDeidentify(asked) => deidentify::deidentify(node, &asked, named(caller)),
         Request::StudyReidentify { pseudonym } => deidentify::reidentify(node, &pseudonym),
         Request::StudyImport { path } => sending::import(node, path, Some(named(caller))).await,
         Request::MediaImport { path, of } => {
@@ -223,22 +224,28 @@ async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, 
         }
         Request::MediaList => Ok(media::list(node)),
         Request::MediaShow { import } => media::show(node, &import),
-        Request::MediaDecide(decide) => media::decide(node, &decide),
+        Request::MediaDecide(decide) => media::decide(node, &decide, &named(caller)),
         Request::QuarantineList => Ok(quarantine::list(node)),
-        Request::QuarantineDiscard { name } => quarantine::discard(node, &name),
+        Request::QuarantineDiscard { name } => quarantine::discard(node, &name, named(caller)),
         Request::StudyCheck(check) => checking::check(node, &check),
         Request::StudyPriors { uid, fetch } => priors::ask(node, &uid, &fetch).await,
         Request::StudyFetching { uid } => priors::fetching(node, &uid),
         Request::StudySend(send) => sending::send_for(node, send, Some(named(caller))).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
-        Request::CaseWithdraw { case, reason } => cases::withdraw(node, &case, &reason).await,
-        Request::CaseExport { case, to } => carrying::export(node, &case, &to).await,
-        Request::CaseOffer { case, to } => cases::offer(node, &case, &to).await,
-        Request::CaseQuote { case, hours } => cases::quote(node, &case, hours).await,
-        Request::CaseDecline { case } => cases::decline(node, &case).await,
-        Request::CaseClaim { case, reader } => cases::claim(node, &case, &reader).await,
-        Request::CaseRelease { case, reason } => cases::release(node, &case, &reason).await,
+        Request::CaseWithdraw { case, reason } => {
+            cases::act_on(node, &case, Act::Withdraw(&reason)).await
+        }
+        Request::CaseExport { case, to } => carrying::export(node, &case, &to, named(caller)).await,
+        Request::CaseOffer { case, to } => cases::act_on(node, &case, Act::Offer(&to)).await,
+        Request::CaseQuote { case, hours } => cases::act_on(node, &case, Act::Quote(hours)).await,
+        Request::CaseDecline { case } => cases::act_on(node, &case, Act::Decline).await,
+        Request::CaseClaim { case, reader } => {
+            cases::act_on(node, &case, Act::Claim(&reader)).await
+        }
+        Request::CaseRelease { case, reason } => {
+            cases::act_on(node, &case, Act::Release(&reason)).await
+        }
         Request::CaseAcknowledge { case } => cases::acknowledge(node, &case).await,
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),

@@ -1,6 +1,7 @@
 //! The store: one database file, one thread that writes it. Facts are rows; sealed objects are files
 //! beside it. Every row that says anything of a person is sealed under the storage key.
 
+pub mod sealed;
 mod tables;
 mod writer;
 
@@ -12,6 +13,7 @@ use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use crate::language::{Explain as _, Failure, Message};
 use crate::say;
 
+pub use sealed::SealedRows;
 pub use tables::Rows;
 use writer::Opened;
 pub use writer::{Change, StoreError};

@@ -59,6 +59,8 @@ pub enum StoreError {
     Failed(String),
     /// The writer has ended.
     Closed,
+    /// A row of this table cannot be opened, or says nothing that is known.
+    Damaged(&'static str),
 }
 
 impl Explain for StoreError {
@@ -69,6 +71,10 @@ impl Explain for StoreError {
                 "the store failed ({said}): check free space and the disk"
             ),
             StoreError::Closed => say!("データベースは閉じられています", "the store is closed"),
+            StoreError::Damaged(table) => say!(
+                "データベースの表「{table}」の行が壊れています。データフォルダをバックアップから復元してください",
+                "a row of the table '{table}' is damaged: restore the data folder from a backup"
+            ),
         }
     }
 }

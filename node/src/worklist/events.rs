@@ -2,7 +2,7 @@
 //! for a subscriber whose channel is not open: when it comes back it searches, as it does when it begins.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dicom_core::{Tag, VR};
@@ -59,7 +59,7 @@ struct Told {
 pub(super) struct Ears {
     told: broadcast::Sender<Told>,
     seen: Mutex<Option<BTreeMap<String, Seen>>>,
-    open: Arc<Lock<BTreeMap<String, usize>>>,
+    open: Lock<Open>,
     places: Arc<Semaphore>,
 }
 
@@ -68,10 +68,24 @@ impl Default for Ears {
         Ears {
             told: broadcast::Sender::new(WAITING),
             seen: Mutex::default(),
-            open: Arc::default(),
+            open: Lock::default(),
             places: Arc::new(Semaphore::new(CHANNELS)),
         }
     }
+}
+
+/// The channels that are open, by number.
+#[derive(Default)]
+struct Open {
+    next: u64,
+    listening: BTreeMap<u64, Listener>,
+}
+
+/// Who listens at a channel, and the name under which it is subscribed.
+#[derive(Clone)]
+struct Listener {
+    who: Who,
+    subscriber: String,
 }
 
 #[derive(Clone)]
@@ -152,18 +166,27 @@ impl Worklist {
         Ok(())
     }
 
-    /// Tells that somebody asks for a cancellation; whether a subscriber listens.
-    pub(super) fn tell_cancel_requested(&self, item: &Item, asked: &DataSet) -> bool {
-        let open: Vec<String> = self.0.ears.lock().keys().cloned().collect();
-        let is_told = |name: &String| {
-            let held = self.0.kept.subscriptions(name);
-            telling(&held, &item.uid, item.happened.offered) != Telling::No
-        };
-        let Ok(node) = self.node() else {
-            return false;
-        };
-        if !open.iter().any(is_told) {
-            return false;
+    /// Tells that somebody asks for a cancellation; whether somebody else hears of it.
+    pub(super) async fn tell_cancel_requested(
+        &self,
+        by: &Who,
+        item: &Item,
+        asked: &DataSet,
+    ) -> Result<bool, Refused> {
+        let domain = self.domain(&*self.node()?, item);
+        let listening = self.0.ears.others_of(by);
+        let mut is_heard = false;
+        for Listener { who, subscriber } in listening {
+            is_heard = who.may_see(domain.as_ref(), self.0.site)
+                && self
+                    .tells(&who, &subscriber, (&item.uid, item.happened.offered))
+                    .await;
+            if is_heard {
+                break;
+            }
+        }
+        if !is_heard {
+            return Ok(false);
         }
         let mut report = report(item, CANCEL_REQUESTED);
         for tag in [
@@ -176,8 +199,22 @@ impl Worklist {
                 report.put(element.clone());
             }
         }
-        self.tell(item, self.domain(&node, item), None, report);
-        true
+        self.tell(item, domain, None, report);
+        Ok(true)
+    }
+
+    /// Whether what a subscriber is subscribed to tells of a workitem.
+    async fn tells(&self, who: &Who, subscriber: &str, (uid, offered): (&str, Timestamp)) -> bool {
+        let held: Vec<Subscription> = self.0.kept.subscriptions(subscriber);
+        match telling(&held, uid, offered) {
+            Telling::No => false,
+            Telling::Yes => true,
+            Telling::IfMatching(query) => {
+                let set = self.retrieve(who, uid).await;
+                let search = Search::read(&from_text(&query));
+                matches!((set, search), (Ok(set), Ok(search)) if search.keys.match_with(&set))
+            }
+        }
     }
 
     /// Opens a subscriber's channel.
@@ -193,12 +230,15 @@ impl Worklist {
             ))
         })?;
         let told = self.0.ears.told.subscribe();
-        let subscriber = who.subscriber(title);
-        self.0.ears.open(&who.subscribers(), &subscriber)?;
+        let listener = Listener {
+            who: who.clone(),
+            subscriber: who.subscriber(title),
+        };
+        let number = self.0.ears.open(listener.clone())?;
         let channel = Channel {
             worklist: self.clone(),
-            who: who.clone(),
-            subscriber,
+            listener,
+            number,
             told,
             next: None,
             sent: 0,
@@ -211,21 +251,32 @@ impl Worklist {
 }
 
 impl Ears {
-    /// Notes a channel of a subscriber; `visitor` is what the names of all subscribers of the same visitor begin with.
-    fn open(&self, visitor: &str, subscriber: &str) -> Result<(), Refused> {
+    /// Notes a channel; gives its number.
+    fn open(&self, new: Listener) -> Result<u64, Refused> {
         let mut open = self.lock();
-        let of_one = open.iter().filter(|(name, _)| name.starts_with(visitor));
-        if of_one.map(|(_, count)| count).sum::<usize>() >= CHANNELS_OF_ONE {
+        let listening = open.listening.values();
+        let of_one = listening.filter(|listener| listener.who.id == new.who.id);
+        if of_one.count() >= CHANNELS_OF_ONE {
             return Err(Refused::Full(say!(
                 "1 つのトークン・証明書・アカウントでのイベントの受信は、同時に {CHANNELS_OF_ONE} 件までです。",
                 "At most {CHANNELS_OF_ONE} channels for events are open at once for one token, certificate or account."
             )));
         }
-        *open.entry(subscriber.to_owned()).or_default() += 1;
-        Ok(())
+        let number = open.next;
+        open.next += 1;
+        open.listening.insert(number, new);
+        Ok(number)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, usize>> {
+    /// Who listens and is not who asks.
+    fn others_of(&self, by: &Who) -> Vec<Listener> {
+        let open = self.lock();
+        let listening = open.listening.values();
+        let others = listening.filter(|listener| listener.who.id != by.id);
+        others.cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -233,8 +284,8 @@ impl Ears {
 /// The events of one subscriber, while it listens.
 pub struct Channel {
     worklist: Worklist,
-    who: Who,
-    subscriber: String,
+    listener: Listener,
+    number: u64,
     told: broadcast::Receiver<Told>,
     next: Option<Told>,
     sent: u16,
@@ -253,7 +304,8 @@ impl Channel {
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
                 },
             };
-            let may_see = self.who.may_see(told.domain.as_ref(), self.worklist.0.site);
+            let who = &self.listener.who;
+            let may_see = who.may_see(told.domain.as_ref(), self.worklist.0.site);
             let is_told = may_see && self.is_told(&told).await;
             self.next = None;
             if !is_told {
@@ -269,35 +321,17 @@ impl Channel {
     }
 
     async fn is_told(&self, told: &Told) -> bool {
-        if told
-            .only
-            .as_ref()
-            .is_some_and(|only| *only != self.subscriber)
-        {
-            return false;
-        }
-        let held: Vec<Subscription> = self.worklist.0.kept.subscriptions(&self.subscriber);
-        match telling(&held, &told.uid, told.offered) {
-            Telling::No => false,
-            Telling::Yes => true,
-            Telling::IfMatching(query) => {
-                let set = self.worklist.retrieve(&self.who, &told.uid).await;
-                let search = Search::read(&from_text(&query));
-                matches!((set, search), (Ok(set), Ok(search)) if search.keys.match_with(&set))
-            }
-        }
+        let Listener { who, subscriber } = &self.listener;
+        let is_for_another = told.only.as_ref().is_some_and(|only| only != subscriber);
+        let about = (told.uid.as_str(), told.offered);
+        !is_for_another && self.worklist.tells(who, subscriber, about).await
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
         let mut open = self.worklist.0.ears.lock();
-        if let Some(count) = open.get_mut(&self.subscriber) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.subscriber);
-            }
-        }
+        open.listening.remove(&self.number);
     }
 }
 
@@ -367,4 +401,46 @@ fn report(item: &Item, event: u16) -> DataSet {
     report.put_bytes(AFFECTED_INSTANCE, VR::UI, item.uid.as_str());
     report.put_short(EVENT_TYPE, event);
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::Scope;
+
+    fn listener(id: &str) -> Listener {
+        let who = Who {
+            scope: Scope::All,
+            domain: None,
+            id: id.to_owned(),
+            name: id.to_owned(),
+            is_program: true,
+            root: String::new(),
+        };
+        let subscriber = who.subscriber("READER");
+        Listener { who, subscriber }
+    }
+
+    #[test]
+    fn who_asks_is_not_who_hears() {
+        let ears = Ears::default();
+        let (ris, room) = (listener("token:RIS"), listener("account:Room 2"));
+        let others = |of: &Listener| {
+            let others = ears.others_of(&of.who).into_iter();
+            others.map(|other| other.who.id).collect::<Vec<_>>()
+        };
+        let first = ears.open(ris.clone()).ok().unwrap();
+        ears.open(ris.clone()).ok().unwrap();
+        assert!(others(&ris).is_empty());
+        ears.open(room.clone()).ok().unwrap();
+        assert_eq!(others(&ris), ["account:Room 2"]);
+        assert_eq!(others(&room), ["token:RIS", "token:RIS"]);
+        ears.lock().listening.remove(&first);
+        assert_eq!(others(&room), ["token:RIS"]);
+        for _ in 0..3 {
+            ears.open(ris.clone()).ok().unwrap();
+        }
+        assert!(matches!(ears.open(ris), Err(Refused::Full(_))));
+        assert!(ears.open(room).is_ok());
+    }
 }

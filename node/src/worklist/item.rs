@@ -72,6 +72,11 @@ impl Facts {
         views.filter_map(|view| Facts::of(service, view)).collect()
     }
 
+    /// One case, if it was offered to somebody.
+    pub(super) fn one(service: &Service, case: CaseId) -> Option<Facts> {
+        Facts::of(service, service.case_view(case)?)
+    }
+
     fn of(service: &Service, view: CaseView) -> Option<Facts> {
         let state = service.state();
         let request = state.requests.get(&view.case);

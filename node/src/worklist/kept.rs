@@ -1,18 +1,16 @@
 //! What the worklist keeps of its own: what clients said of workitems that the case machine does not know, and who is
 //! told of changes. Where a workitem stands is never kept here: that is the case's.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::case::CaseId;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::chance::chance;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Rows, SealedRows, Store};
 use crate::studies::register::RegisterError;
 
 /// Form of both kinds of rows. A change needs a new number and a migration.
@@ -110,16 +108,97 @@ impl Subscription {
 
 /// The rows, all in memory. Clones share them.
 #[derive(Clone)]
-pub struct Kept {
-    store: Store,
-    storage: Arc<StorageKey>,
-    held: Arc<Mutex<Held>>,
+pub struct Kept(Arc<Shared>);
+
+struct Shared {
+    workitems: SealedRows<Said>,
+    subscriptions: SealedRows<Subscription>,
+    held: Mutex<Held>,
+    /// A row is free again.
+    freed: Condvar,
 }
 
 #[derive(Default)]
 struct Held {
     said: BTreeMap<(CaseId, u32), Said>,
     subscriptions: BTreeMap<[u8; 32], Subscription>,
+    /// Rows that are being written: whoever wants to change one of them waits, everybody else goes on. At most one set of
+    /// them for each thread that blocks on it.
+    reserved: BTreeSet<Place>,
+}
+
+/// A row.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Workitem(CaseId, u32),
+    /// And whose it is.
+    Subscription([u8; 32], String),
+}
+
+/// Rows that nobody else changes until this is dropped.
+struct Reserved<'k> {
+    shared: &'k Shared,
+    places: Vec<Place>,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut held = self.shared.lock();
+        for place in &self.places {
+            held.reserved.remove(place);
+        }
+        drop(held);
+        self.shared.freed.notify_all();
+    }
+}
+
+impl Held {
+    /// Rows that are there or being made, of this kind.
+    fn workitems(&self) -> usize {
+        let made = self.reserved.iter().filter(|place| match place {
+            Place::Workitem(case, round) => !self.said.contains_key(&(*case, *round)),
+            Place::Subscription(..) => false,
+        });
+        self.said.len() + made.count()
+    }
+
+    /// Visitors of the subscriptions that are there or being made, one for each.
+    fn visitors(&self) -> impl Iterator<Item = &str> {
+        let made = self.reserved.iter().filter_map(|place| match place {
+            Place::Workitem(..) => None,
+            Place::Subscription(key, visitor) => {
+                let is_new = !self.subscriptions.contains_key(key);
+                is_new.then_some(visitor.as_str())
+            }
+        });
+        let there = self.subscriptions.values();
+        there.map(Subscription::visitor).chain(made)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves the rows that `choose` names, with what it says of them, as soon as nobody else changes one of them.
+    /// Blocks.
+    fn reserve<T>(
+        &self,
+        choose: impl Fn(&Held) -> Result<(Vec<Place>, T), RegisterError>,
+    ) -> Result<(Reserved<'_>, T), RegisterError> {
+        let mut held = self.lock();
+        loop {
+            let (places, said) = choose(&held)?;
+            if places.iter().all(|place| !held.reserved.contains(place)) {
+                held.reserved.extend(places.iter().cloned());
+                let shared = self;
+                return Ok((Reserved { shared, places }, said));
+            }
+            let woken = self.freed.wait(held);
+            held = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 impl Kept {
@@ -128,42 +207,37 @@ impl Kept {
     /// # Errors
     /// [`RegisterError`] when a row cannot be opened.
     pub fn open(store: Store, storage: StorageKey) -> Result<Kept, RegisterError> {
+        let storage = Arc::new(storage);
+        let workitems: SealedRows<Said> =
+            SealedRows::new(Rows::Workitems, store.clone(), Arc::clone(&storage));
+        let subscriptions: SealedRows<Subscription> =
+            SealedRows::new(Rows::Subscriptions, store, storage);
         let mut held = Held::default();
-        let open = |rows: Rows, key: &[u8], row: &[u8]| {
-            let plain = storage.open_row(rows.name(), key, row);
-            plain.map_err(|_| RegisterError::Damaged)
-        };
-        for (key, row) in store.rows(Rows::Workitems)? {
-            let plain = open(Rows::Workitems, &key, &row)?;
-            let said: Said = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+        for (key, said) in workitems.all()? {
             let place = place(&key).filter(|_| said.version == VERSION);
             held.said.insert(place.ok_or(RegisterError::Damaged)?, said);
         }
-        for (key, row) in store.rows(Rows::Subscriptions)? {
-            let plain = open(Rows::Subscriptions, &key, &row)?;
-            let one: Subscription = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+        for (_, one) in subscriptions.all()? {
             if one.version != VERSION {
                 return Err(RegisterError::Damaged);
             }
             held.subscriptions.insert(one.key(), one);
         }
-        Ok(Kept {
-            store,
-            storage: Arc::new(storage),
-            held: Arc::new(Mutex::new(held)),
-        })
+        Ok(Kept(Arc::new(Shared {
+            workitems,
+            subscriptions,
+            held: Mutex::new(held),
+            freed: Condvar::new(),
+        })))
     }
 
     /// What is kept of a round of a case.
     pub fn said(&self, case: CaseId, round: u32) -> Said {
-        self.lock()
-            .said
-            .get(&(case, round))
-            .cloned()
-            .unwrap_or_default()
+        let held = self.0.lock();
+        held.said.get(&(case, round)).cloned().unwrap_or_default()
     }
 
-    /// Changes what is kept of a round. `change` must not ask for another one. Blocks.
+    /// Changes what is kept of a round. `change` must not change the same one. Blocks.
     ///
     /// # Errors
     /// [`RegisterError`]; it stays as it was.
@@ -172,23 +246,25 @@ impl Kept {
         (case, round): (CaseId, u32),
         change: impl FnOnce(&mut Said),
     ) -> Result<(), RegisterError> {
-        let mut held = self.lock();
-        let mut said = held.said.get(&(case, round)).cloned();
-        if said.is_none() && held.said.len() >= WORKITEMS {
-            return Err(RegisterError::Full);
-        }
-        let mut said = said.take().unwrap_or_default();
+        let (_reserved, said) = self.0.reserve(|held| {
+            let said = held.said.get(&(case, round)).cloned();
+            if said.is_none() && held.workitems() >= WORKITEMS {
+                return Err(RegisterError::Full);
+            }
+            Ok((vec![Place::Workitem(case, round)], said))
+        })?;
+        let mut said = said.unwrap_or_default();
         change(&mut said);
         let mut key = case.as_bytes().to_vec();
         key.extend_from_slice(&round.to_be_bytes());
-        self.put(Rows::Workitems, &key, &cbor::encode(&said))?;
-        held.said.insert((case, round), said);
+        self.0.workitems.put(&key, &said)?;
+        self.0.lock().said.insert((case, round), said);
         Ok(())
     }
 
     /// The subscriptions of an AE title.
     pub fn subscriptions(&self, subscriber: &str) -> Vec<Subscription> {
-        let held = self.lock();
+        let held = self.0.lock();
         let all = held.subscriptions.values();
         all.filter(|one| one.subscriber == subscriber)
             .cloned()
@@ -200,20 +276,18 @@ impl Kept {
     /// # Errors
     /// [`RegisterError`].
     pub fn subscribe(&self, new: Subscription) -> Result<(), RegisterError> {
-        let mut held = self.lock();
-        let key = new.key();
-        let visitor = new.visitor();
-        let of_one = || {
-            let all = held.subscriptions.values();
-            all.filter(|one| one.visitor() == visitor).count()
-        };
-        let is_full =
-            || held.subscriptions.len() >= SUBSCRIPTIONS || of_one() >= SUBSCRIPTIONS_OF_ONE;
-        if !held.subscriptions.contains_key(&key) && is_full() {
-            return Err(RegisterError::Full);
-        }
-        self.put(Rows::Subscriptions, &key, &cbor::encode(&new))?;
-        held.subscriptions.insert(key, new);
+        let (key, visitor) = (new.key(), new.visitor().to_owned());
+        let (_reserved, ()) = self.0.reserve(|held| {
+            let of_one = || held.visitors().filter(|one| *one == visitor).count();
+            let is_full =
+                || held.visitors().count() >= SUBSCRIPTIONS || of_one() >= SUBSCRIPTIONS_OF_ONE;
+            if !held.subscriptions.contains_key(&key) && is_full() {
+                return Err(RegisterError::Full);
+            }
+            Ok((vec![Place::Subscription(key, visitor.clone())], ()))
+        })?;
+        self.0.subscriptions.put(&key, &new)?;
+        self.0.lock().subscriptions.insert(key, new);
         Ok(())
     }
 
@@ -226,31 +300,24 @@ impl Kept {
         subscriber: &str,
         ends: impl Fn(&Subscription) -> bool,
     ) -> Result<(), RegisterError> {
-        let mut held = self.lock();
-        let all = held.subscriptions.iter();
-        let over: Vec<[u8; 32]> = all
-            .filter(|(_, one)| one.subscriber == subscriber && ends(one))
-            .map(|(key, _)| *key)
-            .collect();
-        let removals = over.iter().map(|key| (Rows::Subscriptions, key.to_vec()));
-        self.store.commit(Change {
-            removals: removals.collect(),
-            ..Change::default()
+        let (_reserved, over) = self.0.reserve(|held| {
+            let all = held.subscriptions.iter();
+            let over = all.filter(|(_, one)| one.subscriber == subscriber && ends(one));
+            let over: Vec<([u8; 32], String)> = over
+                .map(|(key, one)| (*key, one.visitor().to_owned()))
+                .collect();
+            let places = over.iter().cloned();
+            let places = places.map(|(key, visitor)| Place::Subscription(key, visitor));
+            Ok((places.collect(), over))
         })?;
-        held.subscriptions.retain(|key, _| !over.contains(key));
+        self.0
+            .subscriptions
+            .remove(over.iter().map(|(key, _)| key))?;
+        let mut held = self.0.lock();
+        for (key, _) in &over {
+            held.subscriptions.remove(key);
+        }
         Ok(())
-    }
-
-    fn put(&self, rows: Rows, key: &[u8], plain: &[u8]) -> Result<(), RegisterError> {
-        let row = self
-            .storage
-            .seal_row(rows.name(), key, plain, &mut chance());
-        let row = row.map_err(|_| RegisterError::Damaged)?;
-        Ok(self.store.commit(Change::put(rows, key, row))?)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -277,7 +344,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let kept = kept(place.path());
         {
-            let mut held = kept.lock();
+            let mut held = kept.0.lock();
             for at in 0..SUBSCRIPTIONS_OF_ONE {
                 let title = ["A", "B"][at % 2];
                 let one = Subscription::new(&format!("token:RIS\n{title}"), &format!("1.{at}"));
@@ -292,6 +359,53 @@ mod tests {
             "one that is there"
         );
         assert!(subscribe("account:RIS\nA", "1.2.3").is_ok());
+    }
+
+    #[test]
+    fn whoever_looks_waits_for_no_write_and_no_change_is_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = kept(place.path());
+        let case = CaseId::from_bytes([1; 32]);
+        let count = |said: &Said| -> u32 {
+            let text = said.transaction.as_deref().unwrap_or("0");
+            text.parse().unwrap()
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        kept.say((case, 0), |said| {
+                            // While a row is on its way to the disk everything can be looked at, and others changed.
+                            let before = kept.said(case, 0);
+                            assert_eq!(count(&before), count(said));
+                            kept.say((case, 1), |other| {
+                                other.transaction = Some((count(other) + 1).to_string());
+                            })
+                            .unwrap();
+                            said.transaction = Some((count(said) + 1).to_string());
+                        })
+                        .unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(count(&kept.said(case, 0)), 40);
+        assert_eq!(count(&kept.said(case, 1)), 40);
+        assert!(kept.0.lock().reserved.is_empty());
+    }
+
+    #[test]
+    fn rows_that_are_being_made_count() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = kept(place.path());
+        let one = Subscription::new("token:RIS\nA", "1.2");
+        let place = Place::Subscription(one.key(), one.visitor().to_owned());
+        let (reserved, ()) = kept.0.reserve(|_| Ok((vec![place.clone()], ()))).unwrap();
+        assert_eq!(kept.0.lock().visitors().collect::<Vec<_>>(), ["token:RIS"]);
+        drop(reserved);
+        kept.subscribe(one).unwrap();
+        let (_reserved, ()) = kept.0.reserve(|_| Ok((vec![place.clone()], ()))).unwrap();
+        assert_eq!(kept.0.lock().visitors().count(), 1);
     }
 
     #[test]

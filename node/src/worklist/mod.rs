@@ -4,6 +4,7 @@
 mod attributes;
 mod codes;
 mod events;
+mod index;
 mod item;
 pub mod kept;
 mod moving;
@@ -21,12 +22,14 @@ use std::sync::{Arc, OnceLock, Weak};
 use dicom_dictionary_std::tags;
 use dokuei_keys::id::{PersonId, SiteId};
 use dokuei_keys::secret::StorageKey;
+use dokuei_protocol::case::CaseId;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::attributes::Around;
 pub use self::events::Channel;
 use self::events::Ears;
+use self::index::Index;
 use self::item::{Facts, Item};
 use self::kept::Kept;
 pub use self::moving::Moved;
@@ -68,6 +71,8 @@ struct Shared {
     site: SiteId,
     hands: OnceLock<Weak<Hands>>,
     kept: Kept,
+    store: Store,
+    index: Index,
     grown: watch::Sender<u64>,
     ears: Ears,
     /// One change at a time: each looks where the workitem stands before it changes anything.
@@ -94,6 +99,8 @@ impl Worklist {
             site,
             hands: OnceLock::new(),
             kept: Kept::open(store.clone(), storage())?,
+            store: store.clone(),
+            index: Index::default(),
             grown: watch::Sender::new(0),
             ears: Ears::default(),
             changing: Mutex::default(),
@@ -146,18 +153,33 @@ impl Worklist {
     }
 
     async fn found(&self, who: &Who, uid: &str) -> Result<Found, Refused> {
-        let facts = self.facts().await?;
+        let item = self.item(uid).await?.ok_or(Refused::Unknown)?;
         let node = self.node()?;
-        let (worklist, who, uid) = (self.clone(), who.clone(), uid.to_owned());
+        let (worklist, who) = (self.clone(), who.clone());
         blocking(move || {
-            let mut items = facts.iter().flat_map(|facts| worklist.items(facts));
-            let item = items.find(|item| item.uid == uid);
-            let item = item.filter(|item| worklist.may_see(&node, &who, item));
-            let item = item.ok_or(Refused::Unknown)?;
+            if !worklist.may_see(&node, &who, &item) {
+                return Err(Refused::Unknown);
+            }
             let set = worklist.set(&node, &who, &worklist.names(&node)?, &item);
             Ok(Found { item, set })
         })
         .await
+    }
+
+    /// The workitem with this UID, whoever may see it.
+    async fn item(&self, uid: &str) -> Result<Option<Item>, Refused> {
+        let Some(case) = self.case_of(uid).await? else {
+            return Ok(None);
+        };
+        let items = self.items_of(case).await?;
+        Ok(items.into_iter().find(|item| item.uid == uid))
+    }
+
+    /// The workitems of a case.
+    async fn items_of(&self, case: CaseId) -> Result<Vec<Item>, Refused> {
+        let desk = &self.node()?.desk;
+        let facts = desk.ask(move |service| Facts::one(service, case)).await?;
+        Ok(facts.map_or_else(Vec::new, |facts| self.items(&facts)))
     }
 
     async fn facts(&self) -> Result<Vec<Facts>, Refused> {
@@ -255,12 +277,7 @@ impl Who {
     /// As whom somebody subscribes under an AE title: a title alone would let everybody end everybody's subscriptions. No
     /// name holds a line end.
     fn subscriber(&self, title: &str) -> String {
-        format!("{}{title}", self.subscribers())
-    }
-
-    /// What the names of their subscribers begin with.
-    fn subscribers(&self) -> String {
-        format!("{}\n", self.id)
+        format!("{}\n{title}", self.id)
     }
 
     /// Whether something about a patient of this domain is theirs to see; nothing is known of a study that is not here

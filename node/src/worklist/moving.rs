@@ -2,15 +2,17 @@
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
+use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::cancel::Told;
 use dokuei_protocol::service::views::Side;
 use serde_json::Value as Json;
 
-use super::item::{Facts, Item};
+use super::item::Item;
 use super::order::{self, text};
 use super::state::State;
 use super::{Found, Refused, Who, Worklist, blocking, codes, domain_of};
-use crate::control::{cases, people, sending};
+use crate::control::cases::{self, Act};
+use crate::control::{people, sending};
 use crate::dicom::charset::WRITTEN_CHARACTER_SET;
 use crate::dicom::dataset::{DataSet, json};
 use crate::language::Message;
@@ -65,29 +67,22 @@ impl Worklist {
                 "The SOP Instance UIDs of address and data set differ."
             )));
         }
-        if let Some(uid) = &uid {
-            let mut all = self.facts().await?.into_iter();
-            if all.any(|facts| self.items(&facts).iter().any(|item| item.uid == *uid)) {
-                return Err(Refused::Conflict(
-                    "The Workitem already exists",
-                    say!(
-                        "その UID のワークアイテムは既にあります。",
-                        "There is a workitem of this UID."
-                    ),
-                ));
-            }
+        if let Some(uid) = &uid
+            && self.item(uid).await?.is_some()
+        {
+            return Err(Refused::Conflict(
+                "The Workitem already exists",
+                say!(
+                    "その UID のワークアイテムは既にあります。",
+                    "There is a workitem of this UID."
+                ),
+            ));
         }
         let send = order::read(asked, now())?;
         let said = written(&notes(asked, &WHILE_SCHEDULED))?;
         self.must_own(&node, who, &send.study)?;
         let sent = sending::send(&node, send).await?;
-        let opened = opened(&sent)?;
-        let facts = self.facts().await?;
-        let case = facts
-            .iter()
-            .map(Facts::case)
-            .find(|case| case.to_string() == opened);
-        let case = case.ok_or(Refused::Unknown)?;
+        let case = opened(&sent)?;
         let (kept, chosen) = (self.0.kept.clone(), uid.clone());
         blocking(move || {
             Ok(kept.say((case, 0), |kept| {
@@ -96,13 +91,12 @@ impl Worklist {
             })?)
         })
         .await?;
+        if let Some(uid) = &uid {
+            self.note_case(uid, case).await;
+        }
         self.look_again();
-        let items = self.facts().await?;
-        let mut items = items.iter().flat_map(|facts| self.items(facts));
-        let made = items
-            .find(|item| item.view.case == case)
-            .map(|item| item.uid);
-        made.or(uid).ok_or(Refused::Unknown)
+        let made = self.items_of(case).await?.into_iter().next();
+        made.map(|item| item.uid).or(uid).ok_or(Refused::Unknown)
     }
 
     /// Only studies of one's own scope are sent anywhere.
@@ -208,7 +202,7 @@ impl Worklist {
         };
         // First the lock, then the claim: whoever hears of the claim can already prove that it is theirs.
         say(Some(transaction)).await?;
-        if let Err(failure) = cases::claim(&node, &item.view.case.to_string(), &reader).await {
+        if let Err(failure) = cases::act(&node, item.view.case, Act::Claim(&reader)).await {
             say(before).await?;
             return Err(failure.into());
         }
@@ -227,7 +221,7 @@ impl Worklist {
         }
         let node = self.node()?;
         let reason = codes::release(&discontinuation(&item.said_set()));
-        cases::release(&node, &item.view.case.to_string(), reason).await?;
+        cases::act(&node, item.view.case, Act::Release(reason)).await?;
         Ok(Moved::Done)
     }
 
@@ -244,7 +238,7 @@ impl Worklist {
         let _changing = self.0.changing.lock().await;
         let Found { item, .. } = self.found(who, uid).await?;
         let node = self.node()?;
-        let case = item.view.case.to_string();
+        let case = item.view.case;
         let codes = asked.items(tags::PROCEDURE_STEP_DISCONTINUATION_REASON_CODE_SEQUENCE);
         let code = codes.first().map(|code| text(code, tags::CODE_VALUE));
         let code = code.unwrap_or_default();
@@ -258,14 +252,15 @@ impl Worklist {
                 ),
             )),
             (State::Scheduled, Side::Requester) => {
-                cases::withdraw(&node, &case, codes::withdrawal(&code)).await?;
+                cases::act(&node, case, Act::Withdraw(codes::withdrawal(&code))).await?;
                 Ok(Moved::Done)
             }
             (State::Scheduled, Side::Reader) => {
-                match item.view.phase {
-                    "offered" | "quoted" => cases::decline(&node, &case).await?,
-                    _ => cases::release(&node, &case, codes::release(&code)).await?,
+                let act = match item.view.phase {
+                    "offered" | "quoted" => Act::Decline,
+                    _ => Act::Release(codes::release(&code)),
                 };
+                cases::act(&node, case, act).await?;
                 Ok(Moved::Done)
             }
             (State::InProgress, Side::Requester) if was_refused(&item) => Err(Refused::Conflict(
@@ -277,19 +272,21 @@ impl Worklist {
             )),
             // The reader is asked to stop, by a document that goes to its site.
             (State::InProgress, Side::Requester) => {
-                cases::withdraw(&node, &case, codes::withdrawal(&code)).await?;
+                cases::act(&node, case, Act::Withdraw(codes::withdrawal(&code))).await?;
                 Ok(Moved::Done)
             }
-            (State::InProgress, Side::Reader) => match self.tell_cancel_requested(&item, asked) {
-                true => Ok(Moved::Done),
-                false => Err(Refused::Conflict(
-                    "The performer cannot be contacted",
-                    say!(
-                        "読影中の端末がイベントを受け取っていません。読影医に直接連絡してください。",
-                        "Nobody who reads it listens for events. Speak to the reader."
-                    ),
-                )),
-            },
+            (State::InProgress, Side::Reader) => {
+                match self.tell_cancel_requested(who, &item, asked).await? {
+                    true => Ok(Moved::Done),
+                    false => Err(Refused::Conflict(
+                        "The performer cannot be contacted",
+                        say!(
+                            "ほかにイベントを受け取っている端末がありません。読影医に直接連絡してください。",
+                            "Nobody else who may see it listens for events. Speak to the reader."
+                        ),
+                    )),
+                }
+            }
         }
     }
 
@@ -468,8 +465,8 @@ fn performer(set: &DataSet, tag: Tag) -> Option<String> {
         .filter(|name| !name.is_empty())
 }
 
-/// The name of the first case that was opened, or why nothing was sent.
-fn opened(sent: &Json) -> Result<String, Refused> {
+/// The first case that was opened, or why nothing was sent.
+fn opened(sent: &Json) -> Result<CaseId, Refused> {
     let held = &sent["held_back"];
     if !held.is_null() {
         let said = |language: &str| held[language].as_str().unwrap_or_default().to_owned();
@@ -479,5 +476,6 @@ fn opened(sent: &Json) -> Result<String, Refused> {
         ));
     }
     let case = sent["cases"][0]["case"].as_str();
-    case.map(str::to_owned).ok_or(Refused::Unknown)
+    let case = case.and_then(|case| case.parse().ok());
+    case.ok_or(Refused::Unknown)
 }

@@ -15,6 +15,7 @@ pub mod request;
 pub mod terms;
 pub mod thread;
 
+use dokuei_keys::id::{Digest, NotHex};
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
@@ -39,6 +40,16 @@ impl CaseId {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Reads it as every other name of 32 bytes is read.
+impl std::str::FromStr for CaseId {
+    type Err = NotHex;
+
+    fn from_str(text: &str) -> Result<CaseId, NotHex> {
+        let digits: Digest = text.parse()?;
+        Ok(CaseId(*digits.as_bytes()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Command sets (PS3.7 section 6.3.1) as they are read: group 0000, always Implicit VR Little Endian.
 
 use super::element;
-use crate::dicom::pdu::AeTitle;
 use crate::dicom::pdu::uid::uid_field;
+use crate::dicom::pdu::{AeTitle, LinkFault};
 
 /// The longest command set taken. C-STORE needs about 200 bytes; the longest the standard can
 /// build out of its own elements stays below 2 KiB.
@@ -141,6 +141,20 @@ impl Command {
         let data_set_type = data_set_type.ok_or("a command set has no data set type")?;
         command.has_data_set = data_set_type != element::NO_DATA_SET;
         Ok(command)
+    }
+}
+
+impl Command {
+    /// The status of a response, which must have this command field and be to the request `message_id`.
+    ///
+    /// # Errors
+    /// It is to another request, or has no status.
+    pub(crate) fn status_of(&self, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
+        if self.field != expected || self.responded_message_id != Some(message_id) {
+            return Err(LinkFault::Message("a response is to another request"));
+        }
+        self.status
+            .ok_or(LinkFault::Message("a response has no status"))
     }
 }
 

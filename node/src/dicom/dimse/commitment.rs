@@ -3,6 +3,7 @@
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
+use super::status::code;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::pdu::uid::is_uid;
 
@@ -13,7 +14,7 @@ const ALL_KEPT: u16 = 1;
 /// Event Type ID: some is not.
 const SOME_FAILED: u16 = 2;
 /// Failure Reason where an answer names none: processing failure.
-const UNNAMED: u16 = 0x0110;
+const UNNAMED: u16 = code::PROCESSING_FAILURE;
 
 /// An instance whose keeping is asked for. Has no `Debug`: the instance UID leads to a patient.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,11 +36,11 @@ pub enum Verdict {
 
 impl Verdict {
     /// It is not here, or not for this caller.
-    pub const UNKNOWN: Verdict = Verdict::Failed(0x0112);
+    pub const UNKNOWN: Verdict = Verdict::Failed(code::NO_SUCH_INSTANCE);
     /// It is here with another SOP class.
-    pub const OTHER_CLASS: Verdict = Verdict::Failed(0x0119);
+    pub const OTHER_CLASS: Verdict = Verdict::Failed(code::CLASS_INSTANCE_CONFLICT);
     /// It cannot be said at this moment.
-    pub const PROCESSING_FAILURE: Verdict = Verdict::Failed(0x0110);
+    pub const PROCESSING_FAILURE: Verdict = Verdict::Failed(code::PROCESSING_FAILURE);
 }
 
 /// The answer to one request for commitment.

@@ -2,7 +2,7 @@
 
 use dicom_core::Tag;
 
-use super::status::sendable;
+use super::status::{code, sendable};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
 
@@ -27,13 +27,13 @@ impl QueryStatus {
     /// The value of Status (0000,0900); a C-MOVE or C-GET is a retrieval.
     pub fn code(self, is_retrieval: bool) -> u16 {
         match self {
-            QueryStatus::OutOfResources if is_retrieval => 0xA701,
-            QueryStatus::OutOfResources => 0xA700,
-            QueryStatus::CannotPerform => 0xA702,
-            QueryStatus::UnknownDestination => 0xA801,
-            QueryStatus::IdentifierMismatch => 0xA900,
-            QueryStatus::UnableToProcess => 0xC000,
-            QueryStatus::NotAuthorised => 0x0124,
+            QueryStatus::OutOfResources if is_retrieval => code::CANNOT_COUNT,
+            QueryStatus::OutOfResources => code::OUT_OF_RESOURCES,
+            QueryStatus::CannotPerform => code::CANNOT_PERFORM,
+            QueryStatus::UnknownDestination => code::UNKNOWN_DESTINATION,
+            QueryStatus::IdentifierMismatch => code::DATA_SET_MISMATCH,
+            QueryStatus::UnableToProcess => code::CANNOT_UNDERSTAND,
+            QueryStatus::NotAuthorised => code::NOT_AUTHORISED,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::command::{Command, Counts, field};
 use super::element;
+use super::status::code;
 use crate::dicom::pdu::AeTitle;
 
 const MEDIUM_PRIORITY: u16 = 0x0000;
@@ -108,7 +109,7 @@ impl Encoder {
 /// The rule that the command set breaks.
 pub fn acknowledged(command_set: &[u8]) -> Result<Vec<u8>, &'static str> {
     let command = Command::decode(command_set)?;
-    Ok(response(&command, &Answer::status(0)))
+    Ok(response(&command, &Answer::status(code::SUCCESS)))
 }
 
 /// C-ECHO-RQ for the Verification SOP Class.

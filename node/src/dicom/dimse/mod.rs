@@ -1,4 +1,4 @@
-//! DIMSE messages (PS3.7): command sets, their statuses, the information models of query and
+//! DIMSE messages (PS3.7): how both sides read them, command sets, their statuses, the information models of query and
 //! retrieve, and which abstract syntaxes belong to which service.
 
 pub(crate) mod command;
@@ -7,8 +7,9 @@ mod element;
 mod failure;
 pub(crate) mod message;
 mod query;
+pub(crate) mod reader;
 mod service;
-mod status;
+pub(crate) mod status;
 
 pub use commitment::{Committed, Reference, Verdict};
 pub use failure::{QueryFailure, QueryStatus};

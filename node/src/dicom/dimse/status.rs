@@ -1,8 +1,68 @@
-//! Statuses of C-STORE (PS3.4 annex B.2.3, PS3.7 annex C).
+//! Statuses (PS3.7 annex C, PS3.4 annexes B.2.3, C.4, J.3): every value that is said or heard here, and what those of
+//! C-STORE mean.
 
 use crate::dicom::scanner::Malformed;
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
+
+/// Values of Status (0000,0900) that are said or heard here.
+pub(crate) mod code {
+    pub(crate) const SUCCESS: u16 = 0x0000;
+    /// Of several things done, some were done with a warning.
+    pub(crate) const SUB_OPERATION_WARNING: u16 = 0x0001;
+    /// Attributes were left out.
+    pub(crate) const ATTRIBUTE_LIST_ERROR: u16 = 0x0107;
+    pub(crate) const PROCESSING_FAILURE: u16 = 0x0110;
+    pub(crate) const DUPLICATE_INSTANCE: u16 = 0x0111;
+    pub(crate) const NO_SUCH_INSTANCE: u16 = 0x0112;
+    pub(crate) const INVALID_ARGUMENT: u16 = 0x0115;
+    /// Attributes have values out of range.
+    pub(crate) const VALUE_OUT_OF_RANGE: u16 = 0x0116;
+    pub(crate) const INVALID_INSTANCE: u16 = 0x0117;
+    pub(crate) const CLASS_INSTANCE_CONFLICT: u16 = 0x0119;
+    pub(crate) const SOP_CLASS_NOT_SUPPORTED: u16 = 0x0122;
+    pub(crate) const NO_SUCH_ACTION: u16 = 0x0123;
+    pub(crate) const NOT_AUTHORISED: u16 = 0x0124;
+    pub(crate) const UNRECOGNISED_OPERATION: u16 = 0x0211;
+    pub(crate) const RESOURCE_LIMITATION: u16 = 0x0213;
+    /// Out of resources, with whatever the last two digits say.
+    pub(crate) const OUT_OF_RESOURCES: u16 = 0xA700;
+    /// Of a retrieval: the matches cannot be counted.
+    pub(crate) const CANNOT_COUNT: u16 = 0xA701;
+    /// Of a retrieval: no sub-operation can be performed.
+    pub(crate) const CANNOT_PERFORM: u16 = 0xA702;
+    pub(crate) const OUT_OF_RESOURCES_LAST: u16 = 0xA7FF;
+    /// Of a C-MOVE: the destination is not known.
+    pub(crate) const UNKNOWN_DESTINATION: u16 = 0xA801;
+    /// The data set, or the identifier, does not match the SOP class.
+    pub(crate) const DATA_SET_MISMATCH: u16 = 0xA900;
+    /// The first of the service's own warnings.
+    pub(crate) const WARNING_FIRST: u16 = 0xB000;
+    /// Of a retrieval: it is over, and some sub-operations failed.
+    pub(crate) const SOME_FAILED: u16 = 0xB000;
+    pub(crate) const WARNING_LAST: u16 = 0xBFFF;
+    /// The data set cannot be understood, or the request not be processed.
+    pub(crate) const CANNOT_UNDERSTAND: u16 = 0xC000;
+    /// It ended since it was cancelled.
+    pub(crate) const CANCELLED: u16 = 0xFE00;
+    pub(crate) const PENDING: u16 = 0xFF00;
+    /// Pending; some of the optional keys asked for are not supported.
+    pub(crate) const PENDING_WITHOUT_SOME_KEYS: u16 = 0xFF01;
+}
+
+/// Whether more answers follow.
+pub(crate) fn is_pending(status: u16) -> bool {
+    matches!(status, code::PENDING | code::PENDING_WITHOUT_SOME_KEYS)
+}
+
+/// Whether a failure names the moment, and not what was asked for: the same may come off later.
+pub(crate) fn is_for_now(status: u16) -> bool {
+    matches!(
+        status,
+        code::OUT_OF_RESOURCES
+            ..=code::OUT_OF_RESOURCES_LAST | code::PROCESSING_FAILURE | code::RESOURCE_LIMITATION
+    )
+}
 
 /// The status of a C-STORE that failed at our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +89,14 @@ impl StoreStatus {
     /// The value of Status (0000,0900).
     pub fn code(self) -> u16 {
         match self {
-            StoreStatus::OutOfResources => 0xA700,
-            StoreStatus::DataSetMismatch => 0xA900,
-            StoreStatus::CannotUnderstand => 0xC000,
-            StoreStatus::ProcessingFailure => 0x0110,
-            StoreStatus::DuplicateInstance => 0x0111,
-            StoreStatus::InvalidInstance => 0x0117,
-            StoreStatus::SopClassNotSupported => 0x0122,
-            StoreStatus::NotAuthorised => 0x0124,
+            StoreStatus::OutOfResources => code::OUT_OF_RESOURCES,
+            StoreStatus::DataSetMismatch => code::DATA_SET_MISMATCH,
+            StoreStatus::CannotUnderstand => code::CANNOT_UNDERSTAND,
+            StoreStatus::ProcessingFailure => code::PROCESSING_FAILURE,
+            StoreStatus::DuplicateInstance => code::DUPLICATE_INSTANCE,
+            StoreStatus::InvalidInstance => code::INVALID_INSTANCE,
+            StoreStatus::SopClassNotSupported => code::SOP_CLASS_NOT_SUPPORTED,
+            StoreStatus::NotAuthorised => code::NOT_AUTHORISED,
         }
     }
 }
@@ -124,10 +184,12 @@ pub enum StatusMeaning {
 /// Judge the Status (0000,0900) of a C-STORE-RSP (PS3.4 table B.2-1, PS3.7 annex C).
 pub fn judge_store_status(status: u16) -> StatusMeaning {
     match status {
-        0x0000 => StatusMeaning::Stored,
-        0x0001 | 0x0107 | 0x0116 | 0xB000..=0xBFFF => StatusMeaning::StoredWithWarning(status),
-        // 0110 processing failure and 0213 resource limitation name the moment, not the object.
-        0xA700..=0xA7FF | 0x0110 | 0x0213 => StatusMeaning::RefusedForNow(status),
+        code::SUCCESS => StatusMeaning::Stored,
+        code::SUB_OPERATION_WARNING | code::ATTRIBUTE_LIST_ERROR | code::VALUE_OUT_OF_RANGE => {
+            StatusMeaning::StoredWithWarning(status)
+        }
+        code::WARNING_FIRST..=code::WARNING_LAST => StatusMeaning::StoredWithWarning(status),
+        failure if is_for_now(failure) => StatusMeaning::RefusedForNow(status),
         _any_other_failure => StatusMeaning::RefusedForGood(status),
     }
 }

@@ -10,7 +10,7 @@ use super::commitment::Debts;
 use super::negotiation::{Agreement, NotLetIn, admit, negotiate};
 use super::shared::Shared;
 use super::{Caller, Notice};
-use crate::dicom::dimse::command::{COMMAND_LIMIT, Command};
+use crate::dicom::dimse::command::Command;
 use crate::dicom::pdu::associate::AssociateRequest;
 use crate::dicom::pdu::link::TcpLink;
 use crate::dicom::pdu::reader::{Arrival, PduReader};
@@ -18,10 +18,6 @@ use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::writer;
 use crate::dicom::pdu::{Foreign, LinkFault, PduFault, PduKind, Phase, Rejection, RejectionReason};
 use crate::entities::Permission;
-
-/// Fragments of one command set: senders use one; the smallest PDU we agree to needs ten. Bounds
-/// the empty fragments a peer may send.
-const COMMAND_FRAGMENTS: usize = 256;
 
 /// Waiting for the peer to take our last words while we stop: a round trip on the LAN, many times over.
 const PARTING: Duration = Duration::from_millis(100);
@@ -43,7 +39,6 @@ pub(super) struct Association<'s> {
     /// An object is under way.
     pub(super) in_object: bool,
     address: SocketAddr,
-    command: Vec<u8>,
     /// Of the last request of ours.
     message_id: u16,
     /// What storage commitment owes the peer.
@@ -83,7 +78,6 @@ pub(super) fn serve(
         reader: PduReader::new(link, watch, Some(Arc::clone(&shared.stopping))),
         in_object: false,
         address,
-        command: Vec::new(),
         message_id: 0,
         debts: Debts::default(),
         strays: 0,
@@ -182,45 +176,9 @@ impl Association<'_> {
         &mut self,
         agreement: &Agreement,
     ) -> Result<Option<(u8, Command)>, LinkFault> {
-        self.command.clear();
-        let mut begun = None;
-        for _ in 0..COMMAND_FRAGMENTS {
-            let fragment = match self.reader.next()? {
-                Arrival::Fragment(fragment) => fragment,
-                Arrival::ReleaseRequest if begun.is_none() => return Ok(None),
-                other => return Err(other.unexpected("between messages")),
-            };
-            let context = fragment.context;
-            if !fragment.is_command {
-                return Err(LinkFault::Message("a data set came without a command"));
-            }
-            if !agreement.contexts.contains_key(&context) {
-                return Err(LinkFault::Message(
-                    "a command came on a context that is not open",
-                ));
-            }
-            let is_first = begun.is_none();
-            if *begun.get_or_insert(context) != context {
-                return Err(LinkFault::Message(
-                    "a command set changes its context midway",
-                ));
-            }
-            if self.command.len() + fragment.data.len() > COMMAND_LIMIT {
-                return Err(LinkFault::Message("a command set is longer than 16 KiB"));
-            }
-            self.command.extend_from_slice(fragment.data);
-            if fragment.is_last {
-                let command = Command::decode(&self.command).map_err(LinkFault::Message)?;
-                return Ok(Some((context, command)));
-            }
-            if is_first {
-                let rate = self.shared.config.limits.rate;
-                self.reader.set_watch(Watch::flow(rate));
-            }
-        }
-        Err(LinkFault::Message(
-            "a command set comes in more than 256 fragments",
-        ))
+        let rate = self.shared.config.limits.rate;
+        let is_open = |context: u8| agreement.contexts.contains_key(&context);
+        self.reader.command(is_open, Some(rate))
     }
 
     pub(super) fn next_message_id(&mut self) -> u16 {
@@ -281,12 +239,4 @@ impl Association<'_> {
             },
         }
     }
-}
-
-/// A data set on another context than its command.
-pub(super) fn wrong_context() -> LinkFault {
-    LinkFault::Pdu(PduFault::Malformed {
-        kind: PduKind::Data,
-        what: "a data set comes on another context than its command",
-    })
 }

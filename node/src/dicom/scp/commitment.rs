@@ -14,6 +14,7 @@ use super::{Commitments, Owed};
 use crate::dicom::dimse::command::Command;
 use crate::dicom::dimse::commitment::{self, Committed, REQUEST};
 use crate::dicom::dimse::message::{self, Answer};
+use crate::dicom::dimse::status::code;
 use crate::dicom::dimse::{COMMITMENT, COMMITMENT_INSTANCE};
 use crate::dicom::pdu::LinkFault;
 use crate::dicom::pdu::writer::{put_command, put_data_set};
@@ -23,13 +24,6 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// Answers owed within one association: beyond, they go over new ones.
 const OWED: usize = 16;
-
-const PROCESSING_FAILURE: u16 = 0x0110;
-const NO_SUCH_INSTANCE: u16 = 0x0112;
-const INVALID_ARGUMENT: u16 = 0x0115;
-const NO_SUCH_ACTION: u16 = 0x0123;
-const NOT_AUTHORISED: u16 = 0x0124;
-const RESOURCE_LIMITATION: u16 = 0x0213;
 
 /// What an association owes its peer.
 #[derive(Default)]
@@ -50,18 +44,18 @@ impl Association<'_> {
             services.commitments.as_deref(),
         );
         let (Some(holdings), Some(commitments)) = kept else {
-            return self.answer(request, &Answer::status(NOT_AUTHORISED), None);
+            return self.answer(request, &Answer::status(code::NOT_AUTHORISED), None);
         };
         if !commitments.serves(request.caller) {
-            return self.answer(request, &Answer::status(NOT_AUTHORISED), None);
+            return self.answer(request, &Answer::status(code::NOT_AUTHORISED), None);
         }
         let asked = data_set.ok().as_ref().and_then(commitment::read_request);
         let status = match asked {
             _ if request.command.sop_instance.valid() != Some(COMMITMENT_INSTANCE) => {
-                NO_SUCH_INSTANCE
+                code::NO_SUCH_INSTANCE
             }
-            _ if request.command.type_id != Some(REQUEST) => NO_SUCH_ACTION,
-            None => INVALID_ARGUMENT,
+            _ if request.command.type_id != Some(REQUEST) => code::NO_SUCH_ACTION,
+            None => code::INVALID_ARGUMENT,
             Some((transaction, references)) => {
                 let verdicts = holdings.commits(request.caller, &references);
                 let owed = Owed {
@@ -80,14 +74,14 @@ impl Association<'_> {
     fn owe(&mut self, commitments: &dyn Commitments, context: u8, owed: Owed) -> u16 {
         if let Err(failure) = commitments.owe(&owed) {
             tracing::warn!(target: "dokuei::dicom::scp", "storage commitment refused: {failure}");
-            return RESOURCE_LIMITATION;
+            return code::RESOURCE_LIMITATION;
         }
         if self.debts.waiting.len() < OWED {
             self.debts.waiting.push((context, owed));
         } else {
             commitments.postpone(&owed);
         }
-        0
+        code::SUCCESS
     }
 
     /// Report one of the answers owed, if the peer is waiting for it.
@@ -120,7 +114,7 @@ impl Association<'_> {
             Some((message_id, owed)) if command.responded_message_id == Some(message_id) => {
                 if let Some(commitments) = self.shared.services.commitments.as_deref() {
                     match command.status {
-                        Some(0) => commitments.settle(&owed),
+                        Some(code::SUCCESS) => commitments.settle(&owed),
                         Some(_) | None => commitments.postpone(&owed),
                     }
                 }
@@ -155,13 +149,13 @@ impl Association<'_> {
         let status = match (answers, committed) {
             (Some(answers), Some(committed)) => {
                 if answers.heard(request.caller, committed) {
-                    0
+                    code::SUCCESS
                 } else {
-                    NO_SUCH_INSTANCE
+                    code::NO_SUCH_INSTANCE
                 }
             }
-            (Some(_), None) => INVALID_ARGUMENT,
-            (None, _) => PROCESSING_FAILURE,
+            (Some(_), None) => code::INVALID_ARGUMENT,
+            (None, _) => code::PROCESSING_FAILURE,
         };
         self.answer(request, &Answer::status(status), None)
     }

@@ -6,11 +6,10 @@ use super::negotiation::{Agreement, OpenContext};
 use crate::dicom::dimse::Service;
 use crate::dicom::dimse::command::{Command, field};
 use crate::dicom::dimse::message::{self, Answer};
+use crate::dicom::dimse::reader::wrong_context;
+use crate::dicom::dimse::status::code;
 use crate::dicom::pdu::LinkFault;
 use crate::dicom::pdu::writer::{put_command, put_data_set};
-
-const PROCESSING_FAILURE: u16 = 0x0110;
-const UNRECOGNISED_OPERATION: u16 = 0x0211;
 
 /// A request, and where it came.
 pub(super) struct Request<'r> {
@@ -31,7 +30,7 @@ impl Association<'_> {
         command: &Command,
     ) -> Result<(), LinkFault> {
         let Some(open) = agreement.contexts.get(&context) else {
-            return Err(super::association::wrong_context());
+            return Err(wrong_context());
         };
         let request = Request {
             caller,
@@ -48,7 +47,10 @@ impl Association<'_> {
             (field::C_ECHO_RQ, _) => {
                 self.pass_over_data_set(context, command)?;
                 let well = self.shared.intake.echo(caller);
-                let status = if well { 0 } else { PROCESSING_FAILURE };
+                let status = match well {
+                    true => code::SUCCESS,
+                    false => code::PROCESSING_FAILURE,
+                };
                 self.answer(&request, &Answer::status(status), None)
             }
             (field::C_FIND_RQ, Service::Find(model)) => self.find(&request, model),
@@ -59,12 +61,16 @@ impl Association<'_> {
             (field::N_EVENT_REPORT_RSP, Service::Commitment) => self.settle(command),
             // It comes too late: what it is to cancel has been answered. It has no response.
             (field::C_CANCEL_RQ, _) => Ok(()),
-            (code, _) if code & field::RESPONSE != 0 => Err(LinkFault::Message(
+            (response, _) if response & field::RESPONSE != 0 => Err(LinkFault::Message(
                 "a response came to a request never made",
             )),
             _other_service => {
                 self.pass_over_data_set(context, command)?;
-                self.answer(&request, &Answer::status(UNRECOGNISED_OPERATION), None)
+                self.answer(
+                    &request,
+                    &Answer::status(code::UNRECOGNISED_OPERATION),
+                    None,
+                )
             }
         }
     }

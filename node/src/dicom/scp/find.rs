@@ -12,14 +12,9 @@ use super::identifier::{Identifier, Purpose};
 use super::notice::Operation;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::message::Answer;
+use crate::dicom::dimse::status::code;
 use crate::dicom::dimse::{Looked, Model, QueryFailure, QueryStatus};
 use crate::dicom::pdu::LinkFault;
-
-const PENDING: u16 = 0xFF00;
-/// Pending; some of the optional keys asked for are not supported.
-const PENDING_WITHOUT_SOME_KEYS: u16 = 0xFF01;
-/// Matching ended since it was cancelled.
-pub(super) const CANCELLED: u16 = 0xFE00;
 
 pub(super) const NOT_OFFERED: QueryFailure = QueryFailure::new(
     QueryStatus::NotAuthorised,
@@ -60,8 +55,8 @@ impl Association<'_> {
         let keys = &identifier.keys;
         let found = holdings.find(request.caller, model, identifier.level, keys, &mut answer);
         match (ended?, found) {
-            (true, _) => self.answer(request, &Answer::status(CANCELLED), None),
-            (false, Ok(())) => self.answer(request, &Answer::status(0), None),
+            (true, _) => self.answer(request, &Answer::status(code::CANCELLED), None),
+            (false, Ok(())) => self.answer(request, &Answer::status(code::SUCCESS), None),
             (false, Err(failure)) => self.refuse(request, Operation::Find, failure),
         }
     }
@@ -76,14 +71,14 @@ impl Association<'_> {
         if self.is_cancelled(request)? {
             return Ok(true);
         }
-        let code = identifier.level.code();
-        found.put_text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, code);
+        let level = identifier.level.code();
+        found.put_text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, level);
         let title = self.shared.config.ae_title.as_str();
         found.put_text(tags::RETRIEVE_AE_TITLE, VR::AE, title);
         let status = if has_all(&found, &identifier.keys) {
-            PENDING
+            code::PENDING
         } else {
-            PENDING_WITHOUT_SOME_KEYS
+            code::PENDING_WITHOUT_SOME_KEYS
         };
         let bytes = request.open.encode(&found);
         self.answer(request, &Answer::status(status), Some(&bytes))?;

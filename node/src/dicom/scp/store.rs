@@ -1,12 +1,13 @@
 //! C-STORE: hands a data set over as it arrives and answers once it is kept.
 
-use super::association::{Association, wrong_context};
+use super::association::Association;
 use super::negotiation::{Agreement, OpenContext};
 use super::{Caller, Incoming, Notice, ObjectWriter};
 use crate::dicom::dimse::command::{Command, UidElement};
+use crate::dicom::dimse::reader::wrong_context;
+use crate::dicom::dimse::status::code;
 use crate::dicom::dimse::{Service, StoreFailure, StoreStatus};
 use crate::dicom::pdu::LinkFault;
-use crate::dicom::pdu::reader::{Arrival, Fragment};
 use crate::dicom::pdu::watch::Watch;
 
 /// Most of a data set that is read only to be thrown away after a failure. Explicit VR lengths
@@ -37,7 +38,7 @@ impl<'s> Association<'s> {
             None => return Err(wrong_context()),
         };
         match kept {
-            Ok(()) => Ok((0, None)),
+            Ok(()) => Ok((code::SUCCESS, None)),
             Err(failure) => {
                 self.shared.intake.notice(&Notice::ObjectRefused {
                     caller,
@@ -102,7 +103,7 @@ impl<'s> Association<'s> {
         self.reader
             .set_watch(Watch::flow(self.shared.config.limits.rate));
         loop {
-            let fragment = self.data_fragment(context)?;
+            let fragment = self.reader.data_fragment(context)?;
             let is_last = fragment.is_last;
             match &mut writer {
                 Ok(open) if !fragment.data.is_empty() => {
@@ -140,34 +141,8 @@ impl<'s> Association<'s> {
 
     /// Read a small data set whole.
     pub(super) fn whole_data_set(&mut self, context: u8) -> Result<Vec<u8>, LinkFault> {
-        /// Identifiers with lists of ten thousand UIDs are below this.
-        const LIMIT: usize = 1024 * 1024;
-        let mut whole = Vec::new();
         self.reader
             .set_watch(Watch::flow(self.shared.config.limits.rate));
-        loop {
-            let fragment = self.data_fragment(context)?;
-            if whole.len() + fragment.data.len() > LIMIT {
-                return Err(LinkFault::Message(
-                    "the data set of a request is longer than 1 MiB",
-                ));
-            }
-            whole.extend_from_slice(fragment.data);
-            if fragment.is_last {
-                return Ok(whole);
-            }
-        }
-    }
-
-    /// The next part of the data set on `context`.
-    fn data_fragment(&mut self, context: u8) -> Result<Fragment<'_>, LinkFault> {
-        match self.reader.next()? {
-            Arrival::Fragment(f) if f.is_command => Err(LinkFault::Message(
-                "a command came in the middle of a data set",
-            )),
-            Arrival::Fragment(f) if f.context != context => Err(wrong_context()),
-            Arrival::Fragment(fragment) => Ok(fragment),
-            other => Err(other.unexpected("in the middle of a data set")),
-        }
+        self.reader.whole_data_set(context)
     }
 }

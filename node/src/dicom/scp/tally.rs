@@ -3,18 +3,12 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
-use super::find::CANCELLED;
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::command::Counts;
 use crate::dicom::dimse::message::Answer;
+use crate::dicom::dimse::status::code;
 use crate::dicom::scu::Delivery;
 use crate::language::{Explain, Message};
-
-const PENDING: u16 = 0xFF00;
-/// Sub-operations complete, one or more failures.
-const SOME_FAILED: u16 = 0xB000;
-/// Unable to perform sub-operations.
-const NONE_DONE: u16 = 0xA702;
 
 /// Longest Failed SOP Instance UID List: the length of an explicit UI value has two bytes.
 const LIST_LIMIT: usize = 65_534;
@@ -110,7 +104,7 @@ impl Tally {
     /// A response while there is more to do.
     pub(super) fn pending(&self) -> Answer<'static> {
         Answer {
-            status: PENDING,
+            status: code::PENDING,
             counts: Some(self.counts(true)),
             ..Answer::default()
         }
@@ -120,13 +114,13 @@ impl Tally {
     pub(super) fn last(&self, cancelled: bool) -> (Answer<'static>, Option<DataSet>) {
         let done = self.completed + self.warning;
         let status = if cancelled {
-            CANCELLED
+            code::CANCELLED
         } else if done == 0 && !self.failed.is_empty() {
-            NONE_DONE
+            code::CANNOT_PERFORM
         } else if !self.failed.is_empty() || self.warning > 0 {
-            SOME_FAILED
+            code::SOME_FAILED
         } else {
-            0
+            code::SUCCESS
         };
         let failed = !self.failed.is_empty();
         let answer = Answer {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Destination, ScuFault, Timeouts};
-use crate::dicom::dimse::command::{COMMAND_LIMIT, Command, field};
+use crate::dicom::dimse::command::{Command, field};
 use crate::dicom::dimse::message;
 use crate::dicom::pdu::associate::{
     AssociateAccept, AssociateRequest, ContextResult, ProposedContext,
@@ -16,9 +16,6 @@ use crate::dicom::pdu::writer;
 use crate::dicom::pdu::{
     Abort, CONTEXT_LIMIT, LinkFault, PduFault, PduKind, Phase, Rejection, SMALLEST_PEER_PDU,
 };
-
-/// Fragments of one response: senders use one. Bounds the empty ones.
-const RESPONSE_FRAGMENTS: usize = 256;
 
 /// What one presentation context is proposed for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,26 +195,10 @@ impl Association {
 
     /// The next whole command set, on `context`.
     pub(super) fn command(&mut self, context: u8) -> Result<Command, LinkFault> {
-        let mut bytes = Vec::new();
-        for _ in 0..RESPONSE_FRAGMENTS {
-            let fragment = match self.reader.next()? {
-                Arrival::Fragment(fragment) => fragment,
-                other => return Err(other.unexpected("instead of a response")),
-            };
-            if !fragment.is_command || fragment.context != context {
-                return Err(LinkFault::Message("a response came on another context"));
-            }
-            if bytes.len() + fragment.data.len() > COMMAND_LIMIT {
-                return Err(LinkFault::Message("a command set is longer than 16 KiB"));
-            }
-            bytes.extend_from_slice(fragment.data);
-            if fragment.is_last {
-                return Command::decode(&bytes).map_err(LinkFault::Message);
-            }
+        match self.reader.command(|open| open == context, None)? {
+            Some((_, command)) => Ok(command),
+            None => Err(Arrival::ReleaseRequest.unexpected("instead of a response")),
         }
-        Err(LinkFault::Message(
-            "a response comes in more than 256 fragments",
-        ))
     }
 
     /// Release the association. What was answered stands whether or not the reply comes.
@@ -248,14 +229,11 @@ fn connected(destination: &Destination) -> Result<(TcpLink, Watch), ScuFault> {
     Ok((link, watch))
 }
 
+/// The status of a response, which must be to the request `message_id` and have no data set.
 fn judge_response(command: &Command, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
-    if command.field != expected || command.responded_message_id != Some(message_id) {
-        return Err(LinkFault::Message("a response is to another request"));
+    let status = command.status_of(expected, message_id)?;
+    match command.has_data_set {
+        true => Err(LinkFault::Message("a response announces a data set")),
+        false => Ok(status),
     }
-    if command.has_data_set {
-        return Err(LinkFault::Message("a response announces a data set"));
-    }
-    command
-        .status
-        .ok_or(LinkFault::Message("a response has no status"))
 }

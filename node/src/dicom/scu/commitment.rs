@@ -9,6 +9,7 @@ use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::command::{Command, field};
 use crate::dicom::dimse::commitment::{self, REQUEST};
 use crate::dicom::dimse::message::{Answer, action_request, event_request, response};
+use crate::dicom::dimse::status::code;
 use crate::dicom::dimse::{COMMITMENT, COMMITMENT_INSTANCE, Committed, Reference};
 use crate::dicom::pdu::LinkFault;
 use crate::dicom::pdu::proposals::{Proposals, Role};
@@ -28,8 +29,8 @@ pub fn request_commitment(
     let mut exchange = Exchange::open(destination, COMMITMENT, Proposals::default())?;
     let asked = ask(&mut exchange, transaction, references);
     match asked {
-        Ok((0, None)) => {}
-        Ok((0, Some(early))) => return exchange.end(Ok(Some(early))),
+        Ok((code::SUCCESS, None)) => {}
+        Ok((code::SUCCESS, Some(early))) => return exchange.end(Ok(Some(early))),
         Ok((failure, _)) => {
             exchange.end(Ok(()))?;
             return Err(ScuFault::Failed(failure));
@@ -62,7 +63,8 @@ fn ask(
     let patience = exchange.association.timeouts.response;
     let (command, data_set) = exchange.receive(patience)?;
     if command.field != field::N_EVENT_REPORT_RQ {
-        return judge(&command, field::N_ACTION_RSP, message_id).map(|status| (status, None));
+        let status = command.status_of(field::N_ACTION_RSP, message_id)?;
+        return Ok((status, None));
     }
     let early = take(exchange, &command, data_set.as_ref(), transaction)?;
     let status = status(exchange, field::N_ACTION_RSP, message_id)?;
@@ -73,16 +75,7 @@ fn ask(
 fn status(exchange: &mut Exchange, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
     let patience = exchange.association.timeouts.response;
     let (command, _information) = exchange.receive(patience)?;
-    judge(&command, expected, message_id)
-}
-
-fn judge(command: &Command, expected: u16, message_id: u16) -> Result<u16, LinkFault> {
-    if command.field != expected || command.responded_message_id != Some(message_id) {
-        return Err(LinkFault::Message("a response is to another request"));
-    }
-    command
-        .status
-        .ok_or(LinkFault::Message("a response has no status"))
+    command.status_of(expected, message_id)
 }
 
 /// Take the event report of `transaction`.
@@ -106,7 +99,10 @@ fn take(
 ) -> Result<Committed, LinkFault> {
     let committed = data_set.and_then(Committed::read);
     let ours = committed.filter(|committed| committed.transaction == transaction);
-    let answer = Answer::status(if ours.is_some() { 0 } else { 0x0115 });
+    let answer = Answer::status(match ours {
+        Some(_) => code::SUCCESS,
+        None => code::INVALID_ARGUMENT,
+    });
     exchange.send(&response(command, &answer), None)?;
     ours.ok_or(LinkFault::Message("an event report is of another request"))
 }
@@ -137,7 +133,7 @@ pub fn report_commitment(destination: &Destination, committed: &Committed) -> Re
         .send(&command, Some(&report))
         .and_then(|()| status(&mut exchange, field::N_EVENT_REPORT_RSP, message_id));
     match exchange.end(answered)? {
-        0 => Ok(()),
+        code::SUCCESS => Ok(()),
         failure => Err(ScuFault::Failed(failure)),
     }
 }

@@ -8,7 +8,6 @@ use super::{Destination, ScuFault};
 use crate::dicom::dataset::{self, Bounds, DataSet};
 use crate::dicom::dimse::command::Command;
 use crate::dicom::pdu::proposals::Proposals;
-use crate::dicom::pdu::reader::Arrival;
 use crate::dicom::pdu::watch::Watch;
 use crate::dicom::pdu::writer::{put_command, put_data_set};
 use crate::dicom::pdu::{LinkFault, Phase};
@@ -19,9 +18,6 @@ pub const SYNTAXES: [(&str, Encoding); 2] = [
     ("1.2.840.10008.1.2.1", Encoding::ExplicitLittle),
     (super::IMPLICIT_VR_LITTLE_ENDIAN, Encoding::ImplicitLittle),
 ];
-
-/// Longest data set of a message taken: as much as is taken of those who call here.
-const DATA_SET_LIMIT: usize = 1024 * 1024;
 
 /// An association for one service, and the context it is spoken on.
 pub(super) struct Exchange {
@@ -96,31 +92,11 @@ impl Exchange {
         let left = until.saturating_duration_since(Instant::now());
         let reader = &mut self.association.reader;
         reader.set_watch(Watch::within(left, Phase::Response));
-        let bytes = self.data_set()?;
+        let bytes = reader.whole_data_set(self.context)?;
         let read = dataset::read(&mut bytes.as_slice(), self.encoding, &Bounds::IDENTIFIER);
         match read {
             Ok(data_set) => Ok((command, Some(data_set))),
             Err(_) => Err(LinkFault::Message("a data set cannot be read")),
-        }
-    }
-
-    fn data_set(&mut self) -> Result<Vec<u8>, LinkFault> {
-        let mut whole = Vec::new();
-        loop {
-            let fragment = match self.association.reader.next()? {
-                Arrival::Fragment(fragment) => fragment,
-                other => return Err(other.unexpected("in the middle of a data set")),
-            };
-            if fragment.is_command || fragment.context != self.context {
-                return Err(LinkFault::Message("a data set is not that of its command"));
-            }
-            if whole.len() + fragment.data.len() > DATA_SET_LIMIT {
-                return Err(LinkFault::Message("a data set is longer than 1 MiB"));
-            }
-            whole.extend_from_slice(fragment.data);
-            if fragment.is_last {
-                return Ok(whole);
-            }
         }
     }
 

@@ -11,6 +11,7 @@ use super::{Destination, ScuFault};
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::command::field;
 use crate::dicom::dimse::message::{cancel_request, find_request};
+use crate::dicom::dimse::status::{code, is_pending};
 use crate::dicom::dimse::{Level, Model};
 use crate::dicom::pdu::proposals::Proposals;
 use crate::dicom::pdu::{LinkFault, Phase};
@@ -50,7 +51,7 @@ pub fn find(
         Ok(Ended::Answered(status)) => {
             exchange.end(Ok(()))?;
             match status {
-                0 => Ok(Found::All),
+                code::SUCCESS => Ok(Found::All),
                 failure => Err(ScuFault::Failed(failure)),
             }
         }
@@ -90,21 +91,18 @@ fn ask(
         }
         let patience = exchange.association.timeouts.response.min(left);
         let (command, data_set) = exchange.receive(patience)?;
-        if command.field != field::C_FIND_RSP || command.responded_message_id != Some(message_id) {
-            return Err(LinkFault::Message("a response is to another request"));
-        }
-        match (command.status, data_set) {
-            (Some(0xFF00 | 0xFF01), Some(found)) => {
+        let status = command.status_of(field::C_FIND_RSP, message_id)?;
+        match (is_pending(status), data_set) {
+            (true, Some(found)) => {
                 count += 1;
                 if answer(found).is_break() || count >= most {
                     return Ok(Ended::Enough(message_id));
                 }
             }
-            (Some(0xFF00 | 0xFF01), None) => {
+            (true, None) => {
                 return Err(LinkFault::Message("a match has no data set"));
             }
-            (Some(status), _) => return Ok(Ended::Answered(status)),
-            (None, _) => return Err(LinkFault::Message("a response has no status")),
+            (false, _) => return Ok(Ended::Answered(status)),
         }
     }
 }
@@ -122,7 +120,7 @@ fn leave(mut exchange: Exchange, message_id: u16, patience: Duration) {
         for _ in 0..STRAGGLERS {
             let left = until.saturating_duration_since(Instant::now());
             let (command, _) = exchange.receive(left)?;
-            if !matches!(command.status, Some(0xFF00 | 0xFF01)) {
+            if !command.status.is_some_and(is_pending) {
                 return Ok(());
             }
         }

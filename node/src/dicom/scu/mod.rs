@@ -34,6 +34,7 @@ pub(super) use transcoding::Brought;
 pub use transcoding::{IsWanted, Transcoding, Untranscoded};
 
 use super::dimse::VERIFICATION;
+use super::dimse::status::code;
 
 /// Implicit VR Little Endian, which every implementation accepts (PS3.5 section 10.1).
 const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
@@ -60,7 +61,7 @@ pub fn echo(destination: &Destination) -> Result<(), ScuFault> {
         Ok(status) => {
             association.release();
             match status {
-                0 => Ok(()),
+                code::SUCCESS => Ok(()),
                 failure => Err(ScuFault::EchoFailed(failure)),
             }
         }

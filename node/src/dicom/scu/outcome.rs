@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Untranscoded;
 use crate::dicom::dimse::StatusMeaning;
+use crate::dicom::dimse::status::{code, is_for_now};
 use crate::dicom::pdu::{LinkFault, Rejection};
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::say;
@@ -62,7 +63,7 @@ impl ScuFault {
             ScuFault::Link(fault) => !matches!(**fault, LinkFault::Tls(_)),
             ScuFault::EchoNotOffered | ScuFault::EchoFailed(_) | ScuFault::NotOffered => false,
             // Out of resources, or a failure of the moment.
-            ScuFault::Failed(status) => matches!(status, 0xA700..=0xA7FF | 0x0110 | 0x0213),
+            ScuFault::Failed(status) => is_for_now(*status),
         }
     }
 }
@@ -194,7 +195,7 @@ impl Explain for ScuFault {
                 "相手がこの機能（検索・取得・保管確認）に対応していないか、このノードに許可していません",
                 "the destination does not offer this service, or not to this node"
             ),
-            ScuFault::Failed(0xA801) => say!(
+            ScuFault::Failed(code::UNKNOWN_DESTINATION) => say!(
                 "相手に、送り先としてこのノードが登録されていません（DICOM 状態 A801）。相手の装置に AE タイトル、アドレス、ポートを登録してください",
                 "the destination does not know where to send (DICOM status A801); register this node's AE title, address and port there"
             ),

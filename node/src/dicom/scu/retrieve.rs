@@ -11,6 +11,7 @@ use super::{Destination, ScuFault};
 use crate::dicom::dataset::DataSet;
 use crate::dicom::dimse::command::field;
 use crate::dicom::dimse::message::{cancel_request, move_request};
+use crate::dicom::dimse::status::code;
 use crate::dicom::dimse::{Level, Model};
 use crate::dicom::pdu::proposals::Proposals;
 use crate::dicom::pdu::{AeTitle, LinkFault, Phase};
@@ -61,7 +62,7 @@ pub fn retrieve(
         .and_then(|()| follow(&mut exchange, message_id, wanted));
     let retrieved = exchange.end(ended)?;
     match retrieved.status {
-        0 | 0xB000 => Ok(retrieved),
+        code::SUCCESS | code::SOME_FAILED => Ok(retrieved),
         failure => Err(ScuFault::Failed(failure)),
     }
 }
@@ -79,20 +80,14 @@ fn follow(
             return Err(LinkFault::TimedOut(Phase::Response));
         }
         let (command, _failed) = exchange.receive(SILENCE.min(left))?;
-        if command.field != field::C_MOVE_RSP || command.responded_message_id != Some(message_id) {
-            return Err(LinkFault::Message("a response is to another request"));
-        }
-        match command.status {
-            Some(0xFF00) => {}
-            Some(status) => {
-                return Ok(Retrieved {
-                    status,
-                    completed: command.counts.completed,
-                    failed: command.counts.failed,
-                    warning: command.counts.warning,
-                });
-            }
-            None => return Err(LinkFault::Message("a response has no status")),
+        let status = command.status_of(field::C_MOVE_RSP, message_id)?;
+        if status != code::PENDING {
+            return Ok(Retrieved {
+                status,
+                completed: command.counts.completed,
+                failed: command.counts.failed,
+                warning: command.counts.warning,
+            });
         }
         if !cancelled && !wanted() {
             exchange.send(&cancel_request(message_id), None)?;

@@ -83,8 +83,8 @@ pub(in crate::dicom) struct Way {
     pub(in crate::dicom) rate: MinimumRate,
 }
 
-/// Writes bytes to the peer within what a watch allows.
-type Send<'a> = dyn FnMut(&[u8], &mut Watch) -> Result<(), LinkFault> + 'a;
+/// Writes bytes to the peer, within what a watch allows.
+pub(in crate::dicom) type Send<'s> = dyn FnMut(&[u8], &mut Watch) -> Result<(), LinkFault> + 's;
 
 /// Send the C-STORE-RQ of `object` and its data set by `send`. `buffer` is reused from object to object.
 pub(in crate::dicom) fn stream(
