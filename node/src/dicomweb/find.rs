@@ -182,10 +182,16 @@ impl Finding {
         let mut left = self.search.limit.unwrap_or(usize::MAX);
         let (mut listing, mut broken) = (Listing::new(self.level, pipe, begun), None);
         let mut answer = |found: Found<'_>| {
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
             let (known, entry) = match found {
                 Found::Match(known, entry) => (known, entry),
                 Found::Lacking(lacking) => {
-                    listing.lacking = listing.lacking.and(lacking);
+                    // What is lacking before the first that is asked for is missed by nobody.
+                    if left_out == 0 {
+                        listing.lacking = listing.lacking.and(lacking);
+                    }
                     return ControlFlow::Continue(());
                 }
                 Found::InVain => {
@@ -195,15 +201,13 @@ impl Finding {
                     };
                 }
             };
-            if left == 0 {
-                return ControlFlow::Break(());
-            }
             if left_out > 0 {
                 left_out -= 1;
                 return ControlFlow::Continue(());
             }
             left -= 1;
             match listing.put(&self.shown(known, entry)) {
+                Ok(()) if left == 0 => ControlFlow::Break(()),
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     broken = Some(error);

@@ -48,7 +48,8 @@ pub struct Entry {
     modalities: Box<[u8]>,
     /// Whether its objects, in whichever part, name different patients: then nobody can say whose it is.
     pub(super) mixes_patients: bool,
-    /// When the study was made, as a number that sorts: the digits of its date and time.
+    /// When the study was made, as a number that sorts: the digits of its date and time. Of several dates, which the
+    /// standard does not allow, the first counts.
     pub(super) made_at: u64,
 }
 

@@ -223,7 +223,6 @@ impl SeriesPlace<'_> {
     pub fn read(&self, noted: &NotedSeries) -> io::Result<SeriesHeaders> {
         let (mut data_sets, mut metadata) = (press()?, press()?);
         let (mut gaps, mut why) = (Gaps::default(), None);
-        let mut text = Vec::new();
         for object in &noted.objects {
             let pressed = data_sets.get_ref().len().max(metadata.get_ref().len());
             let read = match pressed < PRESSED_BYTES {
@@ -231,22 +230,23 @@ impl SeriesPlace<'_> {
                 false => Ok(None),
             };
             let data_set = match read {
-                Ok(Some(data_set)) => data_set,
-                Ok(None) => {
-                    gaps.short.push(object.slot);
-                    in_short(noted, object)
-                }
+                Ok(data_set) => data_set,
                 Err(error) => {
                     gaps.left_out.push(object.slot);
                     why = why.or(Some(error));
                     continue;
                 }
             };
-            let bytes = dataset::write(&data_set, Encoding::ExplicitLittle);
-            put(&mut data_sets, object.slot, &bytes)?;
-            text.clear();
-            json::write(&data_set, &mut text);
-            put(&mut metadata, object.slot, &text)?;
+            let whole = data_set.map(|data_set| Record::of(&data_set));
+            let record = match whole.filter(Record::fits) {
+                Some(record) => record,
+                None => {
+                    gaps.short.push(object.slot);
+                    Record::of(&in_short(noted, object))
+                }
+            };
+            put(&mut data_sets, object.slot, &record.bytes)?;
+            put(&mut metadata, object.slot, &record.text)?;
         }
         Ok(SeriesHeaders {
             gaps,
@@ -277,6 +277,30 @@ impl SeriesPlace<'_> {
             // The scanner let it through; a tree of it would be larger than one may be.
             Err(ReadError::Malformed(_) | ReadError::TooLarge) => Ok(None),
         }
+    }
+}
+
+/// A header as it is kept.
+struct Record {
+    /// As a data set.
+    bytes: Vec<u8>,
+    /// As JSON.
+    text: Vec<u8>,
+}
+
+impl Record {
+    fn of(data_set: &DataSet) -> Record {
+        let mut text = Vec::new();
+        json::write(data_set, &mut text);
+        Record {
+            bytes: dataset::write(data_set, Encoding::ExplicitLittle),
+            text,
+        }
+    }
+
+    /// Whether it can be read again: bytes that are no text take five times as many in JSON.
+    fn fits(&self) -> bool {
+        self.bytes.len().max(self.text.len()) <= RECORD_BYTES
     }
 }
 

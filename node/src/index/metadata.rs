@@ -7,7 +7,7 @@ use dokuei_keys::id::{ParcelId, SiteId};
 
 use super::headers::{Kind, Pressed};
 use super::holdings::{FindError, Holdings, Instance, Selection};
-use super::series::{Lacking, places};
+use super::series::Lacking;
 use crate::dicom::dataset::json;
 use crate::entities::Scope;
 
@@ -57,10 +57,16 @@ impl Holdings {
         }
         let institution = entry.key.institution;
         let (mut series, mut lacking, mut held) = (Vec::new(), Lacking::default(), 0);
-        for (place, uid) in places(&entry) {
-            let Some(instances) = of_series.remove(&place) else {
-                continue;
-            };
+        let oldest_first = |parcel: &ParcelId| {
+            let mut parts = entry.parts.iter();
+            parts.position(|part| part.parcel == *parcel)
+        };
+        let mut of_series: Vec<_> = of_series.into_iter().collect();
+        of_series.sort_by_key(|((parcel, number), _)| (oldest_first(parcel), *number));
+        for (place, instances) in of_series {
+            // The series' number says so only as long as the study is whole, or is not.
+            let uid = instances.first().map(|one| one.series.clone());
+            let uid = uid.unwrap_or_default();
             let wanted = instances.into_iter();
             let wanted: BTreeMap<u32, String> = wanted
                 .map(|instance| (instance.slot, instance.sop_instance))

@@ -70,6 +70,8 @@ impl Holdings {
         if let Some(kept) = at.kept(kind) {
             return Ok(self.told(place, kept));
         }
+        // Asked before: what is whole now was noted whole, while what becomes whole meanwhile was not.
+        let was_whole = self.0.granted.is_whole(&parcel);
         let Some((noted, is_closed)) = self.noted(place) else {
             return Ok(Pressed::default());
         };
@@ -79,8 +81,9 @@ impl Holdings {
             return Ok(Pressed::default());
         }
         // Of a study that still arrives there will be more.
-        let is_whole = is_closed || self.0.granted.is_whole(&parcel);
-        if is_whole && let Err(error) = at.keep(&headers) {
+        if (is_closed || was_whole)
+            && let Err(error) = at.keep(&headers)
+        {
             tracing::warn!(target: "dokuei::index", "headers are not kept and will be read again: {error}");
         }
         Ok(self.told(place, headers.of(kind)))

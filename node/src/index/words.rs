@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::entry::Entry;
 use crate::dicom::charset::matching::BOUND;
-use crate::dicom::matching::Subject;
+use crate::dicom::matching::{Subject, texts};
 
 /// Whose values the words are.
 pub(super) const WORDS: [Tag; 4] = [tags::PATIENT_NAME, TEXTS[0], TEXTS[1], TEXTS[2]];
@@ -113,9 +113,8 @@ fn of(entry: &Entry) -> String {
         words.push(BOUND);
     }
     for tag in TEXTS {
-        let value = entry.bytes(tag).unwrap_or_default();
-        for value in entry.character_sets().decode_values(value) {
-            words.push_str(&value.text);
+        for text in texts(entry, tag) {
+            words.push_str(text.trim_matches(' '));
             words.push(BOUND);
         }
     }

@@ -146,10 +146,21 @@ fn names_match(patterns: &[NamePattern], tag: Tag, subject: &dyn Subject) -> boo
 }
 
 fn texts_match(patterns: &[TextPattern], tag: Tag, vr: VR, subject: &dyn Subject) -> bool {
+    any_text(tag, vr, subject, &mut |text| {
+        patterns.iter().any(|pattern| pattern.matches(text))
+    })
+}
+
+/// Whether one of the texts of an attribute, as they are compared, is what is looked for.
+pub(super) fn any_text(
+    tag: Tag,
+    vr: VR,
+    subject: &dyn Subject,
+    fits: &mut dyn FnMut(&str) -> bool,
+) -> bool {
     let Some(bytes) = subject.bytes(tag) else {
         return false;
     };
-    let fits = |text: &str| patterns.iter().any(|pattern| pattern.matches(text));
     let is_plain = bytes
         .iter()
         .all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\' || *byte == 0);

@@ -11,7 +11,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 use super::charset::CharacterSets;
-use super::dataset::{DataSet, Value};
+use super::dataset::{DataSet, Value, by_dictionary};
 
 use key::Matcher;
 
@@ -106,11 +106,12 @@ impl Keys {
                 .any(|key| key.tag == tag && !key.has_wildcard)
     }
 
-    /// For each of these attributes, names and short text, a text that it holds in everything that matches; longest first.
+    /// For each of these attributes, a text that it holds in everything that matches; longest first. A key that says to be
+    /// of another representation than its attribute is matched as that, and nothing is certain then.
     pub fn certain_texts(&self, of: &[Tag]) -> Vec<String> {
-        let is_short = |key: &&Key| matches!(key.vr, VR::PN | VR::LO | VR::SH | VR::CS);
         let keys = self.keys.iter().filter(|key| of.contains(&key.tag));
-        let texts = keys.filter(is_short).map(|key| key.matcher.certain());
+        let as_known = keys.filter(|key| key.vr == by_dictionary(key.tag, false));
+        let texts = as_known.map(|key| key.matcher.certain());
         let mut texts: Vec<String> = texts.filter(|text| !text.is_empty()).collect();
         texts.sort_by_key(|text| Reverse(text.len()));
         texts
@@ -132,6 +133,16 @@ impl Keys {
             _ => None,
         }
     }
+}
+
+/// The texts of an attribute, as keys are compared with them.
+pub fn texts(subject: &dyn Subject, tag: Tag) -> Vec<String> {
+    let mut all = Vec::new();
+    key::any_text(tag, by_dictionary(tag, false), subject, &mut |text| {
+        all.push(text.to_owned());
+        false
+    });
+    all
 }
 
 /// Attributes of an identifier that are no keys (PS3.4 section C.4.1.1.3).

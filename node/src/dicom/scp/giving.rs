@@ -37,15 +37,19 @@ impl<'g, 's> Giving<'g, 's> {
 }
 
 impl Line<'_, '_> {
-    /// Whether the object is still wanted. One that has begun is: a message has no end but its own.
+    /// Whether the object is still wanted. One that has begun is: a message has no end but its own, and what the requestor
+    /// says meanwhile may be its answer already.
     fn is_wanted(&mut self) -> bool {
+        if self.has_begun {
+            return true;
+        }
         if self.fault.is_none() {
             match self.association.is_cancelled(self.request) {
                 Ok(cancelled) => self.cancelled |= cancelled,
                 Err(fault) => self.fault = Some(fault),
             }
         }
-        self.fault.is_none() && (self.has_begun || !self.cancelled)
+        self.fault.is_none() && !self.cancelled
     }
 
     fn send(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), LinkFault> {

@@ -171,7 +171,7 @@ fn what_is_found_by_words_is_what_going_through_all_finds() {
         "Müller^A",
         "",
     ];
-    let ids = ["1", "12", "X~1", "01 ", "A\\12"];
+    let ids = ["1\0 ", "12", "X~1", "01 ", "A\\12"];
     for (number, (name, id)) in (1..).zip(names.into_iter().zip(ids)) {
         let mut study = study(number, "20250101", number);
         let raw = |tag: Tag, value: &str| RawAttribute {
