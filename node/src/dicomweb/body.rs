@@ -186,6 +186,14 @@ impl io::Write for Pipe {
 mod tests {
     use super::*;
 
+    #[test]
+    fn that_nobody_reads_is_known_before_anything_is_written() {
+        let (body, pipe) = Body::piped();
+        assert!(!pipe.is_abandoned());
+        drop(body);
+        assert!(pipe.is_abandoned());
+    }
+
     #[tokio::test]
     async fn what_is_written_comes_out_in_order_and_no_more_is_held_than_fits() {
         let (body, mut pipe) = Body::piped();
