@@ -9,17 +9,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use dokuei_keys::cbor;
 use dokuei_keys::secret::StorageKey;
 
 pub use self::debt::{Debt, Judged};
-use crate::chance::chance;
 use crate::clock::now;
 use crate::dicom::dimse::{QueryFailure, QueryStatus};
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scp::{Commitments, Destinations, Owed};
 use crate::dicom::scu::report_commitment;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Rows, SealedRows, Store, StoreError};
 
 /// What is owed at most, to everybody. A hospital asks a few hundred times a day. In memory each answer costs some hundred
 /// bytes, however many instances it is about; on the disk each instance costs about as many, which are read at start.
@@ -71,8 +69,7 @@ pub struct Delivering {
 }
 
 struct Shared {
-    store: Store,
-    storage: StorageKey,
+    rows: SealedRows<Debt>,
     held: Mutex<Held>,
     changed: Condvar,
 }
@@ -103,8 +100,9 @@ impl Debts {
     /// When the store fails. A row that cannot be opened is passed over: who asked asks again.
     pub fn open(store: Store, storage: StorageKey) -> Result<Debts, StoreError> {
         let mut held = Held::default();
-        for (key, row) in store.rows(Rows::Commitments)? {
-            let Some(debt) = opened(&storage, &key, &row) else {
+        let rows: SealedRows<Debt> = SealedRows::new(Rows::Commitments, store, Arc::new(storage));
+        for (_, debt) in rows.readable()? {
+            let Ok(debt) = debt else {
                 tracing::warn!(target: "dokuei::commitments", "an answer that is owed cannot be read");
                 continue;
             };
@@ -113,8 +111,7 @@ impl Debts {
             held.debts.insert(debt.key(), standing);
         }
         Ok(Debts(Arc::new(Shared {
-            store,
-            storage,
+            rows,
             held: Mutex::new(held),
             changed: Condvar::new(),
         })))
@@ -166,17 +163,17 @@ impl Debts {
 
     /// Tries once.
     fn tell(&self, key: &[u8; 32], destinations: &dyn Destinations) {
-        let row = match self.0.store.row(Rows::Commitments, key) {
-            Ok(row) => row,
+        let debt = match self.0.rows.get(key) {
+            Ok(Some(debt)) => debt,
+            Ok(None) | Err(StoreError::Damaged(_)) => {
+                tracing::warn!(target: "dokuei::commitments", "an answer that is owed cannot be read");
+                self.held().debts.remove(key);
+                return;
+            }
             Err(error) => {
                 tracing::warn!(target: "dokuei::commitments", "storage commitment not delivered: {error}");
                 return;
             }
-        };
-        let Some(debt) = row.and_then(|row| opened(&self.0.storage, key, &row)) else {
-            tracing::warn!(target: "dokuei::commitments", "an answer that is owed cannot be read");
-            self.held().debts.remove(key);
-            return;
         };
         let title = debt.to.parse::<AeTitle>().ok();
         let route = title.and_then(|title| destinations.named(&title));
@@ -200,20 +197,11 @@ impl Debts {
     }
 
     fn keep(&self, key: &[u8; 32], debt: &Debt) -> Result<(), QueryFailure> {
-        let plain = cbor::encode(debt);
-        let storage = &self.0.storage;
-        let sealed = storage.seal_row(Rows::Commitments.name(), key, &plain, &mut chance());
-        let row = sealed.map_err(|_| NOT_KEPT)?;
-        let change = Change::put(Rows::Commitments, key, row);
-        self.0.store.commit(change).map_err(|_| NOT_KEPT)
+        self.0.rows.put(key, debt).map_err(|_| NOT_KEPT)
     }
 
     fn remove(&self, key: &[u8; 32]) {
-        let change = Change {
-            removals: vec![(Rows::Commitments, key.to_vec())],
-            ..Change::default()
-        };
-        if let Err(error) = self.0.store.commit(change) {
+        if let Err(error) = self.0.rows.remove([key]) {
             // It stays a row, and is delivered once more after a restart: nobody is harmed by that.
             tracing::warn!(target: "dokuei::commitments", "a delivered answer cannot be removed: {error}");
         }
@@ -296,12 +284,6 @@ impl Drop for Telling {
         drop(held);
         self.debts.0.changed.notify_all();
     }
-}
-
-/// What a row says; none when it cannot be read.
-fn opened(storage: &StorageKey, key: &[u8], row: &[u8]) -> Option<Debt> {
-    let plain = storage.open_row(Rows::Commitments.name(), key, row).ok()?;
-    minicbor::decode(&plain).ok()
 }
 
 fn pause_after(failed: u32) -> Duration {

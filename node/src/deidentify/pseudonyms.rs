@@ -4,14 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::secret::StorageKey;
 use minicbor::{Decode, Encode};
 
 use super::secret::Secret;
 use crate::chance::chance;
 use crate::reports::subject::{SOURCES, Source, Subject};
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Rows, Store, StoreError, sealed};
 use crate::studies::attributes::Attributes;
 
 /// Form of a purpose's row. A change needs a new table and a migration.
@@ -124,7 +123,7 @@ impl Pseudonyms<'_> {
     pub fn studies_of(&self, pseudonym: &str) -> Result<Vec<(String, Original)>, StoreError> {
         let mut found = Vec::new();
         for (key, row) in self.store.rows(Rows::Pseudonyms)? {
-            let original: Original = self.opened(Rows::Pseudonyms, &key, &row)?;
+            let original: Original = sealed::open(self.storage, Rows::Pseudonyms, &key, &row)?;
             if original.pseudonym == pseudonym {
                 found.push((String::from_utf8_lossy(&key).into_owned(), original));
             }
@@ -170,30 +169,13 @@ impl Pseudonyms<'_> {
         key: &[u8],
     ) -> Result<Option<T>, StoreError> {
         let row = self.store.row(rows, key)?;
-        row.map(|row| self.opened(rows, key, &row)).transpose()
-    }
-
-    fn opened<T: for<'b> Decode<'b, ()>>(
-        &self,
-        rows: Rows,
-        key: &[u8],
-        row: &[u8],
-    ) -> Result<T, StoreError> {
-        let damaged = || StoreError::Failed(format!("a row of {} is damaged", rows.name()));
-        let plain = self
-            .storage
-            .open_row(rows.name(), key, row)
-            .map_err(|_| damaged())?;
-        minicbor::decode(&plain).map_err(|_| damaged())
+        row.map(|row| sealed::open(self.storage, rows, key, &row))
+            .transpose()
     }
 
     fn put(&self, rows: Rows, key: &[u8], content: &impl Encode<()>) -> Result<(), StoreError> {
-        let plain = zeroize::Zeroizing::new(cbor::encode(content));
-        let sealed = self
-            .storage
-            .seal_row(rows.name(), key, &plain, &mut chance());
-        let sealed = sealed.map_err(|_| StoreError::Failed("a row cannot be sealed".to_owned()))?;
-        self.store.commit(Change::put(rows, key, sealed))
+        self.store
+            .commit(sealed::put(self.storage, rows, key, content)?)
     }
 }
 

@@ -12,17 +12,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use dokuei_keys::cbor;
 use dokuei_keys::secret::StorageKey;
-use minicbor::{Decode, Encode};
 
-use crate::chance::chance;
 use crate::config::reach::is_of_the_house;
 use crate::dicom::pdu::AeTitle;
 use crate::dicom::scu::Transcoding;
-use crate::language::{Explain as _, Failure};
+use crate::language::Failure;
 use crate::say;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Rows, SealedRows, Store};
 use crate::tls::Identity;
 
 pub use breaker::Breaker;
@@ -37,16 +34,14 @@ pub use scope::{Domain, Scope};
 pub const CALLERS: usize = 1024;
 /// Destinations that are kept.
 pub const DESTINATIONS: usize = 256;
-/// Longest row: a destination with the certificates of its authority.
-const ROW_BYTES: usize = 128 * 1024;
 
 /// The entities of one node. Clones share them.
 #[derive(Clone)]
 pub struct Entities(Arc<Shared>);
 
 struct Shared {
-    store: Store,
-    storage: StorageKey,
+    callers: SealedRows<Caller>,
+    destinations: SealedRows<Destination>,
     means: Means,
     /// Never held while the disk is waited for: each association asks.
     held: RwLock<Held>,
@@ -86,16 +81,21 @@ impl Entities {
     /// When one cannot be read or opened.
     pub fn open(store: Store, storage: StorageKey, means: Means) -> Result<Entities, Failure> {
         let mut held = Held::default();
-        for caller in rows::<Caller>(&store, &storage, Rows::Callers)? {
+        let storage = Arc::new(storage);
+        let callers: SealedRows<Caller> =
+            SealedRows::new(Rows::Callers, store.clone(), Arc::clone(&storage));
+        let destinations: SealedRows<Destination> =
+            SealedRows::new(Rows::Destinations, store, storage);
+        for (_, caller) in callers.all().map_err(|_| damaged())? {
             held.callers.insert(caller.name.clone(), caller);
         }
-        for destination in rows::<Destination>(&store, &storage, Rows::Destinations)? {
+        for (_, destination) in destinations.all().map_err(|_| damaged())? {
             held.destinations
                 .insert(destination.name.clone(), destination);
         }
         Ok(Entities(Arc::new(Shared {
-            store,
-            storage,
+            callers,
+            destinations,
             means,
             held: RwLock::new(held),
             changing: Mutex::new(()),
@@ -215,7 +215,7 @@ impl Entities {
         let caller = caller.checked()?;
         let _changing = lock(&self.0.changing);
         self.must_be_another_caller(&caller)?;
-        self.keep(Rows::Callers, &caller.name, &caller)?;
+        self.0.callers.put(caller.name.as_bytes(), &caller)?;
         let mut held = self.held_to_change();
         held.callers.insert(caller.name.clone(), caller.clone());
         Ok(caller)
@@ -246,7 +246,8 @@ impl Entities {
         let destination = destination.checked()?;
         let _changing = lock(&self.0.changing);
         self.must_be_another_destination(&destination)?;
-        self.keep(Rows::Destinations, &destination.name, &destination)?;
+        let rows = &self.0.destinations;
+        rows.put(destination.name.as_bytes(), &destination)?;
         let mut held = self.held_to_change();
         held.destinations
             .insert(destination.name.clone(), destination.clone());
@@ -294,7 +295,7 @@ impl Entities {
         if count == 1 && self.0.means.open_intake && !opens {
             return Err(would_open(&found.name));
         }
-        self.forget(Rows::Callers, &found.name)?;
+        self.0.callers.remove([&found.name])?;
         self.held_to_change().callers.remove(&found.name);
         Ok(found)
     }
@@ -307,28 +308,10 @@ impl Entities {
         let _changing = lock(&self.0.changing);
         let found = self.held().destinations.get(name.trim()).cloned();
         let found = found.ok_or_else(|| no_destination(name))?;
-        self.forget(Rows::Destinations, &found.name)?;
+        self.0.destinations.remove([&found.name])?;
         self.held_to_change().destinations.remove(&found.name);
         lock(&self.0.breakers).remove(&found.name);
         Ok(found)
-    }
-
-    fn keep(&self, rows: Rows, name: &str, row: &impl Encode<()>) -> Result<(), Failure> {
-        let (key, plain) = (name.as_bytes(), cbor::encode(row));
-        let sealed = self
-            .0
-            .storage
-            .seal_row(rows.name(), key, &plain, &mut chance())
-            .map_err(|refused| Failure::new("store-failed", refused.why().message().sentence()))?;
-        Ok(self.0.store.commit(Change::put(rows, key, sealed))?)
-    }
-
-    fn forget(&self, rows: Rows, name: &str) -> Result<(), Failure> {
-        let change = Change {
-            removals: vec![(rows, name.as_bytes().to_vec())],
-            ..Change::default()
-        };
-        Ok(self.0.store.commit(change)?)
     }
 
     // Each change is a single insert or remove, so a panic elsewhere leaves the maps whole.
@@ -345,23 +328,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn rows<T>(store: &Store, storage: &StorageKey, rows: Rows) -> Result<Vec<T>, Failure>
-where
-    T: Encode<()> + for<'b> Decode<'b, ()>,
-{
-    let opened = store.rows(rows)?.into_iter().map(|(key, row)| {
-        let plain = storage.open_row(rows.name(), &key, &row);
-        plain.and_then(|plain| cbor::decode_strict(&plain, ROW_BYTES))
-    });
-    opened.collect::<Result<_, _>>().map_err(|_| {
-        Failure::new(
-            "store-damaged",
-            say!(
-                "データベースの DICOM 装置・送り先の行が壊れています。データフォルダをバックアップから復元してください。",
-                "A row of DICOM callers or destinations in the database is damaged. Restore the data folder from a backup."
-            ),
-        )
-    })
+fn damaged() -> Failure {
+    Failure::new(
+        "store-damaged",
+        say!(
+            "データベースの DICOM 装置・送り先の行が壊れています。データフォルダをバックアップから復元してください。",
+            "A row of DICOM callers or destinations in the database is damaged. Restore the data folder from a backup."
+        ),
+    )
 }
 
 fn must_be_new(name: &str, is_there: bool) -> Result<(), Failure> {

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::ParcelId;
 use dokuei_keys::secret::StorageKey;
 use minicbor::{Decode, Encode};
 
 use crate::chance::chance;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Rows, SealedRows, Store};
 use crate::studies::intake::Witness;
 use crate::studies::patient::Patient;
 use crate::studies::register::RegisterError;
@@ -172,8 +171,7 @@ impl MediaImport {
 /// The receipts, by names of their own. Clones share them.
 #[derive(Clone)]
 pub struct Imports {
-    store: Store,
-    storage: Arc<StorageKey>,
+    rows: SealedRows<MediaImport>,
     /// Never held while the disk is waited for: each object that is sent is looked up here.
     held: Arc<Mutex<Held>>,
     /// Held while receipts are changed: one change after the other.
@@ -233,12 +231,9 @@ impl Imports {
     /// [`RegisterError`] when one cannot be opened.
     pub fn open(store: Store, storage: StorageKey) -> Result<Imports, RegisterError> {
         let mut held = Held::default();
-        for (key, row) in store.rows(Rows::Imports)? {
-            let plain = storage
-                .open_row(Rows::Imports.name(), &key, &row)
-                .map_err(|_| RegisterError::Damaged)?;
-            let import: MediaImport =
-                minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+        let rows: SealedRows<MediaImport> =
+            SealedRows::new(Rows::Imports, store, Arc::new(storage));
+        for (key, import) in rows.all()? {
             let name: [u8; 32] = key.try_into().map_err(|_| RegisterError::Damaged)?;
             if import.version != VERSION {
                 return Err(RegisterError::Damaged);
@@ -246,8 +241,7 @@ impl Imports {
             held.put(ParcelId::from_bytes(name), import);
         }
         Ok(Imports {
-            store,
-            storage: Arc::new(storage),
+            rows,
             held: Arc::new(Mutex::new(held)),
             changing: Arc::default(),
         })
@@ -267,10 +261,7 @@ impl Imports {
             let Some(oldest) = oldest else {
                 return Ok(name);
             };
-            self.store.commit(Change {
-                removals: vec![(Rows::Imports, oldest.as_bytes().to_vec())],
-                ..Change::default()
-            })?;
+            self.rows.remove([oldest.as_bytes()])?;
             self.lock().imports.remove(&oldest);
         }
     }
@@ -410,17 +401,7 @@ impl Imports {
     }
 
     fn write(&self, name: &ParcelId, import: &MediaImport) -> Result<(), RegisterError> {
-        let row = self
-            .storage
-            .seal_row(
-                Rows::Imports.name(),
-                name.as_bytes(),
-                &cbor::encode(import),
-                &mut chance(),
-            )
-            .map_err(|_| RegisterError::Damaged)?;
-        let change = Change::put(Rows::Imports, name.as_bytes(), row);
-        Ok(self.store.commit(change)?)
+        Ok(self.rows.put(name.as_bytes(), import)?)
     }
 
     fn changing(&self) -> Changing<'_> {

@@ -1,16 +1,14 @@
 //! Where report versions lie at this site, signed here or received.
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{ObjectDigest, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use minicbor::{Decode, Encode};
 
-use crate::chance::chance;
 use crate::parcels::{OpenError, Parcels};
 use crate::reports::bundle::{Bundle, Predecessor};
 use crate::reports::objects::row_key;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Change, Rows, Store, StoreError, sealed};
 
 /// The slot of the bundle in a report's parcel.
 pub const BUNDLE_SLOT: u32 = 1;
@@ -48,14 +46,7 @@ impl KeptReport {
         storage: &StorageKey,
     ) -> Result<Change, StoreError> {
         let key = row_key((case, version));
-        let row = storage.seal_row(
-            Rows::Reports.name(),
-            &key,
-            &cbor::encode(self),
-            &mut chance(),
-        );
-        row.map(|row| Change::put(Rows::Reports, &key, row))
-            .map_err(|_| StoreError::Failed("a row cannot be sealed".to_owned()))
+        sealed::put(storage, Rows::Reports, &key, self)
     }
 
     /// Where a version lies, if it is here.
@@ -69,14 +60,9 @@ impl KeptReport {
         storage: &StorageKey,
     ) -> Result<Option<KeptReport>, StoreError> {
         let key = row_key((case, version));
-        let Some(row) = store.row(Rows::Reports, &key)? else {
-            return Ok(None);
-        };
-        let damaged = || StoreError::Failed("a report's row is damaged".to_owned());
-        let plain = storage
-            .open_row(Rows::Reports.name(), &key, &row)
-            .map_err(|_| damaged())?;
-        minicbor::decode(&plain).map(Some).map_err(|_| damaged())
+        let row = store.row(Rows::Reports, &key)?;
+        row.map(|row| sealed::open(storage, Rows::Reports, &key, &row))
+            .transpose()
     }
 
     /// Opens its bundle.

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
@@ -16,7 +15,7 @@ use crate::dicom::uid::{ENCAPSULATED_PDF_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN};
 use crate::index::catalogue::Catalogue;
 use crate::outputs::encapsulated::EncapsulatedPdf;
 use crate::parcels::{ObjectHead, OpenError, OpenedObject, Parcels, SealingObject, scan};
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Rows, SealedRows, Store, StoreError};
 use crate::studies::attributes::Attributes;
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
@@ -29,8 +28,7 @@ pub const OBJECT_SLOT: u32 = 2;
 pub struct ReportObjects(Arc<Shared>);
 
 struct Shared {
-    store: Store,
-    storage: StorageKey,
+    rows: SealedRows<(SiteId, Study)>,
     parcels: Parcels,
     catalogue: Catalogue,
     /// Which version lies in a parcel. What is known of it is read from its row: it is asked for seldom.
@@ -67,16 +65,18 @@ impl ReportObjects {
         catalogue: Catalogue,
     ) -> Result<ReportObjects, RegisterError> {
         let mut held = BTreeMap::new();
-        for (key, row) in store.rows(Rows::ReportObjects)? {
-            let (institution, study) =
-                opened(&storage, &key, &row).ok_or(RegisterError::Damaged)?;
+        let rows: SealedRows<(SiteId, Study)> =
+            SealedRows::new(Rows::ReportObjects, store, Arc::new(storage));
+        for (key, (institution, study)) in rows.all()? {
+            if study.version != STUDY_VERSION {
+                return Err(RegisterError::Damaged);
+            }
             let version = version_of(&key).ok_or(RegisterError::Damaged)?;
             catalogue.note(institution, &study);
             held.insert(study.parcel, version);
         }
         Ok(ReportObjects(Arc::new(Shared {
-            store,
-            storage,
+            rows,
             parcels,
             catalogue,
             held: Mutex::new(held),
@@ -108,17 +108,9 @@ impl ReportObjects {
             OpenError::Disk(error) => RegisterError::from(error),
             OpenError::Damaged => RegisterError::Damaged,
         })?;
-        let row_key = row_key(version);
-        let row = self.0.storage.seal_row(
-            Rows::ReportObjects.name(),
-            &row_key,
-            &cbor::encode(&(made.institution, &study)),
-            &mut chance(),
-        );
-        let row = row.map_err(|_| RegisterError::Damaged)?;
-        self.0
-            .store
-            .commit(Change::put(Rows::ReportObjects, &row_key, row))?;
+        let row = (made.institution, study);
+        self.0.rows.put(&row_key(version), &row)?;
+        let (_, study) = row;
         if let Some(before) = before {
             let (catalogue, site) = (&self.0.catalogue, made.institution);
             catalogue.forget(site, &before.uid, &before.parcel);
@@ -162,8 +154,7 @@ impl ReportObjects {
     /// # Errors
     /// When the store fails.
     pub fn has(&self, version: Version) -> Result<bool, StoreError> {
-        let row = self.0.store.row(Rows::ReportObjects, &row_key(version))?;
-        Ok(row.is_some())
+        Ok(self.0.rows.get(&row_key(version))?.is_some())
     }
 
     /// A version as a study of one object; nothing when it is not here.
@@ -171,12 +162,11 @@ impl ReportObjects {
     /// # Errors
     /// When the store fails or the row is damaged.
     pub fn of(&self, version: Version) -> Result<Option<Study>, RegisterError> {
-        let key = row_key(version);
-        let Some(row) = self.0.store.row(Rows::ReportObjects, &key)? else {
-            return Ok(None);
-        };
-        let (_, study) = opened(&self.0.storage, &key, &row).ok_or(RegisterError::Damaged)?;
-        Ok(Some(study))
+        match self.0.rows.get(&row_key(version))? {
+            Some((_, study)) if study.version == STUDY_VERSION => Ok(Some(study)),
+            Some(_) => Err(RegisterError::Damaged),
+            None => Ok(None),
+        }
     }
 
     /// Looks at the version in one parcel.
@@ -210,12 +200,4 @@ pub(super) fn version_of(key: &[u8]) -> Option<Version> {
     let (case, number) = key.split_first_chunk::<32>()?;
     let number = number.try_into().ok().map(u32::from_be_bytes)?;
     Some((CaseId::from_bytes(*case), number))
-}
-
-fn opened(storage: &StorageKey, key: &[u8], row: &[u8]) -> Option<(SiteId, Study)> {
-    let plain = storage
-        .open_row(Rows::ReportObjects.name(), key, row)
-        .ok()?;
-    let (site, study): (SiteId, Study) = minicbor::decode(&plain).ok()?;
-    (study.version == STUDY_VERSION).then_some((site, study))
 }

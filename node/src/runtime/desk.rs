@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use dokuei_keys::cbor;
 use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::effect::{Answer, CannotDo, Effect, SecretChange, Step};
 use dokuei_protocol::input::{Command, Input, Ticket};
@@ -17,7 +16,7 @@ use crate::chance::chance;
 use crate::runtime::dispatch::Dispatch;
 use crate::runtime::kept::KeptSecret;
 use crate::runtime::trail;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Change, Rows, Store, StoreError, sealed};
 
 /// Inputs that may wait. Senders wait when it is full.
 const QUEUE: usize = 1_024;
@@ -214,12 +213,8 @@ impl Loop {
         for secret in &step.secrets {
             match secret {
                 SecretChange::KeepPrekey(kept) => {
-                    let plain = cbor::encode(&KeptSecret::of(kept));
-                    let key = kept.id.as_bytes();
-                    let row = self
-                        .prekeys
-                        .seal_row(Rows::Prekeys.name(), key, &plain, &mut chance())
-                        .ok()?;
+                    let (key, secret) = (kept.id.as_bytes(), KeptSecret::of(kept));
+                    let row = sealed::seal(&self.prekeys, Rows::Prekeys, key, &secret).ok()?;
                     change.puts.push((Rows::Prekeys, key.to_vec(), row));
                 }
                 SecretChange::DestroyPrekey(id) => change

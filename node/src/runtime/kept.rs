@@ -1,6 +1,5 @@
 //! Secrets that the store keeps for the service, and giving them back at start.
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{ParcelId, PrekeyId};
 use dokuei_keys::secret::{Secret32, StorageKey};
 use dokuei_protocol::effect::KeptPrekey;
@@ -11,7 +10,7 @@ use minicbor::{Decode, Encode};
 use crate::language::{Explain as _, Failure};
 use crate::say;
 use crate::site::prekeys::PrekeyKey;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Change, Rows, Store, StoreError, sealed};
 
 /// The private half of a prekey as it is stored, sealed.
 #[derive(Encode, Decode)]
@@ -68,11 +67,8 @@ pub fn restore(
             lost.removals.push((Rows::Prekeys, key));
             continue;
         }
-        let plain = prekeys
-            .key
-            .open_row(Rows::Prekeys.name(), &key, &row)
-            .map_err(|_| damaged())?;
-        let kept: KeptSecret = cbor::decode_strict(&plain, 256).map_err(|_| damaged())?;
+        let kept = sealed::open(&prekeys.key, Rows::Prekeys, &key, &row);
+        let kept: KeptSecret = kept.map_err(|_| damaged())?;
         let id = PrekeyId::from_bytes(key.try_into().map_err(|_| damaged())?);
         service.restore_prekey(KeptPrekey {
             id,

@@ -47,12 +47,22 @@ impl<T: Encode<()> + for<'b> Decode<'b, ()>> SealedRows<T> {
     /// # Errors
     /// [`StoreError`], also when one row is damaged.
     pub fn all(&self) -> Result<Vec<(Vec<u8>, T)>, StoreError> {
+        let rows = self.readable()?;
+        rows.map(|(key, value)| Ok((key, value?))).collect()
+    }
+
+    /// The same, of each whether it is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows cannot be had.
+    pub fn readable(
+        &self,
+    ) -> Result<impl Iterator<Item = (Vec<u8>, Result<T, StoreError>)>, StoreError> {
         let rows = self.store.rows(self.rows)?.into_iter();
-        rows.map(|(key, row)| {
-            let value = open(&self.storage, self.rows, &key, &row)?;
-            Ok((key, value))
-        })
-        .collect()
+        Ok(rows.map(|(key, row)| {
+            let value = open(&self.storage, self.rows, &key, &row);
+            (key, value)
+        }))
     }
 
     /// One row. Blocks.

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::secret::StorageKey;
 use dokuei_protocol::case::CaseId;
 
-use crate::chance::chance;
 use crate::clock::now;
 use crate::index::catalogue::Catalogue;
-use crate::store::{Change, Rows, Store, StoreError};
+use crate::store::{Change, Rows, Store, StoreError, sealed};
 use crate::studies::arrived::{Arrived, Verified};
 use crate::studies::bell::Bell;
 use crate::studies::head::Head;
@@ -84,11 +82,8 @@ impl GrantedStudies {
     /// When it is no study, or cannot be stored.
     pub fn keep(&self, case: CaseId, from: SiteId, study: Study) -> Result<(), ReceiveError> {
         let (shared, key) = (&self.0, case.as_bytes());
-        let unsealed = |_| ReceiveError::Disk(io::Error::other("the study's row cannot be sealed"));
-        let plain = zeroize::Zeroizing::new(cbor::encode(&(from, &study)));
-        let name = Rows::Granted.name();
-        let row = shared.storage.seal_row(name, key, &plain, &mut chance());
-        let mut change = Change::put(Rows::Granted, key, row.map_err(unsealed)?);
+        let row = sealed::put(&shared.storage, Rows::Granted, key, &(from, &study));
+        let mut change = row.map_err(|error| ReceiveError::Disk(io::Error::other(error)))?;
         let head = Head::of(&study, Some(from));
         let head = head.seal(&shared.storage, Rows::GrantedHeads, key);
         let head = head.map_err(|error| ReceiveError::Disk(io::Error::other(error)))?;

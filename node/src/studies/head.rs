@@ -1,12 +1,10 @@
 //! What is listed of a study: everything but its objects. Holds patient data: no `Debug`.
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::StorageKey;
 use minicbor::{Decode, Encode};
 
-use crate::chance::chance;
-use crate::store::Rows;
+use crate::store::{Rows, sealed};
 use crate::studies::register::RegisterError;
 use crate::studies::study::{STUDY_VERSION, Study};
 
@@ -65,10 +63,7 @@ impl Head {
         rows: Rows,
         key: &[u8],
     ) -> Result<Vec<u8>, RegisterError> {
-        let plain = zeroize::Zeroizing::new(cbor::encode(self));
-        storage
-            .seal_row(rows.name(), key, &plain, &mut chance())
-            .map_err(|_| RegisterError::Damaged)
+        Ok(sealed::seal(storage, rows, key, self)?)
     }
 
     /// The head in a row.
@@ -81,10 +76,7 @@ impl Head {
         key: &[u8],
         row: &[u8],
     ) -> Result<Head, RegisterError> {
-        let plain = storage
-            .open_row(rows.name(), key, row)
-            .map_err(|_| RegisterError::Damaged)?;
-        let head: Head = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+        let head: Head = sealed::open(storage, rows, key, row)?;
         if head.version != HEAD_VERSION || head.study.version != STUDY_VERSION {
             return Err(RegisterError::Damaged);
         }

@@ -4,14 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{Digest, SiteId};
 use dokuei_keys::secret::StorageKey;
 use minicbor::{Decode, Encode};
 
-use crate::chance::chance;
 use crate::index::catalogue::Catalogue;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Rows, SealedRows, Store};
 use crate::studies::attributes::Attributes;
 use crate::studies::identity::Identity;
 use crate::studies::person::Person;
@@ -41,8 +39,7 @@ pub struct Persons(Arc<Shared>);
 
 struct Shared {
     site: SiteId,
-    store: Store,
-    storage: StorageKey,
+    rows: SealedRows<Attribution>,
     catalogue: Catalogue,
     /// One a study that came on a medium and was decided about, a few hundred bytes each.
     held: Mutex<BTreeMap<String, Person>>,
@@ -61,11 +58,9 @@ impl Persons {
         catalogue: Catalogue,
     ) -> Result<Persons, RegisterError> {
         let mut held = BTreeMap::new();
-        for (key, row) in store.rows(Rows::Persons)? {
-            let plain = storage
-                .open_row(Rows::Persons.name(), &key, &row)
-                .map_err(|_| RegisterError::Damaged)?;
-            let kept: Attribution = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+        let rows: SealedRows<Attribution> =
+            SealedRows::new(Rows::Persons, store, Arc::new(storage));
+        for (_, kept) in rows.all()? {
             if kept.version != ATTRIBUTION_VERSION {
                 return Err(RegisterError::Damaged);
             }
@@ -74,8 +69,7 @@ impl Persons {
         }
         Ok(Persons(Arc::new(Shared {
             site,
-            store,
-            storage,
+            rows,
             catalogue,
             held: Mutex::new(held),
             changing: Mutex::new(()),
@@ -106,27 +100,17 @@ impl Persons {
         if self.lock().get(study) == person.as_ref() {
             return Ok(());
         }
-        let change = match &person {
+        match &person {
             Some(person) => {
                 let kept = Attribution {
                     version: ATTRIBUTION_VERSION,
                     study: study.to_owned(),
                     person: person.clone(),
                 };
-                let plain = cbor::encode(&kept);
-                let sealed =
-                    shared
-                        .storage
-                        .seal_row(Rows::Persons.name(), &key, &plain, &mut chance());
-                let row = sealed.map_err(|_| RegisterError::Damaged)?;
-                Change::put(Rows::Persons, &key, row)
+                shared.rows.put(&key, &kept)?;
             }
-            None => Change {
-                removals: vec![(Rows::Persons, key.to_vec())],
-                ..Change::default()
-            },
-        };
-        shared.store.commit(change)?;
+            None => shared.rows.remove([key])?,
+        }
         let mut held = self.lock();
         shared
             .catalogue

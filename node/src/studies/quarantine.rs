@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{Digest, ParcelId, SiteId};
 use dokuei_keys::secret::StorageKey;
 use minicbor::bytes::ByteVec;
@@ -15,7 +14,7 @@ use crate::chance::chance;
 use crate::language::{Explain, Message};
 use crate::parcels::Parcels;
 use crate::say;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Rows, SealedRows, Store};
 use crate::studies::likeness::Sealed;
 use crate::studies::register::{HeldObject, Place, RegisterError};
 
@@ -141,7 +140,7 @@ impl Conflict {
 /// The objects that are set aside, by names of their own.
 pub struct Quarantine {
     parcels: Parcels,
-    store: Store,
+    rows: SealedRows<Quarantined>,
     storage: Arc<StorageKey>,
     /// Never held while the disk is waited for.
     held: Mutex<Held>,
@@ -172,11 +171,9 @@ impl Quarantine {
         storage: Arc<StorageKey>,
     ) -> Result<Quarantine, RegisterError> {
         let mut held = Held::default();
-        for (key, row) in store.rows(Rows::Quarantine)? {
-            let plain = storage
-                .open_row(Rows::Quarantine.name(), &key, &row)
-                .map_err(|_| RegisterError::Damaged)?;
-            let kept: Quarantined = minicbor::decode(&plain).map_err(|_| RegisterError::Damaged)?;
+        let rows: SealedRows<Quarantined> =
+            SealedRows::new(Rows::Quarantine, store, Arc::clone(&storage));
+        for (key, kept) in rows.all()? {
             let name: [u8; 32] = key.try_into().map_err(|_| RegisterError::Damaged)?;
             let name = ParcelId::from_bytes(name);
             if kept.version != VERSION {
@@ -185,12 +182,12 @@ impl Quarantine {
             if parcels.quarantined(&name).try_exists()? {
                 held.kept.insert(name, kept);
             } else {
-                store.commit(removal(&name))?;
+                rows.remove([name.as_bytes()])?;
             }
         }
         Ok(Quarantine {
             parcels,
-            store,
+            rows,
             storage,
             held: Mutex::new(held),
         })
@@ -248,12 +245,7 @@ impl Quarantine {
     }
 
     fn write(&self, name: &ParcelId, kept: &Quarantined) -> Result<(), RegisterError> {
-        let (key, plain) = (name.as_bytes(), cbor::encode(kept));
-        let row = self
-            .storage
-            .seal_row(Rows::Quarantine.name(), key, &plain, &mut chance())
-            .map_err(|_| RegisterError::Damaged)?;
-        self.store.commit(Change::put(Rows::Quarantine, key, row))?;
+        self.rows.put(name.as_bytes(), kept)?;
         Ok(self.parcels.quarantine(&kept.parcel, kept.slot, name)?)
     }
 
@@ -303,7 +295,7 @@ impl Quarantine {
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
     pub fn discard(&self, name: &ParcelId) -> Result<(), RegisterError> {
-        self.store.commit(removal(name))?;
+        self.rows.remove([name.as_bytes()])?;
         self.lock().kept.remove(name);
         match std::fs::remove_file(self.parcels.quarantined(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -339,12 +331,5 @@ impl Quarantine {
 
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn removal(name: &ParcelId) -> Change {
-    Change {
-        removals: vec![(Rows::Quarantine, name.as_bytes().to_vec())],
-        ..Change::default()
     }
 }

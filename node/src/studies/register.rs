@@ -16,7 +16,6 @@ pub(crate) mod tests;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::cbor;
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::commitment;
 use dokuei_keys::secret::{ContentKey, StorageKey};
@@ -25,7 +24,7 @@ use dokuei_protocol::study::manifest::ManifestReference;
 use crate::chance::chance;
 use crate::index::catalogue::Catalogue;
 use crate::parcels::Parcels;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Change, Rows, Store, sealed};
 use crate::studies::bell::Bell;
 use crate::studies::head::Head;
 use crate::studies::instances;
@@ -324,10 +323,7 @@ impl Register {
     /// The rows that hold a study.
     fn row(&self, study: &Study) -> Result<Change, RegisterError> {
         let (storage, key) = (&self.shared.storage, study.parcel.as_bytes());
-        let plain = zeroize::Zeroizing::new(cbor::encode(study));
-        let sealed = storage.seal_row(Rows::Studies.name(), key, &plain, &mut chance());
-        let sealed = sealed.map_err(|_| RegisterError::Damaged)?;
-        let mut change = Change::put(Rows::Studies, key, sealed);
+        let mut change = sealed::put(storage, Rows::Studies, key, study)?;
         let head = Head::of(study, None).seal(storage, Rows::Heads, key)?;
         change.puts.push((Rows::Heads, key.to_vec(), head));
         Ok(change)

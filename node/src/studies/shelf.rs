@@ -8,7 +8,7 @@ use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::StorageKey;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::store::{Change, Rows, Store};
+use crate::store::{Change, Rows, Store, sealed};
 use crate::studies::head::Head;
 use crate::studies::instances;
 use crate::studies::register::RegisterError;
@@ -137,17 +137,12 @@ impl Shelf {
         let Some(row) = self.store.row(self.rows, key)? else {
             return Ok(None);
         };
-        let plain = self
-            .storage
-            .open_row(self.rows.name(), key, &row)
-            .map_err(|_| RegisterError::Damaged)?;
-        let damaged = |_| RegisterError::Damaged;
         let (from, study): (Option<SiteId>, Study) = match self.rows {
             Rows::Granted => {
-                let (from, study) = minicbor::decode(&plain).map_err(damaged)?;
+                let (from, study) = sealed::open(&self.storage, self.rows, key, &row)?;
                 (Some(from), study)
             }
-            _ => (None, minicbor::decode(&plain).map_err(damaged)?),
+            _ => (None, sealed::open(&self.storage, self.rows, key, &row)?),
         };
         if study.version != STUDY_VERSION {
             return Err(RegisterError::Damaged);

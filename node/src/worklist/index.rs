@@ -13,7 +13,6 @@ use tokio::sync::Mutex;
 use super::item::Facts;
 use super::{Refused, Worklist, blocking};
 use crate::store::{Store, StoreError};
-use crate::studies::register::RegisterError;
 
 /// The workitems that were known at the last look. Holds one line for each workitem there is.
 #[derive(Default)]
@@ -55,7 +54,7 @@ impl Worklist {
                 // What is decided is committed before anybody can ask.
                 let entries = desk.ask(|service| service.state().head().length).await?;
                 let store = self.0.store.clone();
-                let moved = blocking(move || moved(&store, first, entries).map_err(failed)).await?;
+                let moved = blocking(move || Ok(moved(&store, first, entries)?)).await?;
                 let facts = desk.ask(move |service| {
                     let moved = moved.into_iter();
                     moved.filter_map(|case| Facts::one(service, case)).collect()
@@ -87,10 +86,6 @@ fn moved(store: &Store, first: u64, end: u64) -> Result<BTreeSet<CaseId>, StoreE
         Ok::<(), StoreError>(())
     })?;
     Ok(cases)
-}
-
-fn failed(error: StoreError) -> Refused {
-    RegisterError::from(error).into()
 }
 
 /// The case in which something happened that may make a workitem.

@@ -3,6 +3,7 @@
 use crate::control::answers::stopping;
 use crate::language::{Explain as _, Failure, Message};
 use crate::runtime::desk::Stopping;
+use crate::store::StoreError;
 use crate::studies::register::RegisterError;
 
 /// Why something cannot be done with a workitem.
@@ -37,6 +38,12 @@ impl From<RegisterError> for Refused {
             | RegisterError::Store(_)
             | RegisterError::Damaged => Refused::Failed(why),
         }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
+        RegisterError::from(error).into()
     }
 }
 

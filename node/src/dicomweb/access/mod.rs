@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dokuei_keys::cbor;
 use dokuei_keys::secret::StorageKey;
 use rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
@@ -31,7 +30,7 @@ use super::limits::{CREDENTIALS, INVITATION};
 use crate::chance::chance;
 use crate::clock::now;
 use crate::entities::scope::Scope;
-use crate::store::{Change, Rows, Store};
+use crate::store::{Change, Rows, Store, sealed};
 use crate::tls::read_fingerprint;
 
 /// What a token begins with, so that a leaked one is recognised.
@@ -63,10 +62,9 @@ impl Access {
     pub fn open(store: Store, storage: StorageKey) -> Result<Access, AccessError> {
         let mut held = BTreeMap::new();
         for (key, row) in store.rows(Rows::WebAccess)? {
-            let plain = storage
-                .open_row(Rows::WebAccess.name(), &key, &row)
-                .map_err(|_| AccessError::Damaged)?;
-            let credential = Credential::decode(&plain).ok_or(AccessError::Damaged)?;
+            let kept: Result<Credential, _> = sealed::open(&storage, Rows::WebAccess, &key, &row);
+            let credential = kept.ok().and_then(Credential::known);
+            let credential = credential.ok_or(AccessError::Damaged)?;
             let key = key.try_into().map_err(|_| AccessError::Damaged)?;
             held.insert(key, credential);
         }
@@ -295,15 +293,8 @@ impl Access {
     }
 
     fn row(&self, credential: &Credential) -> Result<Change, AccessError> {
-        let (table, key) = (Rows::WebAccess, credential.key());
-        let plain = Zeroizing::new(cbor::encode(credential));
-        let sealed = self
-            .shared
-            .storage
-            .seal_row(table.name(), &key, &plain, &mut chance());
-        sealed
-            .map(|row| Change::put(table, &key, row))
-            .map_err(|_| AccessError::Damaged)
+        let (storage, key) = (&self.shared.storage, credential.key());
+        Ok(sealed::put(storage, Rows::WebAccess, &key, credential)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Credential>> {
