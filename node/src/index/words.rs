@@ -38,8 +38,13 @@ pub(super) struct Place(usize);
 impl Words {
     /// Writes down the words of a study that is not here.
     pub(super) fn add(&mut self, entry: &Arc<Entry>) -> Place {
+        let words = of(entry);
+        if self.text.capacity() - self.text.len() < words.len() {
+            // Not to twice as much: that would be megabytes of nothing.
+            self.text.reserve_exact(words.len() + self.text.len() / 8);
+        }
         self.places.push((self.text.len(), Some(Arc::clone(entry))));
-        self.text.push_str(&of(entry));
+        self.text.push_str(&words);
         Place(self.places.len() - 1)
     }
 
