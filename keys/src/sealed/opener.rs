@@ -136,6 +136,32 @@ impl Opener {
         sealed: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
+        self.open_chunk_to(index, last, sealed, out)
+    }
+
+    /// As [`Self::open_chunk`], but writes to the start of `out`, and gives the number of bytes written.
+    ///
+    /// # Errors
+    /// As [`Self::open_chunk`], and [`Why::NoRoom`] when `out` is too short.
+    pub fn open_chunk_into(
+        &self,
+        index: u64,
+        last: bool,
+        sealed: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Refused> {
+        let mut place = Filling::new(out);
+        self.open_chunk_to(index, last, sealed, &mut place)?;
+        Ok(place.filled)
+    }
+
+    fn open_chunk_to(
+        &self,
+        index: u64,
+        last: bool,
+        sealed: &[u8],
+        out: &mut impl Place,
+    ) -> Result<(), Refused> {
         let right = if last {
             (TAG..SEALED_CHUNK).contains(&sealed.len())
         } else {

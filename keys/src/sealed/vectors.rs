@@ -83,6 +83,13 @@ impl Case {
                 .open_chunk(index as u64, last, chunk, &mut out)
                 .unwrap();
             assert!(message[index * CHUNK..].starts_with(&out));
+            let mut place = vec![0; out.len()];
+            let written = opener.open_chunk_into(index as u64, last, chunk, &mut place);
+            assert_eq!(written.unwrap(), out.len());
+            assert!(place == out);
+            let mut short = vec![0; out.len().saturating_sub(1)];
+            let refused = opener.open_chunk_into(index as u64, last, chunk, &mut short);
+            assert_eq!(refused.is_err(), !out.is_empty());
         }
     }
 }

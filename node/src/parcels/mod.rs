@@ -1,6 +1,7 @@
 //! Sealed objects on disk. A parcel is a folder named by its id; each object is one file named by
 //! its slot, holding exactly what goes over the wire. Nothing readable lies here.
 
+mod buffer;
 mod object;
 mod opened;
 mod scanned;

@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::mem;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -19,36 +18,13 @@ use dokuei_keys::secret::ContentKey;
 
 use crate::language::{Explain, Message, displayed_in_english};
 use crate::parcels::Parcels;
+use crate::parcels::buffer::{Buffer, Filled};
 use crate::say;
 
 /// Chunks read from the file at once.
 const CHUNKS: u64 = 8;
 /// Their sealed bytes.
-const PIECE: usize = CHUNKS as usize * SEALED_CHUNK;
-
-/// Buffers for sealed bytes that nobody uses now: clearing a new one for each object takes as long as opening it does.
-static SPARE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
-/// Of these, so many are kept: 4 MiB.
-const SPARES: usize = 16;
-
-/// A buffer for the sealed bytes of one piece. What it held belongs to another object.
-struct Buffer(Box<[u8]>);
-
-impl Buffer {
-    fn take() -> Buffer {
-        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Buffer(spare.unwrap_or_else(|| vec![0; PIECE].into_boxed_slice()))
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARES {
-            spare.push(mem::take(&mut self.0));
-        }
-    }
-}
+pub(super) const PIECE: usize = CHUNKS as usize * SEALED_CHUNK;
 
 /// An object cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +80,7 @@ pub struct OpenedObject {
     hasher: Option<ObjectHasher>,
     digest: Option<ObjectDigest>,
     sealed: Buffer,
-    plain: Vec<u8>,
+    plain: Filled,
     taken: usize,
     length: u64,
     sealed_length: u64,
@@ -151,7 +127,7 @@ impl OpenedObject {
             hasher: Some(ObjectHasher::new(&digest_key)),
             digest: None,
             sealed: Buffer::take(),
-            plain: Vec::with_capacity(PIECE),
+            plain: Filled::empty(),
             taken: 0,
             length,
             sealed_length,
@@ -175,9 +151,9 @@ impl OpenedObject {
         if self.taken == self.plain.len() && !self.refill()? {
             return Ok(None);
         }
-        let plain = mem::replace(&mut self.plain, Vec::with_capacity(PIECE));
+        let plain = mem::replace(&mut self.plain, Filled::empty());
         let taken = mem::take(&mut self.taken);
-        Ok(Some(Bytes::from(plain).slice(taken..)))
+        Ok(Some(Bytes::from_owner(plain).slice(taken..)))
     }
 
     /// Bytes of plaintext.
@@ -227,7 +203,7 @@ impl OpenedObject {
         let bytes = |index| sealed_chunk(index, self.sealed_length).map_err(damaged);
         let (first, ending) = (bytes(chunks.start)?.0, bytes(chunks.end - 1)?.0);
         let length = usize::try_from(ending.end - first.start).unwrap_or(usize::MAX);
-        let sealed = self.sealed.0.get_mut(..length);
+        let sealed = self.sealed.get_mut(..length);
         let sealed = sealed.ok_or(io::ErrorKind::InvalidData)?;
         self.file.read_exact(sealed).map_err(|error| {
             // A file that became shorter is not what was sealed.
@@ -237,9 +213,10 @@ impl OpenedObject {
             }
         })?;
         for (index, chunk) in chunks.zip(sealed.chunks(SEALED_CHUNK)) {
-            let opened = self
-                .opener
-                .open_chunk(index, index == last, chunk, &mut self.plain);
+            let opened = self.plain.append(|room| {
+                self.opener
+                    .open_chunk_into(index, index == last, chunk, room)
+            });
             opened.map_err(damaged)?;
         }
         Ok(())
