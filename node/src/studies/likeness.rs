@@ -16,7 +16,7 @@ use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::SealContext;
 use dokuei_keys::secret::ContentKey;
 
-use crate::dicom::dataset::{Bounds, read, write};
+use crate::dicom::dataset::{Bounds, ReadError, read, write};
 use crate::dicom::scanner::{Encoding, TransferSyntax};
 use crate::dicom::uid::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN,
@@ -79,43 +79,84 @@ pub enum Likeness {
     Unknown,
 }
 
+/// Nothing can be said of two objects now: the disk or the decoders failed, or had too much to do.
+#[derive(Debug)]
+pub struct NotNow;
+
 /// Why two objects cannot be compared.
-struct Incomparable;
+enum Incomparable {
+    /// It may be possible another time.
+    ForNow,
+    /// It is in the objects.
+    ForGood,
+}
 
 impl From<OpenError> for Incomparable {
-    fn from(_: OpenError) -> Incomparable {
-        Incomparable
+    fn from(error: OpenError) -> Incomparable {
+        match error {
+            OpenError::Disk(error) => error.into(),
+            OpenError::Damaged => Incomparable::ForGood,
+        }
     }
 }
 
 impl From<io::Error> for Incomparable {
-    fn from(_: io::Error) -> Incomparable {
-        Incomparable
+    fn from(error: io::Error) -> Incomparable {
+        match error.kind() {
+            // Not what was sealed, shorter than it says, or deflated wrongly.
+            io::ErrorKind::InvalidData
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidInput => Incomparable::ForGood,
+            _ => Incomparable::ForNow,
+        }
     }
 }
 
 impl From<DecodeError> for Incomparable {
-    fn from(_: DecodeError) -> Incomparable {
-        Incomparable
+    fn from(error: DecodeError) -> Incomparable {
+        match error {
+            DecodeError::Busy | DecodeError::Late | DecodeError::Unavailable => {
+                Incomparable::ForNow
+            }
+            DecodeError::Unsupported
+            | DecodeError::Description
+            | DecodeError::Damaged
+            | DecodeError::TooLarge
+            | DecodeError::NoFrame
+            | DecodeError::Ended => Incomparable::ForGood,
+        }
     }
 }
 
 impl From<FrameError> for Incomparable {
-    fn from(_: FrameError) -> Incomparable {
-        Incomparable
+    fn from(error: FrameError) -> Incomparable {
+        match error {
+            FrameError::NoImage => Incomparable::ForGood,
+            FrameError::Undecodable(error) => error.into(),
+            FrameError::Unreadable(error) => error.into(),
+        }
     }
 }
 
-impl From<crate::dicom::dataset::ReadError> for Incomparable {
-    fn from(_: crate::dicom::dataset::ReadError) -> Incomparable {
-        Incomparable
+impl From<ReadError> for Incomparable {
+    fn from(error: ReadError) -> Incomparable {
+        match error {
+            ReadError::Io(error) => error.into(),
+            ReadError::Malformed(_) | ReadError::TooLarge => Incomparable::ForGood,
+        }
     }
 }
 
 /// Compares two objects. Blocks, and so must be called outside of the runtime's tasks.
-pub fn likeness(transcoder: &Transcoder, [one, other]: [&Sealed; 2]) -> Likeness {
+///
+/// # Errors
+/// [`NotNow`].
+pub fn likeness(transcoder: &Transcoder, [one, other]: [&Sealed; 2]) -> Result<Likeness, NotNow> {
     let until = Instant::now() + LONGEST;
-    compared(transcoder, [one, other], until).unwrap_or(Likeness::Unknown)
+    compared(transcoder, [one, other], until).or_else(|error| match error {
+        Incomparable::ForGood => Ok(Likeness::Unknown),
+        Incomparable::ForNow => Err(NotNow),
+    })
 }
 
 fn compared(
@@ -146,7 +187,7 @@ fn compared(
     {
         return Ok(Likeness::Lossy);
     } else {
-        return Err(Incomparable);
+        return Err(Incomparable::ForGood);
     };
     Ok(match is_same {
         true => Likeness::Same,
@@ -157,7 +198,7 @@ fn compared(
 fn in_time(until: Instant) -> Result<(), Incomparable> {
     match Instant::now() <= until {
         true => Ok(()),
-        false => Err(Incomparable),
+        false => Err(Incomparable::ForNow),
     }
 }
 
@@ -174,9 +215,9 @@ impl Sealed {
             slot: self.slot,
         };
         let mut opened = OpenedObject::open_file(&self.file, &self.key, sealed_for)?;
-        let head = ObjectHead::read(&mut opened)?.ok_or(Incomparable)?;
+        let head = ObjectHead::read(&mut opened)?.ok_or(Incomparable::ForGood)?;
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
-        let syntax = TransferSyntax::from(syntax.map_err(|_| Incomparable)?);
+        let syntax = TransferSyntax::from(syntax.map_err(|_| Incomparable::ForGood)?);
         let encoding = syntax.encoding();
         Ok((syntax, Plain::of(opened, encoding)))
     }
@@ -239,7 +280,14 @@ impl Sealed {
         for at in 0..frames.count() {
             in_time(until)?;
             let source = frames.source(at, &mut plain)?;
-            hasher.update(&transcoder.decode(&frames.image(at)?, &source, &is_wanted)?);
+            let image = frames.image(at)?;
+            let decode = || transcoder.decode(&image, &source, &is_wanted);
+            // A decoder may have been ended for want of memory by others; what ends it twice is the frame.
+            let decoded = match decode() {
+                Err(DecodeError::Ended) => decode(),
+                once => once,
+            };
+            hasher.update(&decoded?);
         }
         Ok(hasher.finalize())
     }

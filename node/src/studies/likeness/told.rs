@@ -97,7 +97,7 @@ fn plainly<'e>(
     room: &mut usize,
 ) -> Result<DataSet, Incomparable> {
     if level > DEPTH_MAX {
-        return Err(Incomparable);
+        return Err(Incomparable::ForGood);
     }
     let mut plain = Vec::new();
     for Element { tag, value, .. } in elements {
@@ -107,7 +107,7 @@ fn plainly<'e>(
         let named = by_dictionary(*tag, false);
         let opened = match value {
             Value::Bytes(bytes) if named == VR::UN && bytes.starts_with(&ITEM) => {
-                *room = room.checked_sub(bytes.len()).ok_or(Incomparable)?;
+                *room = room.checked_sub(bytes.len()).ok_or(Incomparable::ForGood)?;
                 items_in(bytes)
             }
             _ => None,
@@ -123,7 +123,7 @@ fn plainly<'e>(
                 (named, Value::Bytes(length.into_iter().flatten().collect()))
             }
             // Fragments of an icon, which nobody decodes for this.
-            (Value::Bulk(_), None) => return Err(Incomparable),
+            (Value::Bulk(_), None) => return Err(Incomparable::ForGood),
         };
         let tag = *tag;
         plain.push(Element { tag, vr, value });

@@ -123,10 +123,10 @@ pub(crate) fn send_object(
     arriving.commit()
 }
 
-/// A transcoder, whose runtime must live as long. Its decoders decode nothing: this program is not theirs.
+/// A transcoder, whose runtime must live as long, with a thread that tells it the time. Its decoders decode nothing: this program is not theirs.
 pub(crate) fn transcoder() -> (Runtime, Transcoder) {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().unwrap();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let decoders = Decoders::new(Plan::this_program());
     let transcoder = Transcoder::new(decoders, runtime.handle().clone());
     (runtime, transcoder)
