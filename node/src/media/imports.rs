@@ -1,6 +1,9 @@
 //! The receipts of imports, and what people decided about studies whose patient was not certain. Holds patient data:
 //! no `Debug`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -186,6 +189,17 @@ struct Held {
     imports: BTreeMap<ParcelId, MediaImport>,
     /// The studies that receipts name, or named since the start: each object that is sent is looked up among these.
     studies: BTreeSet<String>,
+    /// The study of which a receipt is about to say how it stands: at most one, of whoever changes receipts.
+    coming: Option<String>,
+}
+
+/// Says that a receipt is about to say how a study stands, until it is dropped.
+struct Coming<'a>(&'a Imports);
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        self.0.lock().coming = None;
+    }
 }
 
 impl Held {
@@ -207,6 +221,9 @@ impl Held {
 
     /// Whether a sender of a study may be told that its objects are kept; none when that is to be noted first.
     fn may_be_confirmed(&self, uid: &str) -> Option<bool> {
+        if self.coming.as_deref() == Some(uid) {
+            return None;
+        }
         if !self.studies.contains(uid) {
             return Some(true);
         }
@@ -275,7 +292,38 @@ impl Imports {
         name: &ParcelId,
         change: impl FnOnce(&mut MediaImport),
     ) -> Result<(), RegisterError> {
-        let _changing = self.changing();
+        self.change_one(&self.changing(), name, change)
+    }
+
+    /// Notes in a receipt how a study stands from now on, before more of it is taken in. `before` gives the parcels of it
+    /// that were here before, and must not ask for another change. From before it is asked until all is noted nobody who
+    /// sends objects of the study is told that they are kept: one that lands in a parcel which `before` does not give is
+    /// noted as sent.
+    ///
+    /// # Errors
+    /// [`RegisterError`], or what `before` fails with; the receipt stays as it was.
+    pub fn stand(
+        &self,
+        name: &ParcelId,
+        (uid, standing): (&str, Standing),
+        before: impl FnOnce() -> Result<Vec<ParcelId>, RegisterError>,
+    ) -> Result<(), RegisterError> {
+        let changing = self.changing();
+        self.lock().coming = Some(uid.to_owned());
+        let _coming = Coming(self);
+        let study = ImportedStudy::begun(uid, standing, before()?);
+        self.change_one(&changing, name, |import| {
+            import.studies.retain(|study| study.uid != uid);
+            import.studies.push(study);
+        })
+    }
+
+    fn change_one(
+        &self,
+        _: &Changing<'_>,
+        name: &ParcelId,
+        change: impl FnOnce(&mut MediaImport),
+    ) -> Result<(), RegisterError> {
         let Some(mut changed) = self.lock().imports.get(name).cloned() else {
             return Ok(());
         };
@@ -410,44 +458,5 @@ impl Imports {
 
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::studies::register::tests::until;
-    use dokuei_keys::secret::Secret32;
-
-    fn of_study(uid: &str) -> MediaImport {
-        let mut import = MediaImport::begun(1, String::new());
-        let study = ImportedStudy::begun(uid, Standing::Held, Vec::new());
-        import.studies.push(study);
-        import
-    }
-
-    #[test]
-    fn what_is_sent_does_not_wait_for_receipts_that_are_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.redb")).ok().unwrap();
-        let storage = StorageKey::from_secret(Secret32::from_bytes([9; 32]));
-        let imports = Imports::open(store.clone(), storage).ok().unwrap();
-        imports.keep(of_study("1.1")).ok().unwrap();
-        imports.keep(of_study("1.2")).ok().unwrap();
-        assert!(imports.note_sent("1.2").unwrap());
-        std::thread::scope(|scope| {
-            let noted = store.stalled(|| {
-                let noted = scope.spawn(|| imports.note_sent("1.1").unwrap());
-                until(|| imports.changing.try_lock().is_err());
-                // Of no medium, of one whose note is written, and of the one that is being written.
-                assert!(imports.note_sent("1.3").unwrap() && imports.note_sent("1.2").unwrap());
-                assert_eq!(imports.open_count(), 2);
-                assert!(imports.is_undecided("1.1"));
-                assert!(!noted.is_finished());
-                noted
-            });
-            assert!(noted.join().unwrap());
-        });
-        assert!(imports.begin_to_discard("1.1").unwrap().is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dokuei_keys::id::ParcelId;
 
-use super::{ImportedStudy, Imports, Standing};
+use super::{Imports, Standing};
 use crate::dicom::header::Header;
 use crate::studies::attributes::Attributes;
 use crate::studies::head::Head;
@@ -104,18 +104,18 @@ impl<'a> Judgement<'a> {
     /// Writes down how a study stands before more of it is taken in. What is held goes into parcels of its own, so that it
     /// can be removed without the rest.
     fn stand(&self, uid: &str, standing: &Standing) -> Result<(), RegisterError> {
-        let mut before = Vec::new();
-        if *standing == Standing::Held {
-            before = self.register.parcels_of(uid);
+        let before = || {
+            if *standing != Standing::Held {
+                return Ok(Vec::new());
+            }
+            let before = self.register.parcels_of(uid);
             for parcel in &before {
                 self.register.close(parcel)?;
             }
-        }
-        self.imports.change(&self.receipt, |import| {
-            import.studies.retain(|study| study.uid != uid);
-            let study = ImportedStudy::begun(uid, standing.clone(), before);
-            import.studies.push(study);
-        })
+            Ok(before)
+        };
+        self.imports
+            .stand(&self.receipt, (uid, standing.clone()), before)
     }
 
     /// Lets go of the studies whose patient is certain: every object agrees by two identifiers with those expected, or with

@@ -17,7 +17,7 @@ use crate::dicom::scp::{Caller, Incoming, Intake, Notice, ObjectWriter};
 use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::parcels::{ObjectHead, SealedObject, SealingObject};
-use crate::studies::likeness::{Likeness, Sealed, likeness};
+use crate::studies::likeness::{Likeness, NotNow, Sealed, likeness};
 use crate::studies::quarantine::{Conflict, Why};
 use crate::studies::register::{Added, HeldObject, Place, Register, RegisterError};
 use crate::transcoding::Transcoder;
@@ -66,6 +66,11 @@ const UNCOMPARED: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same UID in another coding, cannot be compared",
     "同じ SOP Instance UID の画像が別の圧縮方式で既にあり、比べられないため、隔離しました",
+);
+const NOT_NOW: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "cannot be compared now with the one here: send it again",
+    "既にある画像と、今は比べられません。少し待ってから送り直してください",
 );
 const REMOVING: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
@@ -186,12 +191,17 @@ impl StudyIntake {
         };
         let likeness = match twin.study == header.study().as_str() {
             true => self.likeness(&twin, place),
-            false => Likeness::Different,
+            false => Ok(Likeness::Different),
+        };
+        let Ok(likeness) = likeness else {
+            tracing::warn!(target: "dokuei::intake", parcel = %twin.parcel, "an image came again and cannot be compared now: it is to be sent again");
+            std::fs::remove_file(file).map_err(|error| disk(&error))?;
+            return Err(NOT_NOW);
         };
         let (conflict, refusal) = match likeness {
             Likeness::Same => {
                 tracing::info!(target: "dokuei::intake", parcel = %twin.parcel, "an image came again in another coding: the first stays");
-                // Decoders may have had too much to do when it came before.
+                // What a crash left is set aside before it can be compared.
                 let settled = register.quarantine().discard_content(content);
                 settled.map_err(|error| failure(&error))?;
                 return std::fs::remove_file(file).map_err(|error| disk(&error));
@@ -212,11 +222,13 @@ impl StudyIntake {
     }
 
     /// What an object at a place is to another one of its study and UID.
-    fn likeness(&self, twin: &HeldObject, place: &Place) -> Likeness {
+    fn likeness(&self, twin: &HeldObject, place: &Place) -> Result<Likeness, NotNow> {
         let register = &self.register;
-        let (Some(transcoder), Some(twin)) = (&self.transcoder, register.sealed(twin)) else {
-            return Likeness::Different;
+        let Some(transcoder) = &self.transcoder else {
+            return Ok(Likeness::Different);
         };
+        // Its study goes just now, or its key cannot be read.
+        let twin = register.sealed(twin).ok_or(NotNow)?;
         let sealed = Sealed {
             file: register.parcels().file_of(&place.parcel, place.slot),
             key: place.key.duplicate(),
@@ -437,6 +449,7 @@ mod tests {
             FULL,
             FAILED,
             BUSY,
+            NOT_NOW,
             REMOVING,
             CONFLICT,
             OF_ANOTHER_STUDY,

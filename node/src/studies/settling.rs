@@ -1,5 +1,5 @@
 //! Lets go of what is set aside and is the image that is here in another coding: what a crash left cannot be compared while
-//! the register is opened, and decoders may have had too much to do.
+//! the register is opened, and decoders may know more after an update.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,5 +66,6 @@ fn is_here(
     let twin = twin.and_then(|twin| register.sealed(&twin));
     let aside = register.quarantine().sealed(name, kept, register.site());
     let both = twin.zip(aside);
-    Ok(both.is_some_and(|(twin, aside)| likeness(transcoder, [&twin, &aside]) == Likeness::Same))
+    let likeness = both.map(|(twin, aside)| likeness(transcoder, [&twin, &aside]));
+    Ok(matches!(likeness, Some(Ok(Likeness::Same))))
 }

@@ -10,6 +10,7 @@ use dicom_dictionary_std::tags;
 use dokuei_keys::id::SiteId;
 use dokuei_keys::secret::{Secret32, StorageKey};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use super::Register;
 use crate::chance::chance;
@@ -31,13 +32,13 @@ use crate::transcoding::Transcoder;
 
 const SITE: SiteId = SiteId::from_bytes([7; 32]);
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+pub(crate) const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// A register in a folder of its own.
-struct Site {
+pub(crate) struct Site {
     folder: TempDir,
-    store: Store,
-    register: Register,
+    pub(crate) store: Store,
+    pub(crate) register: Register,
 }
 
 fn open(folder: TempDir) -> Site {
@@ -52,7 +53,7 @@ fn open(folder: TempDir) -> Site {
     }
 }
 
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     open(tempfile::tempdir().unwrap())
 }
 
@@ -63,7 +64,7 @@ impl Site {
         open(self.folder)
     }
 
-    fn intake(&self) -> StudyIntake {
+    pub(crate) fn intake(&self) -> StudyIntake {
         StudyIntake::new(self.register.clone(), Room::under(self.folder.path()))
     }
 
@@ -79,12 +80,12 @@ impl Site {
     }
 
     /// Why what is set aside is, and with which other study's UID.
-    fn aside(&self) -> Vec<(Why, Option<String>)> {
+    pub(crate) fn aside(&self) -> Vec<(Why, Option<String>)> {
         let all = self.register.quarantine().all().into_iter();
         all.map(|(_, kept)| (kept.why, kept.other_study)).collect()
     }
 
-    fn objects_of(&self, study: &str) -> usize {
+    pub(crate) fn objects_of(&self, study: &str) -> usize {
         let parcels = self.register.parcels_of(study).into_iter();
         let counted = parcels.map(|parcel| {
             let count = self.register.look(&parcel, |study| study.objects.len());
@@ -104,10 +105,31 @@ pub(crate) fn until(is_so: impl Fn() -> bool) {
 }
 
 fn send(intake: &StudyIntake, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
-    let mut arriving = Box::new(intake.object(head(instance))?);
     let object = object(study, instance, said);
-    arriving.write(&write(&object, Encoding::ExplicitLittle))?;
+    send_object(intake, (EXPLICIT, Encoding::ExplicitLittle), &object)
+}
+
+/// Sends an object in a transfer syntax.
+pub(crate) fn send_object(
+    intake: &StudyIntake,
+    (syntax, encoding): (&str, Encoding),
+    object: &DataSet,
+) -> Result<(), StoreFailure> {
+    let mut arriving = Box::new(intake.object(ObjectHead {
+        transfer_syntax: syntax.to_owned(),
+        ..head(object.code(tags::SOP_INSTANCE_UID))
+    })?);
+    arriving.write(&write(object, encoding))?;
     arriving.commit()
+}
+
+/// A transcoder, whose runtime must live as long, with a thread that tells it the time. Its decoders decode nothing: this program is not theirs.
+pub(crate) fn transcoder() -> (Runtime, Transcoder) {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+    let decoders = Decoders::new(Plan::this_program());
+    let transcoder = Transcoder::new(decoders, runtime.handle().clone());
+    (runtime, transcoder)
 }
 
 fn head(instance: &str) -> ObjectHead {
@@ -118,7 +140,7 @@ fn head(instance: &str) -> ObjectHead {
     }
 }
 
-fn object(study: &str, instance: &str, said: &str) -> DataSet {
+pub(crate) fn object(study: &str, instance: &str, said: &str) -> DataSet {
     let mut set = DataSet::default();
     set.put_text(tags::SOP_CLASS_UID, VR::UI, CT);
     set.put_text(tags::SOP_INSTANCE_UID, VR::UI, instance);
@@ -302,24 +324,14 @@ fn what_a_crash_leaves_in_another_coding_is_let_go_once_it_can_be_compared() {
     left_behind_as(&site, "1.9", ("y", implicit), "1.1");
     site = site.reopened();
     assert_eq!(site.aside(), [(Why::Content, None), (Why::Content, None)]);
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().unwrap();
-    let decoders = Decoders::new(Plan::this_program());
-    let transcoder = Transcoder::new(decoders, runtime.handle().clone());
+    let (_runtime, transcoder) = transcoder();
     assert_eq!(settle(&site.intake()).ok(), Some(0));
     let intake = site.intake().comparing(transcoder);
     assert_eq!(settle(&intake).ok(), Some(1));
     assert_eq!((site.aside().len(), site.objects_of("1.1")), (1, 1));
     assert_eq!(settle(&intake).ok(), Some(0));
     // Set aside when it could not be compared, and sent again when it can.
-    let sent = |intake: &StudyIntake| {
-        let mut arriving = Box::new(intake.object(ObjectHead {
-            transfer_syntax: implicit.0.to_owned(),
-            ..head("1.9")
-        })?);
-        arriving.write(&write(&object("1.1", "1.9", "x"), implicit.1))?;
-        arriving.commit()
-    };
+    let sent = |intake: &StudyIntake| send_object(intake, implicit, &object("1.1", "1.9", "x"));
     assert!(sent(&site.intake()).is_err() && site.aside().len() == 2);
     assert!(sent(&intake).is_ok() && site.aside().len() == 1);
     assert_eq!(site.objects_of("1.1"), 1);
