@@ -264,9 +264,8 @@ impl Outgoing for Sealed<'_> {
         let damaged = |error: &dyn std::fmt::Display| {
             io::Error::new(io::ErrorKind::InvalidData, error.to_string())
         };
-        let mut object =
-            OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot)
-                .map_err(|error| damaged(&error))?;
+        let opened = OpenedObject::open(self.parcels, self.key, self.parcel, self.site, self.slot);
+        let mut object = opened.map_err(|error| damaged(&error))?.undigested();
         match ObjectHead::read(&mut object)? {
             Some(_) => Ok(Box::new(object)),
             None => Err(io::ErrorKind::InvalidData.into()),
