@@ -69,7 +69,7 @@ impl Site {
     }
 
     /// Sends an object that says this of itself.
-    fn send(&self, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
+    pub(crate) fn send(&self, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
         send(&self.intake(), study, instance, said)
     }
 
