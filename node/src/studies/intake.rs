@@ -18,7 +18,7 @@ use crate::dicom::uid::Uid;
 use crate::disk::Room;
 use crate::parcels::{ObjectHead, SealedObject, SealingObject};
 use crate::studies::likeness::{Likeness, NotNow, Sealed, likeness};
-use crate::studies::quarantine::{Conflict, Why};
+use crate::studies::quarantine::{Conflict, Taken, Why};
 use crate::studies::register::{Added, HeldObject, Place, Register, RegisterError};
 use crate::transcoding::Transcoder;
 
@@ -66,6 +66,16 @@ const UNCOMPARED: StoreFailure = StoreFailure::new(
     StoreStatus::DuplicateInstance,
     "same UID in another coding, cannot be compared",
     "同じ SOP Instance UID の画像が別の圧縮方式で既にあり、比べられないため、隔離しました",
+);
+const NOT_KEPT: StoreFailure = StoreFailure::new(
+    StoreStatus::DuplicateInstance,
+    "same SOP Instance UID; not kept: too many are set aside",
+    "同じ SOP Instance UID の画像が既にあります。隔離した画像が上限に達しているため、保存していません",
+);
+const COMING: StoreFailure = StoreFailure::new(
+    StoreStatus::OutOfResources,
+    "the same object is being written: send it again",
+    "同じ画像を書き込み中です。少し待ってから送り直してください",
 );
 const NOT_NOW: StoreFailure = StoreFailure::new(
     StoreStatus::OutOfResources,
@@ -217,8 +227,11 @@ impl StudyIntake {
             }
         };
         let aside = register.set_aside(place, header, content, conflict, now());
-        aside.map_err(|error| failure(&error))?;
-        Err(refusal)
+        Err(match aside.map_err(|error| failure(&error))? {
+            Taken::Aside => refusal,
+            Taken::Full => NOT_KEPT,
+            Taken::Coming => COMING,
+        })
     }
 
     /// What an object at a place is to another one of its study and UID.
@@ -450,6 +463,8 @@ mod tests {
             FAILED,
             BUSY,
             NOT_NOW,
+            NOT_KEPT,
+            COMING,
             REMOVING,
             CONFLICT,
             OF_ANOTHER_STUDY,

@@ -164,7 +164,7 @@ fn compared(
     [one, other]: [&Sealed; 2],
     until: Instant,
 ) -> Result<Likeness, Incomparable> {
-    let syntaxes = [one.open()?.0, other.open()?.0];
+    let syntaxes = [one.open(until)?.0, other.open(until)?.0];
     let is_one = syntaxes[0].uid() == syntaxes[1].uid();
     let is_lossless = syntaxes.iter().all(|syntax| loses_nothing(syntax.uid()));
     let without = match (is_one, is_lossless) {
@@ -177,7 +177,8 @@ fn compared(
         return Ok(Likeness::Different);
     }
     let is_same = if is_one {
-        one.coded()? == other.coded()?
+        let coded = |object: &Sealed| object.coded(transcoder, until);
+        coded(one)? == coded(other)?
     } else if is_lossless {
         let shown = |object: &Sealed| object.shown(transcoder, until);
         shown(one)? == shown(other)?
@@ -207,8 +208,8 @@ fn loses_nothing(syntax: &Uid) -> bool {
 }
 
 impl Sealed {
-    /// How it is written, and its data set.
-    fn open(&self) -> Result<(TransferSyntax, Plain<'static>), Incomparable> {
+    /// How it is written, and its data set, which is read in time or not at all.
+    fn open(&self, until: Instant) -> Result<(TransferSyntax, Plain<'static>), Incomparable> {
         let sealed_for = SealContext {
             parcel: self.parcel,
             site: self.site,
@@ -219,7 +220,7 @@ impl Sealed {
         let syntax = Uid::parse_lenient(head.transfer_syntax.as_bytes());
         let syntax = TransferSyntax::from(syntax.map_err(|_| Incomparable::ForGood)?);
         let encoding = syntax.encoding();
-        Ok((syntax, Plain::of(opened, encoding)))
+        Ok((syntax, Plain::of(opened, encoding).by(until)))
     }
 
     /// What stands before its pixels, as a digest of its one form.
@@ -230,16 +231,18 @@ impl Sealed {
         until: Instant,
     ) -> Result<blake3::Hash, Incomparable> {
         let _turn = transcoder.turn(&|| in_time(until).is_ok())?;
-        let (syntax, mut plain) = self.open()?;
+        let (syntax, mut plain) = self.open(until)?;
         let header = plain.header(syntax.encoding(), &Bounds::WHOLE_HEADER)?;
         told(&header, without)
     }
 
     /// Its pixels and what stands behind them, as they are kept.
-    fn coded(&self) -> Result<blake3::Hash, Incomparable> {
-        let (syntax, mut plain) = self.open()?;
+    fn coded(&self, transcoder: &Transcoder, until: Instant) -> Result<blake3::Hash, Incomparable> {
+        let (syntax, mut plain) = self.open(until)?;
+        let turn = transcoder.turn(&|| in_time(until).is_ok())?;
         // Only to stand behind it.
         plain.header(syntax.encoding(), &Bounds::HEADER)?;
+        drop(turn);
         let mut hasher = blake3::Hasher::new();
         io::copy(&mut plain, &mut hasher)?;
         Ok(hasher.finalize())
@@ -248,7 +251,7 @@ impl Sealed {
     /// Its frames as decoders make them, and what stands behind them.
     fn shown(&self, transcoder: &Transcoder, until: Instant) -> Result<blake3::Hash, Incomparable> {
         let is_wanted = || in_time(until).is_ok();
-        let (syntax, mut behind) = self.open()?;
+        let (syntax, mut behind) = self.open(until)?;
         let encoding = syntax.encoding();
         let turn = transcoder.turn(&is_wanted)?;
         let header = behind.header(encoding, &Bounds::WHOLE_HEADER)?;
@@ -257,8 +260,13 @@ impl Sealed {
             return Ok(hasher.finalize());
         };
         let size = HEADER_IN_MEMORY * write(&header, Encoding::ImplicitLittle).len() as u64;
+        // Of the pixels behind it there may be gigabytes, for which nobody waits who has a header to read.
+        drop(turn);
         let numbers = ranges::all_frames(&header)?;
         let frames = Frames::find((&syntax, header), &mut behind, &numbers)?;
+        let held = size + frames.longest() + frames.image(0)?.frame_bytes();
+        // Who has a turn waits for no allowance, and so this may be held while a turn is waited for.
+        let _held = transcoder.allowance(held, &is_wanted)?;
         if let Some(length) = place.length {
             let pixels = Range {
                 offset: place.offset,
@@ -271,12 +279,11 @@ impl Sealed {
             native if place.length.is_some() => native,
             _ => Encoding::ExplicitLittle,
         };
+        let turn = transcoder.turn(&is_wanted)?;
         let tail = read(&mut behind, inside, &Bounds::WHOLE_HEADER)?;
         hasher.update(told(&tail, Without::Coding)?.as_bytes());
         drop((tail, turn));
-        let held = size + frames.longest() + frames.image(0)?.frame_bytes();
-        let _held = transcoder.allowance(held, &is_wanted)?;
-        let (_, mut plain) = self.open()?;
+        let (_, mut plain) = self.open(until)?;
         for at in 0..frames.count() {
             in_time(until)?;
             let source = frames.source(at, &mut plain)?;

@@ -1,7 +1,7 @@
 //! Objects that came under the SOP Instance UID of another object with other content: kept sealed aside, so that
 //! somebody can find out which of the two is right. Nothing is read from here when a study is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,9 @@ const VERSION: u8 = 1;
 /// Objects that are kept. A device that repeats UIDs makes hundreds in a day; whoever has more has a device to mend,
 /// and what comes then is refused without being kept. Tests need not make so many.
 pub(super) const KEPT: usize = if cfg!(test) { 8 } else { 1_000 };
+/// Studies that are remembered of which an object found no room here: more than a clinic makes in months, in a megabyte
+/// or two.
+const MISSED: usize = 10_000;
 
 /// One object that is set aside.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -137,6 +140,16 @@ impl Conflict {
     }
 }
 
+/// What became of an object that was to be set aside.
+pub enum Taken {
+    /// It is here, or the same content was.
+    Aside,
+    /// There is no room: nobody keeps it. Its studies are in question all the same, until the next start.
+    Full,
+    /// The same content is only being written down for somebody else, which may fail: nobody keeps this one.
+    Coming,
+}
+
 /// The objects that are set aside, by names of their own.
 pub struct Quarantine {
     parcels: Parcels,
@@ -152,11 +165,38 @@ struct Held {
     /// Those that are being written down: they have room, and their studies are in question. One whose writing panics is
     /// counted until the next start.
     coming: BTreeMap<ParcelId, Quarantined>,
+    /// Those that are being removed. What has their content finds nothing here any more.
+    leaving: BTreeMap<ParcelId, Quarantined>,
+    /// Studies in question for what found no room, at most [`MISSED`].
+    missed: BTreeSet<String>,
 }
 
 impl Held {
     fn each(&self) -> impl Iterator<Item = &Quarantined> {
-        self.kept.values().chain(self.coming.values())
+        let kept = self.kept.values().chain(self.coming.values());
+        kept.chain(self.leaving.values())
+    }
+
+    /// What is to become of an object; none when it has to be written down.
+    fn sort(&mut self, object: &Quarantined) -> Option<Taken> {
+        let is_same = |other: &Quarantined| other.content == object.content;
+        if self.kept.values().any(is_same) {
+            return Some(Taken::Aside);
+        }
+        if self.coming.values().any(is_same) {
+            return Some(Taken::Coming);
+        }
+        if self.each().count() < KEPT {
+            return None;
+        }
+        tracing::warn!(target: "dokuei::studies", "an object with the UID of another one finds no room: {KEPT} are set aside already");
+        let studies = [Some(&object.study), object.other_study.as_ref()];
+        for study in studies.into_iter().flatten() {
+            if self.missed.len() < MISSED {
+                self.missed.insert(study.clone());
+            }
+        }
+        Some(Taken::Full)
     }
 }
 
@@ -193,8 +233,8 @@ impl Quarantine {
         })
     }
 
-    /// Takes the sealed object at a place, and says whether it did: there may be no room. The same content again is
-    /// dropped.
+    /// Takes the sealed object at a place. What it does not take stays there; of the same content that is here the second
+    /// is dropped.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
@@ -205,7 +245,7 @@ impl Quarantine {
         content: Digest,
         conflict: Conflict,
         at: u64,
-    ) -> Result<bool, RegisterError> {
+    ) -> Result<Taken, RegisterError> {
         let key = self
             .storage
             .wrap_content_key(&place.parcel, &place.key, &mut chance())
@@ -223,25 +263,26 @@ impl Quarantine {
             other_study: conflict.other_study,
         };
         let name = ParcelId::from_rng(&mut chance());
-        {
+        let sorted = {
             let mut held = self.lock();
-            if held.each().any(|kept| kept.content == content) {
-                drop(held);
+            let sorted = held.sort(&coming);
+            if sorted.is_none() {
+                held.coming.insert(name, coming.clone());
+            }
+            sorted
+        };
+        if let Some(taken) = sorted {
+            if matches!(taken, Taken::Aside) {
                 std::fs::remove_file(self.parcels.file_of(&place.parcel, place.slot))?;
-                return Ok(true);
             }
-            if held.each().count() >= KEPT {
-                tracing::warn!(target: "dokuei::studies", "an object with the UID of another one finds no room: {KEPT} are set aside already");
-                return Ok(false);
-            }
-            held.coming.insert(name, coming.clone());
+            return Ok(taken);
         }
         let written = self.write(&name, &coming);
         let mut held = self.lock();
         held.coming.remove(&name);
         written?;
         held.kept.insert(name, coming);
-        Ok(true)
+        Ok(Taken::Aside)
     }
 
     fn write(&self, name: &ParcelId, kept: &Quarantined) -> Result<(), RegisterError> {
@@ -278,10 +319,11 @@ impl Quarantine {
         })
     }
 
-    /// How many objects are set aside that put a study in question.
+    /// How many objects put a study in question: those that are set aside, and one for all that found no room.
     pub fn count_of(&self, study: &str) -> usize {
         let held = self.lock();
-        held.each().filter(|kept| kept.concerns(study)).count()
+        let aside = held.each().filter(|kept| kept.concerns(study)).count();
+        aside + usize::from(held.missed.contains(study))
     }
 
     /// Whether an object under this SOP Instance UID is set aside.
@@ -295,8 +337,21 @@ impl Quarantine {
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
     pub fn discard(&self, name: &ParcelId) -> Result<(), RegisterError> {
-        self.rows.remove([name.as_bytes()])?;
-        self.lock().kept.remove(name);
+        {
+            let mut held = self.lock();
+            if let Some(kept) = held.kept.remove(name) {
+                held.leaving.insert(*name, kept);
+            }
+        }
+        let removed = self.rows.remove([name.as_bytes()]);
+        {
+            let mut held = self.lock();
+            let left = held.leaving.remove(name);
+            if let Some(kept) = left.filter(|_| removed.is_err()) {
+                held.kept.insert(*name, kept);
+            }
+        }
+        removed?;
         match std::fs::remove_file(self.parcels.quarantined(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => Ok(other?),
@@ -326,6 +381,7 @@ impl Quarantine {
         for (name, _) in names.filter(|(_, kept)| kept.study == study) {
             self.discard(&name)?;
         }
+        self.lock().missed.remove(study);
         Ok(())
     }
 

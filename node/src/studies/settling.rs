@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use dokuei_keys::id::ParcelId;
 
+use crate::chance::chance;
 use crate::studies::intake::StudyIntake;
 use crate::studies::likeness::{Likeness, likeness};
 use crate::studies::quarantine::{Quarantined, Why};
@@ -14,6 +15,15 @@ use crate::transcoding::Transcoder;
 
 /// How long one start looks through what is set aside: some thousand headers, or as many frames as this gives time for.
 const SETTLING: Duration = Duration::from_secs(60);
+
+/// What is set aside, in an order of its own for each turn: a few objects that take all the time of every start must not
+/// be all that is ever looked at.
+fn in_turn(mut all: Vec<(ParcelId, Quarantined)>, turn: ParcelId) -> Vec<(ParcelId, Quarantined)> {
+    all.sort_by_cached_key(|(name, _)| {
+        *blake3::keyed_hash(turn.as_bytes(), name.as_bytes()).as_bytes()
+    });
+    all
+}
 
 /// Looks through what is set aside, beside everything else. Needs a tokio runtime.
 pub fn start(intake: &Arc<StudyIntake>) {
@@ -39,8 +49,9 @@ pub(super) fn settle(intake: &StudyIntake) -> Result<usize, RegisterError> {
     };
     let (quarantine, begun) = (intake.register.quarantine(), Instant::now());
     let mut settled = 0;
-    for (name, kept) in quarantine.all() {
-        // What is left is settled after the next start, or by a person.
+    let turn = ParcelId::from_rng(&mut chance());
+    for (name, kept) in in_turn(quarantine.all(), turn) {
+        // What is left is settled after another start, or by a person.
         if begun.elapsed() > SETTLING {
             break;
         }
@@ -68,4 +79,27 @@ fn is_here(
     let both = twin.zip(aside);
     let likeness = both.map(|(twin, aside)| likeness(transcoder, [&twin, &aside]));
     Ok(matches!(likeness, Some(Ok(Likeness::Same))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::register::tests::site;
+
+    #[test]
+    fn each_that_is_set_aside_comes_first_in_some_turn() {
+        let site = site();
+        for number in 0..5 {
+            let sent = site.send("1.1", "1.9", &number.to_string());
+            assert_eq!(sent.is_ok(), number == 0);
+        }
+        let all = site.register.quarantine().all();
+        let first = |turn: u8| {
+            let turn = in_turn(all.clone(), ParcelId::from_bytes([turn; 32]));
+            assert_eq!(turn.len(), all.len());
+            turn[0].0
+        };
+        let first: std::collections::BTreeSet<_> = (0..=u8::MAX).map(first).collect();
+        assert_eq!((first.len(), all.len()), (4, 4));
+    }
 }

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::io::{self, Read};
+use std::time::Instant;
 
 use dicom_dictionary_std::tags;
 use flate2::read::DeflateDecoder;
@@ -60,6 +61,7 @@ pub(crate) struct Plain<'a> {
     source: Source<'a>,
     encoding: Encoding,
     position: u64,
+    until: Option<Instant>,
 }
 
 enum Source<'a> {
@@ -84,6 +86,7 @@ impl<'a> Plain<'a> {
             source: Source::Stream(source),
             encoding,
             position: 0,
+            until: None,
         }
     }
 
@@ -95,8 +98,16 @@ impl<'a> Plain<'a> {
                 source: Source::Sealed(Box::new(object)),
                 encoding,
                 position: 0,
+                until: None,
             },
         }
+    }
+
+    /// The same, of which nothing is read any more after this time: that fails as [`io::ErrorKind::TimedOut`].
+    #[must_use]
+    pub(crate) fn by(self, until: Instant) -> Plain<'a> {
+        let until = Some(until);
+        Plain { until, ..self }
     }
 
     /// Reads what stands before the pixel data; the next byte is the first of its value.
@@ -166,6 +177,9 @@ impl<'a> Plain<'a> {
 
 impl Read for Plain<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.until.is_some_and(|until| Instant::now() > until) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let count = match &mut self.source {
             Source::Sealed(object) => object.read(out)?,
             Source::Stream(stream) => stream.read(out)?,

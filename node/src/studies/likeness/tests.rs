@@ -1,10 +1,11 @@
 //! What becomes of what comes again, by how it compares.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
+use super::{Incomparable, Likeness, compared};
 use crate::dicom::dataset::DataSet;
 use crate::dicom::scanner::Encoding;
 use crate::pixels::{Decoders, Plan};
@@ -94,4 +95,19 @@ fn what_cannot_be_compared_for_now_is_refused_for_now_and_not_set_aside() {
     aside.sort_unstable_by_key(|(why, _)| *why as u8);
     assert_eq!(aside, [(Why::Content, None), (Why::Unknown, None)]);
     assert_eq!(files(&site), 3);
+}
+
+#[test]
+fn when_the_time_is_over_nothing_is_read_any_more() {
+    let (site, (_runtime, transcoder)) = (site(), transcoder());
+    send_object(&site.intake(), EXPLICIT_LITTLE, &image(0)).unwrap();
+    let register = &site.register;
+    let object = register.held_object("1.9").ok().flatten().unwrap();
+    let sealed = register.sealed(&object).unwrap();
+    let compare = |until| compared(&transcoder, [&sealed, &sealed], until);
+    let now = Instant::now();
+    let over = compare(now - Duration::from_millis(1));
+    assert!(matches!(over, Err(Incomparable::ForNow)));
+    let in_time = compare(now + Duration::from_secs(3_600));
+    assert!(matches!(in_time, Ok(Likeness::Same)));
 }

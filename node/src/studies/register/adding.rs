@@ -6,7 +6,7 @@ use super::{HeldObject, Place, Register, RegisterError};
 use crate::dicom::header::Header;
 use crate::parcels::SealedObject;
 use crate::studies::instances;
-use crate::studies::quarantine::Conflict;
+use crate::studies::quarantine::{Conflict, Taken};
 
 /// What became of an object.
 pub enum Added {
@@ -51,7 +51,7 @@ impl Register {
         }
     }
 
-    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`]; where too many are, it is removed.
+    /// Sets an object aside that [`Register::add`] answered with [`Added::Conflict`]. What is not taken is removed.
     ///
     /// # Errors
     /// [`RegisterError`] when that cannot be stored.
@@ -62,13 +62,14 @@ impl Register {
         content: Digest,
         conflict: Conflict,
         at: u64,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<Taken, RegisterError> {
         let named = (header.study().as_str(), header.sop_instance().as_str());
         let quarantine = &self.shared.quarantine;
-        if !quarantine.take(place, named, content, conflict, at)? {
+        let taken = quarantine.take(place, named, content, conflict, at)?;
+        if !matches!(taken, Taken::Aside) {
             std::fs::remove_file(self.shared.parcels.file_of(&place.parcel, place.slot))?;
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// The objects with this SOP Instance UID in closed studies, the one that came first in front.

@@ -8,7 +8,7 @@ use super::adding::compared;
 use super::held::Held;
 use super::{Added, HeldObject, Place, Register, RegisterError, opening};
 use crate::parcels::{OpenError, OpenedObject, ScannedObject, SealedObject, scan};
-use crate::studies::quarantine::Conflict;
+use crate::studies::quarantine::{Conflict, Taken};
 use crate::studies::study::Study;
 
 impl Register {
@@ -68,8 +68,9 @@ impl Register {
                 let named = (study.uid.as_str(), instance);
                 let conflict = Conflict::with(twin, &study.uid);
                 let quarantine = &self.shared.quarantine;
-                if !quarantine.take(&place, named, content, conflict, study.last_at)? {
-                    parcels.put_aside(&study.parcel, slot)?;
+                match quarantine.take(&place, named, content, conflict, study.last_at)? {
+                    Taken::Aside => {}
+                    Taken::Full | Taken::Coming => parcels.put_aside(&study.parcel, slot)?,
                 }
             }
         }

@@ -69,7 +69,7 @@ impl Site {
     }
 
     /// Sends an object that says this of itself.
-    fn send(&self, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
+    pub(crate) fn send(&self, study: &str, instance: &str, said: &str) -> Result<(), StoreFailure> {
         send(&self.intake(), study, instance, said)
     }
 
@@ -344,6 +344,14 @@ fn what_a_crash_leaves_when_no_more_is_set_aside_stays_beside_its_study() {
         let sent = site.send("1.1", "1.9", &number.to_string());
         assert_eq!(sent.is_ok(), number == 0);
     }
+    // What nobody keeps is not said to be set aside, and its studies are in question.
+    site.send("1.2", "1.10", "x").unwrap();
+    let refused = site.send("1.2", "1.9", "x").unwrap_err();
+    let comment = "same SOP Instance UID; not kept: too many are set aside";
+    assert_eq!(refused.comment(), Some(comment));
+    let quarantine = site.register.quarantine();
+    let counted = ["1.1", "1.2", "1.3"].map(|study| quarantine.count_of(study));
+    assert_eq!((counted, site.objects_of("1.2")), ([KEPT + 1, 1, 0], 1));
     left_behind(&site, "1.9", "one more", "1.1");
     site = site.reopened();
     let folder = site
@@ -453,8 +461,9 @@ fn nobody_waits_for_an_object_that_is_set_aside() {
             // Its studies are in question before it is written down.
             until(|| quarantine.count_of("1.1") == 1);
             assert!(quarantine.has("1.9") && quarantine.all().is_empty());
-            // The same again is not kept twice.
-            assert!(site.send("1.2", "1.9", "x").is_err());
+            // Whether the first is kept is not known yet: nothing is said of the same.
+            let same = site.send("1.2", "1.9", "x").unwrap_err();
+            assert_eq!(same.status().code(), 0xA700);
             site.send("1.1", "1.10", "x").unwrap();
             refused
         });
@@ -465,8 +474,13 @@ fn nobody_waits_for_an_object_that_is_set_aside() {
         site.store.stalled(|| {
             scope.spawn(|| quarantine.discard(&name).ok().unwrap());
             site.send("1.1", "1.11", "x").unwrap();
+            until(|| quarantine.all().is_empty());
             assert_eq!(quarantine.count_of("1.2"), 1);
+            // What comes while the same is on its way out is kept for itself.
+            scope.spawn(|| send(&intake, "1.2", "1.9", "x").unwrap_err());
+            until(|| quarantine.count_of("1.2") == 2);
         });
     });
-    assert!(quarantine.all().is_empty() && site.objects_of("1.1") == 3);
+    assert_eq!((quarantine.all().len(), site.objects_of("1.1")), (1, 3));
+    assert!(quarantine.all()[0].0 != name);
 }
