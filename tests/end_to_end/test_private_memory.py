@@ -18,7 +18,9 @@ import os, subprocess, sys
 user = int(sys.argv[1])
 if os.getuid() != user:
     os.setgroups([]); os.setgid(user); os.setuid(user)
-other = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+other = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+# Until it has become "cat" it is hidden as the process is that changed its user.
+other.stdin.write(b"\\n"); other.stdin.flush(); other.stdout.readline()
 for process in (*sys.argv[2:], other.pid):
     for name in ("mem", "environ", "maps", "fd"):
         path = f"/proc/{process}/{name}"

@@ -204,8 +204,18 @@ impl TcpLink {
         }
     }
 
+    /// Whether the peer has closed the connection, with nothing of it left to read.
+    pub(in crate::dicom) fn has_ended(&mut self) -> Result<bool, LinkFault> {
+        Ok(self.waiting(Duration::ZERO)? == Some(0))
+    }
+
     /// Whether the socket has bytes, or its end, within `limit`.
     fn is_readable(&mut self, limit: Duration) -> Result<bool, LinkFault> {
+        Ok(self.waiting(limit)?.is_some())
+    }
+
+    /// What is there to read within `limit`: some byte, or no more for ever; none when nothing is.
+    fn waiting(&mut self, limit: Duration) -> Result<Option<usize>, LinkFault> {
         // A time-out of nothing would be none.
         let at_once = limit.is_zero();
         if at_once {
@@ -231,8 +241,8 @@ impl TcpLink {
             self.socket.set_read_timeout(Some(TICK))?;
         }
         match peeked {
-            Ok(_) => Ok(true),
-            Err(why) if is_tick(&why) => Ok(false),
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(why) if is_tick(&why) => Ok(None),
             Err(why) => Err(LinkFault::of(why)),
         }
     }

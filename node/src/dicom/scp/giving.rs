@@ -40,16 +40,24 @@ impl Line<'_, '_> {
     /// Whether the object is still wanted. One that has begun is: a message has no end but its own, and what the requestor
     /// says meanwhile may be its answer already.
     fn is_wanted(&mut self) -> bool {
-        if self.has_begun {
-            return true;
-        }
         if self.fault.is_none() {
-            match self.association.is_cancelled(self.request) {
+            match self.looked() {
                 Ok(cancelled) => self.cancelled |= cancelled,
                 Err(fault) => self.fault = Some(fault),
             }
         }
-        self.fault.is_none() && !self.cancelled
+        self.fault.is_none() && (self.has_begun || !self.cancelled)
+    }
+
+    /// Whether the requestor has cancelled; a fault when it is gone.
+    fn looked(&mut self) -> Result<bool, LinkFault> {
+        if !self.has_begun {
+            return self.association.is_cancelled(self.request);
+        }
+        match self.association.reader.source_mut().has_ended()? {
+            true => Err(LinkFault::Closed),
+            false => Ok(false),
+        }
     }
 
     fn send(&mut self, bytes: &[u8], watch: &mut Watch) -> Result<(), LinkFault> {
