@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from world import DEADLINE, READER, Site, dokuei, hand_over, pair, until
 
+CANCEL_REQUESTED = 2  # event type (PS3.4 table CC.2.4-1)
 GLOBAL = "1.2.840.10008.5.1.4.34.5"
 FILTERED = "1.2.840.10008.5.1.4.34.5.1"
 
@@ -250,8 +251,7 @@ def test_a_request_to_cancel_reaches_as_far_as_the_protocol(houses):
     assert performer.call("POST", f"/workitems/{uid}/subscribers/PERFORMER", b"")[0] == 201
     with performer.listen("PERFORMER") as channel:
         assert hospital.call("POST", f"/workitems/{uid}/cancelrequest", why)[0] == 202
-        event = told(channel)
-        assert (event["00001002"], event["00741238"]) == (2, "sent twice")
+        assert told(channel, CANCEL_REQUESTED)["00741238"] == "sent twice"
 
 
 def test_a_request_to_cancel_reaches_who_reads_it_at_the_other_site(houses):
@@ -267,10 +267,10 @@ def test_a_request_to_cancel_reaches_who_reads_it_at_the_other_site(houses):
     why.ProcedureStepDiscontinuationReasonCodeSequence = [code]
     with hospital.listen("READING") as reading, clinic.listen("ASKING") as asking:
         assert clinic.call("POST", f"/workitems/{mine}/cancelrequest", why)[0] == 202
-        event = told(reading)
-        assert (event["00001000"], event["00001002"], event["00741238"]) == (uid, 2, "sent-in-error")
+        event = told(reading, CANCEL_REQUESTED)
+        assert (event["00001000"], event["00741238"]) == (uid, "sent-in-error")
         assert event["0074100C"] == clinic.site.name
-        assert told(asking)["00001002"] == 2
+        assert told(asking, CANCEL_REQUESTED)["00001000"] == mine
     # Nothing is taken back: the reader decides, and both command lines say so.
     assert hospital.stands(uid) == clinic.stands(mine) == "IN PROGRESS"
     progress = hospital.get(uid).ProcedureStepProgressInformationSequence[0]
@@ -355,10 +355,14 @@ def test_workitems_are_found_by_what_they_say(houses):
     assert own.call("GET", "/workitems")[0] == 401
 
 
-def told(channel):
-    """The next event: tags, and the first of their values."""
-    event = json.loads(channel.recv(timeout=DEADLINE))
-    return {tag: element.get("Value", [None])[0] for tag, element in event.items()}
+def told(channel, kind=None):
+    """The next event, of this kind if that is said: tags, and the first of their values."""
+    while True:
+        event = json.loads(channel.recv(timeout=DEADLINE))
+        event = {tag: element.get("Value", [None])[0] for tag, element in event.items()}
+        # A channel that has just been opened may still hear of a change shortly before.
+        if kind in (None, event["00001002"]):
+            return event
 
 
 def test_events_are_told_and_subscriptions_outlive_a_restart(houses):
