@@ -15,6 +15,7 @@ use crate::dicom::scanner::ELEMENTS_MAX;
 use crate::dicom::uid::Uid;
 use crate::pixels::frames::{Offsets, begins_a_frame};
 use crate::pixels::{Codec, DecodeError, Decoders, Image, Photometric, SOURCE_BYTES_MAX};
+use crate::transcoding::header::describe_decoded;
 
 /// Most frames of one object: a cine of an hour at thirty a second has 108,000.
 const FRAMES_MAX: u64 = 1 << 20;
@@ -107,18 +108,7 @@ impl<'a> Blanking<'a> {
 
     /// Says in the header what a decoder makes of the image.
     pub(super) fn describe(&self, header: &mut DataSet, syntax: &Uid) {
-        let photometric = self.image.photometric.decoded().name();
-        header.put_text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric);
-        if self.image.samples > 1 {
-            header.put_short(tags::PLANAR_CONFIGURATION, 0);
-        }
-        header.take(tags::EXTENDED_OFFSET_TABLE);
-        header.take(tags::EXTENDED_OFFSET_TABLE_LENGTHS);
-        // The standard's older two lossy processes say so by their transfer syntax only.
-        let is_lossy = ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"];
-        if is_lossy.contains(&syntax.as_str()) {
-            header.put_text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01");
-        }
+        describe_decoded(header, &self.image, syntax);
     }
 
     /// Writes the pixels, which come from `source`. Blocks.
