@@ -39,15 +39,19 @@ impl Outgoing for Held {
 
 /// A transcoder whose decoders cannot be started, and its runtime.
 fn transcoder() -> (tokio::runtime::Runtime, Transcoder) {
+    transcoder_by(crate::pixels::Plan {
+        program: "/nonexistent".into(),
+        ..crate::pixels::Plan::this_program()
+    })
+}
+
+/// The same with decoders of this plan.
+fn transcoder_by(plan: crate::pixels::Plan) -> (tokio::runtime::Runtime, Transcoder) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    let plan = crate::pixels::Plan {
-        program: "/nonexistent".into(),
-        ..crate::pixels::Plan::this_program()
-    };
     let transcoder = Transcoder::new(Decoders::new(plan), runtime.handle().clone());
     (runtime, transcoder)
 }
@@ -222,19 +226,13 @@ fn what_is_damaged_or_in_no_known_form_is_refused_with_its_reason() {
 
 #[test]
 fn what_nobody_wants_any_more_waits_for_no_decoder_and_no_turn() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
     // A decoder that says nothing for longer than any test may take.
-    let plan = crate::pixels::Plan {
+    let (_runtime, transcoder) = transcoder_by(crate::pixels::Plan {
         program: "/bin/sleep".into(),
         arguments: vec!["3600".to_owned()],
         deadline: Duration::from_secs(3600),
         ..crate::pixels::Plan::this_program()
-    };
-    let transcoder = Transcoder::new(Decoders::new(plan), runtime.handle().clone());
+    });
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/data/dicom/objects/MR_small_RLE.dcm"

@@ -4,12 +4,13 @@ use dokuei_keys::id::SiteId;
 use dokuei_keys::signed::Document;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::cancel::CancelRequest;
-use dokuei_protocol::case::event::{Link, Proposal, ReaderEvent, RequesterEvent, WithdrawalReason};
+use dokuei_protocol::case::event::{Proposal, ReaderEvent, RequesterEvent, WithdrawalReason};
 use dokuei_protocol::effect::{Answer, DocumentAnswer};
 use dokuei_protocol::input::Command;
 use dokuei_protocol::limits;
 use dokuei_protocol::time::{Span, Timestamp};
 
+use crate::documents::next_link;
 use crate::kit::{CLINIC, HOSPITAL, UNIVERSITY, World};
 
 /// Signer, addressee and date of a document.
@@ -90,19 +91,11 @@ fn received() -> (World, CaseId) {
 #[test]
 fn links() {
     let (mut world, case) = received();
-    let thread = &world.sites[HOSPITAL].service.state().readings[&case].thread;
+    let withdrawn = RequesterEvent::Withdrawn(WithdrawalReason::NotNeeded);
     let kind = Kind {
         from: CLINIC,
         to: HOSPITAL,
-        right: Link {
-            case,
-            requester: world.id(CLINIC),
-            reader: world.id(HOSPITAL),
-            sequence: thread.chain().len() as u32,
-            previous: Some(thread.head()),
-            at: world.now,
-            event: RequesterEvent::Withdrawn(WithdrawalReason::NotNeeded),
-        },
+        right: next_link(&world, case, withdrawn),
         ends: |link| (&mut link.requester, &mut link.reader, &mut link.at),
     };
     kind.each_refusal(&mut world);

@@ -29,7 +29,7 @@ fn entries(world: &World) -> usize {
 }
 
 /// The next link of a chain as the clinic holds it, with another event.
-fn next_link(world: &World, case: CaseId, event: RequesterEvent) -> Link {
+pub(crate) fn next_link(world: &World, case: CaseId, event: RequesterEvent) -> Link {
     let thread = &world.sites[HOSPITAL].service.state().readings[&case].thread;
     Link {
         case,
