@@ -68,22 +68,37 @@ impl Holdings {
         if let Some(entries) = self.studies_of_few(scope, &of_study) {
             return self.answer_for(&entries, level, &below, answer).map(drop);
         }
-        // In portions: whoever asks for a hundred of a hundred thousand waits for a hundred.
-        let days = of_study.days(tags::STUDY_DATE).unwrap_or(Stretch::ANY);
+        self.in_portions(scope, &of_study, answer, |found, answer| {
+            self.answer_for(&found, level, &below, answer)
+        })
+        .map(drop)
+    }
+
+    /// Gives the studies that match to `take`, newest first, in portions: whoever asks for a hundred of a hundred thousand
+    /// waits for a hundred. Ends when that or `answer`, which is told between them, breaks off.
+    fn in_portions(
+        &self,
+        scope: &Scope,
+        keys: &Keys,
+        answer: &mut Answer<'_>,
+        mut take: impl FnMut(Vec<Arc<Entry>>, &mut Answer<'_>) -> Result<ControlFlow<()>, FindError>,
+    ) -> Result<ControlFlow<()>, FindError> {
+        let days = keys.days(tags::STUDY_DATE).unwrap_or(Stretch::ANY);
         let mut after: Option<Arc<Entry>> = None;
         loop {
-            let wanted = |entry: &Entry| of_study.match_with(entry);
             let stretch = Stretch {
                 after: after.as_ref(),
                 days: days.clone(),
                 reach: PORTION,
             };
+            let wanted = |entry: &Entry| keys.match_with(entry);
             let Portion { found, reached } = self.studies_of(&stretch, scope, wanted);
-            if self.answer_for(&found, level, &below, answer)?.is_break()
-                || reached.is_none()
-                || answer(Found::InVain).is_break()
-            {
-                return Ok(());
+            let flow = take(found, answer)?;
+            if flow.is_break() || reached.is_none() {
+                return Ok(flow);
+            }
+            if answer(Found::InVain).is_break() {
+                return Ok(ControlFlow::Break(()));
             }
             after = reached;
         }
@@ -95,26 +110,13 @@ impl Holdings {
         scope: &Scope,
         keys: &Keys,
         answer: &mut Answer<'_>,
-    ) -> Option<Vec<Arc<Entry>>> {
+    ) -> Result<Option<Vec<Arc<Entry>>>, FindError> {
         let mut all = Vec::new();
-        let mut after: Option<Arc<Entry>> = None;
-        loop {
-            let wanted = |entry: &Entry| keys.match_with(entry);
-            let stretch = Stretch {
-                after: after.as_ref(),
-                days: Stretch::ANY,
-                reach: PORTION,
-            };
-            let portion = self.studies_of(&stretch, scope, wanted);
-            all.extend(portion.found);
-            if portion.reached.is_none() {
-                return Some(all);
-            }
-            if answer(Found::InVain).is_break() {
-                return None;
-            }
-            after = portion.reached;
-        }
+        let flow = self.in_portions(scope, keys, answer, |found, _| {
+            all.extend(found);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(flow.is_continue().then_some(all))
     }
 
     /// The studies that match, where a key says so much of a name, number or modality that few can.
@@ -165,7 +167,7 @@ impl Holdings {
                 .collect(),
             None => match self.studies_of_few(scope, keys) {
                 Some(found) => found,
-                None => match self.every_study(scope, keys, answer) {
+                None => match self.every_study(scope, keys, answer)? {
                     Some(found) => found,
                     None => return Ok(None),
                 },
