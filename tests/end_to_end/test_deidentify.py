@@ -1,5 +1,6 @@
 """Studies written without whom they are of, as pydicom reads them."""
 
+import re
 from io import BytesIO
 
 from pydicom import dcmread
@@ -151,7 +152,9 @@ def test_what_others_wrote_goes_through_in_every_syntax(clinic, tmp_path):
         made |= {file: dcmread(file) for file in out.iterdir()}
     assert len(made) >= 10
     for file, image in made.items():
-        assert not [name for name in names if len(name) > 4 and name.encode() in file.read_bytes()]
+        # Five digits of an ID are in one of some hundred new UIDs by chance now and then.
+        beside_uids = re.sub(rb"[0-9.]{20,}", b"", file.read_bytes())
+        assert not [name for name in names if len(name) > 4 and name.encode() in beside_uids]
         # Comments within a picture are zeros now; nothing else of it has changed.
         same = [one for one in pixels if one and len(one) == len(image.PixelData)]
         assert any(all(new in (0, old) for new, old in zip(image.PixelData, one)) for one in same)
