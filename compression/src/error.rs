@@ -10,4 +10,7 @@ pub enum Damaged {
     /// They were read to their end, and do not end as an encoder ends.
     #[error("compressed samples do not end where their encoder began")]
     End,
+    /// They may be whole; there was no memory to read them.
+    #[error("no memory to unpack samples")]
+    Memory,
 }

@@ -1,18 +1,28 @@
-//! Bit-exact compression of grey pixels, outside of any format: samples in, bytes out, and back.
+//! Bit-exact compression of pixels, outside of any format: bytes in, bytes out, and back.
 //!
-//! All arithmetic is modulo 2¹⁶ or 2⁸, so any samples come back whatever a header says of them. A decoder is told the
-//! shape of what it makes, allocates nothing beyond that, does work in proportion to it whatever it reads, and gives
-//! errors.
+//! Bytes are cut into blocks, and each is coded by what makes it smallest. All arithmetic is modulo 2¹⁶ or 2⁸, so any bytes
+//! come back whatever a header says of them. A decoder is told how many bytes it makes, allocates nothing beyond that and
+//! one block, does work in proportion to what it reads and makes, and gives errors.
 
-pub mod dense;
+mod block;
+mod choice;
+mod decoder;
+mod dense;
+mod encoder;
 mod energy;
 mod error;
 mod lanes;
+mod layout;
+mod number;
+mod packed;
+mod planes;
 mod raw_bits;
 mod residual;
 mod shape;
 mod tables;
 mod token;
 
+pub use decoder::Decoder;
+pub use encoder::{Effort, Encoder};
 pub use error::Damaged;
-pub use shape::{Depth, Shape};
+pub use layout::Layout;

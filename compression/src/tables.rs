@@ -1,40 +1,31 @@
-//! How often each token stands in each surrounding, counted, gathered into contexts, and written down.
+//! How often each token stands in each surrounding, gathered into contexts, and written down.
 
 use crate::energy::CLASSES;
 use crate::error::Damaged;
-use crate::token::TOKENS;
+use crate::number::{byte, bytes};
+use crate::token::{PLACES, TOKENS};
 
 /// What the frequencies of a context add up to, as a power of two.
 pub(crate) const SCALE_BITS: u32 = 11;
 /// The same.
 pub(crate) const SCALE: u32 = 1 << SCALE_BITS;
 /// Contexts at the most.
-const CONTEXTS: usize = 16;
+pub(crate) const CONTEXTS: usize = 16;
 /// What a table costs in bits for each of its tokens, nearly.
-const TABLE_BITS: f32 = 9.0;
+const TABLE_BITS: u64 = 9;
+
+/// A token and its surroundings are one number: the class in the sixth bit and above, the token below.
+pub(crate) const SYMBOLS: usize = CLASSES * PLACES;
+/// Where the class stands in it.
+pub(crate) const CLASS_SHIFT: u32 = PLACES.trailing_zeros();
+
+/// How often each symbol stands in a block.
+pub(crate) type Histogram = [u32; SYMBOLS];
 
 type Counts = [u32; TOKENS];
 
 /// Frequencies of the tokens of one context.
 pub(crate) type Frequencies = [u16; TOKENS];
-
-/// How often each token stands in each class of surroundings.
-pub(crate) struct Histogram(Box<[Counts; CLASSES]>);
-
-impl Histogram {
-    pub(crate) fn new() -> Histogram {
-        Histogram(Box::new([[0; TOKENS]; CLASSES]))
-    }
-
-    /// Counts one; a class or token that cannot be counts nothing.
-    #[inline(always)]
-    pub(crate) fn count(&mut self, class: u8, token: u8) {
-        let counts = self.0.get_mut(usize::from(class));
-        if let Some(count) = counts.and_then(|counts| counts.get_mut(usize::from(token))) {
-            *count += 1;
-        }
-    }
-}
 
 /// The contexts of a block.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,62 +36,132 @@ pub(crate) struct Contexts {
     pub(crate) frequencies: Vec<Frequencies>,
 }
 
+/// Bits of a logarithm behind its point.
+const POINT: u32 = 12;
+
+/// Logarithms to the base 2 of 1 to 2, in 256 steps, found by squaring: the same on every machine.
+const LOGARITHMS: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut step = 0;
+    while step < table.len() {
+        let mut number = (256 + step as u64) << 22;
+        let (mut logarithm, mut bit) = (0, 1_u16 << (POINT - 1));
+        while bit > 0 {
+            number = (number * number) >> 30;
+            if number >= 2 << 30 {
+                number >>= 1;
+                logarithm |= bit;
+            }
+            bit >>= 1;
+        }
+        table[step] = logarithm;
+        step += 1;
+    }
+    table
+};
+
+/// The logarithm of a number to the base 2, of 0 as of 1.
+#[inline(always)]
+fn logarithm(number: u32) -> u64 {
+    let number = number.max(1);
+    let zeros = number.leading_zeros();
+    let step = (number << zeros << 1) >> 24;
+    u64::from(31 - zeros) << POINT | u64::from(LOGARITHMS[(step & 0xFF) as usize])
+}
+
 /// Bits that the tokens of a context take, and its table.
-fn cost(counts: &Counts) -> f32 {
-    let all: u32 = counts.iter().sum();
-    let used = counts.iter().filter(|count| **count > 0);
-    let bits = |count: &u32| *count as f32 * (all as f32 / *count as f32).log2() + TABLE_BITS;
-    used.map(bits).sum()
+fn cost(counts: &Counts) -> u64 {
+    let (mut all, mut spent) = (0, 0);
+    for count in counts {
+        all += count;
+        spent += u64::from(*count) * logarithm(*count);
+        spent = spent.wrapping_sub(u64::from(*count > 0) * (TABLE_BITS << POINT));
+    }
+    (u64::from(all) * logarithm(all)).wrapping_sub(spent)
 }
 
 fn joined(one: &Counts, other: &Counts) -> Counts {
-    std::array::from_fn(|token| {
-        let count = |counts: &Counts| counts.get(token).copied().unwrap_or_default();
-        count(one) + count(other)
-    })
+    let mut both = *one;
+    both.iter_mut()
+        .zip(other)
+        .for_each(|(to, more)| *to += more);
+    both
 }
 
 /// Neighbouring classes of about the same surroundings, with what they cost.
+#[derive(Clone, Copy)]
 struct Group {
     /// The class behind its last.
     end: usize,
     counts: Counts,
-    cost: f32,
+    cost: u64,
+    /// What joining it with the next saves.
+    gain: i64,
+}
+
+impl Group {
+    fn of(end: usize, counts: Counts) -> Group {
+        Group {
+            end,
+            cost: cost(&counts),
+            counts,
+            gain: 0,
+        }
+    }
+}
+
+fn measure(groups: &mut [Group], at: usize) {
+    if let Some([one, other, ..]) = groups.get_mut(at..) {
+        let apart = one.cost as i64 + other.cost as i64;
+        one.gain = apart - cost(&joined(&one.counts, &other.counts)) as i64;
+    }
+}
+
+/// Joins neighbouring classes as long as that saves bits, and until there are few enough.
+fn grouped(histogram: &Histogram) -> Vec<Group> {
+    let (of_classes, _) = histogram.as_chunks::<PLACES>();
+    let mut groups = Vec::with_capacity(CLASSES);
+    for (end, counts) in (1..).zip(of_classes) {
+        let counts = counts.first_chunk().copied().unwrap_or([0; TOKENS]);
+        // Classes that do not stand in the block are of the group before them, the first ones of the first.
+        let is_used = counts.iter().any(|count| *count > 0);
+        match groups.last_mut() {
+            Some(Group { end: before, .. }) if !is_used => *before = end,
+            _ if is_used => groups.push(Group::of(end, counts)),
+            _ => {}
+        }
+    }
+    (0..groups.len()).for_each(|at| measure(&mut groups, at));
+    loop {
+        let pairs = groups.len().saturating_sub(1);
+        let gains = groups.iter().take(pairs).map(|group| group.gain);
+        let best = gains.enumerate().max_by_key(|(at, gain)| (*gain, *at));
+        let Some((at, gain)) = best else {
+            return groups;
+        };
+        if gain < 0 && groups.len() <= CONTEXTS {
+            return groups;
+        }
+        let other = groups.remove(at + 1);
+        if let Some(one) = groups.get_mut(at) {
+            *one = Group::of(other.end, joined(&one.counts, &other.counts));
+        }
+        measure(&mut groups, at);
+        if let Some(before) = at.checked_sub(1) {
+            measure(&mut groups, before);
+        }
+    }
 }
 
 impl Contexts {
-    /// Joins neighbouring classes as long as that saves bits, and until there are few enough.
+    /// Those that suit a histogram best.
     pub(crate) fn of(histogram: &Histogram) -> Contexts {
-        let mut groups: Vec<Group> = (1..)
-            .zip(histogram.0.iter())
-            .map(|(end, counts)| Group {
-                end,
-                counts: *counts,
-                cost: cost(counts),
-            })
-            .collect();
-        loop {
-            let gains = groups.windows(2).enumerate().filter_map(|(at, pair)| {
-                let [one, other] = pair else { return None };
-                let both = joined(&one.counts, &other.counts);
-                Some((one.cost + other.cost - cost(&both), at))
-            });
-            let best = gains.max_by(|one, other| one.0.total_cmp(&other.0));
-            let Some((gain, at)) = best else { break };
-            if gain < 0.0 && groups.len() <= CONTEXTS {
-                break;
-            }
-            let other = groups.remove(at + 1);
-            if let Some(one) = groups.get_mut(at) {
-                one.counts = joined(&one.counts, &other.counts);
-                one.cost = cost(&one.counts);
-                one.end = other.end;
-            }
-        }
+        let groups = grouped(histogram);
         let mut of_class = [0; CLASSES];
         for (class, context) in of_class.iter_mut().enumerate() {
             let group = groups.iter().position(|group| class < group.end);
-            *context = group.unwrap_or_default() as u8;
+            let last = groups.len().saturating_sub(1);
+            *context = group.unwrap_or(last) as u8;
         }
         let frequencies = groups.iter().map(|group| scaled(&group.counts)).collect();
         Contexts {
@@ -109,13 +170,16 @@ impl Contexts {
         }
     }
 
-    /// One byte for the number of contexts, half of one for each class, then each table: how many tokens, and the
-    /// frequency of each but the last in one byte, or two where the first is 128 or more.
+    /// One byte for the number of contexts, one for the last class of each but the last, then each table: how many tokens,
+    /// and the frequency of each but the last in one byte, or two where the first is 128 or more.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(self.frequencies.len() as u8);
-        for pair in self.of_class.chunks(2) {
-            let nibble = |at: usize| pair.get(at).copied().unwrap_or_default();
-            out.push(nibble(0) | nibble(1) << 4);
+        for context in 1..self.frequencies.len() {
+            let before = self
+                .of_class
+                .iter()
+                .rposition(|one| usize::from(*one) < context);
+            out.push(before.unwrap_or_default() as u8);
         }
         for table in &self.frequencies {
             let used = TOKENS - table.iter().rev().take_while(|one| **one == 0).count();
@@ -139,14 +203,15 @@ impl Contexts {
             return Err(Damaged::Value);
         }
         let mut of_class = [0; CLASSES];
-        for pair in of_class.chunks_mut(2) {
-            let both = byte(from)?;
-            for (context, nibble) in pair.iter_mut().zip([both & 0x0F, both >> 4]) {
-                if usize::from(nibble) >= count {
-                    return Err(Damaged::Value);
-                }
-                *context = nibble;
-            }
+        let mut before = None;
+        for last in bytes(from, count - 1)? {
+            let beyond = of_class.get_mut(usize::from(*last) + 1..);
+            let beyond = beyond.filter(|beyond| !beyond.is_empty() && before < Some(*last));
+            beyond
+                .ok_or(Damaged::Value)?
+                .iter_mut()
+                .for_each(|one| *one += 1);
+            before = Some(*last);
         }
         let tables = (0..count).map(|_| read_table(from));
         Ok(Contexts {
@@ -175,12 +240,6 @@ fn read_table(from: &mut &[u8]) -> Result<Frequencies, Damaged> {
     }
     *last = left;
     Ok(table)
-}
-
-fn byte(from: &mut &[u8]) -> Result<u8, Damaged> {
-    let (first, rest) = from.split_first().ok_or(Damaged::Length)?;
-    *from = rest;
-    Ok(*first)
 }
 
 /// Counts as frequencies that add up to [`SCALE`], none of which is 0 where the count is not.
@@ -217,24 +276,31 @@ fn scaled(counts: &Counts) -> Frequencies {
 mod tests {
     use super::*;
 
-    fn histogram(counts: &[(u8, u8, u32)]) -> Histogram {
-        let mut histogram = Histogram::new();
+    fn histogram(counts: &[(usize, usize, u32)]) -> Box<Histogram> {
+        let mut histogram = Box::new([0; SYMBOLS]);
         for (class, token, count) in counts {
-            for _ in 0..*count {
-                histogram.count(*class, *token);
-            }
+            histogram[class * PLACES + token] += count;
         }
         histogram
     }
 
+    #[test]
+    fn logarithms_are_close() {
+        for number in (1..100_000).step_by(37).chain([u32::MAX]) {
+            let exact = f64::from(number).log2();
+            let found = logarithm(number) as f64 / f64::from(1 << POINT);
+            assert!((exact - found).abs() < 0.01, "{number} {found}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn tables_add_up_and_come_back(counts in proptest::collection::vec((0..32_u8, 0..40_u8, 1..3_000_u32), 0..90)) {
+        fn tables_add_up_and_come_back(counts in proptest::collection::vec((0..CLASSES, 0..TOKENS, 1..3_000_u32), 1..90)) {
             let contexts = Contexts::of(&histogram(&counts));
-            assert!(contexts.frequencies.len() <= CONTEXTS);
+            assert!((1..=CONTEXTS).contains(&contexts.frequencies.len()));
             for (class, token, _) in &counts {
-                let context = contexts.of_class[usize::from(*class)];
-                assert!(contexts.frequencies[usize::from(context)][usize::from(*token)] > 0);
+                let context = contexts.of_class[*class];
+                assert!(contexts.frequencies[usize::from(context)][*token] > 0);
             }
             for table in &contexts.frequencies {
                 assert_eq!(table.iter().map(|one| u32::from(*one)).sum::<u32>(), SCALE);

@@ -3,36 +3,46 @@
 
 /// Number of tokens.
 pub(crate) const TOKENS: usize = 40;
+/// Places of a table that has one for each token, a power of two.
+pub(crate) const PLACES: usize = 64;
 /// Numbers that are tokens of their own.
-const PLAIN: u16 = 16;
+const PLAIN: u8 = 16;
 
 /// The token of a number.
 #[inline(always)]
-pub(crate) fn token(number: u16) -> u8 {
-    if number < PLAIN {
-        return number as u8;
-    }
-    // The exponent and the first bit behind it: two tokens for each power of two, from the 16th on.
-    ((f32::from(number).to_bits() >> 22) - 246) as u8
+pub(crate) fn token(number: u16) -> u16 {
+    // The exponent and the first bit behind it: two tokens for each power of two. Below 16 that is no less than the number
+    // itself, or, of 0, negative and so large.
+    let half_powers = (f32::from(number).to_bits() >> 22) as u16;
+    number.min(half_powers.wrapping_sub(246))
 }
 
 /// How many bits stand behind a token.
-#[inline(always)]
-pub(crate) fn bits_behind(token: u8) -> u32 {
-    match token.checked_sub(PLAIN as u8) {
-        Some(beyond) => u32::from(beyond) / 2 + 3,
+const fn bits_behind(token: u8) -> u32 {
+    match token.checked_sub(PLAIN) {
+        Some(beyond) => beyond as u32 / 2 + 3,
         None => 0,
     }
 }
 
 /// The least number of a token.
-#[inline(always)]
-pub(crate) fn least(token: u8) -> u16 {
+const fn least(token: u8) -> u32 {
     match bits_behind(token) {
-        0 => u16::from(token),
-        bits => (2 + u16::from(token & 1)) << bits,
+        0 => token as u32,
+        bits => (2 + (token as u32 & 1)) << bits,
     }
 }
+
+/// Of each token how many bits stand behind it, and from the 16th bit on its least number.
+pub(crate) const TABLE: [u32; PLACES] = {
+    let mut table = [0; PLACES];
+    let mut token = 0;
+    while token < TOKENS {
+        table[token] = bits_behind(token as u8) | least(token as u8) << 16;
+        token += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -45,8 +55,10 @@ mod tests {
             let token = token(number);
             assert!(token == before || token == before + 1);
             before = token;
-            let beyond = u32::from(number) - u32::from(least(token));
-            assert!(beyond < 1 << bits_behind(token), "{number}");
+            let (bits, least) = (bits_behind(token as u8), least(token as u8));
+            let beyond = u32::from(number) - least;
+            assert!(beyond < 1 << bits, "{number}");
+            assert_eq!(beyond, u32::from(number) & ((1 << bits) - 1));
         }
         assert_eq!(usize::from(before) + 1, TOKENS);
     }

@@ -1,0 +1,152 @@
+//! Bytes as blocks, each by what makes it smallest, or nearly.
+
+use crate::block::{Colours, Form, Header};
+use crate::choice::Choice;
+use crate::dense;
+use crate::layout::{Layout, Piece, Pieces};
+use crate::packed::Packer;
+use crate::planes;
+use crate::residual::{self, Depth, Predictor};
+use crate::shape::Shape;
+
+/// What is more dear, the line or the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// As small as can be.
+    Dense,
+    /// As fast as can be.
+    Fast,
+}
+
+impl Effort {
+    /// The level of zstd.
+    fn level(self) -> i32 {
+        match self {
+            Effort::Dense => 3,
+            Effort::Fast => 1,
+        }
+    }
+}
+
+/// An encoder of pixel bytes. Keeps what it allocated, some megabytes.
+pub struct Encoder {
+    dense: dense::Encoder,
+    packer: Packer,
+    choice: Choice,
+    plane: Vec<i16>,
+    numbers: Vec<u16>,
+    payload: Vec<u8>,
+}
+
+impl Default for Encoder {
+    fn default() -> Encoder {
+        Encoder::new()
+    }
+}
+
+impl Encoder {
+    /// A new one.
+    #[must_use]
+    pub fn new() -> Encoder {
+        Encoder {
+            dense: dense::Encoder::new(),
+            packer: Packer::new(),
+            choice: Choice::default(),
+            plane: Vec::new(),
+            numbers: Vec::new(),
+            payload: Vec::new(),
+        }
+    }
+
+    /// Appends the coded form of bytes: of any number of frames, one behind the other, also of several objects, and of what
+    /// is left behind them. It is longer than they are by no more than nine bytes for each block, which are of at least
+    /// 512 bytes but for the last two.
+    pub fn encode(
+        &mut self,
+        bytes: &[u8],
+        layout: Option<&Layout>,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) {
+        for Piece { bytes, shape } in Pieces::of(bytes, layout) {
+            let form = layout
+                .zip(shape)
+                .and_then(|(layout, shape)| form(layout, shape));
+            match form {
+                Some(form) => self.samples(bytes, form, effort, out),
+                None => self.plain(bytes, None, effort, out),
+            }
+        }
+    }
+
+    /// A block of samples.
+    fn samples(&mut self, bytes: &[u8], mut form: Form, effort: Effort, out: &mut Vec<u8>) {
+        planes::read(bytes, &mut form, &mut self.plane);
+        let Ok(all) = form.all() else {
+            return self.plain(bytes, None, effort, out);
+        };
+        self.choice.relations(&self.plane, &mut form);
+        planes::relate(&mut self.plane, &form);
+        if effort == Effort::Dense {
+            form.predictor = self.choice.predictor(&self.plane, &form);
+        }
+        self.numbers.resize(all.samples(), 0);
+        let how = (form.predictor, form.depth);
+        residual::numbers(&self.plane, all, how, &mut self.numbers);
+        self.payload.clear();
+        let is_eight = form.depth == Depth::Eight;
+        let header = match effort {
+            Effort::Dense => {
+                self.dense.encode(&self.numbers, all, &mut self.payload);
+                Header::Dense(form)
+            }
+            Effort::Fast => {
+                let packed = self
+                    .packer
+                    .numbers(&self.numbers, form.depth, effort.level());
+                // Without it the block is stored.
+                self.payload.extend_from_slice(packed.unwrap_or(bytes));
+                Header::Fast(form)
+            }
+        };
+        // What repeats itself, as drawings do, and what looks like noise is not for us.
+        let (length, packed) = (bytes.len(), self.payload.len());
+        let is_usual = packed * 8 > length && packed + packed / 8 < length;
+        if is_usual && !is_eight {
+            return header.write(&self.payload, out);
+        }
+        self.plain(bytes, Some(header), effort, out);
+    }
+
+    /// A block of bytes, unless it is smaller as the payload under a header.
+    fn plain(&mut self, bytes: &[u8], other: Option<Header>, effort: Effort, out: &mut Vec<u8>) {
+        let packed = self.packer.pack(bytes, effort.level());
+        let packed = packed.filter(|packed| packed.len() < bytes.len());
+        let least = packed.map_or(bytes.len(), <[u8]>::len);
+        match (other, packed) {
+            (Some(header), _) if self.payload.len() < least => header.write(&self.payload, out),
+            (_, Some(packed)) => Header::Packed(bytes.len()).write(packed, out),
+            (_, None) => Header::Stored(bytes.len()).write(bytes, out),
+        }
+    }
+}
+
+fn form(layout: &Layout, shape: Shape) -> Option<Form> {
+    Some(Form {
+        shape,
+        depth: match layout.bytes {
+            1 => Depth::Eight,
+            2 => Depth::Sixteen,
+            _ => return None,
+        },
+        is_big_endian: layout.is_big_endian,
+        is_signed: layout.is_signed,
+        colours: match layout.colours {
+            1 => Colours::One,
+            _ => Colours::Three,
+        },
+        predictor: Predictor::Median,
+        shift: 0,
+        differs: Vec::new(),
+    })
+}
