@@ -159,11 +159,13 @@ pub(crate) fn samples(plane: &mut [u16], shape: Shape, (predictor, depth): (Pred
 }
 
 fn strips<const EIGHT: bool>(plane: &mut [u16], shape: Shape, predictor: Predictor) {
+    // Apart, as it can be done of many at once.
+    plane.iter_mut().for_each(|place| *place = unfolded(*place) as u16);
     for strip in plane.chunks_exact_mut(shape.of_strip()) {
         let (first, rest) = strip.split_at_mut(shape.width());
         let mut west = 0_i16;
         for place in first.iter_mut() {
-            west = cut::<EIGHT>(west.wrapping_add(unfolded(*place)));
+            west = cut::<EIGHT>(west.wrapping_add(*place as i16));
             *place = west as u16;
         }
         match predictor {
@@ -218,7 +220,7 @@ fn part<const EIGHT: bool>(
             let (Some(place), Some(north)) = (row.first_mut(), above.first()) else {
                 return;
             };
-            let sample = cut::<EIGHT>((*north as i16).wrapping_add(unfolded(*place)));
+            let sample = cut::<EIGHT>((*north as i16).wrapping_add(*place as i16));
             *place = sample as u16;
             (sample, *north as i16)
         }
@@ -229,7 +231,7 @@ fn part<const EIGHT: bool>(
     };
     for (place, north) in row.iter_mut().zip(above) {
         let north = *north as i16;
-        west = cut::<EIGHT>(expected(west, north, corner).wrapping_add(unfolded(*place)));
+        west = cut::<EIGHT>(expected(west, north, corner).wrapping_add(*place as i16));
         *place = west as u16;
         corner = north;
     }
@@ -261,7 +263,7 @@ fn together<'a, const EIGHT: bool>(
             let norths = [*north as i16, west[0], west[1], west[2]];
             for (lane, place) in [one, two, three, four].into_iter().enumerate() {
                 let expected = expected(west[lane], norths[lane], corners[lane]);
-                west[lane] = cut::<EIGHT>(expected.wrapping_add(unfolded(*place)));
+                west[lane] = cut::<EIGHT>(expected.wrapping_add(*place as i16));
                 *place = west[lane] as u16;
             }
             corners = norths;
