@@ -134,9 +134,15 @@ impl Encoder {
     }
 }
 
-/// What a decoder does at a place of a context's scale: 12 bits of frequency, 12 of how far behind the token's first place
-/// it is, 8 of token.
-type Get = u32;
+/// What a decoder does at a place of a context's scale.
+#[derive(Clone, Copy, Default)]
+struct Get {
+    frequency: u16,
+    /// How far behind the token's first place it is.
+    beyond: u16,
+    /// The token's shape ([`TABLE`]).
+    shape: u32,
+}
 
 const GETS: usize = CONTEXTS << SCALE_BITS;
 
@@ -154,7 +160,7 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn new() -> Decoder {
         Decoder {
-            gets: Box::new([0; GETS]),
+            gets: Box::new([Get::default(); GETS]),
             begins: [0; CLASSES],
             states: [LEAST; LANES],
             words: Vec::new(),
@@ -178,13 +184,17 @@ impl Decoder {
         let (tables, _) = self.gets.as_chunks_mut::<{ SCALE as usize }>();
         for (gets, frequencies) in tables.iter_mut().zip(&contexts.frequencies) {
             let mut left = gets.as_mut_slice();
-            for (token, frequency) in (0..).zip(frequencies) {
+            for (shape, frequency) in TABLE.iter().zip(frequencies) {
                 let Some((places, rest)) = left.split_at_mut_checked(usize::from(*frequency))
                 else {
                     return Err(Damaged::Value);
                 };
                 for (beyond, place) in (0..).zip(places) {
-                    *place = u32::from(*frequency) << 20 | beyond << 8 | token;
+                    *place = Get {
+                        frequency: *frequency,
+                        beyond,
+                        shape: *shape,
+                    };
                 }
                 left = rest;
             }
@@ -221,7 +231,7 @@ impl Decoder {
             for lane in 0..LANES {
                 let word = words[used % LANES];
                 let (get, state, is_low) = self.step(classes[lane], states[lane], word);
-                shapes[lane] = TABLE[get as usize % PLACES];
+                shapes[lane] = get.shape;
                 states[lane] = state;
                 used += usize::from(is_low);
             }
@@ -233,7 +243,7 @@ impl Decoder {
         for (lane, class) in last_classes.iter().enumerate() {
             let lane = lane % LANES;
             let (get, state, is_low) = self.step(*class, states[lane], words[used % LANES]);
-            shapes[lane] = TABLE[get as usize % PLACES];
+            shapes[lane] = get.shape;
             states[lane] = state;
             used += usize::from(is_low);
         }
@@ -253,7 +263,7 @@ impl Decoder {
     fn step(&self, class: u16, state: u32, word: u16) -> (Get, u32, bool) {
         let begin = self.begins[usize::from(class) % CLASSES];
         let get = self.gets[(begin + state % SCALE) as usize % GETS];
-        let state = (state >> SCALE_BITS) * (get >> 20) + (get >> 8 & 0xFFF);
+        let state = (state >> SCALE_BITS) * u32::from(get.frequency) + u32::from(get.beyond);
         let is_low = state < LEAST;
         let filled = state << 16 | u32::from(word);
         (get, if is_low { filled } else { state }, is_low)
