@@ -3,7 +3,7 @@
 //! ```text
 //! version and method ‖ length of the samples ‖ length of the payload ‖ payload                    zstd
 //! version and method ‖ length ‖ bytes                                                             stored
-//! version and method ‖ form ‖ predictor and shift ‖ width ‖ rows of a strip ‖ strips
+//! version and method ‖ form ‖ predictor ‖ step and base, if form says so ‖ width ‖ rows of a strip ‖ strips
 //!   ‖ a bit for each strip, if form says so ‖ length of the payload ‖ payload                     dense, fast
 //! ```
 
@@ -39,10 +39,27 @@ pub(crate) struct Form {
     pub(crate) is_signed: bool,
     pub(crate) colours: Colours,
     pub(crate) predictor: Predictor,
-    /// Zeros behind each sample, that were cut off.
-    pub(crate) shift: u32,
+    pub(crate) scale: Scale,
     /// Which strips are differences from the strip before them.
     pub(crate) differs: Vec<bool>,
+}
+
+/// Samples, their signs made values, are multiples of a step beyond the base: they stand as how many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Scale {
+    pub(crate) step: u16,
+    pub(crate) base: u16,
+}
+
+impl Scale {
+    /// Steps of one, from the middle of what can be.
+    pub(crate) fn plain(depth: Depth) -> Scale {
+        let base = match depth {
+            Depth::Eight => 0x80,
+            Depth::Sixteen => 0x8000,
+        };
+        Scale { step: 1, base }
+    }
 }
 
 /// Colours, and how they stand.
@@ -85,6 +102,7 @@ impl Form {
 
     fn write(&self, out: &mut Vec<u8>) {
         let differs = self.differs.contains(&true);
+        let is_scaled = self.scale != Scale::plain(self.depth);
         let colours = match self.colours {
             Colours::One => 0,
             Colours::Three => 1,
@@ -95,10 +113,15 @@ impl Form {
                 | u8::from(self.is_big_endian) << 1
                 | u8::from(self.is_signed) << 2
                 | u8::from(differs) << 3
-                | colours << 4,
+                | u8::from(is_scaled) << 4
+                | colours << 5,
         );
         let predictor = Predictor::ALL.iter().position(|one| *one == self.predictor);
-        out.push(predictor.unwrap_or_default() as u8 | (self.shift as u8) << 4);
+        out.push(predictor.unwrap_or_default() as u8);
+        if is_scaled {
+            out.extend(self.scale.step.to_le_bytes());
+            out.extend(self.scale.base.to_le_bytes());
+        }
         number::write(self.shape.width(), out);
         number::write(self.shape.strip(), out);
         number::write(self.shape.strips(), out);
@@ -116,7 +139,7 @@ impl Form {
     fn read(from: &mut &[u8]) -> Result<Form, Damaged> {
         let flags = byte(from)?;
         let predictor = byte(from)?;
-        let colours = match flags >> 4 {
+        let colours = match flags >> 5 {
             0 => Colours::One,
             1 => Colours::Three,
             2 => Colours::ThreeFromSecond,
@@ -126,28 +149,23 @@ impl Form {
             0 => Depth::Eight,
             _ => Depth::Sixteen,
         };
+        let scale = match flags & 0x10 {
+            0 => Scale::plain(depth),
+            _ => read_scale(from)?,
+        };
         let [width, strip, strips] = [
             number::read(from)?,
             number::read(from)?,
             number::read(from)?,
         ];
         let shape = Shape::new(width, strip, strips)?;
-        let shift = u32::from(predictor >> 4);
-        if strips > STRIPS_MAX || (depth == Depth::Eight && shift > 0) {
+        if strips > STRIPS_MAX {
             return Err(Damaged::Value);
         }
-        let mut differs = Vec::new();
-        if flags & 8 != 0 {
-            for byte in number::bytes(from, strips.div_ceil(8))? {
-                differs.extend((0..8).map(|bit| byte >> bit & 1 != 0));
-            }
-            // The first has none before it, and there are no more.
-            let is_possible = |(at, one): (usize, &bool)| !one || (1..strips).contains(&at);
-            if !differs.iter().enumerate().all(is_possible) || !differs.contains(&true) {
-                return Err(Damaged::Value);
-            }
-            differs.truncate(strips);
-        }
+        let differs = match flags & 8 {
+            0 => Vec::new(),
+            _ => read_differs(from, strips)?,
+        };
         Ok(Form {
             shape,
             depth,
@@ -155,11 +173,40 @@ impl Form {
             is_signed: flags & 4 != 0,
             colours,
             predictor: *Predictor::ALL
-                .get(usize::from(predictor & 0x0F))
+                .get(usize::from(predictor))
                 .ok_or(Damaged::Value)?,
-            shift,
+            scale,
             differs,
         })
+    }
+}
+
+fn read_scale(from: &mut &[u8]) -> Result<Scale, Damaged> {
+    let (step, base) = (number::bytes(from, 2)?, number::bytes(from, 2)?);
+    let two = |bytes: &[u8]| {
+        bytes
+            .first_chunk()
+            .map_or(0, |two| u16::from_le_bytes(*two))
+    };
+    match (two(step), two(base)) {
+        (0, _) => Err(Damaged::Value),
+        (step, base) => Ok(Scale { step, base }),
+    }
+}
+
+fn read_differs(from: &mut &[u8], strips: usize) -> Result<Vec<bool>, Damaged> {
+    let mut differs = Vec::with_capacity(strips.next_multiple_of(8));
+    for byte in number::bytes(from, strips.div_ceil(8))? {
+        differs.extend((0..8).map(|bit| byte >> bit & 1 != 0));
+    }
+    // The first has none before it, and there are no more.
+    let is_possible = |(at, one): (usize, &bool)| !one || (1..strips).contains(&at);
+    match differs.iter().enumerate().all(is_possible) && differs.contains(&true) {
+        true => {
+            differs.truncate(strips);
+            Ok(differs)
+        }
+        false => Err(Damaged::Value),
     }
 }
 

@@ -138,6 +138,7 @@ fn rows(plane: &[i16], at: usize, width: usize) -> Option<[&[i16]; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::Scale;
     use crate::shape::Shape;
 
     fn form(strip: usize, strips: usize, colours: Colours) -> Form {
@@ -148,7 +149,7 @@ mod tests {
             is_signed: true,
             colours,
             predictor: Predictor::Median,
-            shift: 0,
+            scale: Scale::plain(Depth::Sixteen),
             differs: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! Bytes as blocks, each by what makes it smallest, or nearly.
 
-use crate::block::{Colours, Form, Header};
+use crate::block::{Colours, Form, Header, Scale};
 use crate::choice::Choice;
 use crate::dense;
 use crate::layout::{Layout, Piece, Pieces};
@@ -27,6 +27,9 @@ impl Effort {
         }
     }
 }
+
+/// Bytes of a block up to which every way is tried.
+const SHORT: usize = 16 * 1024;
 
 /// An encoder of pixel bytes. Keeps what it allocated, some megabytes.
 pub struct Encoder {
@@ -95,7 +98,7 @@ impl Encoder {
         residual::numbers(&self.plane, all, how, &mut self.numbers);
         self.payload.clear();
         let is_eight = form.depth == Depth::Eight;
-        let header = match effort {
+        let mut header = match effort {
             Effort::Dense => {
                 self.dense.encode(&self.numbers, all, &mut self.payload);
                 Header::Dense(form)
@@ -109,11 +112,22 @@ impl Encoder {
                 Header::Fast(form)
             }
         };
-        // What repeats itself, as drawings do, and what looks like noise is not for us.
-        let (length, packed) = (bytes.len(), self.payload.len());
-        let is_usual = packed * 8 > length && packed + packed / 8 < length;
+        // What repeats itself, as drawings do, what looks like noise, and what is so short that tables weigh, may be smaller
+        // in another way.
+        let (length, coded) = (bytes.len(), self.payload.len());
+        let is_usual = coded * 8 > length && coded + coded / 8 < length && length > SHORT;
         if is_usual && !is_eight {
             return header.write(&self.payload, out);
+        }
+        if let Header::Dense(form) = &header {
+            let packed = self
+                .packer
+                .numbers(&self.numbers, form.depth, effort.level());
+            if let Some(packed) = packed.filter(|packed| packed.len() < coded) {
+                self.payload.clear();
+                self.payload.extend_from_slice(packed);
+                header = Header::Fast(form.clone());
+            }
         }
         self.plain(bytes, Some(header), effort, out);
     }
@@ -146,7 +160,7 @@ fn form(layout: &Layout, shape: Shape) -> Option<Form> {
             _ => Colours::Three,
         },
         predictor: Predictor::Median,
-        shift: 0,
+        scale: Scale::plain(Depth::Sixteen),
         differs: Vec::new(),
     })
 }

@@ -1,30 +1,90 @@
 //! Bytes as samples of planes, and back.
 
-use crate::block::{Colours, Form};
+use crate::block::{Colours, Form, Scale};
 use crate::residual::Depth;
 
-/// What turns a byte, and the upper one of two, of a sample without a sign into one with a sign of the same order.
-const FLIP: u16 = 0x8000;
+/// What makes of a sample one without a sign of the same order, where it has one.
+fn sign(form: &Form) -> u16 {
+    match (form.is_signed, form.depth) {
+        (false, _) => 0,
+        (true, Depth::Eight) => 0x80,
+        (true, Depth::Sixteen) => 0x8000,
+    }
+}
 
-/// Puts the samples of bytes, as many as the form says, into planes, one colour behind the other, and finds how many zeros
-/// stand behind each.
+/// Puts the samples of bytes, as many as the form says, into planes, one colour behind the other, and finds their scale.
 pub(crate) fn read(bytes: &[u8], form: &mut Form, plane: &mut Vec<i16>) {
     plane.clear();
-    match form.depth {
-        Depth::Eight => {
-            let flip = if form.is_signed { 0 } else { (FLIP >> 8) as u8 };
-            let sample = |byte: &u8| i16::from((byte ^ flip) as i8);
-            match form.colours {
-                Colours::One => plane.extend(bytes.iter().map(sample)),
-                _ => {
-                    let (places, _) = bytes.as_chunks::<3>();
-                    for colour in 0..3 {
-                        plane.extend(places.iter().map(|place| sample(&place[colour])));
-                    }
-                }
+    let sign = sign(form);
+    match (form.depth, form.colours) {
+        (Depth::Eight, Colours::One) => {
+            plane.extend(bytes.iter().map(|byte| (u16::from(*byte) ^ sign) as i16));
+        }
+        (Depth::Eight, _) => {
+            let (places, _) = bytes.as_chunks::<3>();
+            for colour in 0..3 {
+                let sample = |place: &[u8; 3]| (u16::from(place[colour]) ^ sign) as i16;
+                plane.extend(places.iter().map(sample));
             }
         }
-        Depth::Sixteen => read_sixteen(bytes, form, plane),
+        (Depth::Sixteen, _) => match form.is_big_endian {
+            true => read_sixteen(
+                bytes,
+                form,
+                |two| (u16::from_be_bytes(two) ^ sign) as i16,
+                plane,
+            ),
+            false => read_sixteen(
+                bytes,
+                form,
+                |two| (u16::from_le_bytes(two) ^ sign) as i16,
+                plane,
+            ),
+        },
+    }
+    form.scale = scale(plane, form.depth);
+    let (step, base) = (form.scale.step, form.scale.base);
+    if step == 1 {
+        let cut = |sample: i16| cut((sample as u16).wrapping_sub(base) as i16, form.depth);
+        plane.iter_mut().for_each(|sample| *sample = cut(*sample));
+    } else {
+        let steps = |sample: i16| ((sample as u16).wrapping_sub(base) / step) as i16;
+        plane.iter_mut().for_each(|sample| *sample = steps(*sample));
+    }
+}
+
+fn read_sixteen(bytes: &[u8], form: &Form, sample: impl Fn([u8; 2]) -> i16, plane: &mut Vec<i16>) {
+    if form.colours == Colours::One {
+        let (places, _) = bytes.as_chunks::<2>();
+        plane.extend(places.iter().map(|two| sample(*two)));
+        return;
+    }
+    let (places, _) = bytes.as_chunks::<6>();
+    for colour in 0..3 {
+        let two = |place: &[u8; 6]| [place[2 * colour], place[2 * colour + 1]];
+        plane.extend(places.iter().map(|place| sample(two(place))));
+    }
+}
+
+/// By what samples without a sign can be divided.
+fn scale(plane: &[i16], depth: Depth) -> Scale {
+    let least = plane
+        .iter()
+        .fold(u16::MAX, |least, sample| least.min(*sample as u16));
+    let mut step = 0;
+    for sample in plane {
+        let mut other = *sample as u16 - least;
+        while other != 0 {
+            (step, other) = (other, step % other);
+        }
+        // As a rule after a few samples.
+        if step == 1 {
+            break;
+        }
+    }
+    match step {
+        0 | 1 => Scale::plain(depth),
+        _ => Scale { step, base: least },
     }
 }
 
@@ -34,39 +94,6 @@ pub(crate) fn relate(plane: &mut [i16], form: &Form) {
         from_second(plane, form.depth);
     }
     differ(plane, form);
-}
-
-fn read_sixteen(bytes: &[u8], form: &mut Form, plane: &mut Vec<i16>) {
-    let raw = |two: &[u8; 2]| match form.is_big_endian {
-        true => u16::from_be_bytes(*two),
-        false => u16::from_le_bytes(*two),
-    };
-    match form.colours {
-        Colours::One => {
-            let (places, _) = bytes.as_chunks::<2>();
-            plane.extend(places.iter().map(|two| raw(two) as i16));
-        }
-        _ => {
-            let (places, _) = bytes.as_chunks::<6>();
-            for colour in 0..3 {
-                let sample =
-                    |place: &[u8; 6]| raw(&[place[2 * colour], place[2 * colour + 1]]) as i16;
-                plane.extend(places.iter().map(sample));
-            }
-        }
-    }
-    let any = plane.iter().fold(0, |any, sample| any | sample);
-    form.shift = any.trailing_zeros() % i16::BITS;
-    match (form.is_signed, form.shift) {
-        (true, 0) => {}
-        (true, shift) => plane.iter_mut().for_each(|sample| *sample >>= shift),
-        (false, shift) => {
-            let flipped = |sample: i16| ((sample as u16 >> shift) ^ FLIP) as i16;
-            plane
-                .iter_mut()
-                .for_each(|sample| *sample = flipped(*sample));
-        }
-    }
 }
 
 /// The colours of planes: G, R − G, B − G.
@@ -135,14 +162,12 @@ pub(crate) fn write(plane: &mut [u16], form: &Form, out: &mut Vec<u8>) {
     if form.colours == Colours::ThreeFromSecond {
         to_three(plane);
     }
-    let (flip, shift) = (if form.is_signed { 0 } else { FLIP }, form.shift);
-    let eight = |sample: u16| (sample ^ (flip >> 8)) as u8;
-    let sixteen = |sample: u16| {
-        let raw = (sample ^ flip) << shift;
-        match form.is_big_endian {
-            true => raw.to_be_bytes(),
-            false => raw.to_le_bytes(),
-        }
+    let (sign, Scale { step, base }) = (sign(form), form.scale);
+    let value = |sample: u16| base.wrapping_add(sample.wrapping_mul(step)) ^ sign;
+    let eight = |sample: u16| value(sample) as u8;
+    let sixteen = |sample: u16| match form.is_big_endian {
+        true => value(sample).to_be_bytes(),
+        false => value(sample).to_le_bytes(),
     };
     let (begin, third) = (out.len(), plane.len() / 3);
     out.resize(begin + form.length(), 0);
@@ -188,7 +213,7 @@ mod tests {
         #[test]
         fn any_bytes_come_back(
             noise: Vec<u8>, differs: [bool; 3], is_big_endian: bool, is_signed: bool, is_eight: bool, colours in 0..3_usize,
-            zeros in 0..16_u32,
+            step in 1..2_000_u16,
         ) {
             let shape = Shape::new(5, 2, 3).unwrap();
             let mut form = Form {
@@ -198,20 +223,21 @@ mod tests {
                 is_signed,
                 colours: [Colours::One, Colours::Three, Colours::ThreeFromSecond][colours],
                 predictor: Predictor::Median,
-                shift: 0,
+                scale: Scale::plain(Depth::Eight),
                 differs: vec![false, differs[1], differs[2]],
             };
             let mut bytes: Vec<u8> = noise.iter().copied().chain([3, 250]).cycle().take(form.length()).collect();
             if !is_eight {
                 for two in bytes.chunks_exact_mut(2) {
-                    let sample = u16::from_be_bytes([two[0], two[1]]) << zeros;
+                    let sample = (u16::from_be_bytes([two[0], two[1]]) / step).wrapping_mul(step);
                     two.copy_from_slice(&if is_big_endian { sample.to_be_bytes() } else { sample.to_le_bytes() });
                 }
             }
             let mut plane = Vec::new();
             read(&bytes, &mut form, &mut plane);
             relate(&mut plane, &form);
-            assert!(is_eight || form.shift >= zeros || form.shift == 0);
+            let all = plane.iter().all(|sample| *sample == plane[0]);
+            assert!(is_eight || is_signed || all || form.scale.step >= step);
             let mut plane: Vec<u16> = plane.into_iter().map(|sample| sample as u16).collect();
             let mut back = vec![7];
             write(&mut plane, &form, &mut back);

@@ -160,7 +160,9 @@ pub(crate) fn samples(plane: &mut [u16], shape: Shape, (predictor, depth): (Pred
 
 fn strips<const EIGHT: bool>(plane: &mut [u16], shape: Shape, predictor: Predictor) {
     // Apart, as it can be done of many at once.
-    plane.iter_mut().for_each(|place| *place = unfolded(*place) as u16);
+    plane
+        .iter_mut()
+        .for_each(|place| *place = unfolded(*place) as u16);
     for strip in plane.chunks_exact_mut(shape.of_strip()) {
         let (first, rest) = strip.split_at_mut(shape.width());
         let mut west = 0_i16;

@@ -98,7 +98,7 @@ proptest! {
     }
 }
 
-/// A header by hand: form, predictor and shift, width, rows, strips, length of the payload.
+/// A header by hand: form, predictor, width, rows, strips, length of the payload.
 fn block(method: u8, form: [u8; 2], sizes: &[u8], payload: &[u8]) -> Vec<u8> {
     [&[0x10 | method], form.as_slice(), sizes, payload].concat()
 }
@@ -119,9 +119,12 @@ fn headers_that_cannot_be_are_refused() {
             "packed without end",
             [&[0x11], large.as_slice(), &[0]].concat(),
         ),
-        ("colours", block(3, [0x30, 0], &plain, &[])),
+        ("colours", block(3, [0x60, 0], &plain, &[])),
         ("predictor", block(3, [1, 5], &plain, &[])),
-        ("shift of bytes", block(2, [0, 0x10], &plain, &[])),
+        (
+            "steps of nothing",
+            block(2, [0x11, 0], &[0, 0, 0, 0, 16, 16, 1, 0], &[]),
+        ),
         ("no rows", block(3, [1, 0], &[16, 0, 1, 0], &[])),
         (
             "rows without end",
