@@ -3,7 +3,7 @@
 //! ```text
 //! version and method ‖ length of the samples ‖ length of the payload ‖ payload                    zstd
 //! version and method ‖ length ‖ bytes                                                             stored
-//! version and method ‖ form ‖ predictor ‖ step and base, if form says so ‖ width ‖ rows of a strip ‖ strips
+//! version and method ‖ form ‖ predictor ‖ scale, if form says so ‖ width ‖ rows of a strip ‖ strips
 //!   ‖ a bit for each strip, if form says so ‖ length of the payload ‖ payload                     dense, fast
 //! ```
 
@@ -11,6 +11,7 @@ use crate::error::Damaged;
 use crate::layout::{PLAIN, STRIPS_MAX};
 use crate::number::{self, byte};
 use crate::residual::{Depth, Predictor};
+use crate::scale::Scale;
 use crate::shape::Shape;
 
 /// Of this form; a decoder reads no other.
@@ -42,24 +43,6 @@ pub(crate) struct Form {
     pub(crate) scale: Scale,
     /// Which strips are differences from the strip before them.
     pub(crate) differs: Vec<bool>,
-}
-
-/// Samples, their signs made values, are multiples of a step beyond the base: they stand as how many.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Scale {
-    pub(crate) step: u16,
-    pub(crate) base: u16,
-}
-
-impl Scale {
-    /// Steps of one, from the middle of what can be.
-    pub(crate) fn plain(depth: Depth) -> Scale {
-        let base = match depth {
-            Depth::Eight => 0x80,
-            Depth::Sixteen => 0x8000,
-        };
-        Scale { step: 1, base }
-    }
 }
 
 /// Colours, and how they stand.
@@ -119,8 +102,7 @@ impl Form {
         let predictor = Predictor::ALL.iter().position(|one| *one == self.predictor);
         out.push(predictor.unwrap_or_default() as u8);
         if is_scaled {
-            out.extend(self.scale.step.to_le_bytes());
-            out.extend(self.scale.base.to_le_bytes());
+            self.scale.write(out);
         }
         number::write(self.shape.width(), out);
         number::write(self.shape.strip(), out);
@@ -151,7 +133,7 @@ impl Form {
         };
         let scale = match flags & 0x10 {
             0 => Scale::plain(depth),
-            _ => read_scale(from)?,
+            _ => Scale::read(from)?,
         };
         let [width, strip, strips] = [
             number::read(from)?,
@@ -178,19 +160,6 @@ impl Form {
             scale,
             differs,
         })
-    }
-}
-
-fn read_scale(from: &mut &[u8]) -> Result<Scale, Damaged> {
-    let (step, base) = (number::bytes(from, 2)?, number::bytes(from, 2)?);
-    let two = |bytes: &[u8]| {
-        bytes
-            .first_chunk()
-            .map_or(0, |two| u16::from_le_bytes(*two))
-    };
-    match (two(step), two(base)) {
-        (0, _) => Err(Damaged::Value),
-        (step, base) => Ok(Scale { step, base }),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What is expected of samples, chosen by a look at some of their rows.
 
 use crate::block::{Colours, Form};
-use crate::planes::cut;
-use crate::residual::{self, Depth, Predictor};
+use crate::residual::{self, Depth, Predictor, cut};
 
 /// Rows of a block that are looked at.
 const ROWS: usize = 16;
@@ -138,7 +137,7 @@ fn rows(plane: &[i16], at: usize, width: usize) -> Option<[&[i16]; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::Scale;
+    use crate::scale::Scale;
     use crate::shape::Shape;
 
     fn form(strip: usize, strips: usize, colours: Colours) -> Form {

@@ -1,12 +1,13 @@
 //! Bytes as blocks, each by what makes it smallest, or nearly.
 
-use crate::block::{Colours, Form, Header, Scale};
+use crate::block::{Colours, Form, Header};
 use crate::choice::Choice;
 use crate::dense;
 use crate::layout::{Layout, Piece, Pieces};
 use crate::packed::Packer;
 use crate::planes;
 use crate::residual::{self, Depth, Predictor};
+use crate::scale::Scale;
 use crate::shape::Shape;
 
 /// What is more dear, the line or the processor.
@@ -30,6 +31,9 @@ impl Effort {
 
 /// Bytes of a block up to which every way is tried.
 const SHORT: usize = 16 * 1024;
+
+/// Bytes that the length of a block takes.
+const LENGTH: usize = 3;
 
 /// An encoder of pixel bytes. Keeps what it allocated, some megabytes.
 pub struct Encoder {
@@ -62,8 +66,8 @@ impl Encoder {
     }
 
     /// Appends the coded form of bytes: of any number of frames, one behind the other, also of several objects, and of what
-    /// is left behind them. It is longer than they are by no more than nine bytes for each block, which are of at least
-    /// 512 bytes but for the last two.
+    /// is left behind them. It is longer than they are by no more than four bytes for each block, which are of at least
+    /// 256 bytes but for the last two.
     pub fn encode(
         &mut self,
         bytes: &[u8],
@@ -84,7 +88,7 @@ impl Encoder {
 
     /// A block of samples.
     fn samples(&mut self, bytes: &[u8], mut form: Form, effort: Effort, out: &mut Vec<u8>) {
-        planes::read(bytes, &mut form, &mut self.plane);
+        let is_drawing = planes::read(bytes, &mut form, &mut self.plane);
         let Ok(all) = form.all() else {
             return self.plain(bytes, None, effort, out);
         };
@@ -116,7 +120,7 @@ impl Encoder {
         // in another way.
         let (length, coded) = (bytes.len(), self.payload.len());
         let is_usual = coded * 8 > length && coded + coded / 8 < length && length > SHORT;
-        if is_usual && !is_eight {
+        if is_usual && !is_eight && !is_drawing {
             return header.write(&self.payload, out);
         }
         if let Header::Dense(form) = &header {
@@ -135,12 +139,18 @@ impl Encoder {
     /// A block of bytes, unless it is smaller as the payload under a header.
     fn plain(&mut self, bytes: &[u8], other: Option<Header>, effort: Effort, out: &mut Vec<u8>) {
         let packed = self.packer.pack(bytes, effort.level());
-        let packed = packed.filter(|packed| packed.len() < bytes.len());
-        let least = packed.map_or(bytes.len(), <[u8]>::len);
-        match (other, packed) {
-            (Some(header), _) if self.payload.len() < least => header.write(&self.payload, out),
-            (_, Some(packed)) => Header::Packed(bytes.len()).write(packed, out),
-            (_, None) => Header::Stored(bytes.len()).write(bytes, out),
+        let packed = packed.filter(|packed| packed.len() + LENGTH < bytes.len());
+        let (begin, least) = (out.len(), packed.map_or(bytes.len(), <[u8]>::len));
+        if let Some(header) = other.filter(|_| self.payload.len() < least) {
+            header.write(&self.payload, out);
+            if out.len() - begin <= least {
+                return;
+            }
+            out.truncate(begin);
+        }
+        match packed {
+            Some(packed) => Header::Packed(bytes.len()).write(packed, out),
+            None => Header::Stored(bytes.len()).write(bytes, out),
         }
     }
 }

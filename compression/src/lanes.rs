@@ -299,7 +299,7 @@ mod tests {
             let put = Put::of(frequency, 0);
             let frequency = u32::from(frequency);
             for state in (1..put.full).step_by(997).chain([put.full - 1]) {
-                let exact = (state / frequency << SCALE_BITS) + state % frequency;
+                let exact = ((state / frequency) << SCALE_BITS) + state % frequency;
                 assert_eq!(put.after(state), exact, "{state} {frequency}");
             }
         }

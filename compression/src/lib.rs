@@ -18,6 +18,7 @@ mod packed;
 mod planes;
 mod raw_bits;
 mod residual;
+mod scale;
 mod shape;
 mod tables;
 mod token;

@@ -1,7 +1,8 @@
 //! Bytes as samples of planes, and back.
 
-use crate::block::{Colours, Form, Scale};
-use crate::residual::Depth;
+use crate::block::{Colours, Form};
+use crate::residual::{Depth, cut};
+use crate::scale::Scale;
 
 /// What makes of a sample one without a sign of the same order, where it has one.
 fn sign(form: &Form) -> u16 {
@@ -13,7 +14,8 @@ fn sign(form: &Form) -> u16 {
 }
 
 /// Puts the samples of bytes, as many as the form says, into planes, one colour behind the other, and finds their scale.
-pub(crate) fn read(bytes: &[u8], form: &mut Form, plane: &mut Vec<i16>) {
+/// Whether they look like a drawing.
+pub(crate) fn read(bytes: &[u8], form: &mut Form, plane: &mut Vec<i16>) -> bool {
     plane.clear();
     let sign = sign(form);
     match (form.depth, form.colours) {
@@ -42,15 +44,10 @@ pub(crate) fn read(bytes: &[u8], form: &mut Form, plane: &mut Vec<i16>) {
             ),
         },
     }
-    form.scale = scale(plane, form.depth);
-    let (step, base) = (form.scale.step, form.scale.base);
-    if step == 1 {
-        let cut = |sample: i16| cut((sample as u16).wrapping_sub(base) as i16, form.depth);
-        plane.iter_mut().for_each(|sample| *sample = cut(*sample));
-    } else {
-        let steps = |sample: i16| ((sample as u16).wrapping_sub(base) / step) as i16;
-        plane.iter_mut().for_each(|sample| *sample = steps(*sample));
-    }
+    let found = Scale::of(plane, form.depth);
+    found.scale.apply(plane, form.depth);
+    form.scale = found.scale;
+    found.is_drawing
 }
 
 fn read_sixteen(bytes: &[u8], form: &Form, sample: impl Fn([u8; 2]) -> i16, plane: &mut Vec<i16>) {
@@ -63,28 +60,6 @@ fn read_sixteen(bytes: &[u8], form: &Form, sample: impl Fn([u8; 2]) -> i16, plan
     for colour in 0..3 {
         let two = |place: &[u8; 6]| [place[2 * colour], place[2 * colour + 1]];
         plane.extend(places.iter().map(|place| sample(two(place))));
-    }
-}
-
-/// By what samples without a sign can be divided.
-fn scale(plane: &[i16], depth: Depth) -> Scale {
-    let least = plane
-        .iter()
-        .fold(u16::MAX, |least, sample| least.min(*sample as u16));
-    let mut step = 0;
-    for sample in plane {
-        let mut other = *sample as u16 - least;
-        while other != 0 {
-            (step, other) = (other, step % other);
-        }
-        // As a rule after a few samples.
-        if step == 1 {
-            break;
-        }
-    }
-    match step {
-        0 | 1 => Scale::plain(depth),
-        _ => Scale { step, base: least },
     }
 }
 
@@ -115,13 +90,6 @@ fn to_three(plane: &mut [u16]) {
     for ((g, r), b) in first.iter_mut().zip(second).zip(third) {
         let green = *g;
         (*g, *r, *b) = (r.wrapping_add(green), green, b.wrapping_add(green));
-    }
-}
-
-pub(crate) fn cut(sample: i16, depth: Depth) -> i16 {
-    match depth {
-        Depth::Eight => i16::from(sample as i8),
-        Depth::Sixteen => sample,
     }
 }
 
@@ -162,12 +130,12 @@ pub(crate) fn write(plane: &mut [u16], form: &Form, out: &mut Vec<u8>) {
     if form.colours == Colours::ThreeFromSecond {
         to_three(plane);
     }
-    let (sign, Scale { step, base }) = (sign(form), form.scale);
-    let value = |sample: u16| base.wrapping_add(sample.wrapping_mul(step)) ^ sign;
-    let eight = |sample: u16| value(sample) as u8;
+    form.scale.undo(plane);
+    let sign = sign(form);
+    let eight = |sample: u16| (sample ^ sign) as u8;
     let sixteen = |sample: u16| match form.is_big_endian {
-        true => value(sample).to_be_bytes(),
-        false => value(sample).to_le_bytes(),
+        true => (sample ^ sign).to_be_bytes(),
+        false => (sample ^ sign).to_le_bytes(),
     };
     let (begin, third) = (out.len(), plane.len() / 3);
     out.resize(begin + form.length(), 0);
@@ -236,8 +204,6 @@ mod tests {
             let mut plane = Vec::new();
             read(&bytes, &mut form, &mut plane);
             relate(&mut plane, &form);
-            let all = plane.iter().all(|sample| *sample == plane[0]);
-            assert!(is_eight || is_signed || all || form.scale.step >= step);
             let mut plane: Vec<u16> = plane.into_iter().map(|sample| sample as u16).collect();
             let mut back = vec![7];
             write(&mut plane, &form, &mut back);

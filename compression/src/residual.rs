@@ -56,18 +56,23 @@ fn slope(west: i16, north: i16, corner: i16) -> i16 {
     west.wrapping_add(north.wrapping_sub(corner) >> 1)
 }
 
+/// A sample, modulo what its depth allows.
 #[inline(always)]
-fn cut<const EIGHT: bool>(sample: i16) -> i16 {
-    if EIGHT {
-        i16::from(sample as i8)
-    } else {
-        sample
+pub(crate) fn cut(sample: i16, depth: Depth) -> i16 {
+    match depth {
+        Depth::Eight => i16::from(sample as i8),
+        Depth::Sixteen => sample,
     }
 }
 
 #[inline(always)]
+fn cut_to<const EIGHT: bool>(sample: i16) -> i16 {
+    cut(sample, if EIGHT { Depth::Eight } else { Depth::Sixteen })
+}
+
+#[inline(always)]
 fn folded<const EIGHT: bool>(difference: i16) -> u16 {
-    let difference = cut::<EIGHT>(difference);
+    let difference = cut_to::<EIGHT>(difference);
     ((difference << 1) ^ (difference >> 15)) as u16
 }
 
@@ -167,7 +172,7 @@ fn strips<const EIGHT: bool>(plane: &mut [u16], shape: Shape, predictor: Predict
         let (first, rest) = strip.split_at_mut(shape.width());
         let mut west = 0_i16;
         for place in first.iter_mut() {
-            west = cut::<EIGHT>(west.wrapping_add(*place as i16));
+            west = cut_to::<EIGHT>(west.wrapping_add(*place as i16));
             *place = west as u16;
         }
         match predictor {
@@ -222,7 +227,7 @@ fn part<const EIGHT: bool>(
             let (Some(place), Some(north)) = (row.first_mut(), above.first()) else {
                 return;
             };
-            let sample = cut::<EIGHT>((*north as i16).wrapping_add(*place as i16));
+            let sample = cut_to::<EIGHT>((*north as i16).wrapping_add(*place as i16));
             *place = sample as u16;
             (sample, *north as i16)
         }
@@ -233,7 +238,7 @@ fn part<const EIGHT: bool>(
     };
     for (place, north) in row.iter_mut().zip(above) {
         let north = *north as i16;
-        west = cut::<EIGHT>(expected(west, north, corner).wrapping_add(*place as i16));
+        west = cut_to::<EIGHT>(expected(west, north, corner).wrapping_add(*place as i16));
         *place = west as u16;
         corner = north;
     }
@@ -265,7 +270,7 @@ fn together<'a, const EIGHT: bool>(
             let norths = [*north as i16, west[0], west[1], west[2]];
             for (lane, place) in [one, two, three, four].into_iter().enumerate() {
                 let expected = expected(west[lane], norths[lane], corners[lane]);
-                west[lane] = cut::<EIGHT>(expected.wrapping_add(*place as i16));
+                west[lane] = cut_to::<EIGHT>(expected.wrapping_add(*place as i16));
                 *place = west[lane] as u16;
             }
             corners = norths;
