@@ -12,7 +12,7 @@ pub(crate) const SCALE: u32 = 1 << SCALE_BITS;
 /// Contexts at the most.
 pub(crate) const CONTEXTS: usize = 16;
 /// What a table costs in bits for each of its tokens, nearly.
-const TABLE_BITS: u64 = 9;
+const TABLE_BITS: i64 = 9;
 
 /// A token and its surroundings are one number: the class in the sixth bit and above, the token below.
 pub(crate) const SYMBOLS: usize = CLASSES * PLACES;
@@ -62,22 +62,22 @@ const LOGARITHMS: [u16; 256] = {
 
 /// The logarithm of a number to the base 2, of 0 as of 1.
 #[inline(always)]
-fn logarithm(number: u32) -> u64 {
+fn logarithm(number: u32) -> i64 {
     let number = number.max(1);
     let zeros = number.leading_zeros();
     let step = (number << zeros << 1) >> 24;
-    u64::from(31 - zeros) << POINT | u64::from(LOGARITHMS[(step & 0xFF) as usize])
+    i64::from(31 - zeros) << POINT | i64::from(LOGARITHMS[(step & 0xFF) as usize])
 }
 
 /// Bits that the tokens of a context take, and its table.
-fn cost(counts: &Counts) -> u64 {
-    let (mut all, mut spent) = (0, 0);
+fn cost(counts: &Counts) -> i64 {
+    let (mut all, mut less, mut used) = (0, 0, 0);
     for count in counts {
         all += count;
-        spent += u64::from(*count) * logarithm(*count);
-        spent = spent.wrapping_sub(u64::from(*count > 0) * (TABLE_BITS << POINT));
+        less += i64::from(*count) * logarithm(*count);
+        used += i64::from(*count > 0);
     }
-    (u64::from(all) * logarithm(all)).wrapping_sub(spent)
+    i64::from(all) * logarithm(all) - less + ((used * TABLE_BITS) << POINT)
 }
 
 fn joined(one: &Counts, other: &Counts) -> Counts {
@@ -94,7 +94,7 @@ struct Group {
     /// The class behind its last.
     end: usize,
     counts: Counts,
-    cost: u64,
+    cost: i64,
     /// What joining it with the next saves.
     gain: i64,
 }
@@ -112,8 +112,8 @@ impl Group {
 
 fn measure(groups: &mut [Group], at: usize) {
     if let Some([one, other, ..]) = groups.get_mut(at..) {
-        let apart = one.cost as i64 + other.cost as i64;
-        one.gain = apart - cost(&joined(&one.counts, &other.counts)) as i64;
+        let together = cost(&joined(&one.counts, &other.counts));
+        one.gain = one.cost + other.cost - together;
     }
 }
 

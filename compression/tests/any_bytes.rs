@@ -61,7 +61,7 @@ fn decoded(from: &[u8], length: usize) -> Result<Vec<u8>, Damaged> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_come_back(bytes in bytes(), layout in layouts(), effort in efforts()) {
