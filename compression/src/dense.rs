@@ -121,14 +121,15 @@ impl Decoder {
         for (lane, state) in lanes.iter_mut().zip(states) {
             *lane = u32::from_le_bytes(*state);
         }
-        self.bits.begin(number::bytes(&mut from, length)?);
+        let bits = number::bytes(&mut from, length)?;
         let (words, []) = from.as_chunks::<2>() else {
             return Err(Damaged::Length);
         };
         // A number takes no more than one word, and two bytes of bits.
-        if words.len() > shape.samples() || length > 2 * shape.samples() {
+        if words.len() > shape.samples() || bits.len() > 2 * shape.samples() {
             return Err(Damaged::Length);
         }
+        self.bits.begin(bits);
         self.lanes.begin(&contexts, lanes, words)?;
         let width = shape.width();
         self.classes.resize(width, 0);
