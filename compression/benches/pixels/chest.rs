@@ -6,7 +6,7 @@ const SIDE: usize = 512;
 const SLICES: usize = 24;
 /// Hounsfield units by which the fine grain varies, so that a slice becomes about as small as one of a real thin-slice
 /// chest CT does: 2.7 times by JPEG-LS.
-const GRAIN: f32 = 30.0;
+const GRAIN: f32 = 75.0;
 /// The same of the coarse grain.
 const COARSE: f32 = 6.0;
 
