@@ -32,6 +32,26 @@ impl Effort {
 /// Bytes of a block up to which every way is tried.
 const SHORT: usize = 16 * 1024;
 
+/// Parts of a block, one of which is looked at before a way is tried.
+const PARTS: usize = 8;
+
+/// The part in the middle, and how many there are; short blocks are one.
+fn part<T>(all: &[T]) -> (&[T], usize) {
+    let length = all.len() / PARTS;
+    match all
+        .get(PARTS / 2 * length..)
+        .and_then(|rest| rest.get(..length))
+    {
+        Some(part) if all.len() > SHORT => (part, PARTS),
+        _ => (all, 1),
+    }
+}
+
+/// Whether a way that is about so long may turn out to be less than another.
+fn is_likely(length: usize, other: usize) -> bool {
+    length < other + other / 4
+}
+
 /// Bytes that the length of a block takes.
 const LENGTH: usize = 3;
 
@@ -102,7 +122,7 @@ impl Encoder {
         residual::numbers(&self.plane, all, how, &mut self.numbers);
         self.payload.clear();
         let is_eight = form.depth == Depth::Eight;
-        let mut header = match effort {
+        let header = match effort {
             Effort::Dense => {
                 self.dense.encode(&self.numbers, all, &mut self.payload);
                 Header::Dense(form)
@@ -123,17 +143,34 @@ impl Encoder {
         if is_usual && !is_eight && !is_drawing {
             return header.write(&self.payload, out);
         }
+        self.other_ways(bytes, header, effort, out);
+    }
+
+    /// A block whose payload may be smaller in another way.
+    fn other_ways(&mut self, bytes: &[u8], header: Header, effort: Effort, out: &mut Vec<u8>) {
+        let (mut header, level) = (header, effort.level());
+        let coded = self.payload.len();
         if let Header::Dense(form) = &header {
-            let packed = self
-                .packer
-                .numbers(&self.numbers, form.depth, effort.level());
-            if let Some(packed) = packed.filter(|packed| packed.len() < coded) {
+            let (part, parts) = part(&self.numbers);
+            let is_tried = parts == 1 || {
+                let looked = self.packer.numbers(part, form.depth, level);
+                looked.is_some_and(|looked| is_likely(looked.len() * parts, coded))
+            };
+            let packed = is_tried.then(|| self.packer.numbers(&self.numbers, form.depth, level));
+            if let Some(packed) = packed.flatten().filter(|packed| packed.len() < coded) {
                 self.payload.clear();
                 self.payload.extend_from_slice(packed);
                 header = Header::Fast(form.clone());
             }
         }
-        self.plain(bytes, Some(header), effort, out);
+        let (part, parts) = part(bytes);
+        let coded = self.payload.len();
+        let looked = (parts > 1).then(|| self.packer.pack(part, level)).flatten();
+        let is_hopeless = looked.is_some_and(|looked| !is_likely(looked.len() * parts, coded));
+        match is_hopeless && coded + coded / 8 < bytes.len() {
+            true => header.write(&self.payload, out),
+            false => self.plain(bytes, Some(header), effort, out),
+        }
     }
 
     /// A block of bytes, unless it is smaller as the payload under a header.

@@ -43,7 +43,8 @@ impl Scale {
 
     /// The scale of values.
     pub(crate) fn of(plane: &[i16], depth: Depth) -> Found {
-        let looks = plane.iter().step_by(plane.len().div_ceil(LOOKS).max(1));
+        // Odd, so that they do not all stand in one column.
+        let looks = plane.iter().step_by((plane.len() / LOOKS) | 1);
         let mut looked: Vec<u16> = looks.map(|value| *value as u16).collect();
         looked.sort_unstable();
         looked.dedup();
