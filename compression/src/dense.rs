@@ -56,7 +56,7 @@ impl Encoder {
                 .zip(other)
                 .for_each(|(to, more)| *to += *more);
         }
-        let contexts = Contexts::of(histogram);
+        let contexts = Contexts::of(histogram, shape.samples());
         self.lanes.begin(&contexts, shape.samples());
         for row in self.symbols.chunks_exact(width).rev() {
             self.lanes.take(row);
@@ -114,7 +114,7 @@ impl Decoder {
         out: &mut [u16],
     ) -> Result<(), Damaged> {
         let mut from = from;
-        let contexts = Contexts::read(&mut from)?;
+        let contexts = Contexts::read(&mut from, shape.samples())?;
         let length = number::read(&mut from)?;
         let (states, _) = number::bytes(&mut from, 4 * LANES)?.as_chunks::<4>();
         let mut lanes = [0; LANES];

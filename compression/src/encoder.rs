@@ -211,3 +211,68 @@ fn form(layout: &Layout, shape: Shape) -> Option<Form> {
         differs: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: Layout = Layout {
+        width: 128,
+        rows: 128,
+        bytes: 2,
+        colours: 1,
+        is_signed: false,
+        is_big_endian: false,
+    };
+
+    fn noise(count: usize) -> impl Iterator<Item = u64> {
+        let mut state = 7_u64;
+        (0..count).map(move |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        })
+    }
+
+    /// The first byte of the first block.
+    fn way(bytes: &[u8], layout: Option<&Layout>, effort: Effort) -> u8 {
+        let mut out = Vec::new();
+        Encoder::new().encode(bytes, layout, effort, &mut out);
+        out[0]
+    }
+
+    #[test]
+    fn each_block_goes_its_own_way() {
+        let picture = (0..)
+            .zip(noise(128 * 128))
+            .flat_map(|(at, noise): (usize, u64)| {
+                ((at % 128 * 3 + at / 128 * 5) as u16 + (noise % 40) as u16).to_le_bytes()
+            });
+        let picture: Vec<u8> = picture.collect();
+        assert_eq!(way(&picture, Some(&LAYOUT), Effort::Dense), 0x13);
+        assert_eq!(way(&picture, Some(&LAYOUT), Effort::Fast), 0x12);
+        let words = b"no pixels at all, ".repeat(900);
+        assert_eq!(way(&words, None, Effort::Dense), 0x11);
+        assert_eq!(way(&words, Some(&LAYOUT), Effort::Dense), 0x11);
+        let chance: Vec<u8> = noise(32 * 1024).map(|noise| noise as u8).collect();
+        for layout in [None, Some(&LAYOUT)] {
+            for effort in [Effort::Dense, Effort::Fast] {
+                assert_eq!(way(&chance, layout, effort), 0x10);
+            }
+        }
+    }
+
+    #[test]
+    fn an_encoder_remembers_nothing_of_what_it_coded() {
+        let mut encoder = Encoder::new();
+        let bytes: Vec<u8> = noise(40_000)
+            .flat_map(|noise| (noise as u16 % 700).to_le_bytes())
+            .collect();
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        encoder.encode(&bytes, Some(&LAYOUT), Effort::Dense, &mut first);
+        encoder.encode(&bytes[..5_000], None, Effort::Fast, &mut Vec::new());
+        encoder.encode(&bytes, Some(&LAYOUT), Effort::Dense, &mut second);
+        assert!(first == second);
+    }
+}

@@ -11,6 +11,8 @@ pub(crate) const SCALE_BITS: u32 = 11;
 pub(crate) const SCALE: u32 = 1 << SCALE_BITS;
 /// Contexts at the most.
 pub(crate) const CONTEXTS: usize = 16;
+/// Samples for each further context at the least: what a decoder does for its table, it does for so many.
+const SAMPLES_OF_CONTEXT: usize = 256;
 /// What a table costs in bits for each of its tokens, nearly.
 const TABLE_BITS: i64 = 9;
 
@@ -117,8 +119,13 @@ fn measure(groups: &mut [Group], at: usize) {
     }
 }
 
+/// Contexts of so many samples at the most.
+fn most(samples: usize) -> usize {
+    CONTEXTS.min(1 + samples / SAMPLES_OF_CONTEXT)
+}
+
 /// Joins neighbouring classes as long as that saves bits, and until there are few enough.
-fn grouped(histogram: &Histogram) -> Vec<Group> {
+fn grouped(histogram: &Histogram, most: usize) -> Vec<Group> {
     let (of_classes, _) = histogram.as_chunks::<PLACES>();
     let mut groups = Vec::with_capacity(CLASSES);
     for (end, counts) in (1..).zip(of_classes) {
@@ -139,7 +146,7 @@ fn grouped(histogram: &Histogram) -> Vec<Group> {
         let Some((at, gain)) = best else {
             return groups;
         };
-        if gain < 0 && groups.len() <= CONTEXTS {
+        if gain < 0 && groups.len() <= most {
             return groups;
         }
         let other = groups.remove(at + 1);
@@ -154,9 +161,9 @@ fn grouped(histogram: &Histogram) -> Vec<Group> {
 }
 
 impl Contexts {
-    /// Those that suit a histogram best.
-    pub(crate) fn of(histogram: &Histogram) -> Contexts {
-        let groups = grouped(histogram);
+    /// Those that suit the histogram of so many samples best.
+    pub(crate) fn of(histogram: &Histogram, samples: usize) -> Contexts {
+        let groups = grouped(histogram, most(samples));
         let mut of_class = [0; CLASSES];
         for (class, context) in of_class.iter_mut().enumerate() {
             let group = groups.iter().position(|group| class < group.end);
@@ -193,13 +200,13 @@ impl Contexts {
         }
     }
 
-    /// Reads what was written, and leaves what comes behind it.
+    /// Reads what was written of so many samples, and leaves what comes behind it.
     ///
     /// # Errors
     /// [`Damaged`].
-    pub(crate) fn read(from: &mut &[u8]) -> Result<Contexts, Damaged> {
+    pub(crate) fn read(from: &mut &[u8], samples: usize) -> Result<Contexts, Damaged> {
         let count = usize::from(byte(from)?);
-        if !(1..=CONTEXTS).contains(&count) {
+        if !(1..=most(samples)).contains(&count) {
             return Err(Damaged::Value);
         }
         let mut of_class = [0; CLASSES];
@@ -296,8 +303,9 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn tables_add_up_and_come_back(counts in proptest::collection::vec((0..CLASSES, 0..TOKENS, 1..3_000_u32), 1..90)) {
-            let contexts = Contexts::of(&histogram(&counts));
-            assert!((1..=CONTEXTS).contains(&contexts.frequencies.len()));
+            let samples = counts.iter().map(|(_, _, count)| *count as usize).sum();
+            let contexts = Contexts::of(&histogram(&counts), samples);
+            assert!((1..=most(samples)).contains(&contexts.frequencies.len()));
             for (class, token, _) in &counts {
                 let context = contexts.of_class[*class];
                 assert!(contexts.frequencies[usize::from(context)][*token] > 0);
@@ -309,13 +317,13 @@ mod tests {
             contexts.write(&mut written);
             written.push(7);
             let mut from = written.as_slice();
-            assert_eq!(Contexts::read(&mut from), Ok(contexts));
+            assert_eq!(Contexts::read(&mut from, samples), Ok(contexts));
             assert_eq!(from, [7]);
         }
 
         #[test]
         fn any_bytes_are_tables_or_an_error(bytes: Vec<u8>) {
-            if let Ok(contexts) = Contexts::read(&mut bytes.as_slice()) {
+            if let Ok(contexts) = Contexts::read(&mut bytes.as_slice(), 1 << 16) {
                 for table in &contexts.frequencies {
                     assert_eq!(table.iter().map(|one| u32::from(*one)).sum::<u32>(), SCALE);
                 }
@@ -325,7 +333,10 @@ mod tests {
 
     #[test]
     fn surroundings_that_differ_keep_their_own_tables() {
-        let contexts = Contexts::of(&histogram(&[(0, 0, 9_000), (1, 0, 9_000), (20, 9, 9_000)]));
+        let contexts = Contexts::of(
+            &histogram(&[(0, 0, 9_000), (1, 0, 9_000), (20, 9, 9_000)]),
+            27_000,
+        );
         assert_eq!(contexts.frequencies.len(), 2);
         assert_ne!(contexts.of_class[0], contexts.of_class[20]);
     }
