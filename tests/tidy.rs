@@ -113,6 +113,7 @@ fn crates() -> Crates {
     let crates = Crates::read(&serde_json::from_str(&answer).unwrap()).unwrap();
     for name in [
         "dokuei-keys",
+        "dokuei-compression",
         "dokuei-protocol",
         "dokuei-node",
         "dokuei-simulations",
@@ -144,6 +145,14 @@ fn keys_and_protocol_do_not_reach_the_world() {
     assert!(!crates.reaches("dokuei-keys").contains("dokuei-protocol"));
     // The rule can see: the node does reach them.
     assert!(crates.forbidden("dokuei-node", WORLDLY).len() > 5);
+}
+
+#[test]
+fn compression_reaches_neither_the_world_nor_us() {
+    let ours = ["dokuei-*"];
+    let forbidden: Vec<&str> = WORLDLY.iter().chain(&ours).copied().collect();
+    let reached = crates().forbidden("dokuei-compression", &forbidden);
+    assert_eq!(reached, Vec::<String>::new());
 }
 
 #[test]

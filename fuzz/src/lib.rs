@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod command;
+pub mod compressed;
 pub mod dataset;
 pub mod dicomdir;
 pub mod image;
@@ -35,11 +36,16 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "command",
         check: command::check,
         seeds: seeds::commands,
+    },
+    Target {
+        name: "compressed",
+        check: compressed::check,
+        seeds: compressed::seeds,
     },
     Target {
         name: "dataset",

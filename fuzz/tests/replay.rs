@@ -139,6 +139,11 @@ fn command_sets() {
 }
 
 #[test]
+fn compressed_pixels() {
+    replay("compressed");
+}
+
+#[test]
 fn data_sets() {
     replay("dataset");
 }
