@@ -11,7 +11,7 @@ use crate::scale::Scale;
 use crate::shape::Shape;
 
 /// What is more dear, the line or the processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effort {
     /// As small as can be.
     Dense,

@@ -15,6 +15,7 @@ pub mod image;
 pub mod json;
 pub mod matching;
 pub mod multipart;
+pub mod pack;
 pub mod pdf;
 pub mod pdu;
 pub mod pixels;
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target {
         name: "command",
         check: command::check,
@@ -76,6 +77,11 @@ pub const TARGETS: [Target; 16] = [
         name: "multipart",
         check: multipart::check,
         seeds: seeds::multiparts,
+    },
+    Target {
+        name: "pack",
+        check: pack::check,
+        seeds: pack::seeds,
     },
     Target {
         name: "pdf",

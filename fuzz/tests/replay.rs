@@ -174,6 +174,11 @@ fn multipart_bodies() {
 }
 
 #[test]
+fn packs() {
+    replay("pack");
+}
+
+#[test]
 fn documents_of_readers() {
     replay("pdf");
 }

@@ -83,6 +83,10 @@ labels! {
 
     /// The context of a sealed object's stream.
     SealedObject = "dokuei/v1/seal/object",
+    /// The context of a sealed pack's stream.
+    SealedPack = "dokuei/v1/seal/pack",
+    /// The key of the salts of packs.
+    PackSalt = "dokuei/v1/derive/pack-salt",
     /// The public commitment to a parcel's content key.
     KeyCommitment = "dokuei/v1/derive/key-commitment",
     /// The key of a parcel's object digests.

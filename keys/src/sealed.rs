@@ -20,6 +20,7 @@
 mod commitment;
 mod lengths;
 mod opener;
+mod pack;
 mod place;
 mod sealer;
 mod stream;
@@ -32,5 +33,6 @@ pub use lengths::{
     sealed_len,
 };
 pub use opener::{Opener, open};
+pub use pack::{PackContext, open_pack, seal_pack};
 pub use sealer::{Sealer, seal};
 pub use stream::{SALT, SealContext};

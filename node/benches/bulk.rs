@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dokuei_node::network::{
-    Member, Network, NetworkConfig, NetworkEvent, NodeId, ParcelSink, ParcelSource, RangeBody,
-    RangeOutcome, RangeRequest, Ranges, Refusal, Started,
+    Member, Network, NetworkConfig, NetworkEvent, NodeId, ParcelSink, ParcelSource, Part,
+    RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal, Started,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -79,9 +79,10 @@ impl Read for Repeated {
 impl ParcelSource for Pattern {
     fn open(&self, _: NodeId, request: &RangeRequest) -> Result<RangeBody, Refusal> {
         // The slot's upper bits choose the load.
-        let load = LOADS
-            .get(request.slot as usize >> 24)
-            .ok_or(Refusal::Missing)?;
+        let Part::Object(slot) = request.part else {
+            return Err(Refusal::Missing);
+        };
+        let load = LOADS.get(slot as usize >> 24).ok_or(Refusal::Missing)?;
         let left = load
             .object
             .checked_sub(request.offset)
@@ -116,7 +117,7 @@ fn ranges(index: usize) -> Vec<RangeRequest> {
     let load = &LOADS[index];
     let whole = |number: u64| RangeRequest {
         parcel: [1; 32],
-        slot: (index as u32) << 24 | number as u32,
+        part: Part::Object((index as u32) << 24 | number as u32),
         offset: 0,
         length: load.object,
     };

@@ -22,6 +22,7 @@ pub mod language;
 pub mod media;
 pub mod network;
 pub mod outputs;
+pub mod packs;
 pub mod parcels;
 pub mod pixels;
 pub mod reports;

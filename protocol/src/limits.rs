@@ -10,6 +10,8 @@ pub const MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 pub const OBJECTS: usize = 50_000;
 /// One object's plaintext: a whole-slide image or a long ultrasound clip stays below this.
 pub const OBJECT_BYTES: u64 = 8 << 30;
+/// All objects of one parcel: a hundred times the largest study, and few enough packs to keep a list of.
+pub const PARCEL_BYTES: u64 = 1 << 40;
 /// Partners of one site. A prefecture has some 350 hospitals.
 pub const PARTNERS: usize = 500;
 /// Cases that are open at once in one node; all of them are in memory.

@@ -23,7 +23,7 @@ pub(crate) struct SealedReport {
     pub(crate) report: DocumentId,
 }
 
-/// Seals a study of one to six objects, of up to three and a half segments each.
+/// Seals a study of one to six objects, of up to three packs and a bit each.
 pub(crate) fn study(
     chance: &mut Chance,
     site: SiteId,

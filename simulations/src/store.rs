@@ -179,16 +179,16 @@ impl Store {
         self.frames.iter().flat_map(|frame| &frame.entries)
     }
 
-    /// Notes that a segment was written; it is flushed with [`Store::flush`].
-    pub(crate) fn write_segment(&mut self, parcel: ParcelId, index: u32) {
+    /// Notes that a pack was written; it is flushed with [`Store::flush`].
+    pub(crate) fn write_pack(&mut self, parcel: ParcelId, index: u32) {
         let marks = self.fetched.entry(parcel).or_default();
         if !marks.durable.contains(&index) {
             marks.written.insert(index);
         }
     }
 
-    /// Forgets segments that turned out to be damaged.
-    pub(crate) fn forget_segments(&mut self, parcel: ParcelId, indices: impl Iterator<Item = u32>) {
+    /// Forgets packs that turned out to be damaged.
+    pub(crate) fn forget_packs(&mut self, parcel: ParcelId, indices: impl Iterator<Item = u32>) {
         let marks = self.fetched.entry(parcel).or_default();
         for index in indices {
             marks.durable.remove(&index);
@@ -196,13 +196,13 @@ impl Store {
         }
     }
 
-    /// Flushes a parcel's segments.
+    /// Flushes a parcel's packs.
     pub(crate) fn flush(&mut self, parcel: ParcelId) {
         let marks = self.fetched.entry(parcel).or_default();
         marks.durable.append(&mut marks.written);
     }
 
-    /// Segments that are written and not flushed.
+    /// Packs that are written and not flushed.
     pub(crate) fn unflushed(&self, parcel: ParcelId) -> usize {
         self.fetched
             .get(&parcel)
@@ -220,7 +220,7 @@ impl Store {
         self.fetched.get(&parcel).is_some_and(|marks| marks.whole)
     }
 
-    /// The segments that are here for certain.
+    /// The packs that are here for certain.
     pub(crate) fn marks(&self, parcel: ParcelId) -> Vec<u32> {
         let marks = self.fetched.get(&parcel);
         marks.map_or(Vec::new(), |marks| marks.durable.iter().copied().collect())
@@ -302,9 +302,9 @@ mod tests {
     #[test]
     fn what_was_not_flushed_is_lost() {
         let (mut store, parcel) = (Store::default(), ParcelId::from_bytes([1; 32]));
-        store.write_segment(parcel, 0);
+        store.write_pack(parcel, 0);
         store.flush(parcel);
-        store.write_segment(parcel, 1);
+        store.write_pack(parcel, 1);
         store.lose_power();
         assert_eq!(store.marks(parcel), [0]);
         assert!(!store.holds(parcel));

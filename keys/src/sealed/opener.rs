@@ -181,11 +181,19 @@ impl Opener {
 /// # Errors
 /// [`Why::SealedLength`] before any work, then as [`Opener`].
 pub fn open(key: &ContentKey, context: &SealContext, sealed: &[u8]) -> Result<Vec<u8>, Refused> {
+    open_with(sealed, |header| Opener::new(key, context, header))
+}
+
+/// Opens what is in memory, with the opener that its header gives.
+pub(super) fn open_with(
+    sealed: &[u8],
+    opener: impl FnOnce(&[u8; HEADER]) -> Result<Opener, Refused>,
+) -> Result<Vec<u8>, Refused> {
     let plain = plain_len(sealed.len() as u64)?;
     let (header, body) = sealed
         .split_first_chunk::<HEADER>()
         .ok_or(Why::SealedLength)?;
-    let mut opener = Opener::new(key, context, header)?;
+    let mut opener = opener(header)?;
     // Never more than the sealed bytes that are already in memory.
     let mut out = Vec::with_capacity(usize::try_from(plain).unwrap_or(CHUNK));
     opener.push(body, &mut out)?;

@@ -11,6 +11,7 @@ mod documents;
 mod envelope;
 mod framing;
 mod hex;
+mod packs;
 mod pairing;
 mod properties;
 mod published;

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use dokuei_keys::cbor;
@@ -13,7 +12,6 @@ use dokuei_protocol::limits;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::network::{ParcelSink, RangeOutcome, RangeRequest};
 use crate::parcels::Parcels;
 
 /// First bytes of the file of documents. The number is its form.
@@ -22,8 +20,6 @@ const MAGIC: &[u8] = b"dokuei-case-1\n";
 const FILE: &str = "dokuei-case";
 /// Bytes of it: as many documents as a chain may have would be more, but a case that is on its way has about ten.
 const BYTES: usize = 4 << 20;
-/// Bytes that are read from the medium at a time.
-const PIECE: usize = 256 * 1024;
 
 /// What goes with the sealed objects.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -132,40 +128,4 @@ fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
-}
-
-/// Gives a transfer what was carried here of the ranges that it misses. What is not there, or is cut short, is left for
-/// the network; what is damaged is found by the transfer.
-///
-/// # Errors
-/// As the file system says.
-pub fn feed(
-    parcels: &Parcels,
-    parcel: &ParcelId,
-    missing: &[RangeRequest],
-    sink: &dyn ParcelSink,
-) -> io::Result<()> {
-    let folder = parcels.carried(parcel);
-    let mut piece = vec![0; PIECE];
-    for range in missing {
-        let file = match File::open(folder.join(range.slot.to_string())) {
-            Ok(file) => file,
-            Err(error) if is_absent(&error) => continue,
-            Err(error) => return Err(error),
-        };
-        let length = file.metadata()?.len().saturating_sub(range.offset);
-        let length = length.min(range.length);
-        let mut given = 0;
-        while given < length {
-            let want = (length - given).min(PIECE as u64) as usize;
-            let at = range.offset + given;
-            file.read_exact_at(&mut piece[..want], at)?;
-            sink.write(range, at, &piece[..want])?;
-            given += want as u64;
-        }
-        if given > 0 {
-            sink.finished(range, RangeOutcome::Complete { length: given })?;
-        }
-    }
-    Ok(())
 }

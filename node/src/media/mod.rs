@@ -4,6 +4,6 @@ mod carried;
 mod imports;
 mod judgement;
 
-pub use carried::{CaseFile, feed};
+pub use carried::CaseFile;
 pub use imports::{Decision, ImportedFile, ImportedStudy, Imports, MediaImport, Standing};
 pub use judgement::Judgement;

@@ -20,8 +20,8 @@ use super::events::{Answer, NetworkEvent};
 use super::gate::Gate;
 use super::limits::Limits;
 use super::parcels::{
-    OpenBulk, ParcelSink, ParcelSource, RangeBody, RangeOutcome, RangeRequest, Refusal, Service,
-    fetch,
+    OpenBulk, ParcelSink, ParcelSource, Part, RangeBody, RangeOutcome, RangeRequest, Refusal,
+    Service, fetch,
 };
 use super::partners::Partner;
 use super::streams::{Arrival, BoxStream, Protocol};
@@ -283,7 +283,7 @@ async fn those_who_serve() {
         let ranges: Vec<_> = (0..40)
             .map(|slot| RangeRequest {
                 parcel: [1; 32],
-                slot,
+                part: Part::Object(slot),
                 offset: 9,
                 length: 300,
             })

@@ -52,7 +52,7 @@ pub use self::limits::Limits;
 pub use self::memory::resident_bytes;
 pub use self::pairing::PairingConversation;
 pub use self::parcels::{
-    Fetched, ParcelSink, ParcelSource, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,
+    Fetched, ParcelSink, ParcelSource, Part, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,
 };
 pub use self::status::{PartnerStatus, Path, Transport};
 pub use dokuei_keys::id::NodeId;

@@ -1,4 +1,4 @@
-//! `/dokuei/parcels/1`: ranges of sealed objects, many at once, over a few parallel streams.
+//! `/dokuei/parcels/2`: packs of parcels, and ranges of sealed objects, many at once, over a few parallel streams.
 //!
 //! The fetching side opens the streams and asks ahead, so small objects do not cost a round trip each. It lends the
 //! serving side a credit of bytes and renews it as the sink takes them: whatever the transport buffers, a slow disk
@@ -9,10 +9,11 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 open | version, u8 (1); credit, u32 |
-//! | 2 request | parcel, 32 bytes; slot, u32; offset, u64; length, u64 |
+//! | 1 open | version, u8 (2); credit, u32 |
+//! | 2 request of an object | parcel, 32 bytes; slot, u32; offset, u64; length, u64 |
 //! | 3 credit | bytes, u32; 0 only says that somebody is there |
 //! | 4 done | bytes received in ranges, u64: the acknowledgement of everything |
+//! | 5 request of a pack | parcel, 32 bytes; number, u32; offset, u64; length, u64; effort, u8 (0 fast, 1 dense) |
 //!
 //! From the serving side: one byte, 1 ready or 2 busy. Then for each request in order one byte of status (0 found,
 //! 1 missing, 2 refused, 3 later), the length that follows, u64, and so many bytes. After done one byte 127, and the end.
@@ -27,6 +28,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Mutex;
 
+use dokuei_compression::Effort;
 use dokuei_keys::id::NodeId;
 use tokio::sync::mpsc;
 
@@ -36,16 +38,25 @@ pub(super) use self::fetch::fetch;
 pub(super) use self::serve::Service;
 use super::lock;
 
-/// A run of bytes of one sealed object of a parcel.
+/// What of a parcel a run of bytes is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The sealed object in this slot, as it lies on the serving side's disk.
+    Object(u32),
+    /// The pack of this number, made with that effort: the same bytes whenever it is asked for.
+    Pack(u32, Effort),
+}
+
+/// A run of bytes of one part of a parcel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RangeRequest {
     /// The parcel.
     pub parcel: [u8; 32],
-    /// The object's slot in it.
-    pub slot: u32,
+    /// The part of it.
+    pub part: Part,
     /// The first byte.
     pub offset: u64,
-    /// How many bytes at most: the answer ends with the object.
+    /// How many bytes at most: the answer ends with the part.
     pub length: u64,
 }
 
@@ -69,7 +80,7 @@ impl RangeRequest {
 /// Why a range was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no such parcel or object, or the offset lies behind its end.
+    /// There is no such parcel or part, or the offset lies behind its end.
     Missing,
     /// This node may not have it.
     Refused,
@@ -97,7 +108,7 @@ pub trait ParcelSource: Send + Sync {
 /// How a range ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeOutcome {
-    /// So many bytes came; fewer than asked for when the object ends there.
+    /// So many bytes came; fewer than asked for when the part ends there.
     Complete {
         /// Bytes given to [`ParcelSink::write`].
         length: u64,
@@ -108,7 +119,7 @@ pub enum RangeOutcome {
 
 /// Where fetched bytes go. Called on blocking threads, one per stream; may block: that slows the sender.
 pub trait ParcelSink: Send + Sync {
-    /// Takes bytes of `range`, of which the first is the object's byte `at`. Within a range they come in order.
+    /// Takes bytes of `range`, of which the first is the part's byte `at`. Within a range they come in order.
     /// They are not verified: what they claim to be is for the sink to check.
     ///
     /// # Errors
@@ -169,7 +180,7 @@ mod tests {
     fn pieces_cover_a_range_without_gap_or_overlap() {
         let whole = RangeRequest {
             parcel: [1; 32],
-            slot: 2,
+            part: Part::Object(2),
             offset: 10,
             length: 25,
         };

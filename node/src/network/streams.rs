@@ -59,7 +59,7 @@ impl Protocol {
         StreamProtocol::new(match self {
             Self::Documents => "/dokuei/documents/1",
             Self::Sync => "/dokuei/sync/1",
-            Self::Parcels => "/dokuei/parcels/1",
+            Self::Parcels => "/dokuei/parcels/2",
             Self::Pairing => "/dokuei/pairing/1",
         })
     }

@@ -1,5 +1,5 @@
 //! Sealed objects on disk. A parcel is a folder named by its id; each object is one file named by
-//! its slot, holding exactly what goes over the wire. Nothing readable lies here.
+//! its slot. Nothing readable lies here.
 
 mod buffer;
 mod object;
@@ -21,7 +21,7 @@ use rand_core::CryptoRng;
 
 pub use object::ObjectHead;
 pub use opened::{OpenError, OpenedObject};
-pub use scanned::{ScannedObject, scan};
+pub use scanned::{ScannedObject, Scanning, scan};
 pub use sealing::{SealedObject, SealingObject};
 
 /// The folder beside the parcels for what is set aside. No parcel's folder has its name: those begin with two digits
@@ -58,6 +58,11 @@ impl Parcels {
     /// The file of one sealed object.
     pub fn file_of(&self, parcel: &ParcelId, slot: u32) -> PathBuf {
         self.folder_of(parcel).join(slot.to_string())
+    }
+
+    /// The file of a pack that is on its way here; `name` tells those made with different effort apart.
+    pub fn pack_of(&self, parcel: &ParcelId, pack: u32, name: &str) -> PathBuf {
+        self.folder_of(parcel).join(format!("pack-{pack}-{name}"))
     }
 
     /// Makes the folder of a new parcel, durably.
@@ -169,6 +174,23 @@ impl Parcels {
         Ok(slots)
     }
 
+    /// Numbers of the packs of this name that lie in a parcel's folder, whole or not, in no order ([`Parcels::pack_of`]).
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn packs(&self, parcel: &ParcelId, name: &str) -> io::Result<Vec<u32>> {
+        let mut packs = Vec::new();
+        for entry in std::fs::read_dir(self.folder_of(parcel))? {
+            let file = entry?.file_name();
+            let number = file.to_str().and_then(|file| {
+                let (number, made) = file.strip_prefix("pack-")?.split_once('-')?;
+                (made == name).then(|| number.parse::<u32>().ok())?
+            });
+            packs.extend(number);
+        }
+        Ok(packs)
+    }
+
     /// Slots and bytes of the files in a parcel's folder, in no order.
     fn files(&self, parcel: &ParcelId) -> io::Result<Vec<(u32, u64)>> {
         let mut files = Vec::new();
@@ -244,6 +266,25 @@ impl Parcels {
             .check(granted, site)
             .map_err(|_| OpenError::Damaged)?;
         Ok(manifest)
+    }
+
+    /// Opens the manifest of a parcel that `site`, this one, sealed itself.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is missing or damaged.
+    pub fn own_manifest(
+        &self,
+        key: &ContentKey,
+        parcel: ParcelId,
+        site: SiteId,
+    ) -> Result<Manifest, OpenError> {
+        let opened = OpenedObject::open(self, key, parcel, site, MANIFEST_SLOT)?;
+        if opened.length() > limits::MANIFEST_BYTES as u64 {
+            return Err(OpenError::Damaged);
+        }
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut opened.undigested(), &mut bytes)?;
+        cbor::decode_strict(&bytes, limits::MANIFEST_BYTES).map_err(|_| OpenError::Damaged)
     }
 
     /// Opens an object of `length` plaintext bytes whole.

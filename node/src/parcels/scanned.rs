@@ -1,4 +1,4 @@
-//! Looking through a sealed DICOM object while it is opened.
+//! Looking through a DICOM object while it is opened or arrives.
 
 use std::io::{self, Read as _};
 
@@ -24,6 +24,48 @@ pub struct ScannedObject {
     pub data_set: Option<Vec<u8>>,
 }
 
+/// A DICOM object that is being looked through.
+pub struct Scanning {
+    head: ObjectHead,
+    scanner: Scanner,
+    hasher: blake3::Hasher,
+    kept: Option<Vec<u8>>,
+}
+
+impl Scanning {
+    /// Begins with an object's head; none when that names no transfer syntax. The data set is kept when `keep` says how
+    /// long it is.
+    pub fn begin(head: ObjectHead, keep: Option<u64>) -> Option<Scanning> {
+        let syntax = Uid::parse(head.transfer_syntax.as_bytes()).ok()?;
+        Some(Scanning {
+            head,
+            scanner: Scanner::new(TransferSyntax::from(syntax), Limits::default()),
+            hasher: blake3::Hasher::new(),
+            kept: keep.map(|length| Vec::with_capacity(length as usize)),
+        })
+    }
+
+    /// Takes the next bytes of the data set; whether it can still be one.
+    pub fn push(&mut self, piece: &[u8]) -> bool {
+        self.hasher.update(piece);
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(piece);
+        }
+        self.scanner.push(piece).is_ok()
+    }
+
+    /// What was found; none when it is no DICOM object.
+    pub fn finish(self) -> Option<ScannedObject> {
+        let header = self.scanner.finish().ok()?;
+        Some(ScannedObject {
+            head: self.head,
+            header,
+            content: Digest::from_bytes(*self.hasher.finalize().as_bytes()),
+            data_set: self.kept,
+        })
+    }
+}
+
 /// Scans an object to its end: its head, then its data set, which is kept when `keep` says so. `None` when it is no
 /// DICOM object.
 ///
@@ -33,37 +75,17 @@ pub fn scan(object: &mut OpenedObject, keep: bool) -> io::Result<Option<ScannedO
     let Some(head) = ObjectHead::read(object)? else {
         return Ok(None);
     };
-    let Ok(syntax) = Uid::parse(head.transfer_syntax.as_bytes()).map(TransferSyntax::from) else {
+    let Some(mut scanning) = Scanning::begin(head, keep.then(|| object.length())) else {
         return Ok(None);
     };
-    let mut scanner = Scanner::new(syntax, Limits::default());
-    let mut hasher = blake3::Hasher::new();
-    let room = if keep {
-        object.length() as usize
-    } else {
-        PIECE
-    };
-    let mut bytes = Vec::with_capacity(room);
+    let mut piece = vec![0; PIECE];
     loop {
-        let begin = bytes.len();
-        object.take(PIECE as u64).read_to_end(&mut bytes)?;
-        let piece = &bytes[begin..];
-        if piece.is_empty() {
-            break;
+        let count = object.read(&mut piece)?;
+        if count == 0 {
+            return Ok(scanning.finish());
         }
-        if scanner.push(piece).is_err() {
+        if !scanning.push(&piece[..count]) {
             return Ok(None);
         }
-        hasher.update(piece);
-        if !keep {
-            bytes.clear();
-        }
     }
-    let content = Digest::from_bytes(*hasher.finalize().as_bytes());
-    Ok(scanner.finish().ok().map(|header| ScannedObject {
-        head,
-        header,
-        content,
-        data_set: keep.then_some(bytes),
-    }))
 }

@@ -46,22 +46,48 @@ impl SealingObject {
         slot: u32,
         rng: &mut impl CryptoRng,
     ) -> io::Result<SealingObject> {
-        let path = parcels.file_of(&parcel, slot);
+        let sealed_for = SealContext { parcel, site, slot };
+        let file = parcels.file_of(&parcel, slot);
+        let opened = File::options().write(true).truncate(true).open(&file)?;
+        Ok(SealingObject::begin_in(opened, file, key, sealed_for, rng))
+    }
+
+    /// Begins an object whose file nobody prepared; its name is durable once its folder is.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn begin_unprepared(
+        parcels: &Parcels,
+        key: &ContentKey,
+        sealed_for: SealContext,
+        rng: &mut impl CryptoRng,
+    ) -> io::Result<SealingObject> {
+        let file = parcels.file_of(&sealed_for.parcel, sealed_for.slot);
+        let opened = File::create(&file)?;
+        Ok(SealingObject::begin_in(opened, file, key, sealed_for, rng))
+    }
+
+    fn begin_in(
+        file: File,
+        path: PathBuf,
+        key: &ContentKey,
+        sealed_for: SealContext,
+        rng: &mut impl CryptoRng,
+    ) -> SealingObject {
         let mut salt = [0; 24];
         rng.fill_bytes(&mut salt);
-        let (sealer, header) = Sealer::new(key, &SealContext { parcel, site, slot }, salt);
-        let file = File::options().write(true).truncate(true).open(&path)?;
+        let (sealer, header) = Sealer::new(key, &sealed_for, salt);
         let mut sealed = Vec::with_capacity(PIECE + 64 * 1024);
         sealed.extend_from_slice(&header);
-        let hasher = ObjectHasher::new(&object_digest_key(key, &parcel));
-        Ok(SealingObject {
+        let hasher = ObjectHasher::new(&object_digest_key(key, &sealed_for.parcel));
+        SealingObject {
             file: Some(file),
             path,
             sealer: Some(sealer),
             hasher: Some(hasher),
             sealed,
             length: 0,
-        })
+        }
     }
 
     /// The next plaintext bytes.
@@ -89,15 +115,34 @@ impl SealingObject {
     /// # Errors
     /// As the file system says; the object is not there then.
     pub fn finish(mut self) -> io::Result<SealedObject> {
+        let sealed = self.end()?;
+        if let Some(file) = &self.file {
+            file.sync_data()?;
+        }
+        self.file = None;
+        Ok(sealed)
+    }
+
+    /// Ends the object if it is what it should be; none, and no file, when it is not. Whoever calls makes it durable,
+    /// together with others.
+    ///
+    /// # Errors
+    /// As the file system says; the object is not there then.
+    pub fn finish_as(mut self, expected: SealedObject) -> io::Result<Option<SealedObject>> {
+        let sealed = self.end()?;
+        if sealed != expected {
+            return Ok(None);
+        }
+        self.file = None;
+        Ok(Some(sealed))
+    }
+
+    fn end(&mut self) -> io::Result<SealedObject> {
         if let Some(sealer) = self.sealer.take() {
             sealer.finish(&mut self.sealed).map_err(too_long)?;
         }
         self.flush()?;
         let digest = self.hasher.take().map(ObjectHasher::finish);
-        if let Some(file) = &self.file {
-            file.sync_data()?;
-        }
-        self.file = None;
         digest
             .map(|digest| SealedObject {
                 length: self.length,

@@ -18,7 +18,7 @@ use crate::reports::verify::{Authentic, NotAuthentic, check_revocations, verify}
 use crate::runtime::ports::Ports;
 use crate::say;
 use crate::transfer::Content;
-use crate::transfer::marks::Marks;
+use crate::transfer::counts::Counts;
 use crate::transfer::receive::{ReceiveError, Received, Receiving};
 
 /// A report version could not be taken.
@@ -121,7 +121,7 @@ pub async fn receive(
     let received = receiving.run().await?;
     let object = tokio::task::block_in_place(|| accept(ports, report, &key, &received))?;
     deliver(ports, object.sop_instance_uid, object.data_set).await?;
-    Marks::remove(&received.folder).map_err(|error| ReceptionError::Disk(error.message()))
+    Counts::remove(&received.folder).map_err(|error| ReceptionError::Disk(error.message()))
 }
 
 /// Verifies a version that is here, and keeps it. Gives what goes to the archive.

@@ -29,7 +29,7 @@ use crate::studies::granted::GrantedStudies;
 use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
 use crate::transcoding::Transcoder;
-use crate::transfer::marks::Marks;
+use crate::transfer::counts::Counts;
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
 use crate::transfer::{Content, Listed};
@@ -214,7 +214,7 @@ impl Ports {
         tokio::task::block_in_place(|| {
             self.granted
                 .keep(case, from, received.study.ok_or(ReceiveError::Incomplete)?)?;
-            Ok(Marks::remove(&received.folder)?)
+            Ok(Counts::remove(&received.folder)?)
         })
     }
 

@@ -36,6 +36,7 @@ use crate::index::preparing::Preparing;
 use crate::language::{Explain, Failure};
 use crate::media::Imports;
 use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
+use crate::packs::PackMaker;
 use crate::parcels::Parcels;
 use crate::pixels::{Decoders, Plan};
 use crate::reports::listing::list_missing;
@@ -256,24 +257,19 @@ fn connect(
 ) -> Result<(Arc<Ports>, Started), Failure> {
     let parcels = Parcels::open(folder.parcels())
         .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
-    let started = start_network(config, keys, &parcels, permits)?;
+    let sealed = (store.clone(), keys.storage().duplicate());
+    let packs = PackMaker::new(parcels.clone(), keys.site_certificate()?.site, sealed);
+    let permits = permits.clone();
+    let started = start_network(config, keys, ParcelShelf { packs, permits })?;
     let places = (parcels, Room::under(folder.path()));
     let ports = open_ports(config, keys, store, places, started.network.clone())?;
     Ok((Arc::new(ports), started))
 }
 
-fn start_network(
-    config: &Config,
-    keys: &SiteKeys,
-    parcels: &Parcels,
-    permits: &Permits,
-) -> Result<Started, Failure> {
+fn start_network(config: &Config, keys: &SiteKeys, shelf: ParcelShelf) -> Result<Started, Failure> {
     let seed = Zeroizing::new(*keys.node_seed().expose());
     let mut network = NetworkConfig::new(seed, config.listen.clone());
-    network.parcels = Some(Arc::new(ParcelShelf {
-        parcels: parcels.clone(),
-        permits: permits.clone(),
-    }));
+    network.parcels = Some(Arc::new(shelf));
     Network::start(network).map_err(|error| failed(&error))
 }
 

@@ -1,5 +1,7 @@
 //! One study: what its headers said, its series, its objects. Holds patient data: no `Debug`.
 
+use std::collections::BTreeMap;
+
 use dokuei_keys::id::{Digest, ObjectDigest, ParcelId, SiteId};
 use dokuei_protocol::case::terms::Modality;
 use dokuei_protocol::study::manifest::{Manifest, ManifestEntry, ManifestReference, ObjectClass};
@@ -116,6 +118,20 @@ pub struct StudyObject {
     pub seen: Option<Seen>,
 }
 
+/// One image of so many goes ahead of the others of its series: enough to see what was examined, and how.
+const OVERVIEW: usize = 8;
+
+/// How early an object is of use to whoever reads: the less, the earlier. `before` are the images of its series before it.
+fn usefulness(class: ObjectClass, before: usize) -> u8 {
+    match class {
+        ObjectClass::Key | ObjectClass::Document => 0,
+        ObjectClass::Localizer => 1,
+        ObjectClass::Image if before.is_multiple_of(OVERVIEW) => 2,
+        ObjectClass::Image => 3,
+        ObjectClass::Other => 4,
+    }
+}
+
 impl Study {
     /// A study of which nothing has arrived.
     pub fn begun(parcel: ParcelId, uid: &str, at: u64) -> Study {
@@ -212,23 +228,32 @@ impl Study {
         objects.find(|object| object.slot == slot && object.sop_instance == sop_instance)
     }
 
-    /// The manifest: localizers first, then every series in the order of its instance numbers.
+    /// The manifest, what is most useful first: documents and key objects, localizers, every [`OVERVIEW`]th image of each
+    /// series, then the other images, each series in the order of its instance numbers, and whatever is none of these.
     pub fn manifest(&self, site: SiteId, commitment: Digest) -> Manifest {
         let mut objects: Vec<&StudyObject> = self.objects.iter().collect();
-        objects.sort_by_key(|object| {
-            (
-                object.class != ObjectClass::Localizer,
-                object.series,
-                object.number,
-                object.slot,
-            )
-        });
+        objects.sort_by_key(|object| (object.series, object.number, object.slot));
+        let mut images = BTreeMap::<u16, usize>::new();
+        let mut ranked: Vec<(u8, &StudyObject)> = objects
+            .into_iter()
+            .map(|object| {
+                let before = match object.class {
+                    ObjectClass::Image => images.entry(object.series).or_default(),
+                    _ => &mut 0,
+                };
+                let rank = usefulness(object.class, *before);
+                *before += 1;
+                (rank, object)
+            })
+            .collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
         Manifest {
             parcel: self.parcel,
             site,
             commitment,
-            objects: objects
+            objects: ranked
                 .into_iter()
+                .map(|(_, object)| object)
                 .map(|object| ManifestEntry {
                     slot: object.slot,
                     length: object.length,

@@ -8,13 +8,11 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::study::manifest::ManifestReference;
-use dokuei_protocol::study::plan::TransferPlan;
 
 use crate::parcels::{OpenError, OpenedObject, Parcels, scan};
 use crate::studies::arrived::Verified;
 use crate::studies::granted::GrantedStudies;
 use crate::transfer::Listed;
-use crate::transfer::marks::{Claim, Marks};
 
 /// A granted study that is not here whole: its case, who granted it, and its key.
 pub type Incomplete = (CaseId, SiteId, Grant, ContentKey);
@@ -45,19 +43,7 @@ fn list(
     let Ok(manifest) = parcels.open_manifest(key, granted, from) else {
         return Ok(());
     };
-    let mut plan = TransferPlan::new(&manifest);
-    let marks = Marks::open(&parcels.folder_of(&manifest.parcel), plan.segments())?;
-    for (segment, claim) in (0..).zip(marks.claims()?) {
-        let Some(whole) = (claim == Claim::Whole)
-            .then(|| plan.hold(segment))
-            .flatten()
-        else {
-            continue;
-        };
-        let mut entries = manifest.objects.iter();
-        let Some(entry) = entries.find(|entry| entry.slot == whole.slot) else {
-            continue;
-        };
+    for entry in &manifest.objects {
         let opened = OpenedObject::open(parcels, key, manifest.parcel, from, entry.slot);
         let scanned = opened.and_then(|mut opened| {
             let scanned = scan(&mut opened, false)?;
@@ -77,6 +63,7 @@ fn list(
             }
             // Its transfer fetches it again.
             Ok(None) | Err(OpenError::Damaged) => {}
+            Err(OpenError::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(OpenError::Disk(error)) => return Err(error),
         }
     }

@@ -1,11 +1,15 @@
 //! Moving parcels between partners: serving ranges of what lies here, fetching what is missing.
 
+pub mod counts;
 pub mod earlier;
 mod gathered;
-pub mod marks;
 pub mod progress;
 pub mod receive;
+mod resuming;
 pub mod serve;
 mod sink;
+mod taking;
+#[cfg(test)]
+mod tests;
 
 pub use sink::{Content, Listed};

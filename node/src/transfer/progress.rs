@@ -9,11 +9,11 @@ use dokuei_protocol::case::CaseId;
 /// How far one transfer is.
 #[derive(Default)]
 pub struct Progress {
-    /// Sealed bytes that are here.
+    /// Bytes of the packs that are here, before they were compressed.
     pub bytes: AtomicU64,
-    /// Sealed bytes of the whole.
+    /// Bytes of the whole, likewise.
     pub total: AtomicU64,
-    /// Sealed bytes that were received, by earlier runs of the node too.
+    /// Bytes that were received over the network, by earlier runs of the node too.
     pub received: AtomicU64,
     /// Of these, how many were received more than once, or in vain.
     pub again: AtomicU64,
@@ -30,11 +30,11 @@ pub struct Progress {
 /// A look at a [`Progress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Standing {
-    /// Sealed bytes that are here.
+    /// Bytes of the packs that are here, before they were compressed.
     pub bytes: u64,
-    /// Sealed bytes of the whole.
+    /// Bytes of the whole, likewise.
     pub bytes_total: u64,
-    /// Sealed bytes that were received, by earlier runs of the node too while the transfer lasts.
+    /// Bytes that were received over the network, by earlier runs of the node too while the transfer lasts.
     pub bytes_received: u64,
     /// Of these, how many were received more than once, or in vain: what a broken transfer cost. Counted
     /// whenever missing bytes are asked for, and at the end.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use dokuei_compression::Effort;
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::sealed::sealed_len;
 use dokuei_keys::secret::ContentKey;
@@ -17,12 +18,11 @@ use crate::archive::StoringAhead;
 use crate::clock::now;
 use crate::disk::Room;
 use crate::language::{Explain, Message, displayed_in_english};
-use crate::media::feed;
-use crate::network::{FetchError, Network, ParcelSink, RangeRequest};
+use crate::network::{FetchError, Network, ParcelSink, Part, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
 use crate::say;
 use crate::studies::study::Study;
-use crate::transfer::marks::Marks;
+use crate::transfer::counts::Counts;
 use crate::transfer::progress::Progress;
 use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 
@@ -163,12 +163,12 @@ impl Receiving {
             content: self.content,
             room: self.room.clone(),
             listed: self.listed.clone(),
+            onward: self.onward.clone(),
         };
-        let (progress, onward) = (Arc::clone(&self.progress), self.onward.clone());
+        let progress = Arc::clone(&self.progress);
         let sink = blocking(move || {
-            let segments = dokuei_protocol::study::plan::TransferPlan::new(&manifest).segments();
-            let marks = Marks::open(&folder, segments)?;
-            let sink = TransferSink::new(arriving, manifest, marks, progress, onward);
+            let counts = Counts::open(&folder)?;
+            let sink = TransferSink::new(arriving, manifest, counts, progress);
             sink.take_up().map(|()| sink)
         })
         .await?;
@@ -188,24 +188,14 @@ impl Receiving {
         })
     }
 
-    /// Takes what a medium brought here.
-    async fn feed(
-        &self,
-        missing: Vec<RangeRequest>,
-        sink: Arc<dyn ParcelSink>,
-    ) -> Result<(), ReceiveError> {
-        let (parcels, parcel) = (self.parcels.clone(), self.manifest.parcel);
-        let fed = blocking(move || feed(&parcels, &parcel, &missing, &*sink));
-        Ok(fed.await?)
+    async fn missing(&self, sink: &Arc<TransferSink>) -> Result<Vec<RangeRequest>, ReceiveError> {
+        let sink = Arc::clone(sink);
+        Ok(blocking(move || sink.missing(Effort::Dense)).await?)
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
-        self.feed(sink.missing(), Arc::clone(sink) as _).await?;
-        // Whatever it was worth is on disk and marked by now.
-        let (parcels, parcel) = (self.parcels.clone(), self.manifest.parcel);
-        blocking(move || parcels.remove_carried(&parcel)).await?;
         for _ in 0..ROUNDS {
-            let missing = sink.missing();
+            let missing = self.missing(sink).await?;
             if sink.is_mixed() {
                 return Err(ReceiveError::Damaged(Damage::Mixed));
             }
@@ -221,11 +211,11 @@ impl Receiving {
             }
             fetched.map_err(ReceiveError::Network)?;
         }
-        match (sink.missing().is_empty(), sink.damaged()) {
+        match (self.missing(sink).await?.is_empty(), sink.is_damaged()) {
             (true, _) if sink.is_mixed() => Err(ReceiveError::Damaged(Damage::Mixed)),
             (true, _) => Ok(()),
-            (false, Some(_)) => Err(ReceiveError::Damaged(Damage::Object)),
-            (false, None) => Err(ReceiveError::Incomplete),
+            (false, true) => Err(ReceiveError::Damaged(Damage::Object)),
+            (false, false) => Err(ReceiveError::Incomplete),
         }
     }
 
@@ -239,15 +229,18 @@ impl Receiving {
         }
         let range = RangeRequest {
             parcel: self.manifest.parcel.to_bytes(),
-            slot: MANIFEST_SLOT,
+            part: Part::Object(MANIFEST_SLOT),
             offset: 0,
             length: sealed_len(self.manifest.length),
         };
-        let sink = Arc::new(ManifestSink::new(&self.parcels, &self.manifest.parcel)?);
-        self.feed(vec![range], Arc::clone(&sink) as _).await?;
-        if let Ok(manifest) = self.open_manifest() {
+        let lies = self.parcels.file_of(&self.manifest.parcel, MANIFEST_SLOT);
+        let carried = self.parcels.carried(&self.manifest.parcel);
+        if std::fs::rename(carried.join(MANIFEST_SLOT.to_string()), lies).is_ok()
+            && let Ok(manifest) = self.open_manifest()
+        {
             return Ok(manifest);
         }
+        let sink = Arc::new(ManifestSink::new(&self.parcels, &self.manifest.parcel)?);
         let fetched = self
             .network
             .fetch(self.node, vec![range], 1, Arc::clone(&sink) as _)

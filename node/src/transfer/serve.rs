@@ -1,20 +1,67 @@
-//! Serving: a permitted node gets the sealed bytes it asks for, as they lie on disk.
+//! Serving: a permitted node gets the packs it asks for, and the sealed manifest as it lies on disk.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::io::{Cursor, ErrorKind, Read as _, Seek as _, SeekFrom};
 
+use dokuei_compression::Effort;
 use dokuei_keys::id::{NodeId, ParcelId};
 
-use crate::network::{ParcelSource, RangeBody, RangeRequest, Refusal};
-use crate::parcels::Parcels;
+use crate::network::{ParcelSource, Part, RangeBody, RangeRequest, Refusal};
+use crate::packs::PackMaker;
+use crate::parcels::OpenError;
 use crate::runtime::dispatch::Permits;
 
 /// Serves parcels to those who may have them.
 pub struct ParcelShelf {
-    /// Where they lie.
-    pub parcels: Parcels,
+    /// Who makes packs of them.
+    pub packs: PackMaker,
     /// Who may have which.
     pub permits: Permits,
+}
+
+impl ParcelShelf {
+    fn object(
+        &self,
+        parcel: &ParcelId,
+        slot: u32,
+        request: &RangeRequest,
+    ) -> Result<RangeBody, Refusal> {
+        let opened = File::open(self.packs.parcels().file_of(parcel, slot));
+        let mut file = opened.map_err(|error| missing_or_later(&error))?;
+        let whole = file.metadata().map_err(|_| Refusal::Later)?.len();
+        let length = length(whole, request)?;
+        file.seek(SeekFrom::Start(request.offset))
+            .map_err(|_| Refusal::Later)?;
+        Ok(RangeBody {
+            length,
+            bytes: Box::new(file.take(length)),
+        })
+    }
+
+    fn pack(
+        &self,
+        parcel: ParcelId,
+        number: u32,
+        effort: Effort,
+        request: &RangeRequest,
+    ) -> Result<RangeBody, Refusal> {
+        let made = self.packs.make(parcel, number, effort);
+        let pack = made.map_err(|error| {
+            tracing::warn!(target: "dokuei::transfer", %parcel, number, "a pack cannot be made: {error}");
+            match error {
+                OpenError::Disk(error) => missing_or_later(&error),
+                OpenError::Damaged => Refusal::Missing,
+            }
+        })?;
+        let pack = pack.ok_or(Refusal::Missing)?;
+        let length = length(pack.len() as u64, request)?;
+        let mut bytes = Cursor::new(pack);
+        bytes.set_position(request.offset);
+        Ok(RangeBody {
+            length,
+            bytes: Box::new(bytes),
+        })
+    }
 }
 
 impl ParcelSource for ParcelShelf {
@@ -23,25 +70,23 @@ impl ParcelSource for ParcelShelf {
         if !self.permits.allow(from, parcel) {
             return Err(Refusal::Refused);
         }
-        let opened = File::open(self.parcels.file_of(&parcel, request.slot));
-        let mut file = opened.map_err(|error| {
-            if error.kind() == ErrorKind::NotFound {
-                Refusal::Missing
-            } else {
-                Refusal::Later
-            }
-        })?;
-        let whole = file.metadata().map_err(|_| Refusal::Later)?.len();
-        let left = whole
-            .checked_sub(request.offset)
-            .filter(|left| *left > 0)
-            .ok_or(Refusal::Missing)?;
-        file.seek(SeekFrom::Start(request.offset))
-            .map_err(|_| Refusal::Later)?;
-        let length = left.min(request.length);
-        Ok(RangeBody {
-            length,
-            bytes: Box::new(file.take(length)),
-        })
+        match request.part {
+            Part::Object(slot) => self.object(&parcel, slot, request),
+            Part::Pack(number, effort) => self.pack(parcel, number, effort, request),
+        }
     }
+}
+
+fn missing_or_later(error: &std::io::Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::NotFound => Refusal::Missing,
+        _ => Refusal::Later,
+    }
+}
+
+/// Bytes of the answer to a request for a part of `whole` bytes.
+fn length(whole: u64, request: &RangeRequest) -> Result<u64, Refusal> {
+    let left = whole.checked_sub(request.offset);
+    let left = left.filter(|left| *left > 0).ok_or(Refusal::Missing)?;
+    Ok(left.min(request.length))
 }

@@ -1,31 +1,33 @@
-//! Where fetched bytes go: into the object's file, and when an object is complete, through its
-//! verification.
+//! Where fetched packs go: into a file each, and when one is whole, through its opening, from which objects come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dokuei_keys::id::{Digest, ParcelId, SiteId};
-use dokuei_keys::sealed::SEALED_CHUNK;
+use dokuei_compression::{Decoder, Effort};
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::sealed::{PackContext, SealContext, open_pack};
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::study::manifest::{Manifest, ManifestEntry};
-use dokuei_protocol::study::plan::{Placement, Segment, TransferPlan};
+use dokuei_protocol::study::plan::{Piece, TransferPlan};
 
 use crate::archive::StoringAhead;
-use crate::dicom::header::Header;
 use crate::disk::Room;
-use crate::network::{ParcelSink, RangeOutcome, RangeRequest, Refusal};
-use crate::parcels::{OpenError, OpenedObject, Parcels, scan};
+use crate::network::{ParcelSink, Part, RangeOutcome, RangeRequest, Refusal};
+use crate::packs;
+use crate::parcels::{OpenError, Parcels, ScannedObject};
 use crate::studies::arrived::Verified;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::study::Study;
+use crate::transfer::counts::Counts;
 use crate::transfer::gathered::Gathered;
-use crate::transfer::marks::{Claim, Marks};
 use crate::transfer::progress::Progress;
+use crate::transfer::taking::{Taken, Taking};
 
 /// What a parcel holds, and so what its objects are looked at for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +44,12 @@ pub(crate) struct Arriving {
     pub(crate) site: SiteId,
     pub(crate) key: ContentKey,
     pub(crate) content: Content,
+    /// Room on the disk, where it stops at a reserve.
     pub(crate) room: Option<Room>,
+    /// Where verified objects are listed at once.
     pub(crate) listed: Option<Listed>,
+    /// Where verified objects go at once.
+    pub(crate) onward: Option<Arc<StoringAhead>>,
 }
 
 /// Where the objects of a study can be found and opened while the others are on their way.
@@ -57,54 +63,31 @@ pub struct Listed {
 
 /// The receiving end of one transfer.
 pub(crate) struct TransferSink {
-    pub(crate) parcels: Parcels,
-    pub(crate) parcel: ParcelId,
-    pub(crate) site: SiteId,
-    pub(crate) key: ContentKey,
+    pub(super) arriving: Arriving,
     pub(crate) manifest: Manifest,
-    pub(crate) content: Content,
-    pub(crate) marks: Marks,
-    pub(crate) progress: Arc<Progress>,
-    /// Room on the disk, where it stops at a reserve.
-    room: Option<Room>,
-    /// Where verified objects go at once.
-    onward: Option<Arc<StoringAhead>>,
-    /// Where they are listed at once.
-    listed: Option<Listed>,
-    /// Positions in the manifest by slot.
-    positions: BTreeMap<u32, usize>,
+    pub(super) counts: Counts,
+    pub(super) progress: Arc<Progress>,
     state: Mutex<State>,
+    /// Not in use, with the room they work in.
+    decoders: Mutex<Vec<Decoder>>,
 }
 
-struct State {
-    plan: TransferPlan,
-    /// Segments by the slot and offset of the range that was asked for.
-    asked: BTreeMap<(u32, u64), Segment>,
-    /// Segments that are here in part: chunks from their beginning.
-    begun: BTreeMap<u32, u8>,
-    verified: BTreeSet<usize>,
+pub(super) struct State {
+    pub(super) plan: TransferPlan,
+    pub(super) verified: BTreeSet<usize>,
     gathered: Gathered,
-    damaged: Option<u32>,
+    damaged: bool,
     mixed: bool,
     not_permitted: bool,
 }
 
 impl TransferSink {
     pub(crate) fn new(
-        parcel: Arriving,
+        arriving: Arriving,
         manifest: Manifest,
-        marks: Marks,
+        counts: Counts,
         progress: Arc<Progress>,
-        onward: Option<Arc<StoringAhead>>,
     ) -> TransferSink {
-        let Arriving {
-            parcels,
-            site,
-            key,
-            content,
-            room,
-            listed,
-        } = parcel;
         let plan = TransferPlan::new(&manifest);
         progress.total.store(plan.total_bytes(), Ordering::Relaxed);
         progress
@@ -112,106 +95,20 @@ impl TransferSink {
             .store(manifest.objects.len(), Ordering::Relaxed);
         let state = State {
             plan,
-            asked: BTreeMap::new(),
-            begun: BTreeMap::new(),
             verified: BTreeSet::new(),
             gathered: Gathered::new(manifest.parcel),
-            damaged: None,
+            damaged: false,
             mixed: false,
             not_permitted: false,
         };
-        let slots = manifest.objects.iter().map(|entry| entry.slot);
         TransferSink {
-            room,
-            positions: slots.enumerate().map(|(at, slot)| (slot, at)).collect(),
-            onward,
-            listed,
-            parcels,
-            parcel: manifest.parcel,
-            site,
-            key,
+            arriving,
             manifest,
-            content,
-            marks,
+            counts,
             progress,
             state: Mutex::new(state),
+            decoders: Mutex::default(),
         }
-    }
-
-    /// Takes up what an earlier run left: whatever its marks claim is verified, object by object.
-    pub(crate) fn take_up(&self) -> io::Result<()> {
-        let mut complete = Vec::new();
-        for (index, claim) in (0..).zip(self.marks.claims()?) {
-            let mut state = self.lock();
-            match claim {
-                Claim::Whole => complete.extend(state.plan.hold(index)),
-                Claim::Chunks(0) => {}
-                Claim::Chunks(chunks) => drop(state.begun.insert(index, chunks)),
-            }
-        }
-        complete
-            .into_iter()
-            .try_for_each(|object| self.verify(&object))?;
-        self.count(0)
-    }
-
-    /// Counts received bytes; the count survives this process.
-    fn count(&self, more: u64) -> io::Result<()> {
-        let received = self.marks.count(more)?;
-        self.progress.received.store(received, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// What was received by now and is not held was received in vain. True while nothing is under way.
-    fn settle(&self, held: u64) {
-        let received = self.progress.received.load(Ordering::Relaxed);
-        let again = received.saturating_sub(held);
-        self.progress.again.store(again, Ordering::Relaxed);
-    }
-
-    /// Everything that is missing.
-    pub(crate) fn missing(&self) -> Vec<RangeRequest> {
-        let mut state = self.lock();
-        let state = &mut *state;
-        state.plan.stream_lost(0);
-        state.asked.clear();
-        let mut missing = Vec::new();
-        let mut held = state.plan.held_bytes();
-        while let Some(segment) = state.plan.ask(0) {
-            let chunks = state.begun.get(&segment.index).copied().unwrap_or(0);
-            let mut here = u64::from(chunks) * SEALED_CHUNK as u64;
-            if here >= segment.length {
-                // A mark that cannot be.
-                here = 0;
-            }
-            held += here;
-            let offset = segment.offset + here;
-            state.asked.insert((segment.slot, offset), segment);
-            missing.push(RangeRequest {
-                parcel: self.parcel.to_bytes(),
-                slot: segment.slot,
-                offset,
-                length: segment.length - here,
-            });
-        }
-        self.settle(held);
-        missing
-    }
-
-    /// Notes how far a segment is on disk, by whole chunks, so that a break costs at most one again.
-    fn reach(&self, range: &RangeRequest, end: u64) -> io::Result<()> {
-        let mut state = self.lock();
-        let Some(segment) = state.asked.get(&(range.slot, range.offset)).copied() else {
-            return Ok(());
-        };
-        let chunks = end.saturating_sub(segment.offset) / SEALED_CHUNK as u64;
-        let chunks = u8::try_from(chunks).unwrap_or(u8::MAX);
-        let known = state.begun.insert(segment.index, chunks);
-        drop(state);
-        if known == Some(chunks) || chunks == 0 {
-            return Ok(());
-        }
-        self.marks.reach(segment.index, chunks)
     }
 
     /// What was verified, once everything is: of a study, what its headers say.
@@ -228,8 +125,8 @@ impl TransferSink {
         self.lock().mixed
     }
 
-    /// The slot of an object that arrived whole and is not what the manifest says.
-    pub(crate) fn damaged(&self) -> Option<u32> {
+    /// Whether something arrived whole that is not what the manifest says, and has not come right since.
+    pub(crate) fn is_damaged(&self) -> bool {
         self.lock().damaged
     }
 
@@ -238,133 +135,283 @@ impl TransferSink {
         self.lock().not_permitted
     }
 
-    fn open(&self, slot: u32) -> Result<OpenedObject, OpenError> {
-        OpenedObject::open(&self.parcels, &self.key, self.parcel, self.site, slot)
+    /// Opens what a file holds of a pack.
+    pub(super) fn open(&self, pack: u32, file: &PathBuf) -> Result<Vec<u8>, OpenError> {
+        let context = PackContext {
+            parcel: self.manifest.parcel,
+            site: self.arriving.site,
+            pack,
+        };
+        let sealed = std::fs::read(file).map_err(OpenError::Disk)?;
+        Ok(open_pack(&self.arriving.key, &context, &sealed)?)
     }
 
-    /// Opens a complete object and compares it with the manifest. If it differs it is asked for again;
-    /// if not, it goes on to the archive.
-    ///
-    /// # Errors
-    /// When this node's disk fails: that says nothing about what the partner sent.
-    fn verify(&self, object: &Placement) -> io::Result<()> {
-        let Some(position) = self.positions.get(&object.slot).copied() else {
-            return Ok(());
-        };
-        let entry = &self.manifest.objects[position];
-        let onward = self.onward.as_ref();
-        let genuine = self.open(object.slot).and_then(|mut opened| {
-            let length = opened.length();
-            let keep = || onward.is_some_and(|on| on.wants(position) && on.has_room(length));
-            let (scanned, digest) = match self.content {
-                Content::Study => (scan(&mut opened, keep())?, opened.digest()),
-                Content::Opaque => (None, Some(opened.verify()?)),
-            };
-            let whole = scanned.is_some() || self.content == Content::Opaque;
-            let same = length == entry.length && digest == Some(entry.digest);
-            Ok((whole && same).then_some(scanned))
-        });
-        let genuine = match genuine {
-            Err(OpenError::Damaged) => None,
+    /// A pack is here whole: its objects are taken out, or it waits until the others are here that its object is in.
+    pub(super) fn pack_came(&self, pack: u32, effort: Effort) -> io::Result<()> {
+        let name = packs::name(effort);
+        let file = self
+            .arriving
+            .parcels
+            .pack_of(&self.manifest.parcel, pack, name);
+        let length = file.metadata()?.len();
+        let content = match self.open(pack, &file) {
+            Ok(content) => content,
             Err(OpenError::Disk(error)) => return Err(error),
-            Ok(genuine) => genuine,
+            Err(OpenError::Damaged) => {
+                self.lock().damaged = true;
+                return remove(&file);
+            }
         };
-        let mut state = self.lock();
-        let mut go_on = None;
-        match genuine {
-            Some(Some(scanned)) if !state.gathered.is_of_it(&scanned.header) => state.mixed = true,
-            Some(scanned) => {
-                state.verified.insert(position);
-                state.damaged.take_if(|slot| *slot == object.slot);
-                if let Some(scanned) = scanned {
-                    let (header, content) = (&scanned.header, scanned.content);
-                    state.gathered.add(position, entry, header, content);
-                    self.list(entry, header, content);
-                    go_on = Some((scanned.head, scanned.data_set));
-                }
-                let verified = state.verified.len();
-                self.progress.objects.store(verified, Ordering::Relaxed);
+        let pieces: Vec<Piece> = self.lock().plan.pieces(pack).collect();
+        if pieces.iter().all(|piece| piece.is_whole) {
+            let Some(objects) = self.unpack(&content, &pieces) else {
+                self.lock().damaged = true;
+                return remove(&file);
+            };
+            let is_all = objects.iter().all(Option::is_some);
+            if is_all {
+                self.hold(pack);
             }
-            None => {
-                state.damaged = Some(object.slot);
-                state.plan.discard_object(object.slot);
-                let (first, count) = object.segments();
-                for segment in first..first + count {
-                    state.begun.remove(&segment);
-                    self.marks.discard(segment)?;
+            for (piece, bytes) in pieces.iter().zip(objects) {
+                if let Some(bytes) = bytes {
+                    self.take(piece.position, |taking| taking.push(&bytes))?;
                 }
             }
+            if is_all {
+                self.counts.accept(length)?;
+            }
+            return remove(&file);
         }
-        let held = state.plan.held_bytes();
-        drop(state);
-        self.progress.bytes.store(held, Ordering::Relaxed);
-        if let (Some(onward), Some((head, data_set))) = (&self.onward, go_on)
-            && onward.wants(position)
-        {
-            onward.offer(position, object.slot, head, data_set);
+        drop(content);
+        for position in self.hold(pack) {
+            self.take_from_packs(position)?;
         }
         Ok(())
     }
 
-    fn list(&self, entry: &ManifestEntry, header: &Header, content: Digest) {
-        let Some(listed) = &self.listed else {
+    /// Notes a pack as here; gives the objects that are complete by it.
+    fn hold(&self, pack: u32) -> Vec<usize> {
+        let mut state = self.lock();
+        let completed = state.plan.hold(pack);
+        let held = state.plan.held_bytes();
+        self.progress.bytes.store(held, Ordering::Relaxed);
+        completed
+    }
+
+    fn unpack(&self, content: &[u8], pieces: &[Piece]) -> Option<Vec<Option<Vec<u8>>>> {
+        let lengths: Vec<usize> = pieces.iter().map(|piece| piece.length as usize).collect();
+        let decoders = || self.decoders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decoder = decoders().pop().unwrap_or_else(Decoder::new);
+        let unpacked = packs::unpack(content, &lengths, &mut decoder);
+        // One for each stream at the most.
+        decoders().push(decoder);
+        unpacked.ok()
+    }
+
+    /// Takes a long object out of the packs that hold its pieces.
+    fn take_from_packs(&self, position: usize) -> io::Result<()> {
+        let packs = self.lock().plan.packs_of(position);
+        let mut files = Vec::new();
+        for (pack, _, file) in self.packs()? {
+            if packs.contains(&pack) {
+                files.push((pack, file));
+            }
+        }
+        files.sort();
+        self.take(position, |taking| {
+            for (pack, file) in &files {
+                let pieces: Vec<Piece> = self.lock().plan.pieces(*pack).collect();
+                let content = match self.open(*pack, file) {
+                    Err(OpenError::Disk(error)) => return Err(error),
+                    content => content.ok(),
+                };
+                // Without all of it the object is another, which is found at its end.
+                let objects = content.and_then(|content| self.unpack(&content, &pieces));
+                for bytes in objects.into_iter().flatten().flatten() {
+                    taking.push(&bytes)?;
+                }
+            }
+            Ok(())
+        })?;
+        for (_, file) in &files {
+            self.counts.accept(file.metadata()?.len())?;
+            remove(file)?;
+        }
+        Ok(())
+    }
+
+    /// Takes an object, whose bytes `push` gives. If it is not what the manifest says it is asked for again; if it is, it
+    /// goes on to the archive.
+    ///
+    /// # Errors
+    /// When this node's disk fails: that says nothing about what the partner sent.
+    fn take(
+        &self,
+        position: usize,
+        push: impl FnOnce(&mut Taking) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Some(entry) = self.manifest.objects.get(position) else {
+            return Ok(());
+        };
+        if self.lock().verified.contains(&position) {
+            return Ok(());
+        }
+        let Arriving {
+            parcels,
+            site,
+            key,
+            content,
+            onward,
+            ..
+        } = &self.arriving;
+        let keep = onward
+            .as_ref()
+            .is_some_and(|on| on.wants(position) && on.has_room(entry.length));
+        let place = SealContext {
+            parcel: self.manifest.parcel,
+            site: *site,
+            slot: entry.slot,
+        };
+        let keep = keep.then_some(entry.length);
+        let mut taking = Taking::begin((parcels, key), place, *content, keep)?;
+        push(&mut taking)?;
+        match taking.finish(entry)? {
+            Taken::Genuine(scanned) => {
+                self.verified(position, entry, scanned.map(|scanned| *scanned));
+            }
+            Taken::Other => {
+                let mut state = self.lock();
+                state.damaged = true;
+                state.plan.discard_object(position);
+                let held = state.plan.held_bytes();
+                self.progress.bytes.store(held, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// An object is on disk and what the manifest says.
+    pub(super) fn verified(
+        &self,
+        position: usize,
+        entry: &ManifestEntry,
+        scanned: Option<ScannedObject>,
+    ) {
+        let mut state = self.lock();
+        let mut go_on = None;
+        match scanned {
+            Some(scanned) if !state.gathered.is_of_it(&scanned.header) => {
+                state.mixed = true;
+                return;
+            }
+            Some(scanned) => {
+                let (header, content) = (&scanned.header, scanned.content);
+                state.gathered.add(position, entry, header, content);
+                self.list(entry, &scanned);
+                go_on = Some((scanned.head, scanned.data_set));
+            }
+            None => {}
+        }
+        state.verified.insert(position);
+        let verified = state.verified.len();
+        if verified == self.manifest.objects.len() {
+            state.damaged = false;
+        }
+        drop(state);
+        self.progress.objects.store(verified, Ordering::Relaxed);
+        if let (Some(onward), Some((head, data_set))) = (&self.arriving.onward, go_on)
+            && onward.wants(position)
+        {
+            onward.offer(position, entry.slot, head, data_set);
+        }
+    }
+
+    fn list(&self, entry: &ManifestEntry, scanned: &ScannedObject) {
+        let Some(listed) = &self.arriving.listed else {
             return;
         };
         let object = Verified {
-            parcel: self.parcel,
+            parcel: self.manifest.parcel,
             entry,
-            header,
-            content,
+            header: &scanned.header,
+            content: scanned.content,
             of: u32::try_from(self.manifest.objects.len()).unwrap_or(u32::MAX),
         };
-        listed.granted.came(listed.case, self.site, &object);
+        listed
+            .granted
+            .came(listed.case, self.arriving.site, &object);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The file of the pack that a request is for; none for a request of another kind.
+fn file_of(
+    parcels: &Parcels,
+    parcel: &ParcelId,
+    range: &RangeRequest,
+) -> Option<(u32, Effort, PathBuf)> {
+    match range.part {
+        Part::Pack(pack, effort) => {
+            let file = parcels.pack_of(parcel, pack, packs::name(effort));
+            Some((pack, effort, file))
+        }
+        Part::Object(_) => None,
     }
 }
 
 impl ParcelSink for TransferSink {
     fn write(&self, range: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
         // The reserve is for what must go on: without records nothing that arrives could be kept.
-        if self.room.as_ref().is_some_and(|room| !room.is_left()) {
+        if self
+            .arriving
+            .room
+            .as_ref()
+            .is_some_and(|room| !room.is_left())
+        {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let path = self.parcels.file_of(&self.parcel, range.slot);
+        let Some((_, _, file)) = file_of(&self.arriving.parcels, &self.manifest.parcel, range)
+        else {
+            return Ok(());
+        };
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(path)?;
+            .open(file)?;
         file.write_all_at(bytes, at)?;
-        self.reach(range, at + bytes.len() as u64)?;
-        self.count(bytes.len() as u64)
+        let cost = self.counts.receive(bytes.len() as u64)?;
+        self.progress
+            .received
+            .store(cost.received, Ordering::Relaxed);
+        Ok(())
     }
 
     fn finished(&self, range: &RangeRequest, outcome: RangeOutcome) -> io::Result<()> {
-        let complete = match outcome {
-            RangeOutcome::Complete { length } if length == range.length => {
-                let mut state = self.lock();
-                let Some(segment) = state.asked.remove(&(range.slot, range.offset)) else {
-                    return Ok(());
-                };
-                state.begun.remove(&segment.index);
-                let complete = state.plan.hold(segment.index);
-                self.progress
-                    .bytes
-                    .store(state.plan.held_bytes(), Ordering::Relaxed);
-                drop(state);
-                self.marks.hold(segment.index)?;
-                complete
-            }
-            RangeOutcome::Complete { .. }
-            | RangeOutcome::Refused(Refusal::Later | Refusal::Missing) => None,
+        let asked = file_of(&self.arriving.parcels, &self.manifest.parcel, range);
+        let Some((pack, effort, file)) = asked else {
+            return Ok(());
+        };
+        match outcome {
+            RangeOutcome::Complete { .. } => self.pack_came(pack, effort),
+            // What is here of it is not what the partner makes now.
+            RangeOutcome::Refused(Refusal::Missing) => remove(&file),
+            RangeOutcome::Refused(Refusal::Later) => Ok(()),
             RangeOutcome::Refused(Refusal::Refused) => {
                 self.lock().not_permitted = true;
-                None
+                Ok(())
             }
-        };
-        complete.map_or(Ok(()), |object| self.verify(&object))
+        }
+    }
+}
+
+/// Removes a file; one that is not there is no error.
+pub(super) fn remove(file: &PathBuf) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dokuei_node::network::{
-    FetchError, Fetched, NetworkConfig, RangeOutcome, RangeRequest, Refusal,
+    FetchError, Fetched, NetworkConfig, Part, RangeOutcome, RangeRequest, Refusal,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -59,7 +59,7 @@ async fn bulk(seed: u8, quic: bool, size: u64) -> Bulk {
 fn whole(slot: u32, length: u64) -> RangeRequest {
     RangeRequest {
         parcel: PARCEL,
-        slot,
+        part: Part::Object(slot),
         offset: 0,
         length,
     }

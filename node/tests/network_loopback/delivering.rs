@@ -181,9 +181,9 @@ async fn a_full_queue_hands_the_document_back() {
 async fn what_nobody_answers_is_given_up() {
     let mut hasty = config(70);
     hasty.limits.document_patience = Duration::from_millis(300);
-    let (clinic, mut hospital) = pair_of_sites(hasty, config(71)).await;
+    let (clinic, hospital) = pair_of_sites(hasty, config(71)).await;
     let node = hospital.node();
-    hospital.kill();
+    let _frozen = hospital.freeze().await;
     let unanswered = clinic.network.send_document(node, [1; 32], vec![1]).await;
     assert_eq!(unanswered, Err(SendError::Unanswered));
 }

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use dokuei_node::network::{
-    NodeId, ParcelSink, ParcelSource, RangeBody, RangeOutcome, RangeRequest, Refusal,
+    NodeId, ParcelSink, ParcelSource, Part, RangeBody, RangeOutcome, RangeRequest, Refusal,
 };
 
 use crate::site::DEADLINE;
@@ -20,9 +20,16 @@ pub(crate) const BROKEN: u32 = 1_000_000;
 /// A slot that is refused.
 pub(crate) const FORBIDDEN: u32 = 1_000_001;
 
+/// The slot of the object that is asked for.
+fn slot(request: &RangeRequest) -> u32 {
+    match request.part {
+        Part::Object(slot) | Part::Pack(slot, _) => slot,
+    }
+}
+
 fn content(request: &RangeRequest) -> blake3::OutputReader {
     let mut hasher = blake3::Hasher::new_keyed(&request.parcel);
-    hasher.update(&request.slot.to_be_bytes());
+    hasher.update(&slot(request).to_be_bytes());
     let mut reader = hasher.finalize_xof();
     reader.set_position(request.offset);
     reader
@@ -55,14 +62,14 @@ impl Read for Counted {
 
 impl ParcelSource for Objects {
     fn open(&self, _: NodeId, request: &RangeRequest) -> Result<RangeBody, Refusal> {
-        if request.slot == FORBIDDEN {
+        if slot(request) == FORBIDDEN {
             return Err(Refusal::Refused);
         }
         if request.parcel != PARCEL || request.offset > self.size {
             return Err(Refusal::Missing);
         }
         let length = request.length.min(self.size - request.offset);
-        let promised = if request.slot == BROKEN {
+        let promised = if slot(request) == BROKEN {
             length / 2
         } else {
             length

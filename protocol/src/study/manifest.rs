@@ -104,10 +104,11 @@ pub enum BadManifest {
     /// A slot is zero or appears twice.
     #[error("the manifest numbers two objects alike")]
     Slots,
-    /// An object is longer than [`limits::OBJECT_BYTES`].
+    /// An object is longer than [`limits::OBJECT_BYTES`], or all are together than [`limits::PARCEL_BYTES`].
     #[error(
-        "the manifest lists an object that is longer than {} bytes",
-        limits::OBJECT_BYTES
+        "the manifest lists an object that is longer than {} bytes, or more than {} in all",
+        limits::OBJECT_BYTES,
+        limits::PARCEL_BYTES
     )]
     Length,
     /// Grant, commitment and manifest do not speak of the same parcel.
@@ -139,6 +140,7 @@ impl Manifest {
             .objects
             .iter()
             .any(|object| object.length > limits::OBJECT_BYTES)
+            || self.bytes() > limits::PARCEL_BYTES
         {
             return Err(BadManifest::Length);
         }

@@ -1,28 +1,34 @@
 //! What of a parcel is still missing, and what to ask for next.
 //!
-//! The plan is a value: the node executes it, writes down which segments it has, and after a crash
-//! restores the plan from the manifest and those marks. A segment is at most one MiB of one
-//! object's sealed bytes; of one that a break cut, what is on disk by then is not asked for again.
+//! A parcel moves in packs: objects one behind the other in the order of the manifest, as many as make about one MiB of
+//! plaintext, or a piece of one object that is longer. Both sides cut the manifest the same way, so a pack needs no other
+//! name than its number. The plan is a value: the node executes it, and after a crash restores it from the manifest and
+//! from what is on disk.
 
-use dokuei_keys::sealed;
+use std::ops::Range;
 
 use crate::study::manifest::Manifest;
 
-/// Sealed bytes of one full segment: 64 sealed chunks, about one MiB. Small enough that a broken
-/// stream loses little, large enough that a round trip per segment does not count.
-pub const SEGMENT: u64 = 64 * sealed::SEALED_CHUNK as u64;
+/// Plaintext bytes of a pack at the most: two slices of 512 × 512 pixels with their headers. Small enough that a pack is
+/// soon here and costs little memory on both sides, large enough that what its objects have in common is said once.
+pub const PACK: u64 = 1_152 * 1024;
 
-/// A range of one object's sealed bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Segment {
-    /// Position in the plan, which is also the position of its mark.
-    pub index: u32,
+/// Objects of a pack at the most: bounds what one pack costs whoever has many tiny objects.
+pub const PACK_OBJECTS: usize = 64;
+
+/// A part of an object, or all of it, in a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The object's position in the manifest.
+    pub position: usize,
     /// The object's slot.
     pub slot: u32,
-    /// First byte within the sealed object.
+    /// First byte within the object's plaintext.
     pub offset: u64,
-    /// Number of bytes, from one to [`SEGMENT`].
+    /// Bytes of plaintext.
     pub length: u64,
+    /// Whether the object is all there.
+    pub is_whole: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,137 +38,195 @@ enum Mark {
     Held,
 }
 
-/// Where one object lies in the plan and in the parcel file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placement {
-    /// The object's slot.
-    pub slot: u32,
-    /// Bytes of plaintext.
-    pub length: u64,
-    /// First byte of its sealed form in the parcel file.
-    pub position: u64,
-    /// Bytes of its sealed form.
-    pub sealed: u64,
-    first: u32,
-    count: u32,
-}
-
-impl Placement {
-    /// The object's segments: index of the first, and how many.
-    pub fn segments(&self) -> (u32, u32) {
-        (self.first, self.count)
-    }
+/// Where a pack begins and ends.
+#[derive(Clone, PartialEq, Eq)]
+struct Cut {
+    /// Positions in the manifest.
+    objects: Range<usize>,
+    /// First byte within the first object: other than zero only in a piece of a longer one.
+    offset: u64,
+    bytes: u64,
 }
 
 /// The plan of one transfer.
 pub struct TransferPlan {
-    objects: Vec<Placement>,
+    /// Slot and length of each object, in manifest order.
+    objects: Vec<(u32, u64)>,
+    packs: Vec<Cut>,
     marks: Vec<Mark>,
     next: usize,
     held_bytes: u64,
     total_bytes: u64,
 }
 
-impl TransferPlan {
-    /// Plans the objects of `manifest`, in its order, laid one behind the other in the parcel file.
-    pub fn new(manifest: &Manifest) -> TransferPlan {
-        let mut objects = Vec::with_capacity(manifest.objects.len());
-        let (mut position, mut first) = (0u64, 0u32);
-        for entry in &manifest.objects {
-            let sealed = sealed::sealed_len(entry.length);
-            let count = u32::try_from(sealed.div_ceil(SEGMENT)).unwrap_or(u32::MAX);
-            objects.push(Placement {
-                slot: entry.slot,
-                length: entry.length,
-                position,
-                sealed,
-                first,
-                count,
+/// Cuts objects of these lengths into packs.
+fn cut(lengths: impl Iterator<Item = u64>) -> Vec<Cut> {
+    let mut packs: Vec<Cut> = Vec::new();
+    let mut may_join = false;
+    for (position, length) in lengths.enumerate() {
+        let objects = position..position + 1;
+        if length > PACK {
+            let pieces = (0..length.div_ceil(PACK)).map(|index| Cut {
+                objects: objects.clone(),
+                offset: index * PACK,
+                bytes: PACK.min(length - index * PACK),
             });
-            position += sealed;
-            first += count;
+            packs.extend(pieces);
+            may_join = false;
+            continue;
         }
+        match packs.last_mut().filter(|last| {
+            may_join && last.bytes + length <= PACK && last.objects.len() < PACK_OBJECTS
+        }) {
+            Some(last) => {
+                last.objects.end = objects.end;
+                last.bytes += length;
+            }
+            None => packs.push(Cut {
+                objects,
+                offset: 0,
+                bytes: length,
+            }),
+        }
+        may_join = true;
+    }
+    packs
+}
+
+impl TransferPlan {
+    /// Plans the objects of `manifest`, in its order.
+    pub fn new(manifest: &Manifest) -> TransferPlan {
+        let packs = cut(manifest.objects.iter().map(|entry| entry.length));
         TransferPlan {
-            objects,
-            marks: vec![Mark::Missing; first as usize],
+            objects: manifest
+                .objects
+                .iter()
+                .map(|entry| (entry.slot, entry.length))
+                .collect(),
+            marks: vec![Mark::Missing; packs.len()],
+            packs,
             next: 0,
             held_bytes: 0,
-            total_bytes: position,
+            total_bytes: manifest.bytes(),
         }
     }
 
-    /// The objects in manifest order.
-    pub fn objects(&self) -> &[Placement] {
-        &self.objects
-    }
-
-    /// Sealed bytes of the whole parcel.
+    /// Plaintext bytes of the whole parcel.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
-    /// Sealed bytes that are held.
+    /// Plaintext bytes of the packs that are held.
     pub fn held_bytes(&self) -> u64 {
         self.held_bytes
     }
 
-    /// Number of segments.
-    pub fn segments(&self) -> u32 {
-        self.marks.len() as u32
+    /// Number of packs.
+    pub fn packs(&self) -> u32 {
+        self.packs.len() as u32
+    }
+
+    /// Plaintext bytes of a pack; none outside the plan.
+    pub fn bytes(&self, pack: u32) -> Option<u64> {
+        self.packs.get(pack as usize).map(|cut| cut.bytes)
+    }
+
+    /// What is in a pack, in order; nothing outside the plan.
+    pub fn pieces(&self, pack: u32) -> impl Iterator<Item = Piece> {
+        let cut = self.packs.get(pack as usize);
+        let positions = cut.map_or(0..0, |cut| cut.objects.clone());
+        let only = cut
+            .filter(|cut| cut.objects.len() == 1)
+            .map(|cut| (cut.offset, cut.bytes));
+        positions.filter_map(move |position| {
+            let (slot, whole) = *self.objects.get(position)?;
+            let (offset, length) = only.unwrap_or((0, whole));
+            Some(Piece {
+                position,
+                slot,
+                offset,
+                length,
+                is_whole: length == whole,
+            })
+        })
+    }
+
+    /// The packs that hold parts of the object at a position of the manifest.
+    pub fn packs_of(&self, position: usize) -> Range<u32> {
+        let first = self
+            .packs
+            .partition_point(|cut| cut.objects.end <= position);
+        let after = self
+            .packs
+            .partition_point(|cut| cut.objects.start <= position);
+        first as u32..after as u32
     }
 
     /// Whether nothing is missing.
     pub fn is_complete(&self) -> bool {
-        self.held_bytes == self.total_bytes
+        self.marks.iter().all(|mark| *mark == Mark::Held)
     }
 
-    /// The next missing segment, now asked for on `stream`; none when all is held or asked for.
-    pub fn ask(&mut self, stream: u16) -> Option<Segment> {
-        while let Some(mark) = self.marks.get(self.next) {
+    /// Whether a pack is held.
+    pub fn is_held(&self, pack: u32) -> bool {
+        self.marks.get(pack as usize) == Some(&Mark::Held)
+    }
+
+    /// The next missing pack, now asked for on `stream`; none when all is held or asked for.
+    pub fn ask(&mut self, stream: u16) -> Option<u32> {
+        while let Some(mark) = self.marks.get_mut(self.next) {
             if *mark == Mark::Missing {
-                self.marks[self.next] = Mark::Asked(stream);
-                return self.segment(self.next as u32);
+                *mark = Mark::Asked(stream);
+                return Some(self.next as u32);
             }
             self.next += 1;
         }
         None
     }
 
-    /// Notes that the segment is on disk. Returns the object that it completed, if it did.
-    /// A segment that is held already, or outside the plan, changes nothing.
-    pub fn hold(&mut self, index: u32) -> Option<Placement> {
-        let segment = self.segment(index)?;
-        if self.marks[index as usize] == Mark::Held {
-            return None;
-        }
-        self.marks[index as usize] = Mark::Held;
-        self.held_bytes += segment.length;
-        let object = self.object_of(index)?;
-        self.is_held(&object).then_some(object)
-    }
-
-    /// Forgets a segment that turned out to be damaged, so that it is asked for again.
-    pub fn discard(&mut self, index: u32) {
-        if let (Some(segment), Some(Mark::Held)) =
-            (self.segment(index), self.marks.get(index as usize))
-        {
-            self.held_bytes -= segment.length;
-            self.release(index as usize);
-        }
-    }
-
-    /// Forgets every segment of one object whose content did not match its digest.
-    pub fn discard_object(&mut self, slot: u32) {
-        let Some(object) = self
-            .objects
-            .iter()
-            .find(|object| object.slot == slot)
-            .copied()
-        else {
-            return;
+    /// Notes that a pack is here. Gives the positions of the objects that it completed. A pack that is held already, or
+    /// outside the plan, changes nothing.
+    pub fn hold(&mut self, pack: u32) -> Vec<usize> {
+        let (Some(mark), Some(cut)) = (
+            self.marks.get_mut(pack as usize),
+            self.packs.get(pack as usize),
+        ) else {
+            return Vec::new();
         };
-        for index in object.first..object.first + object.count {
-            self.discard(index);
+        if *mark == Mark::Held {
+            return Vec::new();
+        }
+        *mark = Mark::Held;
+        self.held_bytes += cut.bytes;
+        let completed = cut.objects.clone().filter(|position| {
+            let mut packs = self.packs_of(*position);
+            packs.all(|pack| self.is_held(pack))
+        });
+        completed.collect()
+    }
+
+    /// Notes the packs as here that hold only objects of which `is_here` says so.
+    pub fn hold_objects(&mut self, is_here: impl Fn(usize) -> bool) {
+        for pack in 0..self.packs() {
+            let objects = self.packs.get(pack as usize);
+            if objects.is_some_and(|cut| cut.objects.clone().all(&is_here)) {
+                self.hold(pack);
+            }
+        }
+    }
+
+    /// Forgets a pack that turned out to be of no use, so that it is asked for again.
+    pub fn discard(&mut self, pack: u32) {
+        if let (Some(cut), true) = (self.packs.get(pack as usize), self.is_held(pack)) {
+            self.held_bytes -= cut.bytes;
+            self.release(pack as usize);
+        }
+    }
+
+    /// Forgets every pack of one object whose content did not match its digest.
+    pub fn discard_object(&mut self, position: usize) {
+        for pack in self.packs_of(position) {
+            self.discard(pack);
         }
     }
 
@@ -173,33 +237,6 @@ impl TransferPlan {
                 self.release(index);
             }
         }
-    }
-
-    /// Whether all segments of an object are held.
-    pub fn is_held(&self, object: &Placement) -> bool {
-        let range = object.first as usize..(object.first + object.count) as usize;
-        self.marks[range].iter().all(|mark| *mark == Mark::Held)
-    }
-
-    /// The segment with this index.
-    pub fn segment(&self, index: u32) -> Option<Segment> {
-        let object = self.object_of(index)?;
-        let offset = u64::from(index - object.first) * SEGMENT;
-        let length = SEGMENT.min(object.sealed - offset);
-        Some(Segment {
-            index,
-            slot: object.slot,
-            offset,
-            length,
-        })
-    }
-
-    /// The object a segment belongs to.
-    pub fn object_of(&self, index: u32) -> Option<Placement> {
-        let at = self
-            .objects
-            .partition_point(|object| object.first + object.count <= index);
-        self.objects.get(at).copied()
     }
 
     fn release(&mut self, index: usize) {
@@ -215,7 +252,7 @@ mod tests {
     use dokuei_keys::id::{Digest, ObjectDigest, ParcelId, SiteId};
     use proptest::prelude::*;
 
-    fn manifest(lengths: &[u64]) -> Manifest {
+    fn plan(lengths: &[u64]) -> TransferPlan {
         let objects = lengths
             .iter()
             .enumerate()
@@ -227,73 +264,136 @@ mod tests {
                 class: ObjectClass::Image,
             })
             .collect();
-        Manifest {
+        TransferPlan::new(&Manifest {
             parcel: ParcelId::from_bytes([1; 32]),
             site: SiteId::from_bytes([2; 32]),
             commitment: Digest::from_bytes([3; 32]),
             objects,
-        }
+        })
+    }
+
+    fn slices(plan: &TransferPlan) -> Vec<Vec<(u32, u64, u64)>> {
+        let of = |pack| {
+            let pieces = plan.pieces(pack);
+            pieces
+                .map(|piece| (piece.slot, piece.offset, piece.length))
+                .collect()
+        };
+        (0..plan.packs()).map(of).collect()
     }
 
     #[test]
-    fn every_byte_is_asked_for_once_and_in_order() {
-        let mut plan = TransferPlan::new(&manifest(&[0, 25_000, 3_000_000]));
-        let mut covered = 0;
+    fn small_objects_share_a_pack_and_long_ones_have_several() {
+        let plan = plan(&[0, 500_000, 600_000, 700_000, PACK, 2 * PACK + 5, 9]);
+        let expected = vec![
+            vec![(1, 0, 0), (2, 0, 500_000), (3, 0, 600_000)],
+            vec![(4, 0, 700_000)],
+            vec![(5, 0, PACK)],
+            vec![(6, 0, PACK)],
+            vec![(6, PACK, PACK)],
+            vec![(6, 2 * PACK, 5)],
+            vec![(7, 0, 9)],
+        ];
+        assert_eq!(slices(&plan), expected);
+        assert_eq!(plan.packs_of(5), 3..6);
+        assert_eq!(plan.packs_of(0), 0..1);
+        assert_eq!(plan.bytes(0), Some(1_100_000));
+        let whole = |pack| plan.pieces(pack).all(|piece| piece.is_whole);
+        assert!(whole(0) && whole(2) && !whole(3) && !whole(5));
+        assert_eq!((plan.pieces(7).count(), plan.bytes(7)), (0, None));
+    }
+
+    #[test]
+    fn a_pack_never_holds_more_objects_than_stated() {
+        let plan = plan(&[3; 2 * PACK_OBJECTS + 1]);
+        let counts: Vec<usize> = (0..3).map(|pack| plan.pieces(pack).count()).collect();
+        assert_eq!(counts, [PACK_OBJECTS, PACK_OBJECTS, 1]);
+    }
+
+    #[test]
+    fn packs_are_asked_for_once_in_order_and_complete_their_objects() {
+        let mut plan = plan(&[0, 25_000, 3 * PACK]);
         let mut completed = Vec::new();
-        while let Some(segment) = plan.ask(0) {
-            covered += segment.length;
-            completed.extend(plan.hold(segment.index).map(|object| object.slot));
+        while let Some(pack) = plan.ask(0) {
+            completed.extend(plan.hold(pack));
+            assert_eq!(plan.hold(pack), Vec::<usize>::new());
         }
-        assert_eq!(covered, plan.total_bytes());
-        assert_eq!(completed, [1, 2, 3]);
+        assert_eq!(completed, [0, 1, 2]);
         assert!(plan.is_complete());
+        assert_eq!(plan.held_bytes(), plan.total_bytes());
     }
 
     #[test]
     fn a_lost_stream_gives_back_only_what_was_asked_on_it() {
-        let mut plan = TransferPlan::new(&manifest(&[3_000_000]));
-        let first = plan.ask(0).unwrap();
-        let second = plan.ask(1).unwrap();
-        plan.hold(second.index);
+        let mut plan = plan(&[3 * PACK]);
+        let (first, second) = (plan.ask(0).unwrap(), plan.ask(1).unwrap());
+        plan.hold(second);
         plan.stream_lost(0);
         plan.stream_lost(1);
         assert_eq!(plan.ask(2), Some(first));
-        assert_eq!(plan.ask(2).map(|segment| segment.index), Some(2));
+        assert_eq!(plan.ask(2), Some(2));
     }
 
     #[test]
     fn a_damaged_object_is_fetched_again() {
-        let mut plan = TransferPlan::new(&manifest(&[10, 2_000_000]));
-        while let Some(segment) = plan.ask(0) {
-            plan.hold(segment.index);
+        let mut plan = plan(&[10, 2 * PACK, 7]);
+        while let Some(pack) = plan.ask(0) {
+            plan.hold(pack);
         }
-        plan.discard_object(2);
+        plan.discard_object(1);
         assert!(!plan.is_complete());
-        let again: Vec<u32> = std::iter::from_fn(|| plan.ask(0))
-            .map(|segment| segment.slot)
-            .collect();
-        assert_eq!(again, [2, 2]);
+        let again: Vec<u32> = std::iter::from_fn(|| plan.ask(0)).collect();
+        assert_eq!(again, [1, 2]);
+    }
+
+    #[test]
+    fn what_is_here_already_is_not_asked_for() {
+        let mut plan = plan(&[10, 20, PACK, 2 * PACK]);
+        plan.hold_objects(|position| [0, 3].contains(&position));
+        let asked: Vec<u32> = std::iter::from_fn(|| plan.ask(0)).collect();
+        assert_eq!(asked, [0, 1]);
+        assert_eq!(plan.held_bytes(), 2 * PACK);
     }
 
     proptest! {
         #[test]
+        fn packs_cover_every_byte_once(lengths in proptest::collection::vec(0u64..4_000_000, 1..80)) {
+            let plan = plan(&lengths);
+            let mut here = vec![0; lengths.len()];
+            for pack in 0..plan.packs() {
+                let pieces: Vec<Piece> = plan.pieces(pack).collect();
+                prop_assert!(pieces.len() <= PACK_OBJECTS && !pieces.is_empty());
+                let bytes: u64 = pieces.iter().map(|piece| piece.length).sum();
+                prop_assert!(bytes <= PACK && plan.bytes(pack) == Some(bytes));
+                for piece in pieces {
+                    prop_assert_eq!(here[piece.position], piece.offset);
+                    here[piece.position] += piece.length;
+                    prop_assert!(plan.packs_of(piece.position).contains(&pack));
+                    prop_assert_eq!(piece.is_whole, piece.length == lengths[piece.position]);
+                }
+            }
+            // Two that follow each other make a whole one, unless a longer object lies between them.
+            let most = 2 * plan.total_bytes() / PACK + lengths.len() as u64;
+            prop_assert!(u64::from(plan.packs()) <= most);
+            prop_assert_eq!(here, lengths);
+        }
+
+        #[test]
         fn any_sequence_of_losses_ends_complete(lengths in proptest::collection::vec(0u64..4_000_000, 1..12), losses in proptest::collection::vec((0u16..4, any::<bool>()), 0..64)) {
-            let mut plan = TransferPlan::new(&manifest(&lengths));
+            let mut plan = plan(&lengths);
             for (stream, lost) in losses {
                 match plan.ask(stream) {
                     Some(_) if lost => plan.stream_lost(stream),
-                    Some(segment) => { plan.hold(segment.index); }
+                    Some(pack) => { plan.hold(pack); }
                     None => break,
                 }
             }
             for stream in 0..4 { plan.stream_lost(stream); }
-            let mut held = plan.held_bytes();
-            while let Some(segment) = plan.ask(9) {
-                held += segment.length;
-                plan.hold(segment.index);
+            while let Some(pack) = plan.ask(9) {
+                plan.hold(pack);
             }
             prop_assert!(plan.is_complete());
-            prop_assert_eq!(held, plan.total_bytes());
+            prop_assert_eq!(plan.held_bytes(), plan.total_bytes());
         }
     }
 }

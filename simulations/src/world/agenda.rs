@@ -27,12 +27,12 @@ pub(crate) enum Event {
     },
     /// A study's manifest is asked for.
     Begin { site: usize, token: Token },
-    /// A segment of a study arrives, or does not.
-    Segment {
+    /// A pack of a study arrives, or does not.
+    Pack {
         site: usize,
         token: Token,
         stream: u16,
-        index: Option<u32>,
+        pack: Option<u32>,
         lost: bool,
     },
     /// A report arrives.

@@ -19,7 +19,7 @@ use crate::tally::Group;
 
 /// Streams that a study is fetched over.
 const STREAMS: u16 = 2;
-/// Segments that are written before they are flushed together.
+/// Packs that are written before they are flushed together.
 const FLUSH_EVERY: usize = 3;
 
 /// A study on its way.
@@ -32,7 +32,7 @@ pub(crate) struct Fetch {
     grant: Grant,
     key: ContentKey,
     plan: Option<TransferPlan>,
-    /// Milliseconds that a segment takes, at most.
+    /// Milliseconds that a pack takes, at most.
     pace: u64,
 }
 
@@ -124,17 +124,17 @@ impl World {
             return self.end(site, token, Outcome::Impossible);
         }
         let mut plan = TransferPlan::new(&manifest);
-        for index in marks {
-            plan.hold(index);
+        for pack in marks {
+            plan.hold(pack);
         }
         fetch.plan = Some(plan);
         for stream in 0..STREAMS {
-            self.ask_segment(site, token, stream);
+            self.ask_pack(site, token, stream);
         }
         self.check_complete(site, token)
     }
 
-    fn ask_segment(&mut self, site: usize, token: Token, stream: u16) {
+    fn ask_pack(&mut self, site: usize, token: Token, stream: u16) {
         let lost = self.chance.percent(self.weather.loss / 2);
         let pace = self.fetch(site, token).map_or(0, |fetch| fetch.pace);
         let takes = self.chance.between(20, pace.max(20));
@@ -144,28 +144,28 @@ impl World {
         else {
             return;
         };
-        let index = plan.ask(stream).map(|segment| segment.index);
-        if index.is_some() {
+        let pack = plan.ask(stream);
+        if pack.is_some() {
             self.put(
                 Span(takes),
-                Event::Segment {
+                Event::Pack {
                     site,
                     token,
                     stream,
-                    index,
+                    pack,
                     lost,
                 },
             );
         }
     }
 
-    /// A segment has arrived, or its stream broke.
-    pub(super) fn segment(
+    /// A pack has arrived, or its stream broke.
+    pub(super) fn pack(
         &mut self,
         site: usize,
         token: Token,
         stream: u16,
-        index: Option<u32>,
+        pack: Option<u32>,
         lost: bool,
     ) -> Result<(), Violation> {
         let Some(fetch) = self.fetch(site, token) else {
@@ -183,18 +183,18 @@ impl World {
         else {
             return Ok(());
         };
-        match index {
+        match pack {
             Some(_) if lost => {
                 plan.stream_lost(stream);
                 self.tally.count(Group::Faults, "streams broken");
             }
-            Some(index) => {
-                let object = plan.hold(index);
+            Some(pack) => {
+                let completed = plan.hold(pack);
                 let store = &mut self.sites[site].store;
-                store.write_segment(parcel, index);
-                self.tally.count(Group::Traffic, "segments");
-                match object {
-                    Some(object) if damaged => self.spoil(site, token, parcel, object.slot),
+                store.write_pack(parcel, pack);
+                self.tally.count(Group::Traffic, "packs");
+                match completed.first() {
+                    Some(position) if damaged => self.spoil(site, token, parcel, *position),
                     Some(_) => self.sites[site].store.flush(parcel),
                     None if self.sites[site].store.unflushed(parcel) >= FLUSH_EVERY => {
                         self.sites[site].store.flush(parcel);
@@ -204,12 +204,12 @@ impl World {
             }
             None => {}
         }
-        self.ask_segment(site, token, stream);
+        self.ask_pack(site, token, stream);
         self.check_complete(site, token)
     }
 
     /// An object does not match its digest: all of it is fetched again.
-    fn spoil(&mut self, site: usize, token: Token, parcel: ParcelId, slot: u32) {
+    fn spoil(&mut self, site: usize, token: Token, parcel: ParcelId, position: usize) {
         self.tally.count(Group::Faults, "objects damaged");
         let Some(plan) = self
             .fetch(site, token)
@@ -217,15 +217,9 @@ impl World {
         else {
             return;
         };
-        plan.discard_object(slot);
-        let indices: Vec<u32> = (0..plan.segments())
-            .filter(|index| {
-                plan.segment(*index)
-                    .is_some_and(|segment| segment.slot == slot)
-            })
-            .collect();
-        let store = &mut self.sites[site].store;
-        store.forget_segments(parcel, indices.into_iter());
+        plan.discard_object(position);
+        let packs = plan.packs_of(position);
+        self.sites[site].store.forget_packs(parcel, packs);
     }
 
     fn check_complete(&mut self, site: usize, token: Token) -> Result<(), Violation> {

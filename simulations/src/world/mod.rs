@@ -219,13 +219,13 @@ impl World {
                 up,
             } => self.notice(site, peer, epoch, up)?,
             Event::Begin { site, token } => self.begin_fetch(site, token)?,
-            Event::Segment {
+            Event::Pack {
                 site,
                 token,
                 stream,
-                index,
+                pack,
                 lost,
-            } => self.segment(site, token, stream, index, lost)?,
+            } => self.pack(site, token, stream, pack, lost)?,
             Event::Report { site, token } => self.fetch_report(site, token)?,
             Event::Shelve { site, token } => self.shelve(site, token)?,
             Event::Clear { site, token } => self.clear(site, token)?,

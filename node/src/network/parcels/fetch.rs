@@ -36,7 +36,7 @@ struct Ended {
 
 /// Where bulk streams come from: a libp2p connection, or whatever else reaches the same node.
 pub(in crate::network) trait OpenBulk: Clone + Send + Sync + 'static {
-    /// Opens one stream that speaks `/dokuei/parcels/1`.
+    /// Opens one stream that speaks `/dokuei/parcels/2`.
     fn open_bulk(&self) -> impl Future<Output = io::Result<BoxStream>> + Send;
 }
 

@@ -165,8 +165,8 @@ fn sink_error(error: io::Error) -> FetchError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Refusal;
     use super::super::wire::answer_header;
+    use super::super::{Part, Refusal};
     use super::*;
 
     #[derive(Default)]
@@ -175,7 +175,7 @@ mod tests {
     impl ParcelSink for Memory {
         fn write(&self, range: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
             let mut memory = lock(&self.0);
-            if range.slot == 66 {
+            if range.part == Part::Object(66) {
                 return Err(io::Error::other("no space left"));
             }
             assert!(at >= range.offset);
@@ -192,7 +192,7 @@ mod tests {
     fn range(slot: u32, length: u64) -> RangeRequest {
         RangeRequest {
             parcel: [1; 32],
-            slot,
+            part: Part::Object(slot),
             offset: 100,
             length,
         }

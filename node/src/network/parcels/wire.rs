@@ -1,13 +1,14 @@
-//! The bytes of `/dokuei/parcels/1`, and the sizes both sides keep to.
+//! The bytes of `/dokuei/parcels/2`, and the sizes both sides keep to.
 
 use std::io;
 use std::time::Duration;
 
+use dokuei_compression::Effort;
 use futures::{AsyncRead, AsyncReadExt};
 
-use super::{RangeRequest, Refusal};
+use super::{Part, RangeRequest, Refusal};
 
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// Bytes moved at a time between disk, thread and stream: large enough that a hand-over costs nothing beside them.
 pub(super) const BLOCK: usize = 256 * 1024;
@@ -54,6 +55,10 @@ const OPEN: u8 = 1;
 const REQUEST: u8 = 2;
 const GRANT: u8 = 3;
 const DONE: u8 = 4;
+const REQUEST_PACK: u8 = 5;
+
+const FAST: u8 = 0;
+const DENSE: u8 = 1;
 
 /// A block of bytes that is used again and again.
 pub(super) struct Block {
@@ -99,11 +104,19 @@ impl Record {
                 out.extend_from_slice(&credit.to_be_bytes());
             }
             Self::Request(range) => {
-                out.push(REQUEST);
+                let (kind, number, effort) = match range.part {
+                    Part::Object(slot) => (REQUEST, slot, None),
+                    Part::Pack(number, effort) => (REQUEST_PACK, number, Some(effort)),
+                };
+                out.push(kind);
                 out.extend_from_slice(&range.parcel);
-                out.extend_from_slice(&range.slot.to_be_bytes());
+                out.extend_from_slice(&number.to_be_bytes());
                 out.extend_from_slice(&range.offset.to_be_bytes());
                 out.extend_from_slice(&range.length.to_be_bytes());
+                out.extend(effort.map(|effort| match effort {
+                    Effort::Fast => FAST,
+                    Effort::Dense => DENSE,
+                }));
             }
             Self::Credit(bytes) => {
                 out.push(GRANT);
@@ -124,6 +137,7 @@ impl Record {
         let length = match kind {
             OPEN => 5,
             REQUEST => 52,
+            REQUEST_PACK => 53,
             GRANT => 4,
             DONE => 8,
             _ => return Err(io::ErrorKind::InvalidData.into()),
@@ -142,12 +156,22 @@ impl Record {
             },
             _ => Self::Request(RangeRequest {
                 parcel: array_at(body, 0),
-                slot: u32_at(body, 32),
+                part: part(u32_at(body, 32), body.get(52))?,
                 offset: u64_at(body, 36),
                 length: u64_at(body, 44),
             }),
         };
         Ok(Some((record, 1 + length)))
+    }
+}
+
+/// The part that a request names: an object, or a pack when there is an effort behind its number.
+fn part(number: u32, effort: Option<&u8>) -> io::Result<Part> {
+    match effort {
+        None => Ok(Part::Object(number)),
+        Some(&FAST) => Ok(Part::Pack(number, Effort::Fast)),
+        Some(&DENSE) => Ok(Part::Pack(number, Effort::Dense)),
+        Some(_) => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
@@ -236,16 +260,24 @@ pub(super) fn parse_answer(header: &[u8; ANSWER_HEADER]) -> Option<Result<u64, R
 mod tests {
     use super::*;
 
-    fn records() -> [Record; 4] {
+    fn records() -> [Record; 6] {
         let range = RangeRequest {
             parcel: std::array::from_fn(|i| i as u8),
-            slot: 0x0102_0304,
+            part: Part::Object(0x0102_0304),
             offset: 0x1122_3344_5566_7788,
             length: 5,
         };
         [
             Record::Open { credit: CREDIT },
             Record::Request(range),
+            Record::Request(RangeRequest {
+                part: Part::Pack(7, Effort::Fast),
+                ..range
+            }),
+            Record::Request(RangeRequest {
+                part: Part::Pack(u32::MAX, Effort::Dense),
+                ..range
+            }),
             Record::Credit(0),
             Record::Done { received: u64::MAX },
         ]
@@ -280,7 +312,8 @@ mod tests {
 
     #[tokio::test]
     async fn nonsense_is_no_record() {
-        for bad in [&[0][..], &[5, 1], &[OPEN, 2, 0, 0, 0, 0]] {
+        let no_effort = [&[REQUEST_PACK][..], &[2; 53]].concat();
+        for bad in [&[0][..], &[6, 1], &[OPEN, 1, 0, 0, 0, 0], &no_effort] {
             assert!(RecordReader::new(bad).next().await.is_err(), "{bad:?}");
         }
         for (header, sense) in [
