@@ -4,6 +4,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, compress_bound};
 
 use crate::error::Damaged;
+use crate::frame;
 use crate::residual::Depth;
 
 /// What an encoder keeps from block to block.
@@ -73,6 +74,7 @@ impl Unpacker {
     /// # Errors
     /// [`Damaged`].
     pub(crate) fn unpack(&mut self, from: &[u8], out: &mut [u8]) -> Result<(), Damaged> {
+        frame::check(from, out.len())?;
         let context = self.context.as_mut().ok_or(Damaged::Memory)?;
         match context.decompress_to_buffer(from, out) {
             Ok(length) if length == out.len() => Ok(()),

@@ -148,7 +148,13 @@ fn headers_that_cannot_be_are_refused() {
 #[test]
 fn a_block_that_expands_without_end_stops_at_its_length() {
     let zeros = vec![0; 64 << 20];
-    let bomb = zstd::bulk::compress(&zeros, 3).unwrap();
+    let mut packer = zstd::bulk::Compressor::new(3).unwrap();
+    let plain = zstd::zstd_safe::CParameter::ContentSizeFlag(false);
+    packer.set_parameter(plain).unwrap();
+    packer
+        .set_parameter(zstd::zstd_safe::CParameter::WindowLog(20))
+        .unwrap();
+    let bomb = packer.compress(&zeros).unwrap();
     let packed = |length: &[u8]| {
         let size = [
             bomb.len() as u8 & 0x7F | 0x80,
