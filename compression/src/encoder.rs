@@ -4,7 +4,7 @@ use crate::block::{Colours, Form, Header};
 use crate::choice::Choice;
 use crate::dense;
 use crate::layout::{Layout, Piece, Pieces};
-use crate::packed::Packer;
+use crate::packed::{Packer, Search};
 use crate::planes;
 use crate::residual::{self, Depth, Predictor};
 use crate::scale::Scale;
@@ -20,11 +20,10 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// The level of zstd.
-    fn level(self) -> i32 {
+    fn search(self) -> Search {
         match self {
-            Effort::Dense => 3,
-            Effort::Fast => 1,
+            Effort::Dense => Search::Thorough,
+            Effort::Fast => Search::Quick,
         }
     }
 }
@@ -128,9 +127,7 @@ impl Encoder {
                 Header::Dense(form)
             }
             Effort::Fast => {
-                let packed = self
-                    .packer
-                    .numbers(&self.numbers, form.depth, effort.level());
+                let packed = self.packer.numbers(&self.numbers, form.depth, Search::Runs);
                 // Without it the block is stored.
                 self.payload.extend_from_slice(packed.unwrap_or(bytes));
                 Header::Fast(form)
@@ -148,15 +145,15 @@ impl Encoder {
 
     /// A block whose payload may be smaller in another way.
     fn other_ways(&mut self, bytes: &[u8], header: Header, effort: Effort, out: &mut Vec<u8>) {
-        let (mut header, level) = (header, effort.level());
+        let (mut header, search) = (header, effort.search());
         let coded = self.payload.len();
         if let Header::Dense(form) = &header {
             let (part, parts) = part(&self.numbers);
             let is_tried = parts == 1 || {
-                let looked = self.packer.numbers(part, form.depth, level);
+                let looked = self.packer.numbers(part, form.depth, search);
                 looked.is_some_and(|looked| is_likely(looked.len() * parts, coded))
             };
-            let packed = is_tried.then(|| self.packer.numbers(&self.numbers, form.depth, level));
+            let packed = is_tried.then(|| self.packer.numbers(&self.numbers, form.depth, search));
             if let Some(packed) = packed.flatten().filter(|packed| packed.len() < coded) {
                 self.payload.clear();
                 self.payload.extend_from_slice(packed);
@@ -165,7 +162,9 @@ impl Encoder {
         }
         let (part, parts) = part(bytes);
         let coded = self.payload.len();
-        let looked = (parts > 1).then(|| self.packer.pack(part, level)).flatten();
+        let looked = (parts > 1)
+            .then(|| self.packer.pack(part, search))
+            .flatten();
         let is_hopeless = looked.is_some_and(|looked| !is_likely(looked.len() * parts, coded));
         match is_hopeless && coded + coded / 8 < bytes.len() {
             true => header.write(&self.payload, out),
@@ -175,7 +174,7 @@ impl Encoder {
 
     /// A block of bytes, unless it is smaller as the payload under a header.
     fn plain(&mut self, bytes: &[u8], other: Option<Header>, effort: Effort, out: &mut Vec<u8>) {
-        let packed = self.packer.pack(bytes, effort.level());
+        let packed = self.packer.pack(bytes, effort.search());
         let packed = packed.filter(|packed| packed.len() + LENGTH < bytes.len());
         let (begin, least) = (out.len(), packed.map_or(bytes.len(), <[u8]>::len));
         if let Some(header) = other.filter(|_| self.payload.len() < least) {

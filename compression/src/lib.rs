@@ -11,6 +11,7 @@ mod dense;
 mod encoder;
 mod energy;
 mod error;
+mod frame;
 mod lanes;
 mod layout;
 mod number;

@@ -7,6 +7,17 @@ const AT_ONCE: usize = 4;
 /// Bytes in which so many and what is left of the byte before stand.
 const WORD: usize = 8;
 
+/// So many bits, the lowest.
+const MASKS: [u32; 16] = {
+    let mut masks = [0; 16];
+    let mut bits = 0;
+    while bits < masks.len() {
+        masks[bits] = (1 << bits) - 1;
+        bits += 1;
+    }
+    masks
+};
+
 /// Where bits go.
 #[derive(Default)]
 pub(crate) struct BitWriter {
@@ -117,7 +128,8 @@ impl Place<'_> {
             let mut all = 0;
             for lane in half..half + AT_ONCE {
                 let bits = shapes[lane] & 0xF;
-                numbers[lane] = ((shapes[lane] >> 16) + (held as u32 & ((1 << bits) - 1))) as u16;
+                numbers[lane] =
+                    ((shapes[lane] >> 16) + (held as u32 & MASKS[bits as usize])) as u16;
                 held >>= bits;
                 all += bits;
             }

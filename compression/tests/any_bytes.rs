@@ -148,7 +148,13 @@ fn headers_that_cannot_be_are_refused() {
 #[test]
 fn a_block_that_expands_without_end_stops_at_its_length() {
     let zeros = vec![0; 64 << 20];
-    let bomb = zstd::bulk::compress(&zeros, 3).unwrap();
+    let mut packer = zstd::bulk::Compressor::new(3).unwrap();
+    let plain = zstd::zstd_safe::CParameter::ContentSizeFlag(false);
+    packer.set_parameter(plain).unwrap();
+    packer
+        .set_parameter(zstd::zstd_safe::CParameter::WindowLog(20))
+        .unwrap();
+    let bomb = packer.compress(&zeros).unwrap();
     let packed = |length: &[u8]| {
         let size = [
             bomb.len() as u8 & 0x7F | 0x80,
@@ -159,6 +165,53 @@ fn a_block_that_expands_without_end_stops_at_its_length() {
     };
     assert!(decoded(&packed(&[0x80, 0x20]), 4096).is_err());
     assert!(decoded(&packed(&[0x80, 0x80, 0x80, 0x20]), 64 << 20).is_err());
+}
+
+#[test]
+fn large_and_many_frames_come_back() {
+    let layout = |width, rows, bytes, colours| Layout {
+        width,
+        rows,
+        bytes,
+        colours,
+        is_signed: rows % 2 == 0,
+        is_big_endian: rows % 3 == 0,
+    };
+    let mut state = 5_u32;
+    let mut noise = |spread: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % spread
+    };
+    let layouts = [
+        layout(512, 512, 2, 1),
+        layout(2000, 300, 2, 1),
+        layout(70_000, 9, 1, 3),
+        layout(640, 480, 1, 3),
+        layout(100, 101, 2, 3),
+        layout(33, 31, 1, 1),
+        layout(1, 5000, 2, 1),
+        layout(300_000, 4, 1, 1),
+    ];
+    for layout in layouts {
+        for spread in [1, 5, 300, 60_000] {
+            let sample = |at: u32| (at % layout.width * 3 + at / 700 + noise(spread)) as u16;
+            let bytes: Vec<u8> = (0..340_001)
+                .map(sample)
+                .flat_map(u16::to_le_bytes)
+                .collect();
+            for effort in [Effort::Dense, Effort::Fast] {
+                let coded = encoded(&bytes, Some(&layout), effort);
+                assert!(decoded(&coded, bytes.len()).is_ok_and(|back| back == bytes));
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_may_have_them() {
+    fn is_send<T: Send>() {}
+    is_send::<Encoder>();
+    is_send::<Decoder>();
 }
 
 #[test]
