@@ -7,6 +7,7 @@ use dokuei_keys::secret::{ContentKey, Secret32};
 use crate::case::CaseId;
 use crate::case::event::Grant;
 use crate::case::report::ReportIssued;
+use crate::case::terms::Priority;
 use crate::input::Ticket;
 use crate::time::Timestamp;
 
@@ -109,6 +110,8 @@ pub enum Effect {
         from: SiteId,
         /// Where it lies.
         node: NodeId,
+        /// How urgent its case is: what is more urgent goes first where both go over one line.
+        priority: Priority,
         /// What was granted.
         grant: Grant,
         /// Its content key.

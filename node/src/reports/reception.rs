@@ -116,6 +116,7 @@ pub async fn receive(
         progress: Default::default(),
         onward: None,
         listed: None,
+        underway: None,
         room: None,
     };
     let received = receiving.run().await?;

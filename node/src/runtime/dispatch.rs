@@ -8,6 +8,7 @@ use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
+use dokuei_protocol::case::terms::Priority;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
 use dokuei_protocol::time::Timestamp;
@@ -134,9 +135,10 @@ impl Dispatch {
                 case,
                 from,
                 node,
+                priority,
                 grant,
                 key,
-            } => self.receive_study(case, from, node, grant, key),
+            } => self.receive_study((case, priority), from, node, grant, key),
             Effect::StoreStudy {
                 case,
                 from,
@@ -166,7 +168,7 @@ impl Dispatch {
 
     fn receive_study(
         &self,
-        case: CaseId,
+        (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
         grant: Grant,
@@ -174,7 +176,8 @@ impl Dispatch {
     ) {
         let ports = Arc::clone(&self.ports);
         self.job(Job::ReceiveStudy(case), async move {
-            ports.receive_study(case, from, node, grant, key).await
+            let owed = ports.receive_study((case, priority), from, node, grant, key);
+            owed.await
         });
     }
 

@@ -8,11 +8,12 @@ use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
+use dokuei_protocol::case::terms::Priority;
 use dokuei_protocol::input::{Command, Outcome, Trouble};
 use dokuei_protocol::limits;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::disk::Room;
@@ -30,6 +31,7 @@ use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
 use crate::transcoding::Transcoder;
 use crate::transfer::counts::Counts;
+use crate::transfer::precedence::{Precedence, Underway};
 use crate::transfer::progress::Transfers;
 use crate::transfer::receive::{ReceiveError, Receiving};
 use crate::transfer::{Content, Listed};
@@ -41,6 +43,9 @@ const RECEIVING: usize = 3;
 /// Of these, as many may come from one partner: its slow line does not keep the others' studies waiting.
 const RECEIVING_FROM_ONE: usize = 2;
 
+/// Emergencies that are received at once beside these: they wait for nobody's turn but each other's.
+const RECEIVING_STAT: usize = 2;
+
 /// Studies that are put into the archive at once after they arrived: archives allow few associations, and one that
 /// does not answer holds its thread for two minutes.
 const STORING: usize = 2;
@@ -51,6 +56,8 @@ pub struct Arriving {
     turns: Arc<Semaphore>,
     /// Of each partner; there are no more of them than the protocol allows.
     of_one: Arc<Mutex<BTreeMap<SiteId, Arc<Semaphore>>>>,
+    stat: Arc<Semaphore>,
+    precedence: Precedence,
     storing: Arc<Semaphore>,
     onward: Arc<Mutex<BTreeMap<CaseId, Arc<StoringAhead>>>>,
 }
@@ -60,6 +67,8 @@ impl Default for Arriving {
         Arriving {
             turns: Arc::new(Semaphore::new(RECEIVING)),
             of_one: Arc::default(),
+            stat: Arc::new(Semaphore::new(RECEIVING_STAT)),
+            precedence: Precedence::default(),
             storing: Arc::new(Semaphore::new(STORING)),
             onward: Arc::default(),
         }
@@ -73,6 +82,27 @@ impl Arriving {
             .entry(site)
             .or_insert_with(|| Arc::new(Semaphore::new(RECEIVING_FROM_ONE)));
         Arc::clone(turns)
+    }
+
+    /// Waits until a study may be received. It is under way as long as what this gives is held.
+    async fn turn(
+        &self,
+        from: SiteId,
+        priority: Priority,
+    ) -> (Vec<OwnedSemaphorePermit>, Underway) {
+        let turns = match priority {
+            Priority::Stat => vec![Arc::clone(&self.stat)],
+            Priority::Urgent | Priority::Routine => {
+                vec![self.turns_of(from), Arc::clone(&self.turns)]
+            }
+        };
+        let mut held = Vec::new();
+        for turn in turns {
+            // Turns end only with the node.
+            held.extend(turn.acquire_owned().await.ok());
+        }
+        // Not before: whoever waits for a turn must not hold up those that have it.
+        (held, self.precedence.enter(from, priority))
     }
 
     fn take(&self, case: CaseId) -> Option<Arc<StoringAhead>> {
@@ -142,13 +172,14 @@ impl Ports {
     /// Fetches and verifies a granted study.
     pub async fn receive_study(
         self: Arc<Self>,
-        case: CaseId,
+        (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
         grant: Grant,
         key: ContentKey,
     ) -> Outcome {
-        match self.study(case, from, node, grant, key).await {
+        let study = self.study((case, priority), from, node, grant, key);
+        match study.await {
             Ok(()) => {
                 self.troubles.clear(&case);
                 Outcome::Done
@@ -176,16 +207,13 @@ impl Ports {
 
     async fn study(
         &self,
-        case: CaseId,
+        (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
         grant: Grant,
         key: ContentKey,
     ) -> Result<(), ReceiveError> {
-        // Turns end only with the node.
-        let of_one = self.arriving.turns_of(from);
-        let _one = of_one.acquire().await;
-        let _turn = self.arriving.turns.acquire().await;
+        let (_turns, underway) = self.arriving.turn(from, priority).await;
         if !self.room.is_left() {
             return Err(ReceiveError::Disk(io::ErrorKind::StorageFull.into()));
         }
@@ -201,6 +229,7 @@ impl Ports {
             progress: self.transfers.begin(case),
             onward: onward.clone(),
             room: Some(self.room.clone()),
+            underway: Some(underway),
             listed: Some(Listed {
                 granted: self.granted.clone(),
                 case,

@@ -1,8 +1,10 @@
 //! Moving parcels between partners: serving ranges of what lies here, fetching what is missing.
 
+mod asking;
 pub mod counts;
 pub mod earlier;
 mod gathered;
+pub mod precedence;
 pub mod progress;
 pub mod receive;
 mod resuming;

@@ -13,16 +13,19 @@ use dokuei_keys::sealed::sealed_len;
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
+use tokio::sync::mpsc;
 
 use crate::archive::StoringAhead;
 use crate::clock::now;
 use crate::disk::Room;
 use crate::language::{Explain, Message, displayed_in_english};
-use crate::network::{FetchError, Network, ParcelSink, Part, RangeRequest};
+use crate::network::{FetchError, Fetched, Network, ParcelSink, Part, RangeRequest};
 use crate::parcels::{OpenError, Parcels};
 use crate::say;
 use crate::studies::study::Study;
+use crate::transfer::asking::ask;
 use crate::transfer::counts::Counts;
+use crate::transfer::precedence::Underway;
 use crate::transfer::progress::Progress;
 use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 
@@ -54,6 +57,8 @@ pub struct Receiving {
     pub onward: Option<Arc<StoringAhead>>,
     /// Where verified objects of a study are listed at once.
     pub listed: Option<Listed>,
+    /// Its place among the transfers from this partner; none for what is too small to wait for.
+    pub underway: Option<Underway>,
     /// Room on the disk, where it stops at a reserve; a report goes on as long as there is any.
     pub room: Option<Room>,
 }
@@ -202,10 +207,7 @@ impl Receiving {
             if missing.is_empty() {
                 return Ok(());
             }
-            let fetched = self
-                .network
-                .fetch(self.node, missing, STREAMS, Arc::clone(sink) as _)
-                .await;
+            let fetched = self.fetch_packs(missing, sink).await;
             if sink.not_permitted() {
                 return Err(ReceiveError::NotPermitted);
             }
@@ -216,6 +218,23 @@ impl Receiving {
             (true, _) => Ok(()),
             (false, true) => Err(ReceiveError::Damaged(Damage::Object)),
             (false, false) => Err(ReceiveError::Incomplete),
+        }
+    }
+
+    async fn fetch_packs(
+        &self,
+        missing: Vec<RangeRequest>,
+        sink: &Arc<TransferSink>,
+    ) -> Result<Fetched, FetchError> {
+        let (streams, asked) = mpsc::channel(1);
+        let asking = ask(missing, streams, sink.settled(), self.underway.as_ref());
+        let fetch = self
+            .network
+            .fetch(self.node, asked, STREAMS, Arc::clone(sink) as _);
+        tokio::pin!(fetch);
+        tokio::select! {
+            fetched = &mut fetch => fetched,
+            () = asking => fetch.await,
         }
     }
 

@@ -15,6 +15,7 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::study::manifest::{Manifest, ManifestEntry};
 use dokuei_protocol::study::plan::{Piece, TransferPlan};
+use tokio::sync::watch;
 
 use crate::archive::StoringAhead;
 use crate::disk::Room;
@@ -68,6 +69,8 @@ pub(crate) struct TransferSink {
     pub(super) counts: Counts,
     pub(super) progress: Arc<Progress>,
     state: Mutex<State>,
+    /// How many requests were answered.
+    settled: watch::Sender<usize>,
     /// Not in use, with the room they work in.
     decoders: Mutex<Vec<Decoder>>,
 }
@@ -107,8 +110,14 @@ impl TransferSink {
             counts,
             progress,
             state: Mutex::new(state),
+            settled: watch::Sender::new(0),
             decoders: Mutex::default(),
         }
+    }
+
+    /// How many requests were answered, as it grows.
+    pub(super) fn settled(&self) -> watch::Receiver<usize> {
+        self.settled.subscribe()
     }
 
     /// What was verified, once everything is: of a study, what its headers say.
@@ -395,6 +404,7 @@ impl ParcelSink for TransferSink {
         let Some((pack, effort, file)) = asked else {
             return Ok(());
         };
+        self.settled.send_modify(|settled| *settled += 1);
         match outcome {
             RangeOutcome::Complete { .. } => self.pack_came(pack, effort),
             // What is here of it is not what the partner makes now.

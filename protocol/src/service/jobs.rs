@@ -12,6 +12,7 @@ use crate::case::phase::Phase;
 use crate::case::reading::Reading;
 use crate::case::report::Reception;
 use crate::case::request::Keeping;
+use crate::case::terms::Priority;
 use crate::effect::{Effect, Permit};
 use crate::input::{Job, Outcome, Trouble};
 use crate::limits;
@@ -179,6 +180,7 @@ impl Service {
                     node: self
                         .is_connected(from)
                         .or_else(|| self.is_carried(case, from))?,
+                    priority: self.priority(case),
                     grant,
                     key,
                 })
@@ -225,6 +227,13 @@ impl Service {
         let grant = thread.phase().grant()?.clone();
         let key = self.vault.content.get(&grant.manifest.parcel)?.duplicate();
         Some((thread.requester(), grant, key))
+    }
+
+    /// How urgent a case is that this site reads.
+    fn priority(&self, case: CaseId) -> Priority {
+        let reading = self.state.readings.get(&case);
+        let offer = reading.and_then(|reading| reading.thread.phase().offer());
+        offer.map_or(Priority::Routine, |offer| offer.terms.priority)
     }
 
     /// The studies that are owed and not here whole: of each its case, who granted it, what was granted, and its key.

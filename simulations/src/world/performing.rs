@@ -90,6 +90,7 @@ impl World {
                 from,
                 grant,
                 key,
+                ..
             } => {
                 fits(&key, &grant.manifest)?;
                 self.fetch_study(site, case, node, from, grant, key)
