@@ -1,6 +1,6 @@
 //! What a lab that is kept waits for: orders from whoever may give them, and its end.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -50,7 +50,7 @@ impl Events {
             let mut input = BufReader::new(io::stdin());
             while let Ok(Some(line)) = read_order(&mut input) {
                 match ask(&into, line) {
-                    Some(answer) => println!("{answer}"),
+                    Some(answer) => say(&answer),
                     None => return,
                 }
             }
@@ -58,6 +58,12 @@ impl Events {
             let _ = into.send(Event::End);
         });
     }
+}
+
+/// Prints a line. Whoever was to read it may be gone; what is to be removed is removed all the same.
+pub(super) fn say(line: &str) {
+    let mut output = io::stdout().lock();
+    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
 /// Gives an order and waits for the answer. None when all has ended.

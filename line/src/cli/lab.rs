@@ -9,7 +9,7 @@ use dokuei_line::order::{Order, order};
 use serde_json::{Value, json};
 
 use super::door;
-use super::events::{Event, Events};
+use super::events::{Event, Events, say};
 use super::options::Lines;
 
 /// What `line lab` takes.
@@ -30,7 +30,7 @@ pub(super) fn keep(options: &Options) -> io::Result<ExitCode> {
     if let Some(name) = &options.name {
         door::open(name, &events.into)?;
     }
-    println!("{}", lab.place());
+    say(&lab.place().to_string());
     events.of_standard_input();
     while let Ok(Event::Order(text, answered)) = events.out.recv() {
         let (answer, is_last) = obey(&lab, &text);
@@ -42,7 +42,7 @@ pub(super) fn keep(options: &Options) -> io::Result<ExitCode> {
     }
     let mut report = lab.report();
     report["ended_processes"] = json!(lab.end());
-    println!("{report}");
+    say(&report.to_string());
     Ok(ExitCode::SUCCESS)
 }
 

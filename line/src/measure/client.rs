@@ -189,7 +189,7 @@ pub fn flood(to: IpAddr, port: u16, rate: u64, seconds: f64, size: usize) -> io:
     // Headers of IPv4 and UDP.
     const HEADERS: u64 = 28;
     let wanted = Duration::try_from_secs_f64(seconds).map_err(io::Error::other)?;
-    drop(connect(to, port)?);
+    let stream = connect(to, port)?;
     let socket = datagrams(to, port)?;
     let name = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -212,7 +212,6 @@ pub fn flood(to: IpAddr, port: u16, rate: u64, seconds: f64, size: usize) -> io:
         thread::sleep(each.clamp(Duration::from_micros(100), Duration::from_millis(10)));
     }
     thread::sleep(LAST);
-    let stream = connect(to, port)?;
     say(&stream, &Request::Counted { name })?;
     let came: Came = read_line(&stream)?;
     // The first one only sets the clock.
