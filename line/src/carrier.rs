@@ -16,10 +16,10 @@ use crate::packet::{PACKET_MOST, Packet};
 
 /// Packets that are read before those that are due are handed out.
 const BATCH: usize = 64;
-/// The least time that is slept for when nothing but the clock is waited for. At 1 Gbit/s a packet
-/// takes 12 µs: waking for each of them would cost more than carrying it, and a network card does
-/// not either.
-const GRAIN: Duration = Duration::from_micros(30);
+/// The least time that is slept for when nothing but the clock is waited for: by so much a packet may
+/// come out late. At 1 Gbit/s a packet takes 12 µs; waking for each of them would cost more than
+/// carrying it, and a network card does not either.
+const GRAIN: Duration = Duration::from_micros(100);
 /// After so many packets at once, more are sure to come: they are left to gather for one grain.
 const BUSY: usize = 8;
 
@@ -74,8 +74,7 @@ pub(crate) fn carry(network: &Network, number: usize) -> std::io::Result<()> {
                 break;
             };
             gathered += 1;
-            let packet = Packet::new(&buffer[..length]);
-            lock(&port.up).offer(network.now(), packet);
+            network.take(number, Packet::new(&buffer[..length]));
         }
     }
     Ok(())

@@ -37,7 +37,9 @@ pub(crate) fn make(site: &Site, mtu: u16) -> io::Result<SyncDevice> {
          route add default dev {DEVICE}\n",
         site.address,
     ))?;
-    if std::path::Path::new("/proc/sys/net/ipv6").exists() {
+    // Absent where the kernel has no IPv6.
+    let disabled = std::fs::read_to_string("/proc/sys/net/ipv6/conf/all/disable_ipv6");
+    if disabled.is_ok_and(|disabled| disabled.trim() == "0") {
         // `nodad`: the address is good at once.
         ip(&format!(
             "address add {}/64 dev {DEVICE} nodad\n",

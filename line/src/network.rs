@@ -74,12 +74,28 @@ impl Network {
         (port + self.ports.len() - 1) % self.ports.len()
     }
 
+    /// Takes a packet that a site sends. What is for no other site goes nowhere, and not up the line
+    /// either: what a kernel tells its neighbours by itself would meet the chance that is meant for
+    /// what is measured.
+    pub(crate) fn take(&self, from: usize, packet: Packet) {
+        if self.target(from, &packet).is_some() {
+            lock(&self.ports[from].up).offer(self.now(), packet);
+        } else {
+            self.unroutable.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The port that a packet is for.
+    fn target(&self, from: usize, packet: &Packet) -> Option<usize> {
+        let destination = packet.destination()?;
+        let is_for = |port: &Port| port.site.is_at(destination);
+        let found = self.ports.iter().position(is_for);
+        found.filter(|to| *to != from)
+    }
+
     /// A packet has come up from one port, and goes down to the one it is for.
     pub(crate) fn route(&self, from: usize, packet: Packet) {
-        let destination = packet.destination();
-        let is_for = |port: &Port| destination.is_some_and(|address| port.site.is_at(address));
-        let Some(to) = self.ports.iter().position(is_for).filter(|to| *to != from) else {
-            self.unroutable.fetch_add(1, Ordering::Relaxed);
+        let Some(to) = self.target(from, &packet) else {
             return;
         };
         let now = self.now();

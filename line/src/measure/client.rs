@@ -275,9 +275,7 @@ mod tests {
         assert_eq!(trips.came_back, 20);
         let arrived = flood(here, port, 10_000_000, 0.2, 1000).unwrap();
         assert!(arrived.sent > 100 && arrived.came.datagrams > 0);
-        assert!(
-            take(here, port, 0.1, 0.0, Some("nothing")).is_ok_and(|taken| taken.came.bytes == 0)
-        );
+        assert!(take(here, port, 0.1, 0.0, Some("nothing")).is_err());
     }
 
     fn free_port() -> u16 {
