@@ -64,7 +64,10 @@ pub(crate) fn unread() -> Option<u64> {
 }
 
 fn ip(batch: &str) -> io::Result<()> {
+    // It lies where users who are not root do not look.
+    let path = std::env::var("PATH").unwrap_or_default();
     let mut ip = Command::new("ip")
+        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -68,6 +68,7 @@ struct Lab {
     answers: BufReader<ChildStdout>,
     name: String,
     place: Value,
+    servers: Vec<Child>,
 }
 
 impl Lab {
@@ -92,6 +93,7 @@ impl Lab {
             answers,
             name,
             place: Value::Null,
+            servers: Vec::new(),
         };
         lab.place = lab.answer();
         lab
@@ -120,9 +122,10 @@ impl Lab {
         command.output().unwrap()
     }
 
-    fn serve(&self, site: &str) {
+    fn serve(&mut self, site: &str) {
         let mut command = self.at(site);
-        command.args([LINE, "measure", "serve"]).spawn().unwrap();
+        let server = command.args([LINE, "measure", "serve"]).spawn();
+        self.servers.push(server.unwrap());
     }
 
     /// Ends standard input. Gives what was counted.
@@ -130,6 +133,9 @@ impl Lab {
         drop(self.process.stdin.take());
         let report = self.answer();
         assert!(self.process.wait().unwrap().success());
+        for mut server in self.servers {
+            server.wait().unwrap();
+        }
         report
     }
 }
@@ -165,7 +171,7 @@ fn the_same_seed_loses_the_same_pings() {
         return;
     }
     let lost = |seed| {
-        let lab = Lab::new(&["--loss", "20%/0%", "--seed", seed]);
+        let mut lab = Lab::new(&["--loss", "20%/0%", "--seed", seed]);
         lab.serve("hospital");
         // Seen at the hospital itself, so that nothing goes over the line before the pings.
         until("the server answers", || {
@@ -227,11 +233,12 @@ fn three_sites_reach_each_other_over_both_versions_of_ip() {
     }
     let sites = ["--sites", "clinic,hospital,second"];
     let far = ["--delay", "5ms", "--set", "second: delay 10ms"];
-    let lab = Lab::new(&[&sites[..], &far[..]].concat());
+    let mut lab = Lab::new(&[&sites[..], &far[..]].concat());
     for site in ["clinic", "hospital", "second"] {
         lab.serve(site);
     }
-    let six = std::path::Path::new("/proc/sys/net/ipv6").exists();
+    let disabled = fs::read_to_string("/proc/sys/net/ipv6/conf/all/disable_ipv6");
+    let six = disabled.is_ok_and(|disabled| disabled.trim() == "0");
     for (from, to, least) in [
         ("clinic", 2, 10.0),
         ("second", 1, 30.0),
