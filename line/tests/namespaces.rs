@@ -349,6 +349,19 @@ fn the_first_command_gives_the_code() {
         "1000",
     ];
     assert_eq!(line(&words).status.code(), Some(7));
+    let own = [
+        "run",
+        "--",
+        "clinic:",
+        "sh",
+        "-c",
+        "test $2 = --",
+        "sh",
+        "{hospital}",
+        "--",
+        "x",
+    ];
+    assert_eq!(line(&own).status.code(), Some(0));
     let unknown = line(&["run", "--", "nobody:", "true"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(

@@ -12,6 +12,7 @@ use clap::Args;
 use dokuei_line::lab::Lab;
 use dokuei_line::namespace::Namespace;
 use dokuei_line::site::Site;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::events::Events;
@@ -58,33 +59,42 @@ pub(super) fn run(options: &Options) -> io::Result<ExitCode> {
 /// Starts a command for each `SITE: COMMAND…`.
 fn start(lab: &Lab, words: &[String], children: &mut Vec<Child>) -> io::Result<()> {
     let sites: Vec<(&Site, &Namespace)> = lab.sites().collect();
-    for command in words.split(|word| word == "--") {
-        let [site, command @ ..] = command else {
-            return Err(io::Error::other("a command is missing"));
-        };
-        let name = site.strip_suffix(':').unwrap_or_default();
-        let found = sites.iter().find(|(site, _)| site.name == name);
+    let is_site = |word: &String| {
+        let name = word.strip_suffix(':');
+        sites.iter().any(|(site, _)| name == Some(&site.name))
+    };
+    // A `--` of a command's own stays in it.
+    let mut rest = words;
+    while let [site, after @ ..] = rest {
+        let mut pairs = after.windows(2);
+        let length = pairs.position(|pair| pair[0] == "--" && is_site(&pair[1]));
+        let (command, others) = after.split_at(length.unwrap_or(after.len()));
+        rest = others.get(1..).unwrap_or_default();
+
+        let found = sites
+            .iter()
+            .find(|(known, _)| *site == format!("{}:", known.name));
         let (_, namespace) = found.ok_or_else(|| {
-            io::Error::other(format!(
-                "`{site}` is no site; a command begins with `SITE:`"
-            ))
+            let said = format!("`{site}` is no site; a command begins with `SITE:`");
+            io::Error::other(said)
         })?;
-        let addressed = command.iter().map(|word| {
-            let mut word = word.clone();
-            for (site, _) in &sites {
-                word = word.replace(&format!("{{{}}}", site.name), &site.address.to_string());
-            }
-            word
-        });
         let child = Command::new(std::env::current_exe()?)
             .arg("within")
             .arg(std::process::id().to_string())
             .arg(namespace.path())
-            .args(addressed)
+            .arg("--")
+            .args(command.iter().map(|word| addressed(word, &sites)))
             .spawn()?;
         children.push(child);
     }
     Ok(())
+}
+
+/// A word of a command with addresses in the places of `{SITE}`.
+fn addressed(word: &str, sites: &[(&Site, &Namespace)]) -> String {
+    sites.iter().fold(word.to_owned(), |word, (site, _)| {
+        word.replace(&format!("{{{}}}", site.name), &site.address.to_string())
+    })
 }
 
 /// Waits for a command. None when a signal came first.
@@ -102,13 +112,10 @@ fn wait(child: &mut Child, events: &Events) -> io::Result<Option<ExitStatus>> {
 
 /// Ends the commands that are still there.
 fn end(children: &mut [Child]) {
-    for child in &*children {
-        if let Some(process) = i32::try_from(child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            // It is a child of this process that nobody has waited for, so the number is its own.
-            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+    for child in children.iter_mut() {
+        // Asked first: the number of one that has been collected may be somebody else's by now.
+        if matches!(child.try_wait(), Ok(None)) {
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
         }
     }
     let deadline = Instant::now() + ENDING;

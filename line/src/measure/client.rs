@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::{COUNT, Came, DATAGRAM_MOST, ECHO, Request, read_line, server};
+use super::{COUNT, Came, DATAGRAM_MOST, ECHO, Request, lasting, prepare, read_line, server};
 
 /// How long a server may take to be there.
 const READY: Duration = Duration::from_secs(10);
@@ -188,7 +188,7 @@ pub struct Arrived {
 pub fn flood(to: IpAddr, port: u16, rate: u64, seconds: f64, size: usize) -> io::Result<Arrived> {
     // Headers of IPv4 and UDP.
     const HEADERS: u64 = 28;
-    let wanted = Duration::try_from_secs_f64(seconds).map_err(io::Error::other)?;
+    let wanted = lasting(seconds)?;
     let stream = connect(to, port)?;
     let socket = datagrams(to, port)?;
     let name = SystemTime::now()
@@ -250,7 +250,7 @@ fn connect(to: IpAddr, port: u16) -> io::Result<TcpStream> {
     loop {
         match TcpStream::connect_timeout(&(to, port).into(), READY) {
             Ok(stream) => {
-                stream.set_nodelay(true)?;
+                prepare(&stream)?;
                 return Ok(stream);
             }
             Err(error) if Instant::now() > deadline => return Err(error),

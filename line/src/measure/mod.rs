@@ -8,6 +8,7 @@ pub mod server;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,10 @@ const LINE_MOST: u64 = 1024;
 const PIECE: usize = 128 * 1024;
 /// Longest datagram that is sent, in bytes.
 const DATAGRAM_MOST: usize = 65_000;
+/// A side that says and takes nothing for so long is gone. Outages of a line are shorter.
+const SILENCE: Duration = Duration::from_secs(120);
+/// Longest measurement.
+const SENDING_MOST: Duration = Duration::from_secs(3600);
 /// The first byte of a datagram that is to come back.
 const ECHO: u8 = b'e';
 /// The first byte of a datagram that is to be counted; eight bytes of the count's name follow.
@@ -67,6 +72,19 @@ impl Came {
             0.0
         }
     }
+}
+
+/// What both sides set on a connection.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.set_write_timeout(Some(SILENCE))?;
+    stream.set_nodelay(true)
+}
+
+/// So many seconds, within what is measured at the most.
+fn lasting(seconds: f64) -> io::Result<Duration> {
+    let time = Duration::try_from_secs_f64(seconds).map_err(io::Error::other)?;
+    Ok(time.min(SENDING_MOST))
 }
 
 /// Reads one line of JSON.

@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{COUNT, Came, DATAGRAM_MOST, ECHO, PIECE, Request, read_line};
+use super::{COUNT, Came, DATAGRAM_MOST, ECHO, PIECE, Request, lasting, prepare, read_line};
 
 /// Connections that are answered at once; more are closed.
 const CONNECTIONS_MOST: usize = 64;
 /// Counts that are kept; then the one with the smallest name is forgotten.
 const COUNTS_MOST: usize = 64;
-/// A client that says nothing for so long is gone. Outages of a line are shorter.
-const SILENCE: Duration = Duration::from_secs(120);
 /// Bytes of datagrams that may wait in the socket: 40 ms at 1 Gbit/s.
 const RECEIVE_BUFFER: usize = 5_000_000;
 
@@ -64,8 +62,7 @@ pub fn serve(port: u16) -> io::Result<()> {
 }
 
 fn answer(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.set_nodelay(true)?;
+    prepare(&stream)?;
     let came = match read_line(&stream)? {
         Request::Take { skip } => take(&mut stream, skip)?,
         Request::Give {
@@ -118,7 +115,7 @@ pub(super) fn give(
     if let Some(name) = congestion {
         rustix::net::sockopt::set_tcp_congestion(&*stream, name)?;
     }
-    let wanted = Duration::try_from_secs_f64(seconds).map_err(io::Error::other)?;
+    let wanted = lasting(seconds)?;
     let piece = vec![0x5a; PIECE];
     let began = Instant::now();
     while began.elapsed() < wanted {
