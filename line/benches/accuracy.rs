@@ -155,8 +155,12 @@ fn number(found: Found, answer: &Value, ways: &Value) -> f64 {
         Found::Arrivals => answer["ip_mbit"].as_f64().unwrap(),
         Found::Median => answer["p50_ms"].as_f64().unwrap(),
         Found::Lost => {
-            let lost = ways["up"]["dropped"]["loss"]["packets"].as_f64().unwrap();
-            100.0 * lost / ways["up"]["offered"]["packets"].as_f64().unwrap()
+            let up = &ways["up"];
+            let lost = up["dropped"]["loss"]["packets"].as_f64().unwrap();
+            // What a sender that was kept waiting sends at once may be too much for the queue; chance
+            // meets the rest.
+            let queue = up["dropped"]["queue"]["packets"].as_f64().unwrap();
+            100.0 * lost / (up["offered"]["packets"].as_f64().unwrap() - queue)
         }
     }
 }
