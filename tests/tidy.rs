@@ -117,6 +117,7 @@ fn crates() -> Crates {
         "dokuei-protocol",
         "dokuei-node",
         "dokuei-simulations",
+        "dokuei-line",
     ] {
         assert!(crates.has(name), "{name} is not in the workspace");
     }
@@ -162,6 +163,18 @@ fn simulations_never_reach_the_node() {
         &["dokuei-node", "libp2p", "redb", "dicom-*"],
     );
     assert_eq!(forbidden, Vec::<String>::new());
+}
+
+#[test]
+fn the_line_knows_nothing_of_the_product_and_the_product_nothing_of_it() {
+    let crates = crates();
+    assert_eq!(
+        crates.forbidden("dokuei-line", &["dokuei-*"]),
+        Vec::<String>::new()
+    );
+    for name in ["dokuei-keys", "dokuei-protocol", "dokuei-node"] {
+        assert!(!crates.reaches(name).contains("dokuei-line"), "{name}");
+    }
 }
 
 #[test]
