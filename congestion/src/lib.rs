@@ -1,0 +1,10 @@
+//! How fast a bulk transfer may send.
+#![doc = "A congestion controller as a value."]
+
+mod base;
+mod controller;
+mod loss;
+mod rate;
+mod round;
+
+pub use controller::{Controller, Phase, View};

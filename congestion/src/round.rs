@@ -1,0 +1,56 @@
+//! What one round trip has shown.
+
+use std::time::Duration;
+
+/// From the sending of a packet until something sent after it is acknowledged.
+#[derive(Clone)]
+pub(crate) struct Round {
+    /// When it began.
+    pub(crate) began: Duration,
+    /// Bytes acknowledged in it.
+    pub(crate) acked: u64,
+    /// Bytes found lost in it.
+    pub(crate) lost: u64,
+    /// Packets acknowledged in it.
+    pub(crate) samples: u32,
+    /// Its shortest round trip.
+    pub(crate) rtt: Duration,
+    /// Whether the sender had too little to send in it.
+    pub(crate) limited: bool,
+    /// Whether something sent in it was acknowledged.
+    pub(crate) over: bool,
+}
+
+impl Round {
+    /// A round that begins now.
+    pub(crate) fn new(now: Duration) -> Round {
+        Round {
+            began: now,
+            acked: 0,
+            lost: 0,
+            samples: 0,
+            rtt: Duration::MAX,
+            limited: false,
+            over: false,
+        }
+    }
+
+    /// Takes one acknowledged packet.
+    pub(crate) fn note(&mut self, now: Duration, sent: Duration, bytes: u64, limited: bool) {
+        self.acked = self.acked.saturating_add(bytes);
+        self.samples = self.samples.saturating_add(1);
+        self.rtt = self.rtt.min(now.saturating_sub(sent));
+        self.limited |= limited;
+        self.over |= sent >= self.began && now > self.began;
+    }
+
+    /// The part of its bytes that was lost, 0 to 1.
+    pub(crate) fn loss(&self) -> f64 {
+        let all = self.acked.saturating_add(self.lost);
+        if all == 0 {
+            0.0
+        } else {
+            self.lost as f64 / all as f64
+        }
+    }
+}
