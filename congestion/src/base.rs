@@ -9,7 +9,7 @@ const PARTS: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Base {
     parts: [Duration; PARTS],
-    part_began: Duration,
+    began: Duration,
     seen: Duration,
 }
 
@@ -18,15 +18,15 @@ impl Base {
     pub(crate) fn new(now: Duration) -> Base {
         Base {
             parts: [Duration::MAX; PARTS],
-            part_began: now,
+            began: now,
             seen: now,
         }
     }
 
     /// Takes one round trip. `near` is how much longer than the smallest one it may be and still
-    /// count as the empty line.
+    /// show the empty line.
     pub(crate) fn note(&mut self, now: Duration, rtt: Duration, near: Duration) {
-        if rtt <= self.get().unwrap_or(Duration::MAX).saturating_add(near) {
+        if rtt <= self.least().saturating_add(near) {
             self.seen = now;
         }
         self.parts[0] = self.parts[0].min(rtt);
@@ -35,27 +35,39 @@ impl Base {
     /// Forgets what is older than `remembered`.
     pub(crate) fn age(&mut self, now: Duration, remembered: Duration) {
         // A part in which nothing was measured stays open, so that something is always remembered.
-        let over = now.saturating_sub(self.part_began) >= remembered / PARTS as u32;
+        let over = now.saturating_sub(self.began) >= remembered / PARTS as u32;
         if over && self.parts[0] < Duration::MAX {
-            self.part_began = now;
+            self.began = now;
             self.parts.rotate_right(1);
             self.parts[0] = Duration::MAX;
         }
     }
 
-    /// The smallest round trip; none before the first measurement.
-    pub(crate) fn get(&self) -> Option<Duration> {
-        let least = self.parts.iter().min().copied();
-        least.filter(|least| *least < Duration::MAX)
+    /// The line was looked at, and what was found is near the smallest round trip, or not.
+    pub(crate) fn looked(&mut self, now: Duration) {
+        self.seen = now;
     }
 
-    /// When the line was last as empty as that, or was said to have been looked at.
+    /// Forgets everything for what a look has found: the way has become longer, or others fill
+    /// the queue.
+    pub(crate) fn replace(&mut self, now: Duration, found: Duration) {
+        self.parts = [Duration::MAX; PARTS];
+        self.parts[0] = found;
+        self.began = now;
+    }
+
+    /// The smallest round trip; none before the first measurement.
+    pub(crate) fn get(&self) -> Option<Duration> {
+        let least = self.least();
+        (least < Duration::MAX).then_some(least)
+    }
+
+    /// When the line was last as empty as that, or was looked at.
     pub(crate) fn seen(&self) -> Duration {
         self.seen
     }
 
-    /// Says that the line was looked at, whatever was found.
-    pub(crate) fn looked(&mut self, now: Duration) {
-        self.seen = now;
+    fn least(&self) -> Duration {
+        self.parts.iter().min().copied().unwrap_or(Duration::MAX)
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::base::Base;
+use crate::look::Look;
 use crate::loss::Loss;
 use crate::rate::Rate;
 use crate::round::Round;
+use crate::start::Start;
 
 const INITIAL_PACKETS: u64 = 32;
 const LEAST_PACKETS: u64 = 2;
@@ -15,12 +17,10 @@ const QUEUE: f64 = 800.0;
 const GAIN: f64 = 0.4;
 const STEP: f64 = 0.125;
 const FIRST_SPEED: f64 = 1.0 / 32.0;
-const LOSSY: f64 = 0.15;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 const LOOK_ROUNDS: u32 = 20;
 const LOOK_DEPTH: f64 = 0.6;
 const REMEMBERED: Duration = Duration::from_secs(15);
-const PRESSED_ROUNDS: u32 = 4;
 
 /// What the controller is doing.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -31,8 +31,6 @@ pub enum Phase {
     Steady,
     /// Sending less for a moment, to see the empty line.
     Look,
-    /// Beside others who fill the queue.
-    Pressed,
 }
 
 /// What the controller believes.
@@ -47,39 +45,30 @@ pub struct View {
 }
 
 #[derive(Clone)]
-struct Looking {
-    /// The window before.
-    saved: f64,
-    /// Phase before.
-    pressed: bool,
-    /// Since when no more was in flight than the small window.
-    low: Option<Duration>,
-    /// Least round trip seen since then.
-    rtt: Duration,
-}
-
-#[derive(Clone)]
 pub struct Controller {
     mtu: u64,
     window: f64,
     cap: Option<u64>,
     smoothed: Duration,
-    phase: Phase,
-    looking: Option<Looking>,
+    start: Option<Start>,
+    look: Option<Look>,
     base: Base,
     rate: Rate,
     loss: Loss,
     round: Round,
     last_rtt: Option<Duration>,
+    last_queue: f64,
     speed: f64,
     hold: u32,
-    /// scale of the target, below 1 when the queue is shallow.
-    shallow: f64,
+    room: f64,
     high: u32,
-    before_high: f64,
-    goal: f64,
-    mark: (Duration, u64),
-    quick: f64,
+    failed: u32,
+    last_base: Duration,
+    before: f64,
+    seen_base: Duration,
+    queue_before: f64,
+    calm: u32,
+    looked: Option<Duration>,
 }
 
 impl Controller {
@@ -90,21 +79,25 @@ impl Controller {
             window: (INITIAL_PACKETS * mtu) as f64,
             cap: None,
             smoothed: Duration::ZERO,
-            phase: Phase::Start,
-            looking: None,
+            start: Some(Start::new(now)),
+            look: None,
             base: Base::new(now),
             rate: Rate::new(),
             loss: Loss::new(),
             round: Round::new(now),
             last_rtt: None,
+            last_queue: 0.0,
             speed: 0.0,
             hold: 0,
-            shallow: 1.0,
+            room: f64::INFINITY,
             high: 0,
-            before_high: 0.0,
-            goal: 0.0,
-            mark: (now, 0),
-            quick: 0.0,
+            failed: 0,
+            last_base: Duration::MAX,
+            before: 0.0,
+            seen_base: Duration::MAX,
+            queue_before: 0.0,
+            calm: 0,
+            looked: None,
         }
     }
 
@@ -133,7 +126,13 @@ impl Controller {
 
     pub fn view(&self) -> View {
         View {
-            phase: self.phase,
+            phase: if self.start.is_some() {
+                Phase::Start
+            } else if self.look.is_some() {
+                Phase::Look
+            } else {
+                Phase::Steady
+            },
             base: self.base.get(),
             rtt: self.last_rtt,
             rate: self.rate.most(),
@@ -154,25 +153,25 @@ impl Controller {
         let rtt = now.saturating_sub(sent);
         self.round.note(now, sent, bytes, app_limited);
         self.base.note(now, rtt, self.near());
-        if let Some(looking) = &mut self.looking
-            && looking.low.is_some_and(|low| sent >= low)
-        {
-            looking.rtt = looking.rtt.min(rtt);
+        let base = self.base.get().unwrap_or(rtt);
+        if let Some(look) = &mut self.look {
+            look.note(sent, rtt, base);
         }
-        if self.phase == Phase::Start && !app_limited {
-            self.window += bytes as f64;
-            self.measure_quickly(now, bytes);
-            self.end_start_early();
-            self.clamp();
+        if let Some(start) = &mut self.start {
+            start.note(now, rtt, bytes, base, self.mtu);
+            if start.is_over(base) {
+                self.end_start();
+            } else if !app_limited {
+                self.window += bytes as f64;
+            }
         }
     }
 
     pub fn on_end_acks(&mut self, now: Duration, in_flight: u64) {
-        if let Some(looking) = &mut self.looking
-            && looking.low.is_none()
+        if let Some(look) = &mut self.look
             && in_flight as f64 <= self.window
         {
-            looking.low = Some(now);
+            look.is_low(now);
         }
         if self.round.over {
             self.end_round(now);
@@ -183,35 +182,34 @@ impl Controller {
     pub fn on_congestion_event(&mut self, now: Duration, persistent: bool, lost: u64) {
         self.round.lost = self.round.lost.saturating_add(lost);
         if persistent {
-            self.window = (INITIAL_PACKETS * self.mtu) as f64;
-            self.phase = Phase::Start;
-            self.looking = None;
-            self.base = Base::new(now);
-            self.rate = Rate::new();
-            self.round = Round::new(now);
-            self.shallow = 1.0;
-            self.quick = 0.0;
-            self.mark = (now, 0);
-        } else if self.phase == Phase::Start && self.is_losing() {
+            *self = Controller {
+                cap: self.cap,
+                smoothed: self.smoothed,
+                loss: self.loss.clone(),
+                ..Controller::new(now, self.mtu as u16)
+            };
+        } else if self.start.is_some() && Loss::is_hopeless(self.packets(&self.round), self.packets_lost(&self.round)) {
             self.end_start();
         }
     }
 
-    fn is_losing(&self) -> bool {
-        let packets = (self.round.acked + self.round.lost) as f64 / self.mtu as f64;
-        let lost = self.round.lost as f64 / self.mtu as f64;
-        lost > LOSSY * packets + 4.0
+    fn packets(&self, round: &Round) -> f64 {
+        round.acked.saturating_add(round.lost) as f64 / self.mtu as f64
+    }
+
+    fn packets_lost(&self, round: &Round) -> f64 {
+        round.lost as f64 / self.mtu as f64
     }
 
     /// Seconds of queue that a flow of this rate keeps.
     fn target(&self) -> f64 {
-        let rate = self.own_rate().max(self.mtu as f64);
-        (QUEUE / rate).sqrt() * self.shallow
+        let rtt = self.last_rtt.map_or(0.0, |rtt| rtt.as_secs_f64());
+        let rate = if rtt > 0.0 { self.window / rtt } else { 0.0 };
+        (QUEUE / rate.max(self.mtu as f64)).sqrt()
     }
 
-    fn own_rate(&self) -> f64 {
-        let rtt = self.last_rtt.map_or(0.0, |rtt| rtt.as_secs_f64());
-        if rtt > 0.0 { self.window / rtt } else { 0.0 }
+    fn bounded(&self) -> f64 {
+        1.0 / (1.0 / self.target() + 1.0 / self.room)
     }
 
     fn base_seconds(&self) -> f64 {
@@ -222,30 +220,13 @@ impl Controller {
         Duration::from_secs_f64((self.target() / 8.0).clamp(0.000_2, 0.005))
     }
 
-    fn measure_quickly(&mut self, now: Duration, bytes: u64) {
-        self.mark.1 += bytes;
-        let elapsed = now.saturating_sub(self.mark.0);
-        let enough = self.base.get().unwrap_or_default() / 4;
-        if elapsed >= enough.max(Duration::from_millis(1)) && self.mark.1 >= 10 * self.mtu {
-            self.quick = self.mark.1 as f64 / elapsed.as_secs_f64();
-            self.mark = (now, 0);
-        }
-    }
-
-    fn end_start_early(&mut self) {
-        let Some(base) = self.base.get() else { return };
-        let most = (base / 8).clamp(Duration::from_millis(4), Duration::from_millis(16));
-        if self.round.samples >= 8 && self.round.rtt.saturating_sub(base) > most {
-            self.end_start();
-        }
-    }
-
     fn end_start(&mut self) {
-        let full = self.quick.max(self.rate.most()) * self.base_seconds();
+        let Some(start) = self.start.take() else { return };
+        let full = start.rate().max(self.rate.most()) * self.base_seconds();
         self.window = full.clamp(self.window / 2.0, self.window);
-        self.phase = Phase::Steady;
         self.hold = 1;
         self.speed = 0.0;
+        self.calm = 0;
     }
 
     fn end_round(&mut self, now: Duration) {
@@ -254,28 +235,41 @@ impl Controller {
         let Some(base) = self.base.get() else { return };
         self.last_rtt = Some(round.rtt);
         let rate = if elapsed > 0.0 { round.acked as f64 / elapsed } else { 0.0 };
-        if rate > self.rate.most() || (!round.limited && self.phase != Phase::Look) {
+        if rate > self.rate.most() || (!round.limited && self.look.is_none()) {
             self.rate.note(rate);
         }
-        let packets = (round.acked + round.lost) as f64 / self.mtu as f64;
-        let excess = self.loss.note(packets, round.lost as f64 / self.mtu as f64);
         self.base.age(now, REMEMBERED.max(base * 60));
-        let queue = round.rtt.saturating_sub(base).as_secs_f64();
-        match self.phase {
-            Phase::Start => {}
-            Phase::Look => self.look_on(now),
-            Phase::Steady | Phase::Pressed => {
-                self.follow(&round, queue, excess);
-                self.look_out(now, base, queue, round.limited);
-            }
+        if self.last_base < Duration::MAX {
+            self.room = (self.room + self.last_base.as_secs_f64() - base.as_secs_f64()).max(0.001);
         }
+        self.last_base = base;
+        let queue = round.rtt.saturating_sub(base).as_secs_f64();
+        let low = queue < self.target() / 4.0;
+        self.calm = if low { self.calm.saturating_add(1) } else { 0 };
+        let (packets, lost) = (self.packets(&round), self.packets_lost(&round));
+        let full = if low {
+            if self.calm >= 3 {
+                self.loss.learn(packets, lost);
+            }
+            false
+        } else {
+            self.loss.is_full(packets, lost)
+        };
+        if self.look.is_some() {
+            self.look_on(now);
+        } else if self.start.is_none() {
+            self.room *= 1.0 + 0.05 * elapsed;
+            self.follow(&round, queue, full);
+            self.look_out(now, base, queue, round.limited);
+        }
+        if std::env::var("TRACE").is_ok() { eprintln!("{:.3} w {:.0} q {:.2} T {:.2} s {:.2} lost {lost} of {packets:.0} usual {:.4} full {full} {:?} rate {:.2} base {:.1} ", now.as_secs_f64(), self.window/1e3, queue*1e3, self.target()*1e3, self.room, self.loss.usual(), self.view().phase, rate/1e6, base.as_secs_f64()*1e3); }
+        self.last_queue = queue;
     }
 
-    fn follow(&mut self, round: &Round, queue: f64, excess: bool) {
-        let target = self.target();
-        let full = self.rate.most() * self.base_seconds();
-        if round.loss() > LOSSY {
-            self.window = (self.window * 0.85).min(full.max(self.window * 0.5));
+    fn follow(&mut self, round: &Round, queue: f64, full: bool) {
+        let line = self.rate.most() * self.base_seconds();
+        if Loss::is_hopeless(self.packets(round), self.packets_lost(round)) {
+            self.window = (self.window * 0.85).min(line.max(self.window * 0.5));
             self.hold = 1;
             self.speed = 0.0;
             return;
@@ -284,30 +278,30 @@ impl Controller {
             self.hold -= 1;
             return;
         }
-        if self.phase == Phase::Pressed {
-            self.press(queue, target, excess, round.limited);
-            return;
-        }
-        if excess {
-            self.shallow = (self.shallow * 0.7).max(0.1);
-            self.window = (self.window * 0.85).max(full.min(self.window) * 0.9);
+        if full {
+            self.room = self.room.min(queue.max(0.001));
+            self.window = (self.window * 0.85).max(self.window.min(line * 0.95));
             self.hold = 1;
             self.speed = 0.0;
             return;
         }
-        self.shallow = (self.shallow + 0.01).min(1.0);
+        let target = self.bounded();
         let rtt = round.rtt.as_secs_f64().max(1e-6);
         let change = GAIN * (target - queue) / rtt;
         if queue > target {
             self.speed = 0.0;
             self.window *= 1.0 + change.max(-STEP);
         } else if !round.limited {
-            self.speed = if queue < target / 4.0 { (self.speed * 2.0).clamp(FIRST_SPEED, STEP) } else { 0.0 };
+            self.speed = if queue < target / 4.0 {
+                (self.speed * 2.0).clamp(FIRST_SPEED, STEP)
+            } else {
+                0.0
+            };
             self.window *= 1.0 + change.max(self.speed).min(STEP);
         }
-        if queue > 2.0 * target {
+        if queue > 1.25 * target {
             if self.high == 0 {
-                self.before_high = self.window;
+                self.before = self.window;
             }
             self.high += 1;
         } else {
@@ -315,54 +309,47 @@ impl Controller {
         }
     }
 
-    fn press(&mut self, queue: f64, target: f64, excess: bool, limited: bool) {
-        if queue < target {
-            self.phase = Phase::Steady;
-            self.high = 0;
-        } else if excess {
-            self.goal = self.window;
-            self.window *= 0.7;
-            self.hold = 1;
-        } else if !limited {
-            let mtu = self.mtu as f64;
-            self.window += ((self.goal - self.window) / 8.0).max(mtu + self.window / 128.0);
-        }
-    }
-
-    fn look_out(&mut self, now: Duration, base: Duration, _queue: f64, limited: bool) {
-        let since = now.saturating_sub(self.base.seen());
-        let due = since >= LOOK_EVERY.max(base * LOOK_ROUNDS);
-        let worried = self.high >= PRESSED_ROUNDS && self.phase == Phase::Steady && since > Duration::from_secs(1);
-        if limited || !(due || worried) {
+    fn look_out(&mut self, now: Duration, base: Duration, queue: f64, limited: bool) {
+        let every = LOOK_EVERY.max(base * LOOK_ROUNDS);
+        let due = now.saturating_sub(self.base.seen()) >= every;
+        let may = self.looked.is_none_or(|last| now.saturating_sub(last) >= every / 3);
+        let worried = self.high >= 3 && may;
+        let target = self.bounded();
+        let lower = self.seen_base.saturating_sub(base).as_secs_f64() > target / 8.0;
+        let dip = (lower || self.last_queue > 0.5 * target && queue < 0.5 * self.last_queue) && may;
+        self.seen_base = base;
+        if limited || !(due || worried || dip) {
             return;
         }
-        let pressed = self.phase == Phase::Pressed;
-        let saved = if self.high > 0 && !pressed { self.before_high } else { self.window };
-        self.looking = Some(Looking { saved, pressed, low: None, rtt: Duration::MAX });
-        self.phase = Phase::Look;
+        self.look = Some(Look::new(if worried { self.before } else { self.window }));
+        self.queue_before = queue;
         let low = LOOK_DEPTH * self.rate.most() * base.as_secs_f64();
         self.window = low.max(4.0 * self.mtu as f64).min(self.window);
     }
 
     fn look_on(&mut self, now: Duration) {
-        let Some(looking) = self.looking.clone() else { return };
-        if looking.rtt == Duration::MAX {
-            return;
+        let Some(found) = self.look.as_ref().and_then(Look::found) else { return };
+        let Some(look) = self.look.take() else { return };
+        let queue = found.as_secs_f64() - self.base_seconds();
+        self.window = look.saved;
+        let foreign = (self.high >= 3 || queue > 0.5 * self.bounded()) && queue > 0.7 * self.queue_before;
+        self.failed = if foreign {
+            2
+        } else if queue > 0.5 * self.bounded() {
+            self.failed + 1
+        } else {
+            0
+        };
+        self.seen_base = Duration::ZERO;
+        if self.failed >= 2 {
+            self.base.replace(now, found);
+            self.failed = 0;
         }
-        self.looking = None;
         self.base.looked(now);
-        let base = self.base_seconds();
-        let queue = looking.rtt.as_secs_f64() - base;
-        let target = self.target();
-        self.window = looking.saved;
-        self.phase = Phase::Steady;
-        self.speed = 0.0;
-        if queue > target && (self.high > 0 || looking.pressed) {
-            self.phase = Phase::Pressed;
-            self.goal = self.goal.max(looking.saved);
-        }
+        self.looked = Some(now);
         self.high = 0;
         self.hold = 1;
+        self.speed = 0.0;
     }
 
     fn clamp(&mut self) {
@@ -370,7 +357,7 @@ impl Controller {
         let rate = self.rate.most();
         let rtt = self.last_rtt.map_or(0.0, |rtt| rtt.as_secs_f64());
         let mut most = MOST_WINDOW as f64;
-        if rate > 0.0 && self.phase != Phase::Start {
+        if rate > 0.0 && self.start.is_none() {
             most = most.min(2.0 * rate * rtt.max(self.base_seconds()) + 10.0 * mtu);
         }
         self.window = self.window.min(most).max(LEAST_PACKETS as f64 * mtu);

@@ -3,8 +3,10 @@
 
 mod base;
 mod controller;
+mod look;
 mod loss;
 mod rate;
 mod round;
+mod start;
 
 pub use controller::{Controller, Phase, View};

@@ -1,46 +1,68 @@
 //! Which losses are chance and which are a full queue.
 
-/// What a line may lose by itself before it is measured. In the first second nothing is known,
-/// and a mobile line that loses 2 % by itself is no reason to stop.
-const EXPECTED: f64 = 0.01;
-/// How much of the estimate one round is at most; a window of a few packets says less.
-const WEIGHT: f64 = 1.0 / 16.0;
-/// Packets that make a round count fully.
-const PACKETS: f64 = 100.0;
-/// Deviations above the expected number that chance does not explain.
-const DEVIATIONS: f64 = 3.0;
-/// Packets above the expected number that are never taken for a sign.
-const ALLOWED: f64 = 3.0;
+/// Packets and losses that are assumed before any are counted: half a percent, and soon outweighed.
+const ASSUMED: (f64, f64) = (200.0, 8.0);
+/// Packets after which older ones count half.
+const REMEMBERED: f64 = 4000.0;
+/// Standard deviations by which the counted losses may be too few.
+const DEVIATIONS: f64 = 2.0;
+/// How many times these, and which part of the packets besides, are lost without a full queue.
+const TOLERATED: (f64, f64) = (1.25, 0.005);
+/// Packets beyond what is tolerated that show a full queue.
+const TOO_MANY: f64 = 8.0;
+/// The part of the packets that no line may lose by chance.
+const LOSSY: f64 = 0.15;
+/// Packets more than that in one round before it is believed: one of two says nothing.
+const BELIEVED: f64 = 4.0;
 
-/// What the line loses by itself.
+/// What the line loses by itself, and what was lost beyond.
 #[derive(Clone)]
 pub(crate) struct Loss {
-    usual: f64,
+    packets: f64,
+    lost: f64,
+    beyond: f64,
 }
 
 impl Loss {
-    /// Nothing was measured yet.
+    /// Nothing was counted yet.
     pub(crate) fn new() -> Loss {
-        Loss { usual: EXPECTED }
-    }
-
-    /// Takes the packets of one round, and says whether more of them were lost than the line
-    /// loses by itself.
-    pub(crate) fn note(&mut self, packets: f64, lost: f64) -> bool {
-        if packets < 1.0 {
-            return false;
+        Loss {
+            packets: ASSUMED.0,
+            lost: ASSUMED.1,
+            beyond: 0.0,
         }
-        let expected = packets * self.usual;
-        let most = expected + DEVIATIONS * expected.sqrt() + ALLOWED;
-        let excess = lost > most;
-        let weight = WEIGHT * (packets / PACKETS).min(1.0);
-        // What is beyond chance tells little of what is chance.
-        self.usual += weight * (lost.min(most) / packets - self.usual);
-        excess
     }
 
-    /// The part that is lost without a full queue, 0 to 1.
+    /// Counts what was sent while the queue was as good as empty: what was lost, the line lost.
+    pub(crate) fn learn(&mut self, packets: f64, lost: f64) {
+        self.packets += packets;
+        self.lost += lost;
+        if self.packets > REMEMBERED {
+            self.packets /= 2.0;
+            self.lost /= 2.0;
+        }
+    }
+
+    /// Counts what was sent while there was a queue, and says whether the losses show that it
+    /// is full.
+    pub(crate) fn is_full(&mut self, packets: f64, lost: f64) -> bool {
+        let most = (self.lost + DEVIATIONS * (self.lost + 1.0).sqrt()) / self.packets;
+        let tolerated = TOLERATED.0 * most + TOLERATED.1;
+        self.beyond = (self.beyond + lost - packets * tolerated).max(0.0);
+        let full = self.beyond > TOO_MANY;
+        if full {
+            self.beyond = 0.0;
+        }
+        full
+    }
+
+    /// Whether so many are lost that sending on as before would be of no use.
+    pub(crate) fn is_hopeless(packets: f64, lost: f64) -> bool {
+        lost > LOSSY * packets + BELIEVED
+    }
+
+    /// The part that is lost while the queue is empty, 0 to 1.
     pub(crate) fn usual(&self) -> f64 {
-        self.usual
+        (self.lost / self.packets).clamp(0.0, 1.0)
     }
 }

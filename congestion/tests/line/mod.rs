@@ -97,7 +97,10 @@ impl Agenda {
         self.noted += 1;
     }
 
-    fn next(&mut self) -> Option<(u64, Event)> {
+    fn next(&mut self, last: u64) -> Option<(u64, Event)> {
+        if self.heap.peek()?.0.0 > last {
+            return None;
+        }
         let Reverse((at, _, place)) = self.heap.pop()?;
         self.free.push(place);
         Some((at, self.events[place].take()?))
@@ -177,10 +180,11 @@ impl World {
     /// Runs until all transfers have ended, or so many seconds are over.
     pub(crate) fn run(&mut self, seconds: f64) -> &mut World {
         let last = (seconds * 1e9) as u64;
-        while let Some((at, event)) = self.agenda.next() {
-            if at > last || self.senders.iter().all(|sender| sender.ends.is_some()) {
+        while !self.senders.iter().all(|sender| sender.ends.is_some()) {
+            let Some((at, event)) = self.agenda.next(last) else {
+                self.now = last;
                 break;
-            }
+            };
             self.now = at;
             self.happen(event);
         }
