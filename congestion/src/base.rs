@@ -48,14 +48,6 @@ impl Base {
         self.seen = now;
     }
 
-    /// Forgets everything for what a look has found: the way has become longer, or others fill
-    /// the queue.
-    pub(crate) fn replace(&mut self, now: Duration, found: Duration) {
-        self.parts = [Duration::MAX; PARTS];
-        self.parts[0] = found;
-        self.began = now;
-    }
-
     /// The smallest round trip; none before the first measurement.
     pub(crate) fn get(&self) -> Option<Duration> {
         let least = self.least();

@@ -15,7 +15,8 @@ const MOST_WINDOW: u64 = 128 << 20;
 /// q0: a flow keeps sqrt(q0 * rate) bytes in the queue.
 const QUEUE: f64 = 800.0;
 const GAIN: f64 = 0.4;
-const STEP: f64 = 0.125;
+const STEP: f64 = 0.25;
+const MOST_SPEED: f64 = 0.125;
 const FIRST_SPEED: f64 = 1.0 / 32.0;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 const LOOK_ROUNDS: u32 = 20;
@@ -63,9 +64,9 @@ pub struct Controller {
     room: f64,
     high: u32,
     failed: u32,
+    floor: Duration,
     last_base: Duration,
     before: f64,
-    seen_base: Duration,
     queue_before: f64,
     calm: u32,
     looked: Option<Duration>,
@@ -92,9 +93,9 @@ impl Controller {
             room: f64::INFINITY,
             high: 0,
             failed: 0,
+            floor: Duration::ZERO,
             last_base: Duration::MAX,
             before: 0.0,
-            seen_base: Duration::MAX,
             queue_before: 0.0,
             calm: 0,
             looked: None,
@@ -212,8 +213,13 @@ impl Controller {
         1.0 / (1.0 / self.target() + 1.0 / self.room)
     }
 
+    /// The round trip without what is this controller's to answer for.
+    fn quiet(&self) -> Duration {
+        self.base.get().unwrap_or_default().max(self.floor)
+    }
+
     fn base_seconds(&self) -> f64 {
-        self.base.get().map_or(0.0, |base| base.as_secs_f64())
+        self.quiet().as_secs_f64()
     }
 
     fn near(&self) -> Duration {
@@ -239,11 +245,11 @@ impl Controller {
             self.rate.note(rate);
         }
         self.base.age(now, REMEMBERED.max(base * 60));
-        if self.last_base < Duration::MAX {
-            self.room = (self.room + self.last_base.as_secs_f64() - base.as_secs_f64()).max(0.001);
-        }
-        self.last_base = base;
-        let queue = round.rtt.saturating_sub(base).as_secs_f64();
+        let quiet = self.quiet();
+        let fell = if self.last_base < Duration::MAX { self.last_base.as_secs_f64() - quiet.as_secs_f64() } else { 0.0 };
+        self.room = (self.room + fell).max(0.001);
+        self.last_base = quiet;
+        let queue = round.rtt.saturating_sub(quiet).as_secs_f64();
         let low = queue < self.target() / 4.0;
         self.calm = if low { self.calm.saturating_add(1) } else { 0 };
         let (packets, lost) = (self.packets(&round), self.packets_lost(&round));
@@ -258,9 +264,10 @@ impl Controller {
         if self.look.is_some() {
             self.look_on(now);
         } else if self.start.is_none() {
+            self.floor = self.floor.min(round.rtt);
             self.room *= 1.0 + 0.05 * elapsed;
             self.follow(&round, queue, full);
-            self.look_out(now, base, queue, round.limited);
+            self.look_out(now, base, queue, round.limited, fell);
         }
         if std::env::var("TRACE").is_ok() { eprintln!("{:.3} w {:.0} q {:.2} T {:.2} s {:.2} lost {lost} of {packets:.0} usual {:.4} full {full} {:?} rate {:.2} base {:.1} ", now.as_secs_f64(), self.window/1e3, queue*1e3, self.target()*1e3, self.room, self.loss.usual(), self.view().phase, rate/1e6, base.as_secs_f64()*1e3); }
         self.last_queue = queue;
@@ -293,7 +300,7 @@ impl Controller {
             self.window *= 1.0 + change.max(-STEP);
         } else if !round.limited {
             self.speed = if queue < target / 4.0 {
-                (self.speed * 2.0).clamp(FIRST_SPEED, STEP)
+                (self.speed * 2.0).clamp(FIRST_SPEED, MOST_SPEED)
             } else {
                 0.0
             };
@@ -309,41 +316,39 @@ impl Controller {
         }
     }
 
-    fn look_out(&mut self, now: Duration, base: Duration, queue: f64, limited: bool) {
+    fn look_out(&mut self, now: Duration, base: Duration, queue: f64, limited: bool, fell: f64) {
         let every = LOOK_EVERY.max(base * LOOK_ROUNDS);
-        let due = now.saturating_sub(self.base.seen()) >= every;
+        let due = now.saturating_sub(self.base.seen()) >= if self.looked.is_none() { every / 6 } else { every };
         let may = self.looked.is_none_or(|last| now.saturating_sub(last) >= every / 3);
         let worried = self.high >= 3 && may;
         let target = self.bounded();
-        let lower = self.seen_base.saturating_sub(base).as_secs_f64() > target / 8.0;
+        let lower = fell > target / 8.0;
         let dip = (lower || self.last_queue > 0.5 * target && queue < 0.5 * self.last_queue) && may;
-        self.seen_base = base;
         if limited || !(due || worried || dip) {
             return;
         }
         self.look = Some(Look::new(if worried { self.before } else { self.window }));
         self.queue_before = queue;
-        let low = LOOK_DEPTH * self.rate.most() * base.as_secs_f64();
+        let low = LOOK_DEPTH * self.rate.most() * self.base_seconds();
         self.window = low.max(4.0 * self.mtu as f64).min(self.window);
     }
 
     fn look_on(&mut self, now: Duration) {
         let Some(found) = self.look.as_ref().and_then(Look::found) else { return };
         let Some(look) = self.look.take() else { return };
-        let queue = found.as_secs_f64() - self.base_seconds();
+        let queue = found.saturating_sub(self.quiet()).as_secs_f64();
+        let half = 0.5 * self.bounded();
         self.window = look.saved;
-        let foreign = (self.high >= 3 || queue > 0.5 * self.bounded()) && queue > 0.7 * self.queue_before;
-        self.failed = if foreign {
-            2
-        } else if queue > 0.5 * self.bounded() {
-            self.failed + 1
-        } else {
-            0
-        };
-        self.seen_base = Duration::ZERO;
-        if self.failed >= 2 {
-            self.base.replace(now, found);
+        self.failed = if queue > half { self.failed + 1 } else { 0 };
+        let foreign = queue > half && queue > 0.7 * self.queue_before;
+        let base = self.base.get().unwrap_or_default();
+        if foreign || self.failed >= 2 {
+            self.floor = found;
             self.failed = 0;
+        } else if found.saturating_sub(base).as_secs_f64() < half {
+            self.floor = Duration::ZERO;
+        } else {
+            self.floor = self.floor.min(found);
         }
         self.base.looked(now);
         self.looked = Some(now);
