@@ -21,6 +21,7 @@ const FIRST_SPEED: f64 = 1.0 / 32.0;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 const LOOK_ROUNDS: u32 = 20;
 const LOOK_DEPTH: f64 = 0.6;
+const FOREIGN: f64 = 0.6;
 const REMEMBERED: Duration = Duration::from_secs(15);
 
 /// What the controller is doing.
@@ -64,6 +65,7 @@ pub struct Controller {
     room: f64,
     high: u32,
     failed: u32,
+    restore: f64,
     floor: Duration,
     last_base: Duration,
     before: f64,
@@ -93,6 +95,7 @@ impl Controller {
             room: f64::INFINITY,
             high: 0,
             failed: 0,
+            restore: 0.0,
             floor: Duration::ZERO,
             last_base: Duration::MAX,
             before: 0.0,
@@ -230,7 +233,7 @@ impl Controller {
         let Some(start) = self.start.take() else { return };
         let full = start.rate().max(self.rate.most()) * self.base_seconds();
         self.window = full.clamp(self.window / 2.0, self.window);
-        self.hold = 1;
+        self.hold = 2;
         self.speed = 0.0;
         self.calm = 0;
     }
@@ -275,14 +278,18 @@ impl Controller {
 
     fn follow(&mut self, round: &Round, queue: f64, full: bool) {
         let line = self.rate.most() * self.base_seconds();
+        if self.hold > 0 {
+            self.hold -= 1;
+            if self.restore > 0.0 {
+                self.window = self.restore;
+                self.restore = 0.0;
+            }
+            return;
+        }
         if Loss::is_hopeless(self.packets(round), self.packets_lost(round)) {
             self.window = (self.window * 0.85).min(line.max(self.window * 0.5));
             self.hold = 1;
             self.speed = 0.0;
-            return;
-        }
-        if self.hold > 0 {
-            self.hold -= 1;
             return;
         }
         if full {
@@ -300,7 +307,7 @@ impl Controller {
             self.window *= 1.0 + change.max(-STEP);
         } else if !round.limited {
             self.speed = if queue < target / 4.0 {
-                (self.speed * 2.0).clamp(FIRST_SPEED, MOST_SPEED)
+                (self.speed * 2.0).max(FIRST_SPEED).min(MOST_SPEED).min(2.0 * target / rtt)
             } else {
                 0.0
             };
@@ -329,7 +336,8 @@ impl Controller {
         }
         self.look = Some(Look::new(if worried { self.before } else { self.window }));
         self.queue_before = queue;
-        let low = LOOK_DEPTH * self.rate.most() * self.base_seconds();
+        let quiet = self.base_seconds();
+        let low = self.rate.most() * (quiet - 2.0 * queue.max(self.target())).max(LOOK_DEPTH * quiet);
         self.window = low.max(4.0 * self.mtu as f64).min(self.window);
     }
 
@@ -338,9 +346,10 @@ impl Controller {
         let Some(look) = self.look.take() else { return };
         let queue = found.saturating_sub(self.quiet()).as_secs_f64();
         let half = 0.5 * self.bounded();
-        self.window = look.saved;
+        self.restore = look.saved;
+        self.window = look.saved.min(self.rate.most() * self.base_seconds()).max(self.window);
         self.failed = if queue > half { self.failed + 1 } else { 0 };
-        let foreign = queue > half && queue > 0.7 * self.queue_before;
+        let foreign = queue > half && queue > FOREIGN * self.queue_before;
         let base = self.base.get().unwrap_or_default();
         if foreign || self.failed >= 2 {
             self.floor = found;
@@ -353,7 +362,7 @@ impl Controller {
         self.base.looked(now);
         self.looked = Some(now);
         self.high = 0;
-        self.hold = 1;
+        self.hold = 2;
         self.speed = 0.0;
     }
 
