@@ -65,6 +65,7 @@ pub struct Controller {
     room: f64,
     high: u32,
     failed: u32,
+    last_longest: Duration,
     restore: f64,
     floor: Duration,
     last_base: Duration,
@@ -95,6 +96,7 @@ impl Controller {
             room: f64::INFINITY,
             high: 0,
             failed: 0,
+            last_longest: Duration::ZERO,
             restore: 0.0,
             floor: Duration::ZERO,
             last_base: Duration::MAX,
@@ -274,10 +276,15 @@ impl Controller {
         }
         if std::env::var("TRACE").is_ok() { eprintln!("{:.3} w {:.0} q {:.2} T {:.2} s {:.2} lost {lost} of {packets:.0} usual {:.4} full {full} {:?} rate {:.2} base {:.1} ", now.as_secs_f64(), self.window/1e3, queue*1e3, self.target()*1e3, self.room, self.loss.usual(), self.view().phase, rate/1e6, base.as_secs_f64()*1e3); }
         self.last_queue = queue;
+        self.last_longest = round.longest;
     }
 
     fn follow(&mut self, round: &Round, queue: f64, full: bool) {
         let line = self.rate.most() * self.base_seconds();
+        if full {
+            let longest = round.longest.max(self.last_longest).saturating_sub(self.quiet());
+            self.room = self.room.min(longest.as_secs_f64().max(0.001));
+        }
         if self.hold > 0 {
             self.hold -= 1;
             if self.restore > 0.0 {
@@ -293,7 +300,6 @@ impl Controller {
             return;
         }
         if full {
-            self.room = self.room.min(queue.max(0.001));
             self.window = (self.window * 0.85).max(self.window.min(line * 0.95));
             self.hold = 1;
             self.speed = 0.0;

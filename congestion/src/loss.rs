@@ -5,11 +5,11 @@ const ASSUMED: (f64, f64) = (200.0, 8.0);
 /// Packets after which older ones count half.
 const REMEMBERED: f64 = 4000.0;
 /// Standard deviations by which the counted losses may be too few.
-const DEVIATIONS: f64 = 2.0;
+const DEVIATIONS: f64 = 2.5;
 /// How many times these, and which part of the packets besides, are lost without a full queue.
 const TOLERATED: (f64, f64) = (1.25, 0.005);
 /// Packets beyond what is tolerated that show a full queue.
-const TOO_MANY: f64 = 8.0;
+const TOO_MANY: f64 = 12.0;
 /// The part of the packets that no line may lose by chance.
 const LOSSY: f64 = 0.15;
 /// Packets more than that in one round before it is believed: one of two says nothing.

@@ -15,6 +15,8 @@ pub(crate) struct Round {
     pub(crate) samples: u32,
     /// Its shortest round trip.
     pub(crate) rtt: Duration,
+    /// Its longest one.
+    pub(crate) longest: Duration,
     /// Whether the sender had too little to send in it.
     pub(crate) limited: bool,
     /// Whether something sent in it was acknowledged.
@@ -30,6 +32,7 @@ impl Round {
             lost: 0,
             samples: 0,
             rtt: Duration::MAX,
+            longest: Duration::ZERO,
             limited: false,
             over: false,
         }
@@ -39,18 +42,10 @@ impl Round {
     pub(crate) fn note(&mut self, now: Duration, sent: Duration, bytes: u64, limited: bool) {
         self.acked = self.acked.saturating_add(bytes);
         self.samples = self.samples.saturating_add(1);
-        self.rtt = self.rtt.min(now.saturating_sub(sent));
+        let rtt = now.saturating_sub(sent);
+        self.rtt = self.rtt.min(rtt);
+        self.longest = self.longest.max(rtt);
         self.limited |= limited;
         self.over |= sent >= self.began && now > self.began;
-    }
-
-    /// The part of its bytes that was lost, 0 to 1.
-    pub(crate) fn loss(&self) -> f64 {
-        let all = self.acked.saturating_add(self.lost);
-        if all == 0 {
-            0.0
-        } else {
-            self.lost as f64 / all as f64
-        }
     }
 }
