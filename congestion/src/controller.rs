@@ -283,7 +283,7 @@ impl Controller {
         let line = self.rate.most() * self.base_seconds();
         if full {
             let longest = round.longest.max(self.last_longest).saturating_sub(self.quiet());
-            self.room = self.room.min(longest.as_secs_f64().max(0.001));
+            self.room = self.room.min((0.8 * longest.as_secs_f64()).max(0.001));
         }
         if self.hold > 0 {
             self.hold -= 1;
