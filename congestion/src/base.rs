@@ -23,13 +23,17 @@ impl Base {
         }
     }
 
-    /// Takes one round trip. `near` is how much longer than the smallest one it may be and still
-    /// show the empty line.
-    pub(crate) fn note(&mut self, now: Duration, rtt: Duration, near: Duration) {
+    /// Takes one round trip.
+    pub(crate) fn note(&mut self, rtt: Duration) {
+        self.parts[0] = self.parts[0].min(rtt);
+    }
+
+    /// Takes the shortest of a round. `near` is how much longer than the smallest one it may be and
+    /// still show the empty line.
+    pub(crate) fn note_round(&mut self, now: Duration, rtt: Duration, near: Duration) {
         if rtt <= self.least().saturating_add(near) {
             self.seen = now;
         }
-        self.parts[0] = self.parts[0].min(rtt);
     }
 
     /// Forgets what is older than `remembered`.

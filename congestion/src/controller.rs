@@ -158,7 +158,7 @@ impl Controller {
         self.smoothed = smoothed;
         let rtt = now.saturating_sub(sent);
         self.round.note(now, sent, bytes, app_limited);
-        self.base.note(now, rtt, self.near());
+        self.base.note(rtt);
         let base = self.base.get().unwrap_or(rtt);
         if let Some(look) = &mut self.look {
             look.note(sent, rtt, base);
@@ -250,6 +250,7 @@ impl Controller {
             self.rate.note(rate);
         }
         self.base.age(now, REMEMBERED.max(base * 60));
+        self.base.note_round(now, round.rtt, self.near());
         let quiet = self.quiet();
         let fell = if self.last_base < Duration::MAX { self.last_base.as_secs_f64() - quiet.as_secs_f64() } else { 0.0 };
         self.room = (self.room + fell).max(0.001);
