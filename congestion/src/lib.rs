@@ -5,8 +5,10 @@ mod base;
 mod controller;
 mod look;
 mod loss;
+mod queue;
 mod rate;
 mod round;
 mod start;
+mod steady;
 
 pub use controller::{Controller, Phase, View};

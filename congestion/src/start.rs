@@ -33,7 +33,14 @@ impl Start {
     }
 
     /// Takes an acknowledged packet.
-    pub(crate) fn note(&mut self, now: Duration, rtt: Duration, bytes: u64, base: Duration, mtu: u64) {
+    pub(crate) fn note(
+        &mut self,
+        now: Duration,
+        rtt: Duration,
+        bytes: u64,
+        base: Duration,
+        mtu: u64,
+    ) {
         self.last[self.next] = rtt;
         self.next = (self.next + 1) % SAMPLES;
         self.bytes = self.bytes.saturating_add(bytes);

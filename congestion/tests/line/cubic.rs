@@ -50,7 +50,11 @@ impl Cubic {
             now
         });
         let distance = ((self.most - self.window.min(self.most)) / self.mtu / SCALE).cbrt();
-        let zero = if self.most > 0.0 { self.most * (1.0 - FACTOR) } else { 0.0 };
+        let zero = if self.most > 0.0 {
+            self.most * (1.0 - FACTOR)
+        } else {
+            0.0
+        };
         let zero = (zero / self.mtu / SCALE).cbrt().max(distance.min(0.0));
         let since = now - epoch + rtt - zero;
         let goal = self.most + SCALE * since.powi(3) * self.mtu;

@@ -61,7 +61,10 @@ impl Line {
 
     /// With so many percent of loss.
     pub(crate) fn losing(self, percent: f64) -> Line {
-        Line { loss: percent / 100.0, ..self }
+        Line {
+            loss: percent / 100.0,
+            ..self
+        }
     }
 
     /// Bytes of payload a second at best.
@@ -125,7 +128,12 @@ impl World {
     /// An empty line.
     pub(crate) fn new(line: Line, seed: u64) -> World {
         let heap = BinaryHeap::new();
-        let agenda = Agenda { heap, events: Vec::new(), free: Vec::new(), noted: 0 };
+        let agenda = Agenda {
+            heap,
+            events: Vec::new(),
+            free: Vec::new(),
+            noted: 0,
+        };
         let mut world = World {
             line,
             chance: Chance::new(seed),
@@ -144,13 +152,23 @@ impl World {
     /// A transfer of ours: megabytes, and when it begins in seconds.
     pub(crate) fn ours(&mut self, megabytes: f64, begins: f64) -> usize {
         let controller = Controller::new(Duration::from_secs_f64(begins), MTU as u16);
-        self.add(Algorithm::Ours(Box::new(controller)), megabytes, begins, 0.0)
+        self.add(
+            Algorithm::Ours(Box::new(controller)),
+            megabytes,
+            begins,
+            0.0,
+        )
     }
 
     /// A transfer of ours to a partner who is so many milliseconds further away, there and back.
     pub(crate) fn ours_further(&mut self, megabytes: f64, begins: f64, further: f64) -> usize {
         let controller = Controller::new(Duration::from_secs_f64(begins), MTU as u16);
-        self.add(Algorithm::Ours(Box::new(controller)), megabytes, begins, further / 2.0)
+        self.add(
+            Algorithm::Ours(Box::new(controller)),
+            megabytes,
+            begins,
+            further / 2.0,
+        )
     }
 
     /// A transfer of ours that may not be faster than so many bytes a second.
@@ -162,14 +180,20 @@ impl World {
 
     /// Somebody else's.
     pub(crate) fn cubic(&mut self, megabytes: f64, begins: f64) -> usize {
-        self.add(Algorithm::Cubic(Box::new(Cubic::new(MTU))), megabytes, begins, 0.0)
+        self.add(
+            Algorithm::Cubic(Box::new(Cubic::new(MTU))),
+            megabytes,
+            begins,
+            0.0,
+        )
     }
 
     fn add(&mut self, algorithm: Algorithm, megabytes: f64, begins: f64, further: f64) -> usize {
         let begins = (begins * 1e9) as u64;
         let size = (megabytes * 1e6) as u64;
         let further = (further * MS) as u64;
-        self.senders.push(Sender::new(algorithm, size, begins, further));
+        self.senders
+            .push(Sender::new(algorithm, size, begins, further));
         self.last_out.push(0);
         self.last_back.push(0);
         let which = self.senders.len() - 1;
@@ -277,7 +301,11 @@ impl World {
             return Err(Why::Chance);
         }
         let changed = self.now as f64 / 1e9 >= self.line.change.0;
-        let rate = if changed { self.line.change.1 } else { self.line.rate };
+        let rate = if changed {
+            self.line.change.1
+        } else {
+            self.line.rate
+        };
         let per_byte = 8e3 / rate;
         let waiting = self.busy_until.saturating_sub(self.now);
         if waiting as f64 / per_byte + bytes as f64 > self.line.queue {
@@ -296,14 +324,20 @@ impl World {
         let there = self.cross(64 + HEADERS);
         let back = self.way_back();
         let lost = self.is_out() || self.chance.part() < self.line.loss;
-        let took = there.ok().filter(|_| !lost).map(|at| (at + back - self.now) as f64 / MS);
+        let took = there
+            .ok()
+            .filter(|_| !lost)
+            .map(|at| (at + back - self.now) as f64 / MS);
         self.pings.push((sent / 1e3, took));
         self.agenda.note(self.now + 25_000_000, Event::Ping);
     }
 
     /// The round trips of pings sent between two seconds, sorted.
     pub(crate) fn pings_in(&self, from: f64, to: f64) -> Vec<f64> {
-        let within = self.pings.iter().filter(|ping| (from..to).contains(&ping.0));
+        let within = self
+            .pings
+            .iter()
+            .filter(|ping| (from..to).contains(&ping.0));
         let mut took: Vec<f64> = within.filter_map(|ping| ping.1).collect();
         took.sort_by(f64::total_cmp);
         took

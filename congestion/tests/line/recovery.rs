@@ -46,13 +46,22 @@ impl Recovery {
     }
 
     fn timeout(&self) -> u64 {
-        let variation = if self.smoothed.is_some() { self.variation } else { 333 * MS / 2 };
+        let variation = if self.smoothed.is_some() {
+            self.variation
+        } else {
+            333 * MS / 2
+        };
         self.rtt() + (4 * variation).max(MS) + 25 * MS
     }
 
     /// Sends a packet and gives its number.
     pub(crate) fn send(&mut self, now: u64, bytes: u64, payload: u64) -> u64 {
-        self.packets.push_back(Packet { sent: now, bytes, payload, flying: true });
+        self.packets.push_back(Packet {
+            sent: now,
+            bytes,
+            payload,
+            flying: true,
+        });
         self.in_flight += bytes;
         self.last_sent = now;
         self.first + self.packets.len() as u64 - 1
@@ -60,7 +69,9 @@ impl Recovery {
 
     /// Takes an acknowledged packet out; none when it is none of those in flight.
     pub(crate) fn acknowledge(&mut self, number: u64) -> Option<(u64, u64, u64)> {
-        let packet = self.packets.get_mut(number.checked_sub(self.first)? as usize)?;
+        let packet = self
+            .packets
+            .get_mut(number.checked_sub(self.first)? as usize)?;
         if !std::mem::replace(&mut packet.flying, false) {
             return None;
         }
@@ -95,7 +106,13 @@ impl Recovery {
         let largest = self.largest?;
         let delay = (self.rtt().max(self.latest) * 9 / 8).max(MS);
         let period = self.timeout() * 3;
-        let mut lost = Lost { bytes: 0, payload: 0, packets: 0, last_sent: 0, persistent: false };
+        let mut lost = Lost {
+            bytes: 0,
+            payload: 0,
+            packets: 0,
+            last_sent: 0,
+            persistent: false,
+        };
         let mut since: Option<u64> = None;
         self.loss_due = None;
         let below = largest.saturating_sub(self.first) as usize;

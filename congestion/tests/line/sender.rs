@@ -139,7 +139,9 @@ impl Sender {
                 }
             }
         }
-        let Some((number, sent)) = largest else { return };
+        let Some((number, sent)) = largest else {
+            return;
+        };
         if let Algorithm::Ours(controller) = &mut self.algorithm {
             controller.on_end_acks(time(now), self.recovery.in_flight);
         }
@@ -189,7 +191,10 @@ impl Sender {
         if self.ends.is_some() {
             return None;
         }
-        [self.recovery.due(), self.paced].into_iter().flatten().min()
+        [self.recovery.due(), self.paced]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Bytes a second from begin to end, or to `now` when it has not ended.
