@@ -67,7 +67,7 @@ pub struct View {
 
 #[derive(Clone)]
 enum Doing {
-    Start(Start),
+    Start(Box<Start>),
     Steady,
     Look(Look),
 }
@@ -100,7 +100,7 @@ impl Controller {
             window: (INITIAL_PACKETS * mtu) as f64,
             cap: None,
             smoothed: Duration::ZERO,
-            doing: Doing::Start(Start::new(now)),
+            doing: Doing::Start(Box::new(Start::new(now))),
             queue: Queue::new(now),
             looks: Looks::new(),
             steady: Steady::new(),

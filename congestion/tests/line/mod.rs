@@ -171,11 +171,11 @@ impl World {
         )
     }
 
-    /// A transfer of ours that may not be faster than so many bytes a second.
-    pub(crate) fn ours_capped(&mut self, megabytes: f64, cap: u64) -> usize {
-        let mut controller = Controller::new(Duration::ZERO, MTU as u16);
-        controller.set_cap(Some(cap));
-        self.add(Algorithm::Ours(Box::new(controller)), megabytes, 0.0, 0.0)
+    /// From now on a transfer of ours may not be faster than so many bytes a second.
+    pub(crate) fn cap(&mut self, which: usize, cap: Option<u64>) {
+        if let Algorithm::Ours(controller) = &mut self.senders[which].algorithm {
+            controller.set_cap(cap);
+        }
     }
 
     /// Somebody else's.

@@ -211,8 +211,13 @@ impl Sender {
         bytes as f64 / (to - from)
     }
 
-    /// The part of its packets that did not arrive.
-    pub(crate) fn loss(&self) -> f64 {
+    /// The part of its packets that was found lost.
+    pub(crate) fn lost_part(&self) -> f64 {
         self.lost as f64 / self.packets.max(1) as f64
+    }
+
+    /// The part of its packets that found the queue full.
+    pub(crate) fn dropped_part(&self) -> f64 {
+        self.dropped as f64 / self.packets.max(1) as f64
     }
 }
