@@ -114,6 +114,7 @@ fn crates() -> Crates {
     for name in [
         "dokuei-keys",
         "dokuei-protocol",
+        "dokuei-congestion",
         "dokuei-node",
         "dokuei-simulations",
     ] {
@@ -144,6 +145,11 @@ fn keys_and_protocol_do_not_reach_the_world() {
     assert!(!crates.reaches("dokuei-keys").contains("dokuei-protocol"));
     // The rule can see: the node does reach them.
     assert!(crates.forbidden("dokuei-node", WORLDLY).len() > 5);
+}
+
+#[test]
+fn congestion_reaches_nothing() {
+    assert!(crates().reaches("dokuei-congestion").is_empty());
 }
 
 #[test]

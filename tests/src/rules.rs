@@ -110,7 +110,7 @@ pub fn absolute_paths(file: &File<'_>) -> Vec<String> {
 /// `src`, or a folder below it. None for the crate's own root and for files inside rooms.
 pub fn module(path: &str) -> Option<String> {
     let (of_crate, rest) = path.split_once("/src/")?;
-    let known = ["keys", "protocol", "node", "simulations"].contains(&of_crate);
+    let known = ["keys", "protocol", "congestion", "node", "simulations"].contains(&of_crate);
     let name = rest.strip_suffix(".rs")?;
     let name = name.strip_suffix("/mod").unwrap_or(name);
     let is_root = ["lib", "main"].contains(&name);
