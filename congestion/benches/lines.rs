@@ -114,6 +114,26 @@ fn lines() -> Vec<(String, Line, f64)> {
     odd("jitter ±5 ms, 0.5 %", lossy, 60.0, &|line| {
         line.jitter = 5.0;
     });
+    for together in [2.0, 5.0, 10.0] {
+        let name = format!("arriving together every {together} ms, 0.5 %");
+        odd(&name, lossy, 60.0, &|line| line.bunches = together);
+    }
+    let clinics = Line::new(20.0, 30.0).losing(0.1);
+    odd(
+        "20/30, arriving together every 10 ms",
+        clinics,
+        30.0,
+        &|line| {
+            line.bunches = 10.0;
+        },
+    );
+    odd("20/30, policed with 64 kB", clinics, 30.0, &|line| {
+        line.policed = true;
+    });
+    odd("policed with 256 kB", usual(), 60.0, &|line| {
+        line.policed = true;
+        line.queue = 256e3;
+    });
     odd("outage of 3 s, 0.1 %", usual().losing(0.1), 80.0, &|line| {
         line.outage = (4.0, 7.0);
     });

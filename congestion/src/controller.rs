@@ -236,12 +236,13 @@ impl Controller {
         let elapsed = now.saturating_sub(round.began).as_secs_f64();
         self.rtt = Some(round.rtt);
         let looking = matches!(self.doing, Doing::Look(_));
-        if elapsed > 0.0 {
-            let rate = round.acked as f64 / elapsed;
-            let counts = !round.limited && !looking;
-            if counts || rate > self.rate.most() {
-                self.rate.note(rate);
-            }
+        let rate = if elapsed > 0.0 {
+            round.acked as f64 / elapsed
+        } else {
+            0.0
+        };
+        if rate > self.rate.most() || !round.limited && !looking {
+            self.rate.note(rate);
         }
         let near = (NEAR.0 * self.target()).clamp(NEAR.1, NEAR.2);
         let near = Duration::from_secs_f64(near);
@@ -260,7 +261,7 @@ impl Controller {
                 if full {
                     self.queue.overflow(&round);
                 }
-                let sight = self.sight(&round, seen.queue, full);
+                let sight = self.sight(&round, rate, seen.queue, full);
                 self.window = self.steady.follow(self.window, &sight);
                 if !round.limited {
                     self.look_if_due(now, &seen);
@@ -273,7 +274,7 @@ impl Controller {
     /// Whether a round's losses show a full queue.
     fn is_full(&mut self, round: &Round, queue: f64) -> bool {
         let (packets, lost) = self.packets(round);
-        if queue >= NONE * self.target() {
+        if queue >= NONE * self.target() || self.steady.is_paused() {
             self.calm = 0;
             return self.loss.is_full(packets, lost);
         }
@@ -284,12 +285,13 @@ impl Controller {
         false
     }
 
-    fn sight(&self, round: &Round, queue: f64, full: bool) -> Sight {
+    fn sight(&self, round: &Round, rate: f64, queue: f64, full: bool) -> Sight {
         Sight {
             rtt: round.rtt.as_secs_f64(),
             queue,
             target: self.queue.within(self.target()),
             line: self.rate.most() * self.quiet(),
+            delivered: rate * self.quiet(),
             limited: round.limited,
             full,
             hopeless: self.is_hopeless(round),

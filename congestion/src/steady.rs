@@ -24,6 +24,10 @@ const LEFT_LEAST: f64 = 0.5;
 /// The part of the line that is used at least after a full queue.
 const USED: f64 = 0.95;
 
+/// Rounds in which no more is tried after most was lost without a queue: the line drops what is above some rate (a
+/// policer), and each try costs a part of a round.
+const PAUSE: u32 = 32;
+
 /// What one round has shown.
 pub(crate) struct Sight {
     /// Its shortest round trip, in seconds.
@@ -34,6 +38,8 @@ pub(crate) struct Sight {
     pub(crate) target: f64,
     /// Bytes in flight that fill the line without a queue.
     pub(crate) line: f64,
+    /// Bytes a second that were delivered in it, times the round trip without a queue.
+    pub(crate) delivered: f64,
     /// Whether the sender had too little to send.
     pub(crate) limited: bool,
     /// Whether the queue was full.
@@ -50,6 +56,7 @@ pub(crate) struct Steady {
     restore: Option<f64>,
     high: u32,
     before: f64,
+    pause: u32,
 }
 
 impl Steady {
@@ -61,6 +68,7 @@ impl Steady {
             restore: None,
             high: 0,
             before: 0.0,
+            pause: 0,
         }
     }
 
@@ -78,6 +86,11 @@ impl Steady {
         (self.high >= HIGH_ROUNDS).then_some(self.before)
     }
 
+    /// Whether no more is tried for a while.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pause > 0
+    }
+
     /// The window after a round, in bytes.
     pub(crate) fn follow(&mut self, window: f64, sight: &Sight) -> f64 {
         if self.hold > 0 {
@@ -87,11 +100,14 @@ impl Steady {
         if sight.hopeless || sight.full {
             self.hold = 1;
             self.speed = 0.0;
-            return if sight.hopeless {
-                (window * LEFT).min(sight.line.max(window * LEFT_LEAST))
-            } else {
-                (window * LEFT).max(window.min(sight.line * USED))
-            };
+            if sight.hopeless && sight.queue < NONE * sight.target {
+                self.pause = PAUSE;
+                return sight.delivered.clamp(window * LEFT_LEAST, window * LEFT);
+            }
+            if sight.hopeless {
+                return (window * LEFT).min(sight.line.max(window * LEFT_LEAST));
+            }
+            return (window * LEFT).max(window.min(sight.line * USED));
         }
         let window = window * (1.0 + self.change(sight));
         if sight.queue <= HIGH * sight.target {
@@ -112,6 +128,10 @@ impl Steady {
         if sight.queue > sight.target {
             self.speed = 0.0;
             return towards.max(-STEP);
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return 0.0;
         }
         if sight.limited {
             return 0.0;

@@ -40,6 +40,10 @@ pub(crate) struct Line {
     pub(crate) outage: (f64, f64),
     /// Seconds between which the way back takes so many milliseconds more.
     pub(crate) back: (f64, f64, f64),
+    /// Packets arrive together, at multiples of so many milliseconds; 0: each by itself.
+    pub(crate) bunches: f64,
+    /// What is above the rate is dropped, and nothing waits: `queue` is the burst that is let through.
+    pub(crate) policed: bool,
     /// From this second on, the rate is this one.
     pub(crate) change: (f64, f64),
 }
@@ -53,6 +57,8 @@ impl Line {
             queue: (rate * 1e6 / 8.0 * 0.05).max(64e3),
             loss: 0.0,
             jitter: 0.0,
+            bunches: 0.0,
+            policed: false,
             outage: (f64::INFINITY, f64::INFINITY),
             back: (f64::INFINITY, f64::INFINITY, 0.0),
             change: (f64::INFINITY, 0.0),
@@ -315,7 +321,14 @@ impl World {
         if self.chance.part() < self.line.loss {
             return Err(Why::Chance);
         }
-        Ok(self.busy_until + self.way())
+        let leaves = if self.line.policed {
+            self.now
+        } else {
+            self.busy_until
+        };
+        let arrives = leaves + self.way();
+        let together = (self.line.bunches * MS) as u64;
+        Ok(arrives.div_ceil(together.max(1)) * together.max(1))
     }
 
     /// 64 bytes of another program, every 25 ms.
