@@ -123,6 +123,31 @@ fn round_trips_that_vary_are_borne() {
 }
 
 #[test]
+fn packets_that_arrive_together_are_borne() {
+    for (together, least) in [(5.0, 10.3), (10.0, 10.0)] {
+        let mut line = usual().losing(0.5);
+        line.bunches = together;
+        let world = transfer(line, 1, 60.0);
+        assert!(world.goodput(0) > least, "{}", world.goodput(0));
+    }
+}
+
+#[test]
+fn what_drops_without_a_queue_is_not_pushed_against() {
+    for (mut line, burst, least) in [
+        (Line::new(20.0, 30.0), 64e3, 2.2),
+        (usual().losing(0.1), 256e3, 11.0),
+    ] {
+        line.policed = true;
+        line.queue = burst;
+        let world = transfer(line, 1, 40.0);
+        let dropped = world.senders[0].dropped_part();
+        assert!(world.goodput(0) > least, "{}", world.goodput(0));
+        assert!(dropped < 0.1, "{dropped}");
+    }
+}
+
+#[test]
 fn after_an_outage_it_is_soon_as_fast_as_before() {
     for seed in SEEDS {
         let mut line = usual().losing(0.1);
