@@ -22,6 +22,9 @@ const MOST_WINDOW: u64 = 128 << 20;
 /// A transfer of r bytes a second keeps √(QUEUE · r) bytes in the queue: at 100 Mbit/s 100 kB or
 /// 8 ms, at 2 Mbit/s ten packets, at 1 Gbit/s 2.5 ms. Two with the same queue have the same rate.
 const QUEUE: f64 = 800.0;
+/// Seconds of the line that may always be in flight: within one machine or room the two ends wait
+/// for each other's threads and timers, which looks like a queue and is none.
+const LEAST_TIME: f64 = 0.004;
 /// Full lines in flight at most, and packets besides, so that acknowledgements in a bunch, which
 /// look like a fast line, do not let the window run away.
 const MOST_LINES: f64 = 2.0;
@@ -114,7 +117,7 @@ impl Controller {
 
     /// The most that may be sent, in bytes a second; none for no bound. It may change at any time.
     /// Two packets a round trip are sent whatever it is: who wants less over a short way has to
-    /// write less.
+    /// write less. Where round trips are shorter than timers, less than the cap is sent.
     pub fn set_cap(&mut self, cap: Option<u64>) {
         self.cap = cap;
     }
@@ -135,7 +138,9 @@ impl Controller {
         if let Some(cap) = self.cap
             && self.smoothed > Duration::ZERO
         {
-            window = window.min((cap as f64 * self.smoothed.as_secs_f64()) as u64);
+            // One more packet, as a sender stops before the window is full.
+            let line = (cap as f64 * self.smoothed.as_secs_f64()) as u64;
+            window = window.min(line.saturating_add(self.mtu));
         }
         window.max(LEAST_PACKETS * self.mtu)
     }
@@ -373,7 +378,10 @@ impl Controller {
             let rtt = self.rtt.map_or(0.0, |rtt| rtt.as_secs_f64());
             most = most.min(lines * rate * rtt.max(self.quiet()) + packets as f64 * mtu);
         }
-        let least = LEAST_PACKETS as f64 * mtu;
-        self.window = self.window.min(most).max(least);
+        let mut least = LEAST_PACKETS as f64 * mtu;
+        if matches!(self.doing, Doing::Steady) {
+            least = least.max(measured * LEAST_TIME);
+        }
+        self.window = self.window.min(most).max(least).min(MOST_WINDOW as f64);
     }
 }

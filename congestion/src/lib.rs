@@ -17,7 +17,7 @@
 //! controller.on_ack(ms(30), ms(0), 1200, false, ms(30));
 //! controller.on_end_acks(ms(30), 0);
 //! controller.set_cap(Some(1_000_000));
-//! assert_eq!(controller.window(), 30_000);
+//! assert_eq!(controller.window(), 31_200);
 //! ```
 
 mod base;

@@ -196,7 +196,7 @@ fn a_cap_is_kept_and_taken_away_without_a_flood() {
     world.cap(which, None);
     world.run(12.0);
     let pings = world.pings_in(8.0, 12.0);
-    assert!(percentile(&pings, 100) < 60.0);
+    assert!(percentile(&pings, 95) < 50.0, "{pings:?}");
     assert!(world.senders[which].goodput_in(10.0, 12.0) > 11e6);
 }
 
