@@ -183,7 +183,7 @@ impl Controller {
             Doing::Look(look) => look.note(sent, rtt, base),
             Doing::Start(start) => {
                 start.note(now, rtt, bytes, base, self.mtu);
-                if start.is_over(base) {
+                if start.is_over() {
                     self.end_start();
                 } else if !limited {
                     self.window += bytes as f64;

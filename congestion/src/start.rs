@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-/// Packets whose shortest round trip tells of a queue: fewer would take one late packet for it.
-const SAMPLES: usize = 16;
+/// Packets in a row that tell of a queue: fewer would take some late ones for it.
+const SAMPLES: u32 = 16;
+/// The time over which they come, as a part of the empty round trip and at least: a thread that was
+/// held up takes many of them at once.
+const SPAN: (u32, Duration) = (8, Duration::from_millis(2));
 /// A queue of an eighth of the empty round trip, within these bounds, ends the beginning: below, a
 /// burst of ten packets of another one would; above, the queue of a usual line would be full.
 const QUEUE: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(12));
@@ -13,8 +16,9 @@ const PACKETS: u64 = 10;
 /// What the last packets have shown.
 #[derive(Clone)]
 pub(crate) struct Start {
-    last: [Duration; SAMPLES],
-    next: usize,
+    /// Since when packets were late, and how many.
+    late: Option<(Duration, u32)>,
+    over: bool,
     since: Duration,
     bytes: u64,
     rate: f64,
@@ -24,8 +28,8 @@ impl Start {
     /// Nothing was acknowledged yet.
     pub(crate) fn new(now: Duration) -> Start {
         Start {
-            last: [Duration::ZERO; SAMPLES],
-            next: 0,
+            late: None,
+            over: false,
             since: now,
             bytes: 0,
             rate: 0.0,
@@ -41,8 +45,15 @@ impl Start {
         base: Duration,
         mtu: u64,
     ) {
-        self.last[self.next] = rtt;
-        self.next = (self.next + 1) % SAMPLES;
+        let most = (base / 8).clamp(QUEUE.0, QUEUE.1);
+        self.late = (rtt.saturating_sub(base) > most).then(|| {
+            let (began, count) = self.late.unwrap_or((now, 0));
+            (began, count.saturating_add(1))
+        });
+        let span = SPAN.1.max(base / SPAN.0);
+        self.over = self
+            .late
+            .is_some_and(|(began, count)| count >= SAMPLES && now.saturating_sub(began) >= span);
         self.bytes = self.bytes.saturating_add(bytes);
         let elapsed = now.saturating_sub(self.since);
         // A quarter of a round trip: long enough for acknowledgements that come in bunches.
@@ -55,9 +66,8 @@ impl Start {
     }
 
     /// Whether a queue has formed.
-    pub(crate) fn is_over(&self, base: Duration) -> bool {
-        let most = (base / 8).clamp(QUEUE.0, QUEUE.1);
-        self.last.iter().all(|rtt| rtt.saturating_sub(base) > most)
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// What the line delivered last, in bytes a second.
