@@ -97,6 +97,13 @@ fn lines() -> Vec<(String, Line, f64)> {
             lines.push((name, Line::new(rate, rtt).losing(percent), megabytes));
         }
     }
+    lines.extend(odd_lines());
+    lines
+}
+
+/// Lines that are unlike what is usual in one thing.
+fn odd_lines() -> Vec<(String, Line, f64)> {
+    let mut lines = Vec::new();
     let mut odd = |name: &str, line: Line, megabytes: f64, change: &dyn Fn(&mut Line)| {
         let mut line = line;
         change(&mut line);

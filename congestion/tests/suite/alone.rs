@@ -26,7 +26,7 @@ fn ping(world: &World) -> (f64, f64) {
 fn losses_by_chance_do_not_slow_it_and_others_hardly_wait() {
     for (percent, least) in [(0.0, 11.4), (0.5, 11.3), (2.0, 11.0), (5.0, 10.7)] {
         for seed in SEEDS {
-            let world = transfer(usual().losing(percent), seed, 60.0);
+            let world = transfer(usual().losing(percent), seed, 100.0);
             let (half, most) = ping(&world);
             assert!(
                 world.goodput(0) > least,
