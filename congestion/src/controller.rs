@@ -11,7 +11,7 @@ use crate::start::Start;
 use crate::steady::{Sight, Steady};
 
 /// Packets in flight before anything is known. Three times what RFC 9002 begins with: it saves half
-/// a second over 300 ms, and is 190 ms of a line of 2 Mbit/s, paced over a round trip.
+/// a second over 300 ms, and on a line of 2 Mbit/s it is 190 ms, paced over a round trip.
 const INITIAL_PACKETS: u64 = 32;
 /// Packets in flight at least (RFC 9002 §7.2).
 const LEAST_PACKETS: u64 = 2;

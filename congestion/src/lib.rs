@@ -1,10 +1,11 @@
 //! How fast a bulk transfer may send: a congestion controller as a value, without clock, sockets or
 //! chance, for whoever carries packets.
 //!
-//! It keeps a small queue in front of the line instead of filling it, so that others' packets wait for some milliseconds and not for all that
-//! the modem can hold; takes losses for what they are on radio lines, chance, unless they come with a full queue; and sends less for a
-//! moment every few seconds, so that all who share the line see how long the way is without a queue. Why, and what it does badly:
-//! `docs/decisions/0037-own-congestion-controller.md`.
+//! It keeps a small queue in front of the line instead of filling it, so that others' packets wait
+//! for some milliseconds and not for all that the modem can hold. It takes losses for what they are
+//! on radio lines, chance, unless they come with a full queue. And it sends less for a moment every
+//! few seconds, so that all who share the line see how long the way is without a queue. Why, and what
+//! it does badly: `docs/decisions/0037-own-congestion-controller.md`.
 //!
 //! ```
 //! use std::time::Duration;

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-/// How long the line may go unseen: long enough that looking costs some percent of nothing, short enough that a
-/// transfer of some seconds sees it.
+/// How long the line may go unseen. A look costs about 1 % of three seconds, and a transfer of some
+/// seconds has to see it.
 const EVERY: Duration = Duration::from_secs(3);
 /// The same in round trips, for long ways: a look takes about three of them.
 const EVERY_TRIPS: u32 = 20;
-/// The first look comes after this part of that time, and others out of turn not before `OUT_OF_TURN`.
+/// The first look comes after one part in so many of that time: what the beginning has measured was
+/// measured beside others who were not known.
 const FIRST: u32 = 6;
+/// Looks out of turn come after one part in so many at the soonest, whatever others do.
 const OUT_OF_TURN: u32 = 3;
 /// The part of a full line that is kept in flight at least.
 const LEAST: f64 = 0.6;
-/// Queues by which less is in flight, so that one's own is gone: twice, as the estimate is rough.
+/// Queues by which less is in flight, so that one's own is gone: two, as the estimate is rough.
 const QUEUES: f64 = 2.0;
 /// How long the small window is kept at least: others of ours, who notice it a round trip later,
 /// look at the same time, and only then all see the empty line.

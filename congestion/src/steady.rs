@@ -1,12 +1,12 @@
 //! The window from one round trip to the next, between looks.
 
-/// The part of the way to the wanted queue that is taken each round: more, and the window swings, as what
-/// it does is seen a round later.
+/// The part of the way to the wanted queue that is taken each round. What a window does is seen a
+/// round later, and with more than half it swings.
 const GAIN: f64 = 0.4;
 /// The most by which a window changes in a round.
 const STEP: f64 = 0.25;
-/// How a window grows while there is no queue at all: first this part of it each round, then twice as fast
-/// from round to round, up to `FAST`.
+/// By which part a window grows in a round while there is no queue at all: first by this one, then
+/// by twice as much from round to round, up to `FAST`.
 const SLOW: f64 = 1.0 / 32.0;
 const FAST: f64 = 1.0 / 8.0;
 /// Wanted queues by which it overshoots at most then.
@@ -23,9 +23,8 @@ const LEFT: f64 = 0.85;
 const LEFT_LEAST: f64 = 0.5;
 /// The part of the line that is used at least after a full queue.
 const USED: f64 = 0.95;
-
-/// Rounds in which no more is tried after most was lost without a queue: the line drops what is above some rate (a
-/// policer), and each try costs a part of a round.
+/// Rounds in which no more is tried after much was lost without a queue: the line drops what is
+/// above some rate (a policer), and each try costs a part of a round.
 const PAUSE: u32 = 32;
 
 /// What one round has shown.
