@@ -115,6 +115,7 @@ fn crates() -> Crates {
         "dokuei-keys",
         "dokuei-compression",
         "dokuei-protocol",
+        "dokuei-congestion",
         "dokuei-node",
         "dokuei-simulations",
         "dokuei-line",
@@ -154,6 +155,11 @@ fn compression_reaches_neither_the_world_nor_us() {
     let forbidden: Vec<&str> = WORLDLY.iter().chain(&ours).copied().collect();
     let reached = crates().forbidden("dokuei-compression", &forbidden);
     assert_eq!(reached, Vec::<String>::new());
+}
+
+#[test]
+fn congestion_reaches_nothing() {
+    assert!(crates().reaches("dokuei-congestion").is_empty());
 }
 
 #[test]

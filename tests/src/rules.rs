@@ -114,6 +114,7 @@ pub fn module(path: &str) -> Option<String> {
         "keys",
         "compression",
         "protocol",
+        "congestion",
         "node",
         "simulations",
         "line",
