@@ -2,6 +2,9 @@
 //!
 //! Both nodes run in this process, so processor time and memory are those of both ends together. The source is a buffer
 //! in memory and the sink only counts: what is measured is the transport and this room.
+//!
+//! Over a line of your own: `serve ADDRESS` at one end, `fetch ADDRESS MEGABYTES [shared]` at the other; `shared` leaves
+//! the bulk connections out.
 
 use std::error::Error;
 use std::io::{self, Read};
@@ -10,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dokuei_node::network::{
-    Member, Network, NetworkConfig, NetworkEvent, NodeId, ParcelSink, ParcelSource, Part,
+    BulkPort, Member, Network, NetworkConfig, NetworkEvent, NodeId, ParcelSink, ParcelSource, Part,
     RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal, Started,
 };
 use tokio::sync::mpsc;
@@ -126,24 +129,37 @@ fn ranges(index: usize) -> Vec<RangeRequest> {
         .collect()
 }
 
+/// How bulk data goes: its name, by QUIC, and on connections of its own.
+const WAYS: [(&str, bool, bool); 4] = [
+    ("QUIC, bulk", true, true),
+    ("TCP, bulk", false, true),
+    ("QUIC, libp2p", true, false),
+    ("TCP, libp2p", false, false),
+];
+
 async fn node(
     seed: u8,
     quic: bool,
+    bulk: bool,
 ) -> Result<(Network, SocketAddr, mpsc::Receiver<NetworkEvent>), Failed> {
     let mut config = NetworkConfig::new(Zeroizing::new([seed; 32]), vec!["127.0.0.1:0".parse()?]);
     (config.quic, config.tcp) = (quic, !quic);
+    if !bulk {
+        config.bulk_port = BulkPort::Off;
+    }
     config.parcels = Some(Arc::new(Pattern));
     let Started {
         network,
         events,
         listening,
+        ..
     } = Network::start(config)?;
     Ok((network, *listening.first().ok_or("no address")?, events))
 }
 
-async fn connected(quic: bool) -> Result<(Network, Network), Failed> {
-    let (serving, address, mut told) = node(1, quic).await?;
-    let (fetching, _, mut events) = node(2, quic).await?;
+async fn connected(quic: bool, bulk: bool) -> Result<(Network, Network), Failed> {
+    let (serving, address, mut told) = node(1, quic, bulk).await?;
+    let (fetching, _, mut events) = node(2, quic, bulk).await?;
     let member = |network: &Network, addresses: Vec<SocketAddr>| Member {
         node: network.local(),
         outbound: !addresses.is_empty(),
@@ -227,21 +243,20 @@ fn wanted(transport: &str, streams: usize) -> bool {
 
 async fn table() -> Result<(), Failed> {
     println!(
-        "{:<9} {:<36} {:>7} {:>8} {:>18} {:>13}",
+        "{:<12} {:<36} {:>7} {:>8} {:>18} {:>13}",
         "", "", "streams", "MB/s", "CPU-s/GB, 2 ends", "peak RSS, MB"
     );
-    for quic in [true, false] {
-        let (serving, fetching) = connected(quic).await?;
+    for (transport, quic, bulk) in WAYS {
+        let (serving, fetching) = connected(quic, bulk).await?;
         for (index, load) in LOADS.iter().enumerate() {
             for streams in [1, 4, 8] {
-                let transport = if quic { "QUIC" } else { "TCP+TLS" };
                 if !wanted(transport, streams) {
                     continue;
                 }
                 let (rate, cost) = row(&serving, &fetching, index, streams).await?;
                 let peak = peak_megabytes();
                 println!(
-                    "{transport:<9} {:<36} {streams:>7} {rate:>8.0} {cost:>18.2} {peak:>13.0}",
+                    "{transport:<12} {:<36} {streams:>7} {rate:>8.0} {cost:>18.2} {peak:>13.0}",
                     load.name
                 );
             }
@@ -252,9 +267,84 @@ async fn table() -> Result<(), Failed> {
     Ok(())
 }
 
+/// The node that a seed makes.
+async fn node_of(seed: u8) -> Result<NodeId, Failed> {
+    let mut config = NetworkConfig::new(Zeroizing::new([seed; 32]), Vec::new());
+    config.bulk_port = BulkPort::Off;
+    let started = Network::start(config)?;
+    started.network.stop().await;
+    Ok(started.network.local())
+}
+
+async fn serve(address: SocketAddr) -> Result<(), Failed> {
+    let mut config = NetworkConfig::new(Zeroizing::new([1; 32]), vec![address]);
+    config.parcels = Some(Arc::new(Pattern));
+    let mut started = Network::start(config)?;
+    let fetching = Member {
+        node: node_of(2).await?,
+        addresses: Vec::new(),
+        outbound: false,
+    };
+    started.network.set_members(vec![fetching]).await;
+    while started.events.recv().await.is_some() {}
+    Ok(())
+}
+
+async fn fetch(address: SocketAddr, megabytes: u64, shared: bool) -> Result<(), Failed> {
+    let mut config = NetworkConfig::new(Zeroizing::new([2; 32]), Vec::new());
+    if shared {
+        config.bulk_port = BulkPort::Off;
+    }
+    let mut started = Network::start(config)?;
+    let serving = Member {
+        node: node_of(1).await?,
+        addresses: vec![address.into()],
+        outbound: true,
+    };
+    let node = serving.node;
+    started.network.set_members(vec![serving]).await;
+    started.events.recv().await.ok_or("not connected")?;
+    tokio::spawn(async move { while started.events.recv().await.is_some() {} });
+    let list: Vec<_> = ranges(0)
+        .into_iter()
+        .take_while(|range| range.offset < megabytes * MB)
+        .collect();
+    let begun = Instant::now();
+    let spent = processor_seconds();
+    let fetched = started
+        .network
+        .fetch(node, list, 8, Arc::new(Counting))
+        .await?;
+    let (bytes, seconds) = (
+        fetched.bytes as f64 / MB as f64,
+        begun.elapsed().as_secs_f64(),
+    );
+    let cost = (processor_seconds() - spent) / bytes * 1000.0;
+    let bulk = started
+        .network
+        .status()
+        .first()
+        .and_then(|status| status.bulk);
+    println!(
+        "{:.2} MB/s, {cost:.1} CPU-s/GB here, {bulk:?}",
+        bytes / seconds
+    );
+    started.network.stop().await;
+    Ok(())
+}
+
 fn main() -> Result<(), Failed> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(table())
+    match words.as_slice() {
+        ["serve", address, ..] => runtime.block_on(serve(address.parse()?)),
+        ["fetch", address, megabytes, rest @ ..] => {
+            let shared = rest.contains(&"shared");
+            runtime.block_on(fetch(address.parse()?, megabytes.parse()?, shared))
+        }
+        _ => runtime.block_on(table()),
+    }
 }

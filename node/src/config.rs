@@ -40,6 +40,8 @@ pub struct Config {
     pub site_name: String,
     /// Where partners connect (QUIC on UDP and TLS on TCP, same port).
     pub listen: Vec<SocketAddr>,
+    /// The port for bulk data, on the addresses of `listen`; `None` for the number behind that of the first.
+    pub bulk_port: Option<u16>,
     /// Where partners reach this node, `host:port`; empty when it only calls out.
     pub announce: Vec<String>,
     /// Where modalities and workstations connect.
@@ -118,6 +120,7 @@ struct RawSite {
 #[serde(deny_unknown_fields, default)]
 struct RawNetwork {
     listen: Vec<SocketAddr>,
+    bulk_port: Option<u16>,
     announce: Vec<String>,
 }
 
@@ -125,6 +128,7 @@ impl Default for RawNetwork {
     fn default() -> RawNetwork {
         RawNetwork {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 4400))],
+            bulk_port: None,
             announce: Vec::new(),
         }
     }
@@ -285,6 +289,10 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
     if raw.network.listen.is_empty() {
         return Err(("network.listen", problems::no_address()));
     }
+    let taken = |port: u16| port != 0 && raw.network.listen.iter().any(|at| at.port() == port);
+    if raw.network.bulk_port.is_some_and(taken) {
+        return Err(("network.bulk_port", problems::bulk_port()));
+    }
     let addresses_fit = raw.network.announce.len() <= limits::ADDRESSES
         && raw
             .network
@@ -313,6 +321,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
     Ok(Config {
         site_name: raw.site.name.trim().to_owned(),
         listen: raw.network.listen,
+        bulk_port: raw.network.bulk_port,
         announce: raw.network.announce,
         dicom_listen: raw.dicom.listen,
         dicom_public: raw.dicom.public,
@@ -456,6 +465,11 @@ mod tests {
                 "network.announce",
             ),
             ("name = \"A\"", "name = \" \"", "site.name"),
+            (
+                "# bulk_port = 4401",
+                "bulk_port = 4400",
+                "network.bulk_port",
+            ),
         ] {
             let text = template("A").replace(from, to);
             let failure = Config::parse(&text, "x.toml").unwrap_err();

@@ -160,6 +160,7 @@ name = "{name}"
 [network]
 listen = ["127.0.0.1:{network}"]
 announce = ["127.0.0.1:{network}"]
+bulk_port = 0
 
 [dicom]
 listen = "127.0.0.1:{dicom}"

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::arguments::Partner;
 use crate::cli::notice;
-use crate::cli::show::{date, fields, message, minute, short, text, time};
+use crate::cli::show::{bytes, date, fields, message, minute, short, text, time};
 use crate::control::request::Request;
 use crate::language::{Failure, Language, Message, word};
 use crate::say;
@@ -213,12 +213,16 @@ pub(super) fn connection(partner: &Value) -> String {
         } else {
             say!("中継", "relayed")
         };
-        return say!(
+        let mut said = say!(
             "{transport}・{way} {remote}（{since} から）",
             "{transport}, {way}, {remote}, since {since}"
         )
         .text()
         .to_owned();
+        if !partner["bulk"].is_null() {
+            said = format!("{said}\n{}", bulk(&partner["bulk"]));
+        }
+        return said;
     }
     let mut said = say!("なし（{since} から）", "none since {since}")
         .text()
@@ -231,6 +235,33 @@ pub(super) fn connection(partner: &Value) -> String {
         let next = time(&partner["next_try"]);
         let next = say!("次の試み {next}", "tried again at {next}");
         said = format!("{said}\n{next}");
+    }
+    said
+}
+
+/// Which way images go, how fast they do, and how long the way is.
+fn bulk(bulk: &Value) -> String {
+    let way = match text(bulk, "way") {
+        "quic" => say!("QUIC（専用の接続）", "QUIC connection of their own"),
+        "tcp" => say!("TCP（専用の接続）", "TCP connections of their own"),
+        _ => say!("文書と同じ接続", "the same connection as documents"),
+    };
+    let mut said = say!("画像: {way}", "images: {way}"; way = way)
+        .text()
+        .to_owned();
+    let rates = [
+        ("received_per_second", say!("受信", "in")),
+        ("sent_per_second", say!("送信", "out")),
+    ];
+    for (key, direction) in rates {
+        if bulk[key].as_u64().is_some_and(|rate| rate > 0) {
+            let (direction, rate) = (direction.text(), bytes(&bulk[key]));
+            said = format!("{said}, {direction} {rate}/s");
+        }
+    }
+    if let Some(time) = bulk["round_trip_ms"].as_u64() {
+        let round_trip = say!("往復 {time} ms", "round trip {time} ms");
+        said = format!("{said}, {}", round_trip.text());
     }
     said
 }
@@ -332,6 +363,29 @@ mod tests {
         let here = json!({ "connected": true, "since": 0, "path": path });
         assert!(connection(&here).contains("127.0.0.1:4400"));
         assert_eq!(connection(&here).lines().count(), 1);
+    }
+
+    #[test]
+    fn which_way_images_go_is_shown_with_rate_and_round_trip() {
+        let path = json!({ "transport": "TCP", "direct": true, "remote": "127.0.0.1:4400" });
+        let moving = json!({ "way": "quic", "round_trip_ms": 30, "received_per_second": 11_500_000, "sent_per_second": 0 });
+        let here = json!({ "connected": true, "since": 0, "path": path, "bulk": moving });
+        let shown = connection(&here);
+        let line = shown.lines().nth(1).unwrap();
+        assert!(
+            line.contains("QUIC") && line.contains("11.5 MB/s"),
+            "{line}"
+        );
+        assert!(line.contains("30 ms") && !line.contains("out"), "{line}");
+        for way in ["tcp", "shared"] {
+            let still = bulk(
+                &json!({ "way": way, "round_trip_ms": null, "received_per_second": 0, "sent_per_second": 0 }),
+            );
+            assert!(
+                still.starts_with("images:") && !still.contains("/s"),
+                "{still}"
+            );
+        }
     }
 
     #[test]

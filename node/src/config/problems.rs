@@ -86,6 +86,13 @@ pub(super) fn no_address() -> Message {
 }
 
 /// Places that are not `host:port`, or too many.
+pub(super) fn bulk_port() -> Message {
+    say!(
+        "network.listen と同じ番号は使えません",
+        "network.listen has this number already"
+    )
+}
+
 pub(super) fn places(most: usize) -> Message {
     say!(
         "「ホスト:ポート」の形で {most} 個まで書いてください",

@@ -33,6 +33,9 @@ name = {name}
 listen = ["0.0.0.0:4400"]
 # 相手施設から見たこのノードの場所 "ホスト:ポート"。空なら発信のみ / where partners reach this node; empty: it only calls out
 announce = []
+# 画像データ用のポート（UDP と TCP）。listen の次の番号が既定。ファイアウォールで listen と一緒に開けてください
+# the port for images, UDP and TCP; by default the number behind that of listen. Open it in the firewall together with that
+# bulk_port = 4401
 
 [dicom]
 # モダリティや PACS からの受信。院内 LAN のアドレスにしてください / where modalities send to; use the LAN address

@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::bulk::Bulk;
 use super::events::NetworkEvent;
 use super::gate::Gate;
 use super::limits::Limits;
-use super::parcels::{self, ParcelSource};
+use super::parcels::Service;
 use super::partners::Partners;
+use super::status::BulkWay;
 use super::streams::{Acceptor, Arrival, Protocol};
 use super::{documents, pairing, sync};
 
@@ -19,10 +21,10 @@ pub(super) struct Arrivals {
     pub(super) partners: Arc<Partners>,
     pub(super) gate: Arc<Mutex<Gate>>,
     pub(super) events: mpsc::Sender<NetworkEvent>,
-    pub(super) source: Option<Arc<dyn ParcelSource>>,
+    pub(super) service: Service,
+    /// `None` when bulk data has no connections of its own.
+    pub(super) bulk: Option<Bulk>,
     pub(super) limits: Limits,
-    /// Bulk streams that may still be served.
-    pub(super) bulk: Arc<Semaphore>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -46,15 +48,22 @@ impl Arrivals {
                     Box::pin(sync::receive(arrival, partner, events, limits))
                 }
                 (Protocol::Parcels, Some(partner)) => {
-                    let service = parcels::Service {
-                        source: self.source.clone(),
-                        seats: self.bulk.clone(),
-                        limits,
-                    };
-                    Box::pin(service.serve(arrival, partner))
+                    partner.lines.goes(BulkWay::Shared);
+                    let service = self.service.clone();
+                    Box::pin(async move {
+                        let _permit = arrival.permit;
+                        service.serve(arrival.stream, partner).await;
+                    })
                 }
+                (Protocol::Bulk, Some(partner)) => match &self.bulk {
+                    Some(bulk) => Box::pin(bulk.clone().hear(arrival, partner)),
+                    None => return,
+                },
                 // Removed a moment ago: the connection is being closed.
-                (Protocol::Documents | Protocol::Sync | Protocol::Parcels, None) => return,
+                (
+                    Protocol::Documents | Protocol::Sync | Protocol::Parcels | Protocol::Bulk,
+                    None,
+                ) => return,
             };
         // Streams end with their connection; the token ends those that wait for the node's loop.
         tokio::spawn(self.stopping.clone().run_until_cancelled_owned(work));

@@ -324,7 +324,7 @@ impl Dialing {
 
 /// Whether an address is this machine's, or of a network that is not the Internet (RFC 1918, RFC 4193, link-local):
 /// lines there are fast and lose little, and TCP costs half of what QUIC costs in processor time.
-fn is_near(address: &SocketAddr) -> bool {
+pub(super) fn is_near(address: &SocketAddr) -> bool {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),

@@ -18,6 +18,15 @@ pub enum StartError {
         /// Which of the two.
         transport: Transport,
     },
+    /// Someone else has the port for bulk data.
+    BulkPortUsed {
+        /// What was asked for.
+        address: SocketAddr,
+        /// Which of the two.
+        transport: Transport,
+    },
+    /// The system does not let its own sockets be used.
+    Sockets(std::io::Error),
     /// The address cannot be listened on.
     Listen {
         /// What was asked for.
@@ -116,6 +125,18 @@ impl Explain for StartError {
                     "{transport} port {port} on {ip} is already used by another program; stop that program or choose another port as network.listen in dokuei.toml"
                 )
             }
+            StartError::BulkPortUsed { address, transport } => {
+                let (ip, port) = (address.ip(), address.port());
+                say!(
+                    "{ip} の {transport} ポート {port}（大きなデータ用）はほかのプログラムが使用しています。そのプログラムを止めるか、dokuei.toml の network.bulk_port を別のポートにしてください",
+                    "{transport} port {port} on {ip}, for bulk data, is already used by another program; stop that program or choose another port as network.bulk_port in dokuei.toml"
+                )
+            }
+            StartError::Sockets(source) => say!(
+                "通信の準備ができません（{why}）",
+                "the network could not be prepared ({why})";
+                why = source.message()
+            ),
             StartError::Listen {
                 address,
                 transport,

@@ -177,6 +177,17 @@ impl Gate {
         Ok(Standing::Guest)
     }
 
+    /// Whether `node` is a member that may have a bulk connection.
+    pub(super) fn admits(&self, node: &NodeId) -> Result<(), Closed> {
+        if self.barred.contains(node) {
+            Err(Closed::Revoked)
+        } else if self.members.contains(node) {
+            Ok(())
+        } else {
+            Err(Closed::NotAMember)
+        }
+    }
+
     /// Decides about a connection we made. A member may have been removed while it was being dialed.
     pub(super) fn admit_outbound(
         &mut self,
@@ -242,7 +253,7 @@ impl Gate {
 }
 
 /// What one customer of a provider has: an IPv4 address, or the first half of an IPv6 address (RFC 6177).
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

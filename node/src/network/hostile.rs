@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dokuei_keys::id::NodeId;
+use libp2p::identity::Keypair;
 use libp2p::swarm::ConnectionId;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 use tokio_util::sync::CancellationToken;
 
+use super::bulk::{Bulk, BulkParts, BulkPort};
 use super::events::{Answer, NetworkEvent};
 use super::gate::Gate;
 use super::limits::Limits;
@@ -24,6 +26,7 @@ use super::parcels::{
     Service, fetch,
 };
 use super::partners::Partner;
+use super::status::Transport;
 use super::streams::{Arrival, BoxStream, Protocol};
 use super::{documents, lock, pairing, sync};
 
@@ -111,7 +114,12 @@ impl Stage {
             messages_burst: u32::MAX,
             ..Limits::default()
         };
-        let (partner, _) = Partner::new(node, &limits, CancellationToken::new());
+        let (partner, _) = Partner::new(
+            NodeId::from_bytes([4; 32]),
+            node,
+            &limits,
+            CancellationToken::new(),
+        );
         let gate = Arc::new(Mutex::new(Gate::default()));
         lock(&gate).open_window(Instant::now() + DEADLINE * 10);
         let (events, mut told) = mpsc::channel(4);
@@ -211,6 +219,35 @@ async fn strangers() {
     }
 }
 
+#[tokio::test]
+async fn those_who_ask_for_bulk_connections() {
+    let stage = Stage::new();
+    let keypair = Keypair::generate_ed25519();
+    let bulk = Bulk::start(BulkParts {
+        keypair: &keypair,
+        listen: &[],
+        port: BulkPort::Next,
+        transports: vec![Transport::Quic, Transport::Tcp],
+        gate: stage.gate.clone(),
+        partners: Arc::default(),
+        events: stage.events.clone(),
+        service: Service {
+            source: None,
+            seats: Arc::new(Semaphore::new(1)),
+            limits: Limits::default(),
+        },
+        stopping: CancellationToken::new(),
+    })
+    .unwrap()
+    .unwrap();
+    for seed in 0..SEEDS {
+        let (arrival, theirs) = stage.arrival(Protocol::Bulk, seed);
+        let reader = bulk.clone().hear(arrival, stage.partner.clone());
+        let question = frame(&[1, 0x11, 0x31, 0, 0, 0, 0, 0, 0, 0, 0]);
+        converse(seed, nonsense(seed, &question), theirs, reader).await;
+    }
+}
+
 /// Objects of 70,000 bytes.
 struct Shelf;
 
@@ -237,7 +274,7 @@ async fn those_who_fetch() {
             seats: seats.clone(),
             limits: Limits::default(),
         };
-        let reader = service.serve(arrival, stage.partner.clone());
+        let reader = service.serve(arrival.stream, stage.partner.clone());
         converse(seed, nonsense(seed, &[1, 1, 0, 32, 0, 0]), theirs, reader).await;
     }
     assert_eq!(seats.available_permits(), 1);

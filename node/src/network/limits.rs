@@ -14,8 +14,8 @@ pub const DOCUMENTS_WAITING: usize = 32;
 /// Questions a node may have open at one partner; sync is a background conversation.
 pub const SYNC_IN_FLIGHT: usize = 4;
 
-/// Bulk streams served to one node at once: two transfers of four, or one of eight.
-pub const BULK_STREAMS_PER_NODE: usize = 8;
+/// Bulk streams served to one node at once: four transfers of eight, of which two may be emergencies.
+pub const BULK_STREAMS_PER_NODE: usize = 32;
 
 /// One pairing frame: two certificates, an agreement and a tag fit several times.
 pub const PAIRING_FRAME_MAX: usize = 16 * 1024;
@@ -65,7 +65,7 @@ pub(super) const NEGOTIATING_STREAMS: usize = 16;
 
 /// Streams a muxer keeps on one connection: twice what all protocols allow (both ways), with room for those
 /// being negotiated and closed. yamux ends the connection beyond it, QUIC lets the opener wait.
-pub(super) const STREAMS_PER_CONNECTION: u32 = 128;
+pub(super) const STREAMS_PER_CONNECTION: u32 = 224;
 
 /// A stream's receive window. quinn closes the whole connection when one stream has more than 1024 gaps;
 /// with full packets 2 MB cannot hold so many.
@@ -74,6 +74,42 @@ pub(super) const QUIC_STREAM_WINDOW: u32 = 2_000_000;
 /// A connection's receive window: eight bulk streams at full window. It is also what a partner can make us
 /// hold unread.
 pub(super) const QUIC_CONNECTION_WINDOW: u32 = 16_000_000;
+
+/// What a bulk connection may hold unread, and what is kept of it to be sent again: 16 streams at full window. Eight of
+/// them fill 100 Mbit/s at one second.
+pub(super) const BULK_CONNECTION_WINDOW: u32 = 32_000_000;
+
+/// Bulk handshakes others may have going with us; a partner makes one, or one for each of eight streams.
+pub(super) const BULK_HANDSHAKES: usize = 64;
+
+/// Bulk connections by QUIC with one node: both sides' simultaneous dials, and those that one of them has given up.
+pub(super) const BULK_CONNECTIONS: usize = 4;
+
+/// A way for bulk data that did not come about is left alone for so long, unless the connection of libp2p is another one
+/// by then: a firewall does not change by the minute, and each try costs [`Limits::bulk_patience`].
+pub(super) const BULK_BACKOFF: Duration = Duration::from_secs(300);
+
+/// A bulk connection on which nothing is open is kept for so long: the next study of an afternoon finds it.
+pub(super) const BULK_IDLE: Duration = Duration::from_secs(180);
+
+/// A second bulk connection is kept for so long after its last stream: by then the other side knows of both.
+pub(super) const BULK_SURPLUS: Duration = Duration::from_secs(10);
+
+/// The longest that a bulk connection is waited for, however long the way is: beyond 1.25 s of round trip nobody gains.
+pub(super) const BULK_PATIENCE_MAX: Duration = Duration::from_secs(10);
+
+/// Round trips in which a bulk connection comes about: a stream agreed, a question, a handshake, and one of each lost.
+pub(super) const BULK_ROUND_TRIPS: u32 = 8;
+
+/// How often it is looked whether a bulk connection is still needed.
+pub(super) const BULK_LOOK: Duration = Duration::from_secs(5);
+
+/// The side that did not make the connection of libp2p dials so much later: it most likely cannot, and one bulk
+/// connection is enough.
+pub(super) const BULK_HEAD_START: Duration = Duration::from_millis(500);
+
+/// How long nobody is accepted when the system could not.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A stream not agreed on within this is given up; a slow line's round trip is below one second.
 pub(super) const STREAM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,6 +154,10 @@ pub struct Limits {
     pub backoff_first: Duration,
     /// The longest wait between dials.
     pub backoff_last: Duration,
+    /// How long a bulk connection may take to come about before the next way is tried; longer over long ways.
+    pub bulk_patience: Duration,
+    /// A round trip below this is that of a local line: TCP comes first there.
+    pub near: Duration,
     /// A bulk stream without a byte for so long is reset and resumed by the caller.
     pub stall: Duration,
     /// A document that was sent, but not answered, across all reconnections.
@@ -145,6 +185,8 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             backoff_first: Duration::from_millis(500),
             backoff_last: Duration::from_secs(60),
+            bulk_patience: Duration::from_secs(3),
+            near: Duration::from_millis(2),
             stall: Duration::from_secs(15),
             document_patience: Duration::from_secs(60),
             sync_patience: Duration::from_secs(30),
@@ -152,7 +194,7 @@ impl Default for Limits {
             memory_max: 192 * 1024 * 1024,
             messages_per_second: 50,
             messages_burst: 200,
-            bulk_streams: 24,
+            bulk_streams: 48,
         }
     }
 }

@@ -12,6 +12,7 @@ mod address;
 mod arrivals;
 mod behaviour;
 mod bucket;
+mod bulk;
 mod connections;
 mod dialing;
 mod documents;
@@ -24,6 +25,7 @@ mod hostile;
 pub mod limits;
 mod listen;
 mod memory;
+mod meter;
 mod pairing;
 mod parcels;
 mod partners;
@@ -39,6 +41,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libp2p::Swarm;
+use libp2p::identity::Keypair;
 use libp2p::swarm::Config as SwarmConfig;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
@@ -46,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 pub use self::address::{Address, NotAnAddress};
+pub use self::bulk::BulkPort;
 pub use self::error::{FetchError, PairError, SendError, StartError, SyncError};
 pub use self::events::{Answer, NetworkEvent};
 pub use self::limits::Limits;
@@ -54,15 +58,17 @@ pub use self::pairing::PairingConversation;
 pub use self::parcels::{
     Fetched, ParcelSink, ParcelSource, Part, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,
 };
-pub use self::status::{PartnerStatus, Path, Transport};
+pub use self::status::{BulkStatus, BulkWay, PartnerStatus, Path, Transport};
 pub use dokuei_keys::id::NodeId;
 
 use self::arrivals::Arrivals;
 use self::behaviour::Behaviour;
+use self::bulk::{Bulk, BulkParts};
 use self::documents::Outgoing;
 use self::gate::Gate;
 use self::memory::Memory;
 use self::pairing::HangUp;
+use self::parcels::Service;
 use self::partners::Partners;
 use self::streams::Streams;
 use self::swarm::{Command, Engine, Parts};
@@ -74,6 +80,8 @@ pub struct NetworkConfig {
     /// Where to listen, UDP and TCP under the same numbers; port 0 takes a free one. May be empty: a node that only
     /// dials needs no open port.
     pub listen: Vec<SocketAddr>,
+    /// Where bulk connections are taken, UDP and TCP under one number, on the addresses of `listen`.
+    pub bulk_port: BulkPort,
     /// Whether to listen and dial by QUIC.
     pub quic: bool,
     /// Whether to listen and dial by TCP.
@@ -91,6 +99,7 @@ impl NetworkConfig {
         Self {
             seed,
             listen,
+            bulk_port: BulkPort::default(),
             quic: true,
             tcp: true,
             parcels: None,
@@ -116,6 +125,7 @@ pub struct Network {
     local: NodeId,
     commands: mpsc::Sender<Command>,
     partners: Arc<Partners>,
+    bulk: Option<Bulk>,
     limits: Limits,
 }
 
@@ -127,6 +137,8 @@ pub struct Started {
     pub events: mpsc::Receiver<NetworkEvent>,
     /// Where it listens: the addresses asked for, with the ports that were found for 0.
     pub listening: Vec<SocketAddr>,
+    /// Where it takes bulk connections.
+    pub bulk: Vec<SocketAddr>,
 }
 
 impl Network {
@@ -136,47 +148,49 @@ impl Network {
     /// See [`StartError`]; nothing is left running then.
     pub fn start(config: NetworkConfig) -> Result<Started, StartError> {
         refuse_key_log(std::env::var_os("SSLKEYLOGFILE").as_deref())?;
-        let offered = [(config.quic, Transport::Quic), (config.tcp, Transport::Tcp)];
-        let transports: Vec<_> = offered
-            .into_iter()
-            .filter(|(on, _)| *on)
-            .map(|(_, transport)| transport)
-            .collect();
-        if transports.is_empty() {
-            return Err(StartError::NoTransport);
-        }
-        let keypair = peers::keypair(&config.seed)
-            .map_err(|error| StartError::Identity(error.to_string()))?;
-        let peer = keypair.public().to_peer_id();
-        let local =
-            peers::node_of(&peer).ok_or_else(|| StartError::Identity("not Ed25519".to_owned()))?;
+        let transports = offered(&config)?;
+        let (keypair, local) = identity(&config.seed)?;
         let limits = config.limits;
-        let transport = listen::transport(&keypair, &limits)?;
-        let listening = listen::free_addresses(&config.listen, &transports)?;
-        let (partners, gate) = (
-            Arc::new(Partners::default()),
-            Arc::new(Mutex::new(Gate::default())),
-        );
+        let partners = Arc::<Partners>::default();
+        let gate = Arc::<Mutex<Gate>>::default();
         let (events_in, events) = mpsc::channel(limits::EVENTS);
         let (commands, commands_out) = mpsc::channel(limits::COMMANDS);
         let stopping = CancellationToken::new();
+        let unless_started = stopping.clone().drop_guard();
+        let service = Service {
+            source: config.parcels,
+            seats: Arc::new(Semaphore::new(limits.bulk_streams)),
+            limits: limits.clone(),
+        };
+        let parts = BulkParts {
+            keypair: &keypair,
+            listen: &config.listen,
+            port: config.bulk_port,
+            transports: transports.clone(),
+            gate: gate.clone(),
+            partners: partners.clone(),
+            events: events_in.clone(),
+            service: service.clone(),
+            stopping: stopping.clone(),
+        };
+        let bulk = Bulk::start(parts)?;
+        let listening = listen::free_addresses(&config.listen, &transports)?;
         let arrivals = Arrivals {
             partners: partners.clone(),
             gate: gate.clone(),
             events: events_in.clone(),
-            source: config.parcels,
-            bulk: Arc::new(Semaphore::new(limits.bulk_streams)),
+            service,
+            bulk: bulk.clone(),
             limits: limits.clone(),
             stopping: stopping.clone(),
         };
         let memory = Memory::new(limits.memory_max);
         let streams = Streams::new(gate.clone(), memory, arrivals.into_acceptor());
-        let behaviour = Behaviour::new(&limits, streams);
-        let mut swarm = Swarm::new(transport, behaviour, peer, swarm_config());
-        listen_on(&mut swarm, &listening, &transports)?;
+        let swarm = listening_swarm(&keypair, &limits, streams, &listening, &transports)?;
         let engine = Engine::new(Parts {
             swarm,
             local,
+            bulk: bulk.clone(),
             gate,
             partners: partners.clone(),
             limits: limits.clone(),
@@ -187,14 +201,16 @@ impl Network {
             stopping,
         });
         tokio::spawn(engine.run());
-        let network = Self {
-            local,
-            commands,
-            partners,
-            limits,
-        };
+        unless_started.disarm();
         Ok(Started {
-            network,
+            bulk: bulk.iter().flat_map(Bulk::addresses).copied().collect(),
+            network: Self {
+                local,
+                commands,
+                partners,
+                bulk,
+                limits,
+            },
             events,
             listening,
         })
@@ -294,15 +310,28 @@ impl Network {
     ) -> Result<Fetched, FetchError> {
         let partner = self.partners.find(&node).ok_or(FetchError::NotAMember)?;
         let link = partner.link().ok_or(FetchError::NotConnected)?;
-        parcels::fetch(
-            link,
-            partner,
-            ranges.into(),
-            streams,
-            sink,
-            self.limits.stall,
-        )
-        .await
+        let (ranges, stall) = (ranges.into(), self.limits.stall);
+        match &self.bulk {
+            Some(bulk) => {
+                let opener = bulk.opener(&partner, link).await;
+                let using = opener.clone();
+                let fetched = parcels::fetch(using, partner, ranges, streams, sink, stall).await;
+                opener.ended(&fetched);
+                fetched
+            }
+            None => {
+                partner.lines.goes(BulkWay::Shared);
+                parcels::fetch(link, partner, ranges, streams, sink, stall).await
+            }
+        }
+    }
+
+    /// Whether `node` is at the other end of a local line, where bytes cost less than the work of making them fewer.
+    #[must_use]
+    pub fn is_near(&self, node: &NodeId) -> bool {
+        let partner = self.partners.find(node);
+        let round_trip = partner.and_then(|partner| partner.round_trip());
+        round_trip.is_some_and(|round_trip| round_trip < self.limits.near)
     }
 
     /// Lets strangers in for pairing, one at a time and ten in all, until then. A window open already is replaced.
@@ -367,17 +396,44 @@ fn refuse_key_log(file: Option<&OsStr>) -> Result<(), StartError> {
     }
 }
 
+/// The transports that are switched on.
+fn offered(config: &NetworkConfig) -> Result<Vec<Transport>, StartError> {
+    let offered = [(config.quic, Transport::Quic), (config.tcp, Transport::Tcp)];
+    let on = offered.into_iter().filter(|(on, _)| *on);
+    let transports: Vec<_> = on.map(|(_, transport)| transport).collect();
+    if transports.is_empty() {
+        return Err(StartError::NoTransport);
+    }
+    Ok(transports)
+}
+
+/// The key that TLS shows, and the node that it makes this one.
+fn identity(seed: &Zeroizing<[u8; 32]>) -> Result<(Keypair, NodeId), StartError> {
+    let keypair = peers::keypair(seed).map_err(|error| StartError::Identity(error.to_string()))?;
+    let local = peers::node_of(&keypair.public().to_peer_id());
+    let local = local.ok_or_else(|| StartError::Identity("not Ed25519".to_owned()))?;
+    Ok((keypair, local))
+}
+
 fn swarm_config() -> SwarmConfig {
     SwarmConfig::with_tokio_executor()
         .with_max_negotiating_inbound_streams(limits::NEGOTIATING_STREAMS)
         .with_idle_connection_timeout(limits::PAIRING_IDLE)
 }
 
-fn listen_on(
-    swarm: &mut Swarm<Behaviour>,
+fn listening_swarm(
+    keypair: &Keypair,
+    limits: &Limits,
+    streams: Streams,
     listening: &[SocketAddr],
     transports: &[Transport],
-) -> Result<(), StartError> {
+) -> Result<Swarm<Behaviour>, StartError> {
+    let mut swarm = Swarm::new(
+        listen::transport(keypair, limits)?,
+        Behaviour::new(limits, streams),
+        keypair.public().to_peer_id(),
+        swarm_config(),
+    );
     for address in listening {
         for transport in transports {
             let outcome = swarm.listen_on(peers::multiaddr(*address, *transport));
@@ -392,7 +448,7 @@ fn listen_on(
             })?;
         }
     }
-    Ok(())
+    Ok(swarm)
 }
 
 /// Locks, also when another task panicked while it held the lock: every change under these locks is a single step.

@@ -32,7 +32,6 @@ use dokuei_compression::Effort;
 use dokuei_keys::id::NodeId;
 use tokio::sync::mpsc;
 
-#[cfg(test)]
 pub(super) use self::fetch::OpenBulk;
 pub(super) use self::fetch::fetch;
 pub(super) use self::serve::Service;

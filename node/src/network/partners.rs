@@ -1,7 +1,7 @@
 //! What is shared about each member between the swarm's loop, the streams' tasks and the callers.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::bucket::Bucket;
+use super::bulk::Lines;
 use super::documents::{DocumentStream, Outgoing};
 use super::limits::{BULK_STREAMS_PER_NODE, DOCUMENTS_WAITING, Limits, SYNC_IN_FLIGHT};
-use super::status::{PartnerStatus, Path};
+use super::meter::Meter;
+use super::status::{BulkStatus, BulkWay, PartnerStatus, Path};
 use super::streams::Link;
 use crate::language::Message;
 
@@ -45,8 +47,10 @@ pub(super) struct Partner {
     state: Mutex<State>,
     /// Another connection is in use.
     linked: Notify,
-    pub(super) bulk_received: AtomicU64,
-    pub(super) bulk_sent: AtomicU64,
+    /// Its bulk connections.
+    pub(super) lines: Lines,
+    pub(super) bulk_received: Meter,
+    pub(super) bulk_sent: Meter,
     /// Ends the courier.
     pub(super) removed: CancellationToken,
 }
@@ -101,17 +105,15 @@ impl Partners {
 
 impl Partner {
     pub(super) fn new(
+        local: NodeId,
         node: NodeId,
         limits: &Limits,
         removed: CancellationToken,
     ) -> (Self, CourierEnds) {
         let (documents, inbox) = mpsc::channel(DOCUMENTS_WAITING);
         let (streams, receiver) = mpsc::channel(GREETED);
-        let bucket = Bucket::new(
-            limits.messages_per_second,
-            limits.messages_burst,
-            Instant::now(),
-        );
+        let now = Instant::now();
+        let bucket = Bucket::new(limits.messages_per_second, limits.messages_burst, now);
         let partner = Self {
             node,
             documents,
@@ -122,8 +124,9 @@ impl Partner {
             allowance: Mutex::new(bucket),
             state: Mutex::default(),
             linked: Notify::new(),
-            bulk_received: AtomicU64::new(0),
-            bulk_sent: AtomicU64::new(0),
+            lines: Lines::new(local < node, &removed),
+            bulk_received: Meter::new(now),
+            bulk_sent: Meter::new(now),
             removed,
         };
         let ends = CourierEnds {
@@ -140,6 +143,16 @@ impl Partner {
     /// The connection to use, if there is one.
     pub(super) fn link(&self) -> Option<Link> {
         self.state().link.as_ref().map(|(link, _, _)| link.clone())
+    }
+
+    /// The path of the connection to use.
+    pub(super) fn path(&self) -> Option<Path> {
+        self.state().link.as_ref().map(|(_, path, _)| *path)
+    }
+
+    /// The round trip measured last.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.state().round_trip
     }
 
     /// The id of the connection in use.
@@ -212,7 +225,13 @@ impl Partner {
     }
 
     fn status(&self) -> PartnerStatus {
+        let now = Instant::now();
         let state = self.state();
+        let way = self.lines.way().filter(|_| state.link.is_some());
+        let round_trip = way.and_then(|way| match way {
+            BulkWay::Quic => self.lines.round_trip(),
+            BulkWay::Tcp | BulkWay::Shared => state.round_trip,
+        });
         PartnerStatus {
             node: self.node,
             connected: state.link.as_ref().map(|(_, path, since)| (*path, *since)),
@@ -221,8 +240,14 @@ impl Partner {
             trouble: state.trouble.clone(),
             next_dial: state.next_dial,
             documents_waiting: self.waiting.load(Ordering::Relaxed),
-            bulk_received: self.bulk_received.load(Ordering::Relaxed),
-            bulk_sent: self.bulk_sent.load(Ordering::Relaxed),
+            bulk_received: self.bulk_received.total(),
+            bulk_sent: self.bulk_sent.total(),
+            bulk: way.map(|way| BulkStatus {
+                way,
+                round_trip,
+                receiving: self.bulk_received.rate(now),
+                sending: self.bulk_sent.rate(now),
+            }),
         }
     }
 }

@@ -45,6 +45,30 @@ impl fmt::Display for Path {
     }
 }
 
+/// Which way bulk data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BulkWay {
+    /// QUIC on an endpoint of its own.
+    Quic,
+    /// TCP connections of its own, TLS 1.3.
+    Tcp,
+    /// Through the connection that documents take, too.
+    Shared,
+}
+
+/// How bulk data goes to and from one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkStatus {
+    /// The way it went last.
+    pub way: BulkWay,
+    /// The round trip on that way.
+    pub round_trip: Option<Duration>,
+    /// Bytes received a second, over the last four seconds.
+    pub receiving: u64,
+    /// Bytes sent a second, over the last four seconds.
+    pub sending: u64,
+}
+
 /// One member, as the network sees it now.
 #[derive(Clone, Debug)]
 pub struct PartnerStatus {
@@ -66,4 +90,6 @@ pub struct PartnerStatus {
     pub bulk_received: u64,
     /// Bulk bytes sent to this node since the start.
     pub bulk_sent: u64,
+    /// How bulk data goes; `None` while not connected, or when there was none yet.
+    pub bulk: Option<BulkStatus>,
 }

@@ -27,7 +27,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::ending::Ending;
+pub(super) use self::ending::Ending;
 use self::handler::{Handler, Request};
 use super::gate::{Closed, Gate, Standing};
 use super::limits::{CONNECTIONS_PER_NODE, STREAM_TIMEOUT};
@@ -49,17 +49,25 @@ pub(super) enum Protocol {
     Documents,
     Sync,
     Parcels,
+    Bulk,
     Pairing,
 }
 
 impl Protocol {
-    pub(super) const ALL: [Self; 4] = [Self::Documents, Self::Sync, Self::Parcels, Self::Pairing];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Documents,
+        Self::Sync,
+        Self::Parcels,
+        Self::Bulk,
+        Self::Pairing,
+    ];
 
     pub(super) fn name(self) -> StreamProtocol {
         StreamProtocol::new(match self {
             Self::Documents => "/dokuei/documents/1",
             Self::Sync => "/dokuei/sync/1",
             Self::Parcels => "/dokuei/parcels/2",
+            Self::Bulk => "/dokuei/bulk/1",
             Self::Pairing => "/dokuei/pairing/1",
         })
     }
@@ -72,7 +80,9 @@ impl Protocol {
             // Twice what an honest node asks at once: an answer given is not a stream closed yet.
             Self::Sync => 8,
             // Twice what is served to one node: those too many hear that we are busy.
-            Self::Parcels => 16,
+            Self::Parcels => 32,
+            // A question lasts as long as the stream that it brings: all that are served, and as many more.
+            Self::Bulk => 32,
             Self::Pairing => 1,
         }
     }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::trouble::{closing_trouble, dial_trouble};
 use super::address::resolve_all;
 use super::behaviour::{Behaviour, BehaviourEvent};
+use super::bulk::Bulk;
 use super::connections::Connections;
 use super::dialing::{Attempt, Dialing};
 use super::documents::{DocumentStream, greet};
@@ -88,6 +89,8 @@ struct PairDial {
 /// The loop's state.
 pub(super) struct Engine {
     pub(super) swarm: Swarm<Behaviour>,
+    pub(super) local: NodeId,
+    pub(super) bulk: Option<Bulk>,
     pub(super) gate: Arc<Mutex<Gate>>,
     pub(super) partners: Arc<Partners>,
     pub(super) limits: Limits,
@@ -111,6 +114,7 @@ pub(super) struct Engine {
 pub(super) struct Parts {
     pub(super) swarm: Swarm<Behaviour>,
     pub(super) local: NodeId,
+    pub(super) bulk: Option<Bulk>,
     pub(super) gate: Arc<Mutex<Gate>>,
     pub(super) partners: Arc<Partners>,
     pub(super) limits: Limits,
@@ -126,6 +130,8 @@ impl Engine {
         let (reporter, reports) = mpsc::channel(super::limits::COMMANDS);
         Self {
             swarm: parts.swarm,
+            local: parts.local,
+            bulk: parts.bulk,
             gate: parts.gate,
             partners: parts.partners,
             dialing: Dialing::new(parts.transports.clone(), &parts.limits),
@@ -445,6 +451,11 @@ impl Engine {
     async fn stop(mut self) {
         let deadline = Instant::now() + STOP_DEADLINE;
         self.stopping.cancel();
+        let mut listening = self.listening;
+        if let Some(bulk) = &self.bulk {
+            bulk.stop();
+            listening.extend(bulk.addresses());
+        }
         for connection in self.connections.all() {
             self.swarm.close_connection(connection);
         }
@@ -454,7 +465,7 @@ impl Engine {
                 () = sleep_until(deadline) => break,
             }
         }
-        let (listening, transports) = (self.listening, self.transports);
+        let transports = self.transports;
         drop(self.swarm);
         let free = || {
             listening

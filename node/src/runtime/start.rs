@@ -35,7 +35,7 @@ use crate::index::holdings::Holdings;
 use crate::index::preparing::Preparing;
 use crate::language::{Explain, Failure};
 use crate::media::Imports;
-use crate::network::{Network, NetworkConfig, NetworkEvent, Started};
+use crate::network::{BulkPort, Network, NetworkConfig, NetworkEvent, Started};
 use crate::packs::PackMaker;
 use crate::parcels::Parcels;
 use crate::pixels::{Decoders, Plan};
@@ -269,6 +269,9 @@ fn connect(
 fn start_network(config: &Config, keys: &SiteKeys, shelf: ParcelShelf) -> Result<Started, Failure> {
     let seed = Zeroizing::new(*keys.node_seed().expose());
     let mut network = NetworkConfig::new(seed, config.listen.clone());
+    if let Some(port) = config.bulk_port {
+        network.bulk_port = BulkPort::Number(port);
+    }
     network.parcels = Some(Arc::new(shelf));
     Network::start(network).map_err(|error| failed(&error))
 }

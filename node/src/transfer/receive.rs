@@ -30,7 +30,7 @@ use crate::transfer::progress::Progress;
 use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 
 /// Streams of one transfer.
-const STREAMS: usize = 4;
+const STREAMS: usize = 8;
 /// Rounds in which damaged or refused objects are asked for again before the transfer is given up
 /// for this time.
 const ROUNDS: usize = 3;
@@ -194,8 +194,12 @@ impl Receiving {
     }
 
     async fn missing(&self, sink: &Arc<TransferSink>) -> Result<Vec<RangeRequest>, ReceiveError> {
+        let effort = match self.network.is_near(&self.node) {
+            true => Effort::Fast,
+            false => Effort::Dense,
+        };
         let sink = Arc::clone(sink);
-        Ok(blocking(move || sink.missing(Effort::Dense)).await?)
+        Ok(blocking(move || sink.missing(effort)).await?)
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dokuei_node::network::{
-    FetchError, Fetched, NetworkConfig, Part, RangeOutcome, RangeRequest, Refusal,
+    BulkPort, FetchError, Fetched, NetworkConfig, Part, RangeOutcome, RangeRequest, Refusal,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -32,6 +32,8 @@ fn serving(seed: u8, quic: bool, size: u64, served: &Arc<AtomicU64>) -> NetworkC
     };
     NetworkConfig {
         quic,
+        // Bulk data goes through the connection of libp2p here; its own connections are tried in `ways`.
+        bulk_port: BulkPort::Off,
         parcels: Some(Arc::new(objects)),
         ..config(seed)
     }
@@ -43,6 +45,7 @@ async fn bulk(seed: u8, quic: bool, size: u64) -> Bulk {
     let (hospital, clinic) = pair_of_sites(
         NetworkConfig {
             quic,
+            bulk_port: BulkPort::Off,
             ..config(seed)
         },
         serving(seed + 1, quic, size, &served),
@@ -292,37 +295,36 @@ async fn a_slow_sink_slows_the_sender() {
 async fn a_partner_is_served_no_more_streams_than_its_share() {
     let bulk = bulk(118, true, MIB).await;
     bulk.sink.hold(true);
-    let (keep, ranges) = mpsc::channel(4);
-    let network = bulk.hospital.network.clone();
-    let (node, sink) = (bulk.clinic.node(), bulk.sink.clone());
-    let first = tokio::spawn(async move { network.fetch(node, ranges, 8, sink).await });
-    for slot in 0..8 {
-        keep.send(whole(slot, 1000)).await.unwrap();
+    let node = bulk.clinic.node();
+    let mut first = Vec::new();
+    for part in 0..4 {
+        let (keep, ranges) = mpsc::channel(4);
+        let (network, sink) = (bulk.hospital.network.clone(), bulk.sink.clone());
+        let fetch = tokio::spawn(async move { network.fetch(node, ranges, 8, sink).await });
+        for slot in 0..8 {
+            keep.send(whole(8 * part + slot, 1000)).await.unwrap();
+        }
+        first.push((keep, fetch));
     }
     until("all are served", || {
-        bulk.served.load(Ordering::Relaxed) == 8000
+        bulk.served.load(Ordering::Relaxed) == 32_000
     })
     .await;
     let other = Arc::new(Checked::default());
     let second = bulk
         .hospital
         .network
-        .fetch(node, vec![whole(9, 5)], 1, other.clone());
+        .fetch(node, vec![whole(99, 5)], 1, other.clone());
     assert_eq!(
         timeout(DEADLINE, second).await.unwrap(),
         Err(FetchError::Busy)
     );
     bulk.sink.hold(false);
-    drop(keep);
-    assert_eq!(
-        timeout(DEADLINE, first)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
-            .bytes,
-        8000
-    );
+    for (keep, fetch) in first {
+        drop(keep);
+        let fetched = timeout(DEADLINE, fetch).await.unwrap().unwrap();
+        assert_eq!(fetched.unwrap().bytes, 8000);
+    }
     // The seats are free when the clinic has noticed that the first fetch ended.
     let third = timeout(DEADLINE, async {
         loop {

@@ -10,5 +10,7 @@ mod bulk;
 mod connecting;
 mod delivering;
 mod objects;
+mod outsiders;
 mod pairing;
 mod site;
+mod ways;

@@ -1,13 +1,13 @@
 //! A node's network with a loop that writes down what happens and answers as a test wants.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dokuei_node::network::{
-    Answer, Limits, Member, Network, NetworkConfig, NetworkEvent, NodeId, PartnerStatus, Path,
-    Started,
+    Answer, BulkPort, Limits, Member, Network, NetworkConfig, NetworkEvent, NodeId, PartnerStatus,
+    Path, Started,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// No test waits longer for anything.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Threads of one site.
 const WORKERS: usize = 2;
@@ -59,7 +61,10 @@ impl Default for Manners {
 
 pub(crate) struct Site {
     pub(crate) network: Network,
+    /// Where it listens; port 0 when nowhere.
     pub(crate) address: SocketAddr,
+    /// Where it takes bulk connections.
+    pub(crate) bulk: Option<SocketAddr>,
     seen: Arc<watch::Sender<Seen>>,
     /// Everything of the site runs on its own threads, so that it can be killed.
     runtime: Option<Runtime>,
@@ -70,12 +75,14 @@ pub(crate) fn config(seed: u8) -> NetworkConfig {
         Zeroizing::new([seed; 32]),
         vec!["127.0.0.1:0".parse().unwrap()],
     );
+    config.bulk_port = BulkPort::Number(0);
     config.limits = Limits {
         idle: Duration::from_secs(4),
         heartbeat: Duration::from_millis(500),
         handshake: Duration::from_secs(3),
         backoff_first: Duration::from_millis(100),
         backoff_last: Duration::from_millis(500),
+        bulk_patience: Duration::from_secs(1),
         stall: Duration::from_secs(3),
         memory_max: u64::MAX,
         ..Limits::default()
@@ -103,6 +110,7 @@ impl Site {
             network,
             mut events,
             listening,
+            bulk,
         } = started;
         let seen = Arc::new(watch::Sender::new(Seen::default()));
         let told = seen.clone();
@@ -113,7 +121,8 @@ impl Site {
         });
         Self {
             network,
-            address: listening[0],
+            address: listening.first().copied().unwrap_or(NOWHERE),
+            bulk: bulk.first().copied(),
             seen,
             runtime: Some(runtime),
         }

@@ -3,7 +3,6 @@
 use std::future::{Future, pending};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::io::{ReadHalf, WriteHalf};
@@ -300,7 +299,7 @@ impl Stream {
         self.order
             .partner
             .bulk_received
-            .fetch_add(total as u64, Ordering::Relaxed);
+            .add(total as u64, self.heard);
     }
 
     fn returned(&mut self, block: Block) {

@@ -3,7 +3,6 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
@@ -18,9 +17,10 @@ use super::wire::{
 };
 use crate::network::limits::{Limits, STREAM_TIMEOUT};
 use crate::network::partners::Partner;
-use crate::network::streams::{Arrival, BoxStream};
+use crate::network::streams::BoxStream;
 
 /// What serving a stream takes.
+#[derive(Clone)]
 pub(in crate::network) struct Service {
     pub(in crate::network) source: Option<Arc<dyn ParcelSource>>,
     pub(in crate::network) seats: Arc<Semaphore>,
@@ -29,16 +29,15 @@ pub(in crate::network) struct Service {
 
 impl Service {
     /// Serves one stream to its end.
-    pub(in crate::network) async fn serve(self, arrival: Arrival, partner: Arc<Partner>) {
+    pub(in crate::network) async fn serve(self, stream: BoxStream, partner: Arc<Partner>) {
         let node = partner.node;
-        if let Err(error) = self.run(arrival, partner).await {
+        if let Err(error) = self.run(stream, partner).await {
             tracing::debug!(?node, kind = %error.kind(), "bulk stream ended");
         }
     }
 
-    async fn run(self, arrival: Arrival, partner: Arc<Partner>) -> io::Result<()> {
-        let _permit = arrival.permit;
-        let (read, mut writer) = arrival.stream.split();
+    async fn run(self, stream: BoxStream, partner: Arc<Partner>) -> io::Result<()> {
+        let (read, mut writer) = stream.split();
         let mut records = RecordReader::new(read);
         let Some(Record::Open { credit }) = timeout(STREAM_TIMEOUT, records.next()).await?? else {
             return Err(io::ErrorKind::InvalidData.into());
@@ -72,6 +71,7 @@ impl Service {
             empties,
             current: None,
             credit: u64::from(credit),
+            unflushed: false,
             drained: false,
             partner,
             deserted: DESERTED.max(self.limits.stall),
@@ -95,6 +95,8 @@ struct Counter {
     /// The block being written, and how much of it is.
     current: Option<(Block, usize)>,
     credit: u64,
+    /// What was written may still lie in the stream's own buffer, as TLS has one: it must leave before anybody waits.
+    unflushed: bool,
     /// The shelf has ended.
     drained: bool,
     partner: Arc<Partner>,
@@ -105,6 +107,7 @@ enum Turn {
     Record(Option<Record>),
     Block(Option<Block>),
     Written(usize),
+    Flushed,
 }
 
 impl Counter {
@@ -122,6 +125,7 @@ impl Counter {
                 Turn::Block(Some(block)) => self.current = Some((block, 0)),
                 Turn::Block(None) => self.drained = true,
                 Turn::Written(written) => self.written(written),
+                Turn::Flushed => self.unflushed = false,
             }
             if self.drained && self.current.is_none() {
                 // A shelf that ended while requests may still come ended because of a body.
@@ -141,17 +145,19 @@ impl Counter {
                 .len()
                 .min(usize::try_from(self.credit).unwrap_or(usize::MAX))]
         });
+        let unflushed = self.unflushed;
         tokio::select! {
             record = self.records.next(), if self.requests.is_some() => Ok(Turn::Record(record?)),
             block = self.blocks.recv(), if self.current.is_none() && !self.drained => Ok(Turn::Block(block)),
-            written = async {
+            moved = async {
                 match allowed {
-                    Some(bytes) if !bytes.is_empty() => writer.write(bytes).await,
+                    Some(bytes) if !bytes.is_empty() => writer.write(bytes).await.map(Turn::Written),
+                    Some(_) | None if unflushed => writer.flush().await.map(|()| Turn::Flushed),
                     Some(_) | None => std::future::pending().await,
                 }
-            } => match written? {
-                0 => Err(io::ErrorKind::WriteZero.into()),
-                written => Ok(Turn::Written(written)),
+            } => match moved? {
+                Turn::Written(0) => Err(io::ErrorKind::WriteZero.into()),
+                moved => Ok(moved),
             },
         }
     }
@@ -177,9 +183,8 @@ impl Counter {
 
     fn written(&mut self, written: usize) {
         self.credit -= written as u64;
-        self.partner
-            .bulk_sent
-            .fetch_add(written as u64, Ordering::Relaxed);
+        self.unflushed = true;
+        self.partner.bulk_sent.add(written as u64, Instant::now());
         if let Some((mut block, before)) = self.current.take() {
             if before + written < block.filled {
                 self.current = Some((block, before + written));
@@ -188,5 +193,67 @@ impl Counter {
                 drop(self.empties.try_send(block));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dokuei_keys::id::NodeId;
+    use futures::io::BufWriter;
+    use tokio_util::compat::TokioAsyncReadCompatExt as _;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::network::parcels::{Part, RangeBody, Refusal};
+
+    const OBJECT: u64 = 70_000;
+
+    struct Source;
+
+    impl ParcelSource for Source {
+        fn open(&self, _: NodeId, _: &RangeRequest) -> Result<RangeBody, Refusal> {
+            Ok(RangeBody {
+                length: OBJECT,
+                bytes: Box::new(io::repeat(3)),
+            })
+        }
+    }
+
+    /// TLS keeps what the socket did not take at once until somebody flushes.
+    #[tokio::test]
+    async fn what_a_stream_buffers_leaves_it_before_anybody_waits() {
+        let (local, node) = (NodeId::from_bytes([4; 32]), NodeId::from_bytes([5; 32]));
+        let limits = Limits::default();
+        let (partner, _) = Partner::new(local, node, &limits, CancellationToken::new());
+        let service = Service {
+            source: Some(Arc::new(Source)),
+            seats: Arc::new(Semaphore::new(1)),
+            limits,
+        };
+        let (ours, mut theirs) = {
+            let (ours, theirs) = tokio::io::duplex(16 * 1024);
+            (ours.compat(), theirs.compat())
+        };
+        let buffered = BufWriter::with_capacity(1 << 20, ours);
+        tokio::spawn(service.serve(Box::new(buffered), Arc::new(partner)));
+        let mut said = Vec::new();
+        let range = RangeRequest {
+            parcel: [1; 32],
+            part: Part::Object(1),
+            offset: 0,
+            length: OBJECT,
+        };
+        Record::Open { credit: 1 << 20 }.push_to(&mut said);
+        Record::Request(range).push_to(&mut said);
+        theirs.write_all(&said).await.unwrap();
+        let mut heard = vec![0; 1 + 9 + OBJECT as usize];
+        let hearing = theirs.read_exact(&mut heard);
+        timeout(Duration::from_secs(60), hearing)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(heard.last(), Some(&3));
     }
 }

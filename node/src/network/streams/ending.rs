@@ -7,18 +7,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::{AsyncRead, AsyncWrite};
-use libp2p::swarm::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// A stream and the end of its connection; one wait for each direction, for each may have a task of its own.
-pub(super) struct Ending {
-    stream: Stream,
+pub(in crate::network) struct Ending<S> {
+    stream: S,
     reading: Pin<Box<WaitForCancellationFutureOwned>>,
     writing: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Ending {
-    pub(super) fn new(stream: Stream, ended: &CancellationToken) -> Self {
+impl<S> Ending<S> {
+    pub(in crate::network) fn new(stream: S, ended: &CancellationToken) -> Self {
         Self {
             stream,
             reading: Box::pin(ended.clone().cancelled_owned()),
@@ -42,7 +41,7 @@ fn unless_ended<T>(
     }
 }
 
-impl AsyncRead for Ending {
+impl<S: AsyncRead + Unpin> AsyncRead for Ending<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -54,7 +53,7 @@ impl AsyncRead for Ending {
     }
 }
 
-impl AsyncWrite for Ending {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Ending<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

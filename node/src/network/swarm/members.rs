@@ -70,6 +70,9 @@ impl Engine {
     pub(super) fn bar(&mut self, nodes: Vec<NodeId>) {
         let barred: std::collections::BTreeSet<NodeId> = nodes.into_iter().collect();
         lock(&self.gate).set_barred(barred.clone());
+        for partner in barred.iter().filter_map(|node| self.partners.find(node)) {
+            partner.lines.cut();
+        }
         for connection in self.connections.all() {
             let node = self.connections.node_of(connection);
             if node.is_some_and(|node| barred.contains(&node)) {
@@ -79,7 +82,8 @@ impl Engine {
     }
 
     fn add_partner(&mut self, node: NodeId) {
-        let (partner, ends) = Partner::new(node, &self.limits, self.stopping.child_token());
+        let removed = self.stopping.child_token();
+        let (partner, ends) = Partner::new(self.local, node, &self.limits, removed);
         let partner = Arc::new(partner);
         self.partners.insert(partner.clone());
         let courier = Courier::new(partner, ends, self.reporter.clone(), self.limits.clone());
