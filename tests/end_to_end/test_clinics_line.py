@@ -90,9 +90,12 @@ def test_the_first_slices_are_served_while_the_rest_is_on_its_way(clinics_line):
         here = opened(web, study, [study.uids[number] for number in (0, 8, 16, 24, 32, 40, 48, 56)])
         assert here, "what is listed can be opened"
         still = transfer(hospital, case)
+        gone = clinic.case(case)["given"]
         assert still["objects"] < 60, "the rest was on its way all the while"
+        assert still["objects"] <= gone["objects"] and gone["objects_total"] == still["objects_total"] == 60
         until("all are listed", lambda: listed(web, study) == [(60, "ONLINE")])
         whole = time.monotonic() - begin
+    assert clinic.case(case)["given"]["objects"] == 60
     assert study.delivered_to(hospital.archive) or until("the archive has it", lambda: study.delivered_to(hospital.archive))
     print(f"first images after {first:.2f} s ({count} of 60), the whole study of {sum(len(one.data) for one in study.objects) / 1e6:.1f} MB after {whole:.2f} s")
 

@@ -95,6 +95,7 @@ pub(super) async fn case_json(node: &Hands, view: &CaseView) -> Result<Value, Fa
         json!({ "at": cancel.at.0, "told": cancel.told.code(), "why": why })
     });
     let newest = versions.as_ref().and_then(|versions| versions.newest());
+    let given = parcel.and_then(|parcel| node.ports.transfers.given.so_far(&parcel));
     Ok(json!({
         "case": case.to_string(),
         "short": short(case),
@@ -117,6 +118,7 @@ pub(super) async fn case_json(node: &Hands, view: &CaseView) -> Result<Value, Fa
         "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),
         "reports": reports,
         "transfer": node.ports.transfers.standing(&case),
+        "given": given,
     }))
 }
 

@@ -65,7 +65,7 @@ pub(super) const NEGOTIATING_STREAMS: usize = 16;
 
 /// Streams a muxer keeps on one connection: twice what all protocols allow (both ways), with room for those
 /// being negotiated and closed. yamux ends the connection beyond it, QUIC lets the opener wait.
-pub(super) const STREAMS_PER_CONNECTION: u32 = 224;
+pub(super) const STREAMS_PER_CONNECTION: u32 = 320;
 
 /// A stream's receive window. quinn closes the whole connection when one stream has more than 1024 gaps;
 /// with full packets 2 MB cannot hold so many.

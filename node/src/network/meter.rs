@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const SECONDS: usize = 4;
 
 /// A counter of bytes.
-pub(super) struct Meter(Mutex<State>);
+pub(crate) struct Meter(Mutex<State>);
 
 struct State {
     total: u64,
@@ -18,6 +18,12 @@ struct State {
     second: u64,
     /// What came in that second, and in those before it: by their number modulo the length.
     lately: [u64; SECONDS + 1],
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new(Instant::now())
+    }
 }
 
 impl Meter {
@@ -35,7 +41,7 @@ impl Meter {
     }
 
     /// Counts bytes.
-    pub(super) fn add(&self, bytes: u64, now: Instant) {
+    pub(crate) fn add(&self, bytes: u64, now: Instant) {
         let mut state = self.state();
         let place = state.go_to(now);
         state.total = state.total.saturating_add(bytes);
@@ -48,7 +54,7 @@ impl Meter {
     }
 
     /// Bytes a second, over the last four whole seconds.
-    pub(super) fn rate(&self, now: Instant) -> u64 {
+    pub(crate) fn rate(&self, now: Instant) -> u64 {
         let mut state = self.state();
         let place = state.go_to(now);
         let all: u64 = state.lately.iter().sum();

@@ -54,6 +54,7 @@ pub use self::error::{FetchError, PairError, SendError, StartError, SyncError};
 pub use self::events::{Answer, NetworkEvent};
 pub use self::limits::Limits;
 pub use self::memory::resident_bytes;
+pub(crate) use self::meter::Meter;
 pub use self::pairing::PairingConversation;
 pub use self::parcels::{
     Fetched, ParcelSink, ParcelSource, Part, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,

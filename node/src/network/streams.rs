@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::ending::Ending;
 use self::handler::{Handler, Request};
 use super::gate::{Closed, Gate, Standing};
-use super::limits::{CONNECTIONS_PER_NODE, STREAM_TIMEOUT};
+use super::limits::{BULK_STREAMS_PER_NODE, CONNECTIONS_PER_NODE, STREAM_TIMEOUT};
 use super::lock;
 use super::memory::Memory;
 use super::peers::{node_of, socket_of};
@@ -80,9 +80,9 @@ impl Protocol {
             // Twice what an honest node asks at once: an answer given is not a stream closed yet.
             Self::Sync => 8,
             // Twice what is served to one node: those too many hear that we are busy.
-            Self::Parcels => 32,
+            Self::Parcels => 2 * BULK_STREAMS_PER_NODE,
             // A question lasts as long as the stream that it brings: all that are served, and as many more.
-            Self::Bulk => 32,
+            Self::Bulk => 2 * BULK_STREAMS_PER_NODE,
             Self::Pairing => 1,
         }
     }

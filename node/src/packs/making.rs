@@ -14,6 +14,7 @@ use crate::packs::content::{Filling, pack};
 use crate::packs::samples::Place;
 use crate::parcels::{OpenError, OpenedObject, Parcels};
 use crate::store::{Rows, Store};
+use crate::transfer::given::Given;
 
 /// Plans that are remembered: one for each study that is on its way, of which there are never more at once.
 const PLANS: usize = 16;
@@ -31,6 +32,7 @@ pub struct PackMaker {
     encoders: Mutex<Vec<Encoder>>,
     /// Where the samples of the object lie of which a piece was packed last: its pieces are asked for one after the other.
     last: Mutex<Option<Long>>,
+    given: Given,
 }
 
 /// An object that is sent in pieces.
@@ -51,7 +53,13 @@ impl PackMaker {
             plans: Mutex::default(),
             encoders: Mutex::default(),
             last: Mutex::default(),
+            given: Given::default(),
         }
+    }
+
+    /// What was made of each parcel so far.
+    pub fn given(&self) -> &Given {
+        &self.given
     }
 
     /// Where the parcels lie.
@@ -100,6 +108,7 @@ impl PackMaker {
             site: self.site,
             pack: number,
         };
+        self.given.note(parcel, &plan, number);
         Ok(Some(seal_pack(&key, &context, &content)?))
     }
 

@@ -259,9 +259,10 @@ fn connect(
         .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
     let sealed = (store.clone(), keys.storage().duplicate());
     let packs = PackMaker::new(parcels.clone(), keys.site_certificate()?.site, sealed);
+    let transfers = Transfers::beside(packs.given());
     let permits = permits.clone();
     let started = start_network(config, keys, ParcelShelf { packs, permits })?;
-    let places = (parcels, Room::under(folder.path()));
+    let places = (parcels, Room::under(folder.path()), transfers);
     let ports = open_ports(config, keys, store, places, started.network.clone())?;
     Ok((Arc::new(ports), started))
 }
@@ -280,7 +281,7 @@ fn open_ports(
     config: &Config,
     keys: &SiteKeys,
     store: &Store,
-    (parcels, room): (Parcels, Room),
+    (parcels, room, transfers): (Parcels, Room, Transfers),
     network: Network,
 ) -> Result<Ports, Failure> {
     let site = keys.site_certificate()?.site;
@@ -332,7 +333,7 @@ fn open_ports(
         archiver,
         transcoder,
         room,
-        transfers: Transfers::default(),
+        transfers,
         arriving: Arriving::default(),
         troubles: Troubles::default(),
     })

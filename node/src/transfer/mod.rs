@@ -4,6 +4,7 @@ mod asking;
 pub mod counts;
 pub mod earlier;
 mod gathered;
+pub mod given;
 pub mod precedence;
 pub mod progress;
 pub mod receive;

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dokuei_protocol::case::CaseId;
+use tokio::time::Instant;
+
+use crate::network::Meter;
+use crate::transfer::given::Given;
 
 /// How far one transfer is.
 #[derive(Default)]
@@ -25,6 +29,43 @@ pub struct Progress {
     pub stored: AtomicUsize,
     /// Of these, those that it took in another transfer syntax than they were sealed in.
     pub transcoded: AtomicUsize,
+    meter: Meter,
+}
+
+impl Progress {
+    /// Of the packs that are here, this is what there is now.
+    pub(crate) fn hold(&self, bytes: u64) {
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        self.meter.add(bytes.saturating_sub(before), Instant::now());
+    }
+
+    /// The same where it was here before.
+    pub(crate) fn find(&self, bytes: u64) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    fn standing(&self) -> Standing {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let bytes_total = self.total.load(Ordering::Relaxed);
+        let bytes_per_second = self.meter.rate(Instant::now());
+        Standing {
+            bytes,
+            bytes_total,
+            bytes_received: self.received.load(Ordering::Relaxed),
+            bytes_again: self.again.load(Ordering::Relaxed),
+            bytes_per_second,
+            seconds_left: seconds_left(bytes_total.saturating_sub(bytes), bytes_per_second),
+            objects: self.objects.load(Ordering::Relaxed),
+            objects_total: self.objects_total.load(Ordering::Relaxed),
+            stored: self.stored.load(Ordering::Relaxed),
+            transcoded: self.transcoded.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Seconds that so many bytes take at this rate; none when nothing moves, and when there are none.
+pub(super) fn seconds_left(bytes: u64, per_second: u64) -> Option<u64> {
+    (bytes > 0 && per_second > 0).then(|| bytes.div_ceil(per_second))
 }
 
 /// A look at a [`Progress`].
@@ -39,6 +80,10 @@ pub struct Standing {
     /// Of these, how many were received more than once, or in vain: what a broken transfer cost. Counted
     /// whenever missing bytes are asked for, and at the end.
     pub bytes_again: u64,
+    /// Of `bytes`, how many came in a second lately.
+    pub bytes_per_second: u64,
+    /// Seconds that the rest takes if it goes on like this; none while nothing comes, and when all is here.
+    pub seconds_left: Option<u64>,
     /// Objects that are here and verified.
     pub objects: usize,
     /// Objects of the whole.
@@ -50,13 +95,25 @@ pub struct Standing {
 }
 
 /// Every transfer of this run. Clones share it.
-#[derive(Clone, Default)]
-pub struct Transfers(Arc<Mutex<BTreeMap<CaseId, Arc<Progress>>>>);
+#[derive(Clone)]
+pub struct Transfers {
+    here: Arc<Mutex<BTreeMap<CaseId, Arc<Progress>>>>,
+    /// Those from here.
+    pub given: Given,
+}
 
 impl Transfers {
+    /// None to this site yet, and those from it.
+    pub fn beside(given: &Given) -> Transfers {
+        Transfers {
+            here: Arc::default(),
+            given: given.clone(),
+        }
+    }
+
     /// A transfer begins, or goes on.
     pub fn begin(&self, case: CaseId) -> Arc<Progress> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(case).or_default())
     }
 
@@ -67,7 +124,7 @@ impl Transfers {
         objects: usize,
         (stored, transcoded): (usize, usize),
     ) -> Arc<Progress> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = all.entry(case).or_default();
         progress.objects.store(objects, Ordering::Relaxed);
         progress.objects_total.store(objects, Ordering::Relaxed);
@@ -78,16 +135,31 @@ impl Transfers {
 
     /// How far a transfer is, if it ran since the start.
     pub fn standing(&self, case: &CaseId) -> Option<Standing> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(case).map(|progress| Standing {
-            bytes: progress.bytes.load(Ordering::Relaxed),
-            bytes_total: progress.total.load(Ordering::Relaxed),
-            bytes_received: progress.received.load(Ordering::Relaxed),
-            bytes_again: progress.again.load(Ordering::Relaxed),
-            objects: progress.objects.load(Ordering::Relaxed),
-            objects_total: progress.objects_total.load(Ordering::Relaxed),
-            stored: progress.stored.load(Ordering::Relaxed),
-            transcoded: progress.transcoded.load(Ordering::Relaxed),
-        })
+        let all = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(case).map(|progress| progress.standing())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_takes_its_time_only_while_something_moves() {
+        assert_eq!(seconds_left(1_001, 100), Some(11));
+        assert_eq!((seconds_left(5, 0), seconds_left(0, 5)), (None, None));
+    }
+
+    #[test]
+    fn what_was_here_before_counts_for_no_rate() {
+        let progress = Progress::default();
+        progress.total.store(100, Ordering::Relaxed);
+        progress.find(40);
+        let standing = progress.standing();
+        assert_eq!((standing.bytes, standing.bytes_per_second), (40, 0));
+        assert_eq!(standing.seconds_left, None);
+        progress.hold(50);
+        progress.hold(30);
+        assert_eq!(progress.standing().bytes, 30);
     }
 }

@@ -38,6 +38,7 @@ impl TransferSink {
             let mut state = self.lock();
             let State { plan, verified, .. } = &mut *state;
             plan.hold_objects(|position| verified.contains(&position));
+            self.progress.find(plan.held_bytes());
         }
         for (pack, effort, file) in self.packs()? {
             // One that is not whole goes on, but only where it is asked for with the same effort.

@@ -203,7 +203,7 @@ impl TransferSink {
         let mut state = self.lock();
         let completed = state.plan.hold(pack);
         let held = state.plan.held_bytes();
-        self.progress.bytes.store(held, Ordering::Relaxed);
+        self.progress.hold(held);
         completed
     }
 
@@ -293,7 +293,7 @@ impl TransferSink {
                 state.damaged = true;
                 state.plan.discard_object(position);
                 let held = state.plan.held_bytes();
-                self.progress.bytes.store(held, Ordering::Relaxed);
+                self.progress.hold(held);
             }
         }
         Ok(())

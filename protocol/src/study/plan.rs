@@ -111,6 +111,11 @@ impl TransferPlan {
         }
     }
 
+    /// Number of objects.
+    pub fn objects(&self) -> usize {
+        self.objects.len()
+    }
+
     /// Plaintext bytes of the whole parcel.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
