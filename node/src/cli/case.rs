@@ -171,8 +171,8 @@ pub(super) fn show(case: &Value) {
         );
     }
     for message in [
-        moved(&case["transfer"], &say!("受信", "received")),
-        moved(&case["given"], &say!("送信", "sent")),
+        moved(&case["transfer"], say!("受信", "received")),
+        moved(&case["given"], say!("送信", "sent")),
     ]
     .into_iter()
     .flatten()
@@ -301,7 +301,7 @@ fn show_study(case: &Value) {
 }
 
 /// How far a study is on its way, how fast, and how long it takes; none when nothing is known of that.
-fn moved(transfer: &Value, direction: &Message) -> Option<Message> {
+fn moved(transfer: &Value, direction: Message) -> Option<Message> {
     let whole = transfer["bytes_total"]
         .as_u64()
         .filter(|whole| *whole > 0)?;
@@ -310,7 +310,8 @@ fn moved(transfer: &Value, direction: &Message) -> Option<Message> {
     let whole = bytes(&Value::from(whole));
     let so_far = say!(
         "{direction} {here} / {whole}（{objects} / {all} 枚）",
-        "{direction} {here} of {whole} ({objects} of {all} objects)"
+        "{direction} {here} of {whole} ({objects} of {all} objects)";
+        direction = direction
     );
     let Some(left) = transfer["seconds_left"].as_u64() else {
         return Some(so_far);
@@ -319,7 +320,8 @@ fn moved(transfer: &Value, direction: &Message) -> Option<Message> {
     let (minutes, seconds) = (left / 60, left % 60);
     Some(say!(
         "{so_far}、毎秒 {rate}、残り約 {minutes} 分 {seconds} 秒",
-        "{so_far}, {rate} a second, about {minutes} min {seconds} s left"
+        "{so_far}, {rate} a second, about {minutes} min {seconds} s left";
+        so_far = so_far
     ))
 }
 
@@ -399,7 +401,7 @@ mod tests {
 
     #[test]
     fn how_far_a_study_is_is_told_with_how_long_it_takes() {
-        let said = |transfer: Value| moved(&transfer, &say!("送信", "sent"));
+        let said = |transfer: Value| moved(&transfer, say!("送信", "sent"));
         assert_eq!(said(Value::Null), None);
         assert_eq!(said(json!({ "bytes_total": 0 })), None);
         let mut transfer = json!({

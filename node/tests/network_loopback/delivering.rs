@@ -102,7 +102,19 @@ async fn answers_find_their_questions() {
 
 #[tokio::test]
 async fn documents_survive_the_receivers_restart_in_order() {
-    let (clinic, mut first) = pair_of_sites(config(66), config(67)).await;
+    // All may have arrived when it is killed; most of them are not answered then.
+    let manners = Manners {
+        documents: |bytes| match bytes[7] {
+            0..10 => Word::Say(Answer::Accepted),
+            _ => Word::Hold,
+        },
+        ..Manners::default()
+    };
+    let clinic = Site::start(config(66)).await;
+    let mut first = Site::with_manners(config(67), manners).await;
+    first.network.set_members(vec![clinic.caller()]).await;
+    clinic.network.set_members(vec![first.member()]).await;
+    clinic.until_connected(&first).await;
     let node = first.node();
     let post = |number: usize| {
         let mut bytes = number.to_be_bytes().to_vec();
@@ -182,9 +194,11 @@ async fn what_nobody_answers_is_given_up() {
     let mut hasty = config(70);
     hasty.limits.document_patience = Duration::from_millis(300);
     let (clinic, hospital) = pair_of_sites(hasty, config(71)).await;
-    let node = hospital.node();
     let _frozen = hospital.freeze().await;
-    let unanswered = clinic.network.send_document(node, [1; 32], vec![1]).await;
+    let unanswered = clinic
+        .network
+        .send_document(hospital.node(), [1; 32], vec![1])
+        .await;
     assert_eq!(unanswered, Err(SendError::Unanswered));
 }
 

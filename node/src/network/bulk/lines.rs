@@ -29,14 +29,14 @@ pub(in crate::network) struct Standing {
     by_lower: bool,
     /// The connection of libp2p in use when it was made: over a newer one, its end may be news not heard yet.
     link: Option<ConnectionId>,
-    /// A fetch over it broke off: no new one uses it.
+    /// A fetch over it waited in vain: no new one uses it.
     doubted: AtomicBool,
     /// Streams open on it.
     pub(super) uses: Arc<Uses>,
 }
 
 impl Standing {
-    /// A fetch over it broke off.
+    /// A fetch over it waited in vain.
     pub(super) fn doubt(&self) {
         self.doubted.store(true, Ordering::Relaxed);
     }

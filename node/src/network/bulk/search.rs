@@ -45,10 +45,10 @@ pub(in crate::network) struct TcpStreams {
 }
 
 impl Opener {
-    /// A fetch over it ended so: what broke off may be dead without anybody knowing, and the next one looks again.
+    /// A fetch over it ended so: what brought nothing any more may be dead without anybody knowing, and the next fetch
+    /// looks again.
     pub(in crate::network) fn ended(&self, outcome: &Result<Fetched, FetchError>) {
-        let broken = matches!(outcome, Err(FetchError::Interrupted | FetchError::Stalled));
-        if let (Self::Quic(standing), true) = (self, broken) {
+        if let (Self::Quic(standing), Err(FetchError::Stalled)) = (self, outcome) {
             standing.doubt();
         }
     }
@@ -145,25 +145,44 @@ impl Bulk {
     ) -> io::Result<Arc<Standing>> {
         let made = partner.lines.made();
         let port = self.ask(link, Wish::Connection).await?;
+        let address = port.map(|port| SocketAddr::new(ip, port));
+        let dial = self
+            .clone()
+            .dial_unless(Arc::clone(partner), made, link.clone(), address);
+        // A task of its own: given up when the other side's stands first, it could take along a connection that the
+        // other side uses already.
+        let dial = tokio::spawn(dial);
         let dialing = async {
-            head_start(link.dialed).await;
-            let dialed = match port {
-                Some(port) => {
-                    let address = SocketAddr::new(ip, port);
-                    self.dial_quic(partner, address, link.connection).await
-                }
-                None => Err(io::ErrorKind::NotConnected.into()),
-            };
-            match dialed {
+            match dial.await {
+                Ok(Ok(standing)) => Ok(standing),
                 // The other side's dial may still come.
-                Err(_) if self.port.is_some() => pending().await,
-                dialed => dialed,
+                Ok(Err(_)) | Err(_) if self.port.is_some() => pending().await,
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(io::ErrorKind::NotConnected.into()),
             }
         };
         tokio::select! {
+            biased;
             standing = partner.lines.made_after(made) => Ok(standing),
             dialed = dialing => dialed,
         }
+    }
+
+    /// Dials `address` when it is this side's turn, unless another connection than the `made` ones stands by then.
+    async fn dial_unless(
+        self,
+        partner: Arc<Partner>,
+        made: u64,
+        link: Link,
+        address: Option<SocketAddr>,
+    ) -> io::Result<Arc<Standing>> {
+        let address = address.ok_or(io::ErrorKind::NotConnected)?;
+        head_start(link.dialed).await;
+        if partner.lines.made() != made {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let dialing = self.dial_quic(&partner, address, link.connection);
+        timeout(self.patience(&partner), dialing).await?
     }
 
     /// One side dials, as it worked last, else whichever made the connection of libp2p; the other if that fails.
