@@ -2,6 +2,7 @@
 //! refused with their line.
 
 pub mod audit;
+mod caps;
 mod dicom;
 mod problems;
 pub mod reach;
@@ -21,8 +22,10 @@ use dicom::RawDicom;
 pub use dicom::{CERTIFICATE, DicomTls, KEY};
 
 use crate::config::audit::{AuditConfig, RawAudit};
+use crate::config::caps::RawCap;
 use crate::dicom::scp::PrivateClasses;
 use crate::language::{Explain as _, Failure, Message};
+use crate::network::Cap;
 use crate::say;
 
 pub use reach::is_host_and_port;
@@ -42,6 +45,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The port for bulk data, on the addresses of `listen`; `None` for the number behind that of the first.
     pub bulk_port: Option<u16>,
+    /// At which hours how much of the line may be used to send studies.
+    pub caps: Vec<Cap>,
     /// Where partners reach this node, `host:port`; empty when it only calls out.
     pub announce: Vec<String>,
     /// Where modalities and workstations connect.
@@ -122,6 +127,7 @@ struct RawNetwork {
     listen: Vec<SocketAddr>,
     bulk_port: Option<u16>,
     announce: Vec<String>,
+    cap: Vec<RawCap>,
 }
 
 impl Default for RawNetwork {
@@ -130,6 +136,7 @@ impl Default for RawNetwork {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 4400))],
             bulk_port: None,
             announce: Vec::new(),
+            cap: Vec::new(),
         }
     }
 }
@@ -322,6 +329,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         site_name: raw.site.name.trim().to_owned(),
         listen: raw.network.listen,
         bulk_port: raw.network.bulk_port,
+        caps: caps::caps(&raw.network.cap)?,
         announce: raw.network.announce,
         dicom_listen: raw.dicom.listen,
         dicom_public: raw.dicom.public,

@@ -56,6 +56,22 @@ pub(super) fn one_of(known: &[&str]) -> Message {
     say!("次のいずれかです: {known}", "it is one of {known}")
 }
 
+/// A time of day that is none.
+pub(super) fn time_of_day() -> Message {
+    say!(
+        "時刻を \"08:00\" の形（00:00 から 23:59）で書いてください",
+        "write times as \"08:00\", from 00:00 to 23:59"
+    )
+}
+
+/// A line that carries nothing.
+pub(super) fn megabits() -> Message {
+    say!(
+        "megabits は 1 以上です（送信を止める設定はありません）",
+        "megabits is at least 1: there is no setting that stops sending"
+    )
+}
+
 /// More lines than allowed.
 pub(super) fn at_most(most: usize) -> Message {
     say!("{most} 個までです", "at most {most} are allowed")

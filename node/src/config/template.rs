@@ -17,6 +17,24 @@ const OPTIONAL: &str = r#"# 匿名化で黒く塗る場所（装置と画像の�
 
 "#;
 
+/// How partners are reached, and reach this node.
+const NETWORK: &str = r#"[network]
+# 相手施設からの接続を受ける場所（UDP と TCP の同じ番号）/ where partners connect (UDP and TCP, same port)
+listen = ["0.0.0.0:4400"]
+# 相手施設から見たこのノードの場所 "ホスト:ポート"。空なら発信のみ / where partners reach this node; empty: it only calls out
+announce = []
+# 画像データ用のポート（UDP と TCP）。listen の次の番号が既定。ファイアウォールで listen と一緒に開けてください
+# the port for images, UDP and TCP; by default the number behind that of listen. Open it in the firewall together with that
+# bulk_port = 4401
+# 診療時間中に検査の送信に使う回線の上限（このコンピュータの時刻）。何組でも書けます
+# how much of the line studies may take at which hours, by this computer's clock; as many as you like
+# [[network.cap]]
+# from = "08:00"
+# until = "18:00"
+# megabits = 10
+
+"#;
+
 /// The configuration that `init` writes, with its explanations.
 pub fn template(site_name: &str) -> String {
     let name = toml::Value::String(site_name.to_owned());
@@ -28,16 +46,7 @@ version = {VERSION}
 # 施設名（相手施設に表示されます）/ the institution's name as partners see it
 name = {name}
 
-[network]
-# 相手施設からの接続を受ける場所（UDP と TCP の同じ番号）/ where partners connect (UDP and TCP, same port)
-listen = ["0.0.0.0:4400"]
-# 相手施設から見たこのノードの場所 "ホスト:ポート"。空なら発信のみ / where partners reach this node; empty: it only calls out
-announce = []
-# 画像データ用のポート（UDP と TCP）。listen の次の番号が既定。ファイアウォールで listen と一緒に開けてください
-# the port for images, UDP and TCP; by default the number behind that of listen. Open it in the firewall together with that
-# bulk_port = 4401
-
-[dicom]
+{NETWORK}[dicom]
 # モダリティや PACS からの受信。院内 LAN のアドレスにしてください / where modalities send to; use the LAN address
 listen = "127.0.0.1:11112"
 # 0.0.0.0 や院外から届くアドレスで受けるときだけ true（ファイアウォールで院内に限ること）

@@ -234,6 +234,7 @@ async fn those_who_ask_for_bulk_connections() {
         service: Service {
             source: None,
             seats: Arc::new(Semaphore::new(1)),
+            pace: Arc::default(),
             limits: Limits::default(),
         },
         stopping: CancellationToken::new(),
@@ -272,6 +273,7 @@ async fn those_who_fetch() {
         let service = Service {
             source: Some(Arc::new(Shelf)),
             seats: seats.clone(),
+            pace: Arc::default(),
             limits: Limits::default(),
         };
         let reader = service.serve(arrival.stream, stage.partner.clone());

@@ -26,6 +26,7 @@ pub mod limits;
 mod listen;
 mod memory;
 mod meter;
+mod pace;
 mod pairing;
 mod parcels;
 mod partners;
@@ -55,6 +56,7 @@ pub use self::events::{Answer, NetworkEvent};
 pub use self::limits::Limits;
 pub use self::memory::resident_bytes;
 pub(crate) use self::meter::Meter;
+pub use self::pace::Cap;
 pub use self::pairing::PairingConversation;
 pub use self::parcels::{
     Fetched, ParcelSink, ParcelSource, Part, RangeBody, RangeOutcome, RangeRequest, Ranges, Refusal,
@@ -68,6 +70,7 @@ use self::bulk::{Bulk, BulkParts};
 use self::documents::Outgoing;
 use self::gate::Gate;
 use self::memory::Memory;
+use self::pace::Pace;
 use self::pairing::HangUp;
 use self::parcels::Service;
 use self::partners::Partners;
@@ -83,6 +86,8 @@ pub struct NetworkConfig {
     pub listen: Vec<SocketAddr>,
     /// Where bulk connections are taken, UDP and TCP under one number, on the addresses of `listen`.
     pub bulk_port: BulkPort,
+    /// How much of the line bulk data may take to leave, at which hours.
+    pub caps: Vec<Cap>,
     /// Whether to listen and dial by QUIC.
     pub quic: bool,
     /// Whether to listen and dial by TCP.
@@ -101,6 +106,7 @@ impl NetworkConfig {
             seed,
             listen,
             bulk_port: BulkPort::default(),
+            caps: Vec::new(),
             quic: true,
             tcp: true,
             parcels: None,
@@ -161,6 +167,7 @@ impl Network {
         let service = Service {
             source: config.parcels,
             seats: Arc::new(Semaphore::new(limits.bulk_streams)),
+            pace: Arc::new(Pace::new(config.caps)),
             limits: limits.clone(),
         };
         let parts = BulkParts {

@@ -7,6 +7,8 @@
 mod content;
 mod making;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use dokuei_compression::Effort;
 use dokuei_keys::sealed::sealed_len;

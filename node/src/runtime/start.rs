@@ -270,9 +270,8 @@ fn connect(
 fn start_network(config: &Config, keys: &SiteKeys, shelf: ParcelShelf) -> Result<Started, Failure> {
     let seed = Zeroizing::new(*keys.node_seed().expose());
     let mut network = NetworkConfig::new(seed, config.listen.clone());
-    if let Some(port) = config.bulk_port {
-        network.bulk_port = BulkPort::Number(port);
-    }
+    network.bulk_port = config.bulk_port.map_or(BulkPort::Next, BulkPort::Number);
+    network.caps = config.caps.clone();
     network.parcels = Some(Arc::new(shelf));
     Network::start(network).map_err(|error| failed(&error))
 }

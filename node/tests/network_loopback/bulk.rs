@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dokuei_node::network::{
-    BulkPort, FetchError, Fetched, NetworkConfig, Part, RangeOutcome, RangeRequest, Refusal,
+    BulkPort, Cap, FetchError, Fetched, NetworkConfig, Part, RangeOutcome, RangeRequest, Refusal,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -288,6 +288,38 @@ async fn a_slow_sink_slows_the_sender() {
         bulk.sink.hold(false);
         let fetched = timeout(DEADLINE, fetch).await.unwrap().unwrap();
         assert_eq!(fetched.unwrap().bytes, 100 * MIB);
+    }
+}
+
+#[tokio::test]
+async fn what_leaves_at_a_capped_pace_is_whole() {
+    let served = Arc::default();
+    for (seed, quic) in [(120, true), (122, false)] {
+        let capped = NetworkConfig {
+            caps: vec![Cap {
+                from: 0,
+                until: 0,
+                bytes_per_second: 4_000_000,
+            }],
+            ..serving(seed + 1, quic, MIB, &served)
+        };
+        let (hospital, clinic) = pair_of_sites(
+            NetworkConfig {
+                quic,
+                bulk_port: BulkPort::Off,
+                ..config(seed)
+            },
+            capped,
+        )
+        .await;
+        let sink = Arc::new(Checked::default());
+        let ranges: Vec<_> = (0..3).map(|slot| whole(slot, MIB)).collect();
+        let fetch = hospital
+            .network
+            .fetch(clinic.node(), ranges, 3, sink.clone());
+        let fetched = timeout(DEADLINE, fetch).await.unwrap().unwrap();
+        assert_eq!(fetched.bytes, 3 * MIB);
+        assert_eq!(sink.outcomes().len(), 3);
     }
 }
 

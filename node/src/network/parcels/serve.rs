@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::ParcelSource;
 use super::RangeRequest;
@@ -16,6 +16,7 @@ use super::wire::{
     BLOCKS_OUT, BUSY, BYE, Block, DESERTED, READY, REQUESTS_MAX, Record, RecordReader,
 };
 use crate::network::limits::{Limits, STREAM_TIMEOUT};
+use crate::network::pace::Pace;
 use crate::network::partners::Partner;
 use crate::network::streams::BoxStream;
 
@@ -24,6 +25,7 @@ use crate::network::streams::BoxStream;
 pub(in crate::network) struct Service {
     pub(in crate::network) source: Option<Arc<dyn ParcelSource>>,
     pub(in crate::network) seats: Arc<Semaphore>,
+    pub(in crate::network) pace: Arc<Pace>,
     pub(in crate::network) limits: Limits,
 }
 
@@ -73,6 +75,8 @@ impl Service {
             credit: u64::from(credit),
             unflushed: false,
             drained: false,
+            pace: self.pace,
+            taken: 0,
             partner,
             deserted: DESERTED.max(self.limits.stall),
         };
@@ -99,6 +103,9 @@ struct Counter {
     unflushed: bool,
     /// The shelf has ended.
     drained: bool,
+    pace: Arc<Pace>,
+    /// Bytes that may be written without asking the pace.
+    taken: usize,
     partner: Arc<Partner>,
     deserted: std::time::Duration,
 }
@@ -108,6 +115,7 @@ enum Turn {
     Block(Option<Block>),
     Written(usize),
     Flushed,
+    Waited,
 }
 
 impl Counter {
@@ -126,6 +134,7 @@ impl Counter {
                 Turn::Block(None) => self.drained = true,
                 Turn::Written(written) => self.written(written),
                 Turn::Flushed => self.unflushed = false,
+                Turn::Waited => {}
             }
             if self.drained && self.current.is_none() {
                 // A shelf that ended while requests may still come ended because of a body.
@@ -146,14 +155,36 @@ impl Counter {
                 .min(usize::try_from(self.credit).unwrap_or(usize::MAX))]
         });
         let unflushed = self.unflushed;
+        let wait = match allowed {
+            Some(bytes) if !bytes.is_empty() && self.taken == 0 => {
+                match self.pace.take(bytes.len()) {
+                    Ok(taken) => {
+                        self.taken = taken;
+                        None
+                    }
+                    Err(wait) => Some(wait),
+                }
+            }
+            Some(_) | None => None,
+        };
+        let taken = self.taken;
         tokio::select! {
             record = self.records.next(), if self.requests.is_some() => Ok(Turn::Record(record?)),
             block = self.blocks.recv(), if self.current.is_none() && !self.drained => Ok(Turn::Block(block)),
             moved = async {
                 match allowed {
-                    Some(bytes) if !bytes.is_empty() => writer.write(bytes).await.map(Turn::Written),
+                    Some(bytes) if !bytes.is_empty() && wait.is_none() => {
+                        let bytes = &bytes[..bytes.len().min(taken)];
+                        writer.write(bytes).await.map(Turn::Written)
+                    }
                     Some(_) | None if unflushed => writer.flush().await.map(|()| Turn::Flushed),
-                    Some(_) | None => std::future::pending().await,
+                    Some(_) | None => match wait {
+                        Some(wait) => {
+                            sleep(wait).await;
+                            Ok(Turn::Waited)
+                        }
+                        None => std::future::pending().await,
+                    },
                 }
             } => match moved? {
                 Turn::Written(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -183,6 +214,7 @@ impl Counter {
 
     fn written(&mut self, written: usize) {
         self.credit -= written as u64;
+        self.taken -= written.min(self.taken);
         self.unflushed = true;
         self.partner.bulk_sent.add(written as u64, Instant::now());
         if let Some((mut block, before)) = self.current.take() {
@@ -230,6 +262,7 @@ mod tests {
         let service = Service {
             source: Some(Arc::new(Source)),
             seats: Arc::new(Semaphore::new(1)),
+            pace: Arc::default(),
             limits,
         };
         let (ours, mut theirs) = {
