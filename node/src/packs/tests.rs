@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dokuei_compression::{Decoder, Effort, Encoder};
 use dokuei_protocol::study::plan::{PACK, PACK_OBJECTS};
 
-use super::content::{Filling, pack, unpack};
+use super::content::{Filling, overhead, pack, unpack};
 use super::samples::Place;
 use crate::dicom::part10::scan_file;
 use crate::parcels::ObjectHead;
@@ -67,6 +67,8 @@ fn round(pieces: Vec<Filling>, effort: Effort) -> usize {
     let lengths: Vec<usize> = pieces.iter().map(|piece| piece.bytes.len()).collect();
     let pieces: Vec<Option<Filling>> = pieces.into_iter().map(Some).collect();
     let packed = pack(&pieces, effort, &mut Encoder::new());
+    let whole = lengths.iter().sum::<usize>() as u64;
+    assert!(packed.len() as u64 <= whole + overhead(whole, pieces.len()));
     let back = unpack(&packed, &lengths, &mut Decoder::new()).unwrap();
     let went = pieces
         .iter()
