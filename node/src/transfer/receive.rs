@@ -63,8 +63,7 @@ pub struct Receiving {
     pub room: Option<Room>,
 }
 
-/// A parcel that was received whole. The marks of what is here stay in its folder until its receiver has noted it, so
-/// that nothing is fetched a second time before.
+/// A parcel that was received whole. What it cost stays counted in its folder until its receiver has noted it.
 pub struct Received {
     /// Its manifest.
     pub manifest: Manifest,

@@ -43,7 +43,7 @@ impl TransferSink {
         for (pack, effort, file) in self.packs()? {
             // One that is not whole goes on, but only where it is asked for with the same effort.
             if self.open(pack, &file).is_ok() {
-                self.pack_came(pack, effort)?;
+                self.pack_came(pack, effort, true)?;
             }
         }
         self.progress

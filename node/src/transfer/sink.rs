@@ -155,8 +155,9 @@ impl TransferSink {
         Ok(open_pack(&self.arriving.key, &context, &sealed)?)
     }
 
-    /// A pack is here whole: its objects are taken out, or it waits until the others are here that its object is in.
-    pub(super) fn pack_came(&self, pack: u32, effort: Effort) -> io::Result<()> {
+    /// A pack is here whole: its objects are taken out, or it waits until the others are here that its object is in. One that
+    /// was continued and does not open says nothing of what the partner makes: it may make another one by now.
+    pub(super) fn pack_came(&self, pack: u32, effort: Effort, continued: bool) -> io::Result<()> {
         let name = packs::name(effort);
         let file = self
             .arriving
@@ -167,7 +168,7 @@ impl TransferSink {
             Ok(content) => content,
             Err(OpenError::Disk(error)) => return Err(error),
             Err(OpenError::Damaged) => {
-                self.lock().damaged = true;
+                self.lock().damaged |= !continued;
                 return remove(&file);
             }
         };
@@ -406,7 +407,7 @@ impl ParcelSink for TransferSink {
         };
         self.settled.send_modify(|settled| *settled += 1);
         match outcome {
-            RangeOutcome::Complete { .. } => self.pack_came(pack, effort),
+            RangeOutcome::Complete { .. } => self.pack_came(pack, effort, range.offset > 0),
             // What is here of it is not what the partner makes now.
             RangeOutcome::Refused(Refusal::Missing) => remove(&file),
             RangeOutcome::Refused(Refusal::Later) => Ok(()),

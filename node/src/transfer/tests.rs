@@ -306,6 +306,27 @@ fn a_pack_that_was_changed_is_asked_for_again() {
 }
 
 #[test]
+fn a_pack_that_goes_on_as_another_one_is_begun_again() {
+    let objects = objects();
+    let pair = pair(Content::Opaque, &objects);
+    let (sink, _) = pair.sink();
+    let first = sink.missing(Effort::Dense).unwrap()[0];
+    sink.write(&first, 0, &[7; 5_000]).unwrap();
+    let (sink, _) = pair.sink();
+    let goes_on = sink.missing(Effort::Dense).unwrap();
+    assert_eq!(goes_on[0].offset, 5_000);
+    for range in &goes_on {
+        pair.answer(&sink, range, usize::MAX);
+    }
+    // The partner is not to blame.
+    assert!(!sink.is_damaged());
+    let again = sink.missing(Effort::Dense).unwrap();
+    assert_eq!(again, [first]);
+    pair.answer(&sink, &again[0], usize::MAX);
+    pair.assert_same(&objects);
+}
+
+#[test]
 fn genuine_packs_of_other_objects_than_the_manifest_says_are_not_taken() {
     let objects = objects();
     let mut pair = pair(Content::Opaque, &objects);
