@@ -96,7 +96,8 @@ impl Counts {
     }
 }
 
-fn remove(file: &Path) -> io::Result<()> {
+/// Removes a file; one that is not there is no error.
+pub(super) fn remove(file: &Path) -> io::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

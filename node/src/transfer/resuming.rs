@@ -12,7 +12,8 @@ use crate::network::{Part, RangeRequest};
 use crate::packs;
 use crate::parcels::{OpenError, OpenedObject, scan};
 use crate::transfer::Content;
-use crate::transfer::sink::{Arriving, State, TransferSink, remove};
+use crate::transfer::counts::remove;
+use crate::transfer::sink::{Arriving, State, TransferSink};
 
 impl TransferSink {
     /// Takes up what an earlier run left, or a medium brought: objects that are here and what the manifest says, and packs

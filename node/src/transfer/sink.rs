@@ -25,7 +25,7 @@ use crate::parcels::{OpenError, Parcels, ScannedObject};
 use crate::studies::arrived::Verified;
 use crate::studies::granted::GrantedStudies;
 use crate::studies::study::Study;
-use crate::transfer::counts::Counts;
+use crate::transfer::counts::{Counts, remove};
 use crate::transfer::gathered::Gathered;
 use crate::transfer::progress::Progress;
 use crate::transfer::taking::{Taken, Taking};
@@ -178,16 +178,16 @@ impl TransferSink {
                 self.lock().damaged = true;
                 return remove(&file);
             };
-            let is_all = objects.iter().all(Option::is_some);
-            if is_all {
+            let mut are_here = objects.iter().all(Option::is_some);
+            if are_here {
                 self.hold(pack);
             }
             for (piece, bytes) in pieces.iter().zip(objects) {
                 if let Some(bytes) = bytes {
-                    self.take(piece.position, |taking| taking.push(&bytes))?;
+                    are_here &= self.take(piece.position, |taking| taking.push(&bytes))?;
                 }
             }
-            if is_all {
+            if are_here {
                 self.counts.accept(length)?;
             }
             return remove(&file);
@@ -228,7 +228,7 @@ impl TransferSink {
             }
         }
         files.sort();
-        self.take(position, |taking| {
+        let is_here = self.take(position, |taking| {
             for (pack, file) in &files {
                 let pieces: Vec<Piece> = self.lock().plan.pieces(*pack).collect();
                 let content = match self.open(*pack, file) {
@@ -244,14 +244,16 @@ impl TransferSink {
             Ok(())
         })?;
         for (_, file) in &files {
-            self.counts.accept(file.metadata()?.len())?;
+            if is_here {
+                self.counts.accept(file.metadata()?.len())?;
+            }
             remove(file)?;
         }
         Ok(())
     }
 
-    /// Takes an object, whose bytes `push` gives. If it is not what the manifest says it is asked for again; if it is, it
-    /// goes on to the archive.
+    /// Takes an object, whose bytes `push` gives; whether it is here then. If it is not what the manifest says it is asked
+    /// for again; if it is, it goes on to the archive.
     ///
     /// # Errors
     /// When this node's disk fails: that says nothing about what the partner sent.
@@ -259,12 +261,12 @@ impl TransferSink {
         &self,
         position: usize,
         push: impl FnOnce(&mut Taking) -> io::Result<()>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let Some(entry) = self.manifest.objects.get(position) else {
-            return Ok(());
+            return Ok(false);
         };
         if self.lock().verified.contains(&position) {
-            return Ok(());
+            return Ok(true);
         }
         let Arriving {
             parcels,
@@ -288,6 +290,7 @@ impl TransferSink {
         match taking.finish(entry)? {
             Taken::Genuine(scanned) => {
                 self.verified(position, entry, scanned.map(|scanned| *scanned));
+                Ok(true)
             }
             Taken::Other => {
                 let mut state = self.lock();
@@ -295,9 +298,9 @@ impl TransferSink {
                 state.plan.discard_object(position);
                 let held = state.plan.held_bytes();
                 self.progress.hold(held);
+                Ok(false)
             }
         }
-        Ok(())
     }
 
     /// An object is on disk and what the manifest says.
@@ -416,13 +419,5 @@ impl ParcelSink for TransferSink {
                 Ok(())
             }
         }
-    }
-}
-
-/// Removes a file; one that is not there is no error.
-pub(super) fn remove(file: &PathBuf) -> io::Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }

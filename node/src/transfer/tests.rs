@@ -333,13 +333,15 @@ fn genuine_packs_of_other_objects_than_the_manifest_says_are_not_taken() {
     for entry in &mut pair.manifest.objects {
         entry.digest = dokuei_keys::id::ObjectDigest::from_bytes([7; 32]);
     }
-    let (sink, _) = pair.sink();
+    let (sink, progress) = pair.sink();
     let missing = sink.missing(Effort::Dense).unwrap();
     for range in &missing {
         pair.answer(&sink, range, usize::MAX);
     }
     assert!(sink.is_damaged());
     assert_eq!(sink.missing(Effort::Dense).unwrap().len(), missing.len());
+    let received = progress.received.load(Ordering::Relaxed);
+    assert_eq!(progress.again.load(Ordering::Relaxed), received);
     let here = pair.here();
     let is_there = |entry: &ManifestEntry| here.file_of(&PARCEL, entry.slot).exists();
     assert!(!pair.manifest.objects.iter().any(is_there));
