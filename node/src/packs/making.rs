@@ -14,7 +14,6 @@ use crate::packs::content::{Filling, pack};
 use crate::packs::samples::Place;
 use crate::parcels::{OpenError, OpenedObject, Parcels};
 use crate::store::{Rows, Store};
-use crate::transfer::given::Given;
 
 /// Plans that are remembered: one for each study that is on its way, of which there are never more at once.
 const PLANS: usize = 16;
@@ -32,7 +31,14 @@ pub struct PackMaker {
     encoders: Mutex<Vec<Encoder>>,
     /// Where the samples of the object lie of which a piece was packed last: its pieces are asked for one after the other.
     last: Mutex<Option<Long>>,
-    given: Given,
+}
+
+/// A pack.
+pub struct Made {
+    /// Its sealed bytes.
+    pub sealed: Vec<u8>,
+    /// The plan that it is of.
+    pub plan: Arc<TransferPlan>,
 }
 
 /// An object that is sent in pieces.
@@ -53,13 +59,7 @@ impl PackMaker {
             plans: Mutex::default(),
             encoders: Mutex::default(),
             last: Mutex::default(),
-            given: Given::default(),
         }
-    }
-
-    /// What was made of each parcel so far.
-    pub fn given(&self) -> &Given {
-        &self.given
     }
 
     /// Where the parcels lie.
@@ -67,7 +67,7 @@ impl PackMaker {
         &self.parcels
     }
 
-    /// The sealed bytes of a pack; none when there is no such parcel, or it has no such pack. Blocks for some milliseconds.
+    /// Makes a pack; none when there is no such parcel, or it has no such pack. Blocks for some milliseconds.
     ///
     /// # Errors
     /// [`OpenError`] when something of it cannot be read.
@@ -76,7 +76,7 @@ impl PackMaker {
         parcel: ParcelId,
         number: u32,
         effort: Effort,
-    ) -> Result<Option<Vec<u8>>, OpenError> {
+    ) -> Result<Option<Made>, OpenError> {
         let Some(key) = self.key(&parcel)? else {
             return Ok(None);
         };
@@ -108,8 +108,8 @@ impl PackMaker {
             site: self.site,
             pack: number,
         };
-        self.given.note(parcel, &plan, number);
-        Ok(Some(seal_pack(&key, &context, &content)?))
+        let sealed = seal_pack(&key, &context, &content)?;
+        Ok(Some(Made { sealed, plan }))
     }
 
     /// The parcel's key; none once it is destroyed.

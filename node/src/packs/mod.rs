@@ -13,7 +13,7 @@ mod tests;
 use dokuei_compression::Effort;
 use dokuei_keys::sealed::sealed_len;
 
-pub use making::PackMaker;
+pub use making::{Made, PackMaker};
 
 pub use content::{BadPack, unpack};
 

@@ -259,9 +259,9 @@ fn connect(
         .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
     let sealed = (store.clone(), keys.storage().duplicate());
     let packs = PackMaker::new(parcels.clone(), keys.site_certificate()?.site, sealed);
-    let transfers = Transfers::beside(packs.given());
-    let permits = permits.clone();
-    let started = start_network(config, keys, ParcelShelf { packs, permits })?;
+    let transfers = Transfers::default();
+    let shelf = ParcelShelf::new(packs, permits, &transfers.given);
+    let started = start_network(config, keys, shelf)?;
     let places = (parcels, Room::under(folder.path()), transfers);
     let ports = open_ports(config, keys, store, places, started.network.clone())?;
     Ok((Arc::new(ports), started))

@@ -95,7 +95,7 @@ pub struct Standing {
 }
 
 /// Every transfer of this run. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Transfers {
     here: Arc<Mutex<BTreeMap<CaseId, Arc<Progress>>>>,
     /// Those from here.
@@ -103,14 +103,6 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// None to this site yet, and those from it.
-    pub fn beside(given: &Given) -> Transfers {
-        Transfers {
-            here: Arc::default(),
-            given: given.clone(),
-        }
-    }
-
     /// A transfer begins, or goes on.
     pub fn begin(&self, case: CaseId) -> Arc<Progress> {
         let mut all = self.here.lock().unwrap_or_else(PoisonError::into_inner);

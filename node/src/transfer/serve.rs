@@ -7,19 +7,31 @@ use dokuei_compression::Effort;
 use dokuei_keys::id::{NodeId, ParcelId};
 
 use crate::network::{ParcelSource, Part, RangeBody, RangeRequest, Refusal};
-use crate::packs::PackMaker;
+use crate::packs::{Made, PackMaker};
 use crate::parcels::OpenError;
 use crate::runtime::dispatch::Permits;
+use crate::transfer::given::Given;
 
 /// Serves parcels to those who may have them.
 pub struct ParcelShelf {
     /// Who makes packs of them.
-    pub packs: PackMaker,
+    packs: PackMaker,
     /// Who may have which.
-    pub permits: Permits,
+    permits: Permits,
+    /// How far each is.
+    given: Given,
 }
 
 impl ParcelShelf {
+    /// Serves packs of `packs` to those that `permits` names; what was given is noted in `given`.
+    pub fn new(packs: PackMaker, permits: &Permits, given: &Given) -> ParcelShelf {
+        ParcelShelf {
+            packs,
+            permits: permits.clone(),
+            given: given.clone(),
+        }
+    }
+
     fn object(
         &self,
         parcel: &ParcelId,
@@ -53,9 +65,10 @@ impl ParcelShelf {
                 OpenError::Damaged => Refusal::Missing,
             }
         })?;
-        let pack = pack.ok_or(Refusal::Missing)?;
-        let length = length(pack.len() as u64, request)?;
-        let mut bytes = Cursor::new(pack);
+        let Made { sealed, plan } = pack.ok_or(Refusal::Missing)?;
+        let length = length(sealed.len() as u64, request)?;
+        self.given.note(parcel, &plan, number);
+        let mut bytes = Cursor::new(sealed);
         bytes.set_position(request.offset);
         Ok(RangeBody {
             length,

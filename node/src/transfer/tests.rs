@@ -123,7 +123,7 @@ impl Pair {
             panic!("packs are asked for");
         };
         let made = self.maker.make(PARCEL, number, effort);
-        made.ok().unwrap().unwrap()
+        made.ok().unwrap().unwrap().sealed
     }
 
     /// Answers a request, at most so many bytes of it.
