@@ -166,9 +166,14 @@ def test_a_study_is_opened_from_our_page_beside_its_prior(web, tmp_path):
         assert "not for diagnosis" in shown and f"OHIF {VERSION} (MIT)" in shown
         assert page.locator("tbody tr").count() == len(web.studies)
         page.locator("tr", has_text="CHEST NEWEST").locator("a").click()
-        left, right = viewports(page, 2)
+
+        def side_by_side():
+            # The words around an image come after it.
+            left, right = viewports(page, 2)
+            return "01-Mar-2026" in left["text"] and "01-Mar-2025" in right["text"]
+
+        wait(page, "the newest study on the left and its prior on the right", side_by_side)
         page.screenshot(path=tmp_path / "viewer.png")
-        assert "01-Mar-2026" in left["text"] and "01-Mar-2025" in right["text"], (left, right)
         # The priors that OHIF itself looks for, by the ID alone.
         wait(page, "the list of priors", lambda: "CHEST X-RAY" in page.inner_text("body"))
         shown = page.inner_text("body")
