@@ -62,6 +62,12 @@ labels! {
     Proposal = "dokuei/v1/sign/case/proposal",
     /// A requester asks a reader to stop.
     CancelRequest = "dokuei/v1/sign/case/cancel-request",
+    /// A requester offers earlier studies of the patient to a reader.
+    PriorsOffer = "dokuei/v1/sign/case/priors-offer",
+    /// A reader asks for some of them.
+    PriorsRequest = "dokuei/v1/sign/case/priors-request",
+    /// The requester hands one over, or says why not.
+    PriorAnswer = "dokuei/v1/sign/case/prior-answer",
     /// A content key is granted to recipients.
     Grant = "dokuei/v1/sign/grant",
     /// What a parcel holds.
@@ -85,6 +91,8 @@ labels! {
     SealedObject = "dokuei/v1/seal/object",
     /// The context of a sealed pack's stream.
     SealedPack = "dokuei/v1/seal/pack",
+    /// The context of a sealed list of earlier studies.
+    SealedPriors = "dokuei/v1/seal/priors",
     /// The key of the salts of packs.
     PackSalt = "dokuei/v1/derive/pack-salt",
     /// The public commitment to a parcel's content key.

@@ -22,6 +22,7 @@ mod lengths;
 mod opener;
 mod pack;
 mod place;
+mod priors;
 mod sealer;
 mod stream;
 #[cfg(test)]
@@ -34,5 +35,6 @@ pub use lengths::{
 };
 pub use opener::{Opener, open};
 pub use pack::{PackContext, open_pack, seal_pack};
+pub use priors::{PriorsContext, open_priors, seal_priors};
 pub use sealer::{Sealer, seal};
 pub use stream::{SALT, SealContext};

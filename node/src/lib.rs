@@ -25,6 +25,7 @@ pub mod outputs;
 pub mod packs;
 pub mod parcels;
 pub mod pixels;
+pub mod priors;
 pub mod reports;
 pub mod runtime;
 pub mod site;

@@ -6,6 +6,7 @@ use dokuei_keys::secret::{ContentKey, Secret32};
 
 use crate::case::CaseId;
 use crate::case::event::Grant;
+use crate::case::priors::PriorList;
 use crate::case::report::ReportIssued;
 use crate::case::terms::Priority;
 use crate::input::Ticket;
@@ -150,6 +151,65 @@ pub enum Effect {
         /// Its content key.
         key: ContentKey,
     },
+    /// Find out which earlier studies there are of the patient of a case, and say so by
+    /// [`crate::input::Command::ListPriors`]: [`crate::input::Job::ListPriors`].
+    ListPriors {
+        /// The case.
+        case: CaseId,
+        /// Its study.
+        parcel: ParcelId,
+        /// The study's content key.
+        key: ContentKey,
+    },
+    /// Find a prior that the reader asked for, and say so by [`crate::input::Command::FoundPrior`]:
+    /// [`crate::input::Job::FindPrior`].
+    FindPrior {
+        /// The case.
+        case: CaseId,
+        /// Its number in the list.
+        number: u16,
+        /// The list, sealed.
+        list: PriorList,
+        /// The case's study.
+        parcel: ParcelId,
+        /// The content key that the list is sealed under.
+        key: ContentKey,
+        /// How often it was tried in vain.
+        failures: u32,
+    },
+    /// Fetch and verify a prior: [`crate::input::Job::ReceivePrior`].
+    ReceivePrior {
+        /// The case.
+        case: CaseId,
+        /// Who sealed it.
+        from: SiteId,
+        /// Where it lies.
+        node: NodeId,
+        /// How urgent its case is.
+        priority: Priority,
+        /// What was granted.
+        grant: Grant,
+        /// Its content key.
+        key: ContentKey,
+    },
+    /// Put a received prior into the archive: [`crate::input::Job::StorePrior`].
+    StorePrior {
+        /// The case.
+        case: CaseId,
+        /// Who sealed it.
+        from: SiteId,
+        /// What was granted.
+        grant: Grant,
+        /// Its content key.
+        key: ContentKey,
+    },
+    /// Remove what lies here of a prior whose key is destroyed: [`crate::input::Job::RemovePrior`].
+    RemovePrior {
+        /// The case.
+        case: CaseId,
+        /// The parcel.
+        parcel: ParcelId,
+    },
     /// Answer a command.
     Answer(Ticket, Result<Answer, CannotDo>),
     /// Call again at this moment with [`crate::input::Input::Tick`], unless something comes before.
@@ -216,6 +276,9 @@ pub enum CannotDo {
         "the partner has not been connected since this node was started: nothing can go out to it"
     )]
     NotHeard,
+    /// The requester has offered no such prior.
+    #[error("the requester has offered no earlier study with this number")]
+    NoPrior,
     /// Too many open cases.
     #[error("there are too many open cases; close some first")]
     TooManyCases,

@@ -8,6 +8,7 @@ use dokuei_keys::secret::ContentKey;
 use crate::case::CaseId;
 use crate::case::check::Check;
 use crate::case::event::{ReleaseReason, WithdrawalReason};
+use crate::case::priors::{PriorList, PriorRefusal};
 use crate::case::report::ReportStatus;
 use crate::case::terms::CaseTerms;
 use crate::partner::agreement::Naming;
@@ -92,6 +93,16 @@ pub enum Job {
     RemoveStudy(CaseId),
     /// Fetch and verify a report version, and put it into this site's archive.
     ReceiveReport(CaseId, u32),
+    /// As requester: find out which earlier studies there are of a case's patient.
+    ListPriors(CaseId),
+    /// As requester: find the prior with this number, here or in this site's archive.
+    FindPrior(CaseId, u16),
+    /// As reader: fetch and verify a granted prior.
+    ReceivePrior(CaseId, ParcelId),
+    /// As reader: put a received prior into this site's archive.
+    StorePrior(CaseId, ParcelId),
+    /// As reader: remove what lies here of a prior whose key is destroyed.
+    RemovePrior(CaseId, ParcelId),
 }
 
 /// How a job ended.
@@ -212,6 +223,19 @@ pub enum Command {
     IssueReport(Box<IssueReport>),
     /// As requester: a doctor has read a report version.
     Acknowledge(CaseId, u32),
+    /// As requester: the node has found out which earlier studies there are.
+    ListPriors(CaseId, PriorList),
+    /// As requester: the node has found a prior that the reader asked for, or cannot hand it over.
+    FoundPrior {
+        /// The case.
+        case: CaseId,
+        /// Its number.
+        number: u16,
+        /// The parcels it lies in, sealed, each with its content key; or why there are none.
+        found: Result<Vec<(ManifestReference, ContentKey)>, PriorRefusal>,
+    },
+    /// As reader: ask for priors by their numbers.
+    AskPriors(CaseId, Vec<u16>),
 }
 
 /// A sealed study to have read.

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod beside;
 pub mod case;
 pub mod effect;
 pub mod input;

@@ -30,6 +30,18 @@ pub const PENDING_PROPOSALS: usize = 8;
 pub const SENDING_WINDOW: usize = 16;
 /// Report versions of one case.
 pub const REPORT_VERSIONS: usize = 64;
+/// Earlier studies that are offered with one case, the newest. Few patients have as many, and a reader looks at a handful.
+pub const PRIORS: u16 = 64;
+/// Longest sealed list of them: [`PRIORS`] entries of some 600 bytes, within one document.
+pub const PRIOR_LIST_BYTES: usize = 48 * 1024;
+/// Requests for priors in one booking: each prior once, some of them again.
+pub const PRIOR_REQUESTS: usize = 2 * PRIORS as usize;
+/// Parcels of one prior: images that came after others were sent lie in a parcel of their own.
+pub const PRIOR_PARTS: usize = 8;
+/// Plaintext bytes of one prior: a whole-body CT of some 10,000 slices. What is larger is asked for by telephone.
+pub const PRIOR_BYTES: u64 = 8 << 30;
+/// Attempts to get a prior from the requester's archive: with their pauses, half an hour in which the archive may come back.
+pub const PRIOR_TRIES: u32 = 14;
 /// Slots (modality × sub-specialty × priority) in one capacity offer.
 pub const OFFER_SLOTS: usize = 64;
 /// Addresses in one address record.

@@ -18,6 +18,8 @@ pub enum Matter {
     Case(CaseId),
     /// The request to stop reading a case: it stands beside the chain, and holds nothing of it up.
     Cancel(CaseId),
+    /// The priors of a case: beside the chain as well, in their own order.
+    Priors(CaseId),
 }
 
 /// A document that a partner has not confirmed.
@@ -50,8 +52,10 @@ impl State {
         let confirmed = queue.iter().find(|outgoing| outgoing.id == id);
         let matter = confirmed.map(|outgoing| outgoing.matter);
         queue.retain(|outgoing| outgoing.id != id);
-        if let Some(Matter::Cancel(case)) = matter {
-            self.cancel_told(case, id, Told::Told);
+        match matter {
+            Some(Matter::Cancel(case)) => self.cancel_told(case, id, Told::Told),
+            Some(Matter::Priors(case)) => self.priors_told(case, id, Told::Told),
+            Some(Matter::Keys | Matter::Agreement | Matter::Case(_)) | None => {}
         }
         Ok(())
     }
@@ -85,6 +89,10 @@ impl State {
                 self.cancel_told(case, id, Told::Refused);
                 return Ok(());
             }
+            Matter::Priors(case) => {
+                self.priors_told(case, id, Told::Refused);
+                return Ok(());
+            }
             Matter::Keys | Matter::Agreement => return Ok(()),
         };
         let request = self.requests.get_mut(&case);
@@ -94,7 +102,8 @@ impl State {
             queue.retain(|outgoing| {
                 position += 1;
                 let follows = outgoing.matter == matter && position > place;
-                !follows && outgoing.matter != Matter::Cancel(case)
+                let beside = [Matter::Cancel(case), Matter::Priors(case)];
+                !follows && !beside.contains(&outgoing.matter)
             });
         } else if let Some(reading) = self.readings.get_mut(&case)
             && reading.thread.requester() == *site

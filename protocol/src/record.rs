@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::case::CaseId;
 use crate::case::check::Check;
+use crate::case::priors::{PriorFound, PriorList};
 use crate::case::report::ReportSealed;
 use crate::case::terms::CaseTerms;
 use crate::study::manifest::ManifestReference;
@@ -92,6 +93,42 @@ pub enum Record {
     /// The sealed study of a case is a copy under a pseudonym.
     #[n(25)]
     CasePseudonymous(#[n(0)] CaseId),
+    /// This site, as requester, has found out which earlier studies there are of a case's patient.
+    #[n(26)]
+    PriorsListed(#[n(0)] CaseId, #[n(1)] PriorList),
+    /// This site, as requester, offered them to the reader.
+    #[n(27)]
+    PriorsOffered(#[n(0)] ByteVec),
+    /// A requester offers earlier studies.
+    #[n(28)]
+    PriorsOfferReceived(#[n(0)] ByteVec),
+    /// This site, as reader, asked for some of them.
+    #[n(29)]
+    PriorsAsked(#[n(0)] ByteVec),
+    /// A reader asks for some of them.
+    #[n(30)]
+    PriorsRequestReceived(#[n(0)] ByteVec),
+    /// This site, as requester, has found one of them, or cannot hand it over.
+    #[n(31)]
+    PriorFound(#[n(0)] CaseId, #[n(1)] u16, #[n(2)] PriorFound),
+    /// This site, as requester, handed one over, or said why not.
+    #[n(32)]
+    PriorAnswered(#[n(0)] ByteVec),
+    /// A requester handed one over, or said why not.
+    #[n(33)]
+    PriorAnswerReceived(#[n(0)] ByteVec),
+    /// Every object of a granted prior is here and matches its digest.
+    #[n(34)]
+    PriorArrived(#[n(0)] CaseId, #[n(1)] ParcelId),
+    /// A granted prior is in this site's own archive.
+    #[n(35)]
+    PriorStored(#[n(0)] CaseId, #[n(1)] ParcelId),
+    /// The content key of a granted prior was destroyed here: its case is over, or it cannot be read.
+    #[n(36)]
+    PriorKeyDestroyed(#[n(0)] CaseId, #[n(1)] ParcelId),
+    /// Nothing of a granted prior lies here any more.
+    #[n(37)]
+    PriorRemoved(#[n(0)] CaseId, #[n(1)] ParcelId),
 }
 
 impl Record {
@@ -124,6 +161,18 @@ impl Record {
             Record::CancelMade(_) => "cancel-made",
             Record::CancelReceived(_) => "cancel-received",
             Record::CasePseudonymous(_) => "case-pseudonymous",
+            Record::PriorsListed(..) => "priors-listed",
+            Record::PriorsOffered(_) => "priors-offered",
+            Record::PriorsOfferReceived(_) => "priors-offer-received",
+            Record::PriorsAsked(_) => "priors-asked",
+            Record::PriorsRequestReceived(_) => "priors-request-received",
+            Record::PriorFound(..) => "prior-found",
+            Record::PriorAnswered(_) => "prior-answered",
+            Record::PriorAnswerReceived(_) => "prior-answer-received",
+            Record::PriorArrived(..) => "prior-arrived",
+            Record::PriorStored(..) => "prior-stored",
+            Record::PriorKeyDestroyed(..) => "prior-key-destroyed",
+            Record::PriorRemoved(..) => "prior-removed",
         }
     }
 }

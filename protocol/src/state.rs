@@ -10,9 +10,9 @@ use dokuei_keys::signed::{self, Document};
 use dokuei_keys::signing::PublicKey;
 
 use crate::case::CaseId;
-use crate::case::cancel::{Cancel, CancelRequest, Told};
 use crate::case::check::Check;
 use crate::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
+use crate::case::priors::PriorsThere;
 use crate::case::reading::Reading;
 use crate::case::request::{Keeping, Request};
 use crate::case::thread::Thread;
@@ -47,6 +47,8 @@ pub enum Held {
     Study(CaseId),
     /// A report version of a case.
     Report(CaseId, u32),
+    /// A prior that was granted in a case.
+    Prior(CaseId),
 }
 
 /// The state of one site.
@@ -152,6 +154,7 @@ impl State {
                     threads: BTreeMap::new(),
                     given_back: false,
                     cancel: None,
+                    priors: PriorsThere::default(),
                 };
                 self.requests
                     .insert(*case, request)
@@ -193,14 +196,15 @@ impl State {
                 self.forget_parcel(case);
                 Ok(())
             }
+            record => self.apply_priors(record),
         }
     }
 
-    fn request(&mut self, case: &CaseId) -> Result<&mut Request, Contradiction> {
+    pub(crate) fn request(&mut self, case: &CaseId) -> Result<&mut Request, Contradiction> {
         self.requests.get_mut(case).ok_or(Contradiction)
     }
 
-    fn reading(&mut self, case: &CaseId) -> Result<&mut Reading, Contradiction> {
+    pub(crate) fn reading(&mut self, case: &CaseId) -> Result<&mut Reading, Contradiction> {
         self.readings.get_mut(case).ok_or(Contradiction)
     }
 
@@ -285,7 +289,12 @@ impl State {
     /// their chains go on without a gap.
     fn partner_removed(&mut self, site: &SiteId) -> Result<(), Contradiction> {
         if let Some(queue) = self.outbox.get_mut(site) {
-            let is_of_case = |matter| matches!(matter, Matter::Case(_) | Matter::Cancel(_));
+            let is_of_case = |matter| {
+                matches!(
+                    matter,
+                    Matter::Case(_) | Matter::Cancel(_) | Matter::Priors(_)
+                )
+            };
             queue.retain(|outgoing| is_of_case(outgoing.matter));
         }
         self.partners.remove(site).map(drop).ok_or(Contradiction)
@@ -377,6 +386,7 @@ impl State {
                 reading.refused = None;
                 if matches!(link.event, RequesterEvent::Offered(_)) {
                     reading.cancel = None;
+                    reading.priors.end();
                 }
                 reading.drop_unfit();
                 if reading.thread.phase().grant().is_none() {
@@ -398,7 +408,8 @@ impl State {
     /// A study was granted in a case. Under a parcel's name that is in use for something else it is
     /// not this case's to keep or to remove.
     fn granted(&mut self, case: CaseId, parcel: ParcelId) -> Result<(), Contradiction> {
-        let own = self.holds(parcel, Held::Study(case));
+        let own =
+            self.holds(parcel, Held::Study(case)) || self.is_shared(parcel, Held::Study(case));
         let reading = self.reading(&case)?;
         reading.parcel = own.then_some(parcel);
         reading.keeping = Keeping::Kept;
@@ -419,7 +430,7 @@ impl State {
     }
 
     /// Notes what lies under the name of a parcel, unless something does; whether it is this.
-    fn holds(&mut self, parcel: ParcelId, held: Held) -> bool {
+    pub(crate) fn holds(&mut self, parcel: ParcelId, held: Held) -> bool {
         *self.parcels.entry(parcel).or_insert(held) == held
     }
 
@@ -440,22 +451,6 @@ impl State {
             self.holds(parcel, held);
         }
         self.post(requester, id, Matter::Case(case), bytes);
-        Ok(())
-    }
-
-    fn cancel_made(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
-        let (id, asked) = recorded::<CancelRequest>(bytes)?;
-        let request = self.requests.get_mut(&asked.case).ok_or(Contradiction)?;
-        request.cancel = Some(Cancel::new(id, &asked, Told::OnItsWay));
-        self.post(asked.reader, id, Matter::Cancel(asked.case), bytes);
-        Ok(())
-    }
-
-    fn cancel_received(&mut self, bytes: &[u8]) -> Result<(), Contradiction> {
-        let (id, asked) = recorded::<CancelRequest>(bytes)?;
-        let reading = self.reading(&asked.case)?;
-        reading.cancel = Some(Cancel::new(id, &asked, Told::Told));
-        reading.cancels.insert(id);
         Ok(())
     }
 
@@ -494,7 +489,7 @@ fn reported(proposal: &Proposal) -> Option<(ParcelId, Held)> {
 
 /// The content of a document from this site's own log: it was verified, or made, before it was
 /// written there, and the log's hash chain vouches for it since.
-fn recorded<T: Document>(bytes: &[u8]) -> Result<(DocumentId, T), Contradiction> {
+pub(crate) fn recorded<T: Document>(bytes: &[u8]) -> Result<(DocumentId, T), Contradiction> {
     let content = signed::recorded::<T>(bytes).map_err(|_| Contradiction)?;
     Ok((DocumentId::of(bytes), content))
 }

@@ -107,7 +107,7 @@ impl Fetching {
             let ended = if breaks >= BREAKS_IN_A_ROW || stop.is_cancelled() {
                 Err(Ended::NotTried)
             } else {
-                fetch(archive, uid, stop).map_err(Ended::Fault)
+                fetch_study(archive, uid, &|| !stop.is_cancelled()).map_err(Ended::Fault)
             };
             match &ended {
                 Ok(_) => breaks = 0,
@@ -142,10 +142,14 @@ impl Drop for Over<'_> {
     }
 }
 
-fn fetch(
+/// Has `archive` send one study to us, as long as it is `wanted`.
+///
+/// # Errors
+/// As of [`retrieve`].
+pub fn fetch_study(
     archive: &Destination,
     uid: &str,
-    stop: &CancellationToken,
+    wanted: &dyn Fn() -> bool,
 ) -> Result<Retrieved, ScuFault> {
     let mut identifier = DataSet::default();
     identifier.put_text(tags::STUDY_INSTANCE_UID, VR::UI, uid);
@@ -155,6 +159,6 @@ fn fetch(
         Level::Study,
         &identifier,
         &archive.calling_ae,
-        &|| !stop.is_cancelled(),
+        wanted,
     )
 }

@@ -26,7 +26,7 @@ use crate::transfer::progress::Progress;
 pub use ahead::{Storing, StoringAhead};
 pub use commitment::Asked;
 pub use confirmed::{Confirmed, Form};
-pub use fetching::{Ended as FetchEnded, Fetched, Fetching, Wish};
+pub use fetching::{Ended as FetchEnded, Fetched, Fetching, Wish, fetch_study};
 pub use priors::{Answered, Prior, priors};
 
 /// Sends to the archive.

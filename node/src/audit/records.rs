@@ -173,6 +173,18 @@ impl Records {
             | Record::DocumentRefused(..)
             | Record::CancelMade(_)
             | Record::CancelReceived(_)
+            | Record::PriorsListed(..)
+            | Record::PriorsOffered(_)
+            | Record::PriorsOfferReceived(_)
+            | Record::PriorsAsked(_)
+            | Record::PriorsRequestReceived(_)
+            | Record::PriorFound(..)
+            | Record::PriorAnswered(_)
+            | Record::PriorAnswerReceived(_)
+            | Record::PriorArrived(..)
+            | Record::PriorStored(..)
+            | Record::PriorKeyDestroyed(..)
+            | Record::PriorRemoved(..)
             | Record::StudyRemoved(_) => Vec::new(),
         };
         let events = kinds.into_iter().map(|kind| Event::at(entry.at.0, kind));

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use dokuei_protocol::limits::QUOTE_HOURS;
 
 use crate::cli::At;
+use crate::cli::case_priors::Priors;
 use crate::cli::dicom::Dicom;
 use crate::cli::viewer::Viewer;
 use crate::demo::Peer;
@@ -198,6 +199,8 @@ pub(super) enum Case {
         #[command(flatten)]
         at: At,
     },
+    /// 過去検査の一覧と取り寄せ / earlier studies that go with one: list them, and ask for some
+    Priors(Priors),
     /// 依頼を取り下げる（読影中は中止を依頼） / take one back; once it is read, ask its reader to stop
     Withdraw {
         /// 症例 ID（先頭 4 文字以上） / case id or its beginning

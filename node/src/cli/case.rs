@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::cli::At;
 use crate::cli::arguments::Case;
+use crate::cli::case_priors;
 use crate::cli::show::{bytes, day, explain_marks, marked, message, table, text, time};
 use crate::control::request::Request;
 use crate::language::{Failure, Message, word};
@@ -22,6 +23,7 @@ pub(super) fn case(case: Case) -> Result<(), Failure> {
             at.print(&answer, list);
             return Ok(());
         }
+        Case::Priors(priors) => return case_priors::priors(priors),
         Case::Show { case, at } => (at, Request::CaseShow { case }),
         Case::Withdraw { case, reason, at } => (at, Request::CaseWithdraw { case, reason }),
         Case::Offer { case, to, at } => (at, Request::CaseOffer { case, to }),
@@ -188,6 +190,9 @@ pub(super) fn show(case: &Value) {
             "  {}",
             say!("追加画像: 症例 {later}", "additional images: case {later}")
         );
+    }
+    if case["priors"].is_object() {
+        case_priors::show(&case["priors"]);
     }
     show_history(case);
 }

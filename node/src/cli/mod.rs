@@ -14,6 +14,7 @@ mod access;
 mod arguments;
 pub use arguments::Demo;
 mod case;
+mod case_priors;
 mod check;
 mod confirm;
 mod deidentify;

@@ -9,7 +9,8 @@ use crate::cli::arguments::Study;
 use crate::cli::deidentify::{deidentify, reidentify};
 use crate::cli::show::{bytes, cases, day, explain_marks, marked, message, table, text, time};
 use crate::cli::{case, check, priors, quarantine};
-use crate::control::request::{CheckStudy, LISTED, Request, SendStudy, must_be_sent};
+use crate::control::request::{CheckStudy, LISTED, Request, SendStudy};
+use crate::control::sent::must_be_sent;
 use crate::language::{Failure, Message};
 use crate::say;
 

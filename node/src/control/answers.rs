@@ -47,6 +47,7 @@ pub(crate) fn cannot_do(cannot: &CannotDo) -> Failure {
         CannotDo::NotHeard => {
             "このノードの起動後に相手施設と一度も接続していないため、送り出せません。"
         }
+        CannotDo::NoPrior => "その番号の過去検査は依頼元から提示されていません。",
         CannotDo::TooManyCases => "進行中の症例が多すぎます。",
         CannotDo::TooManyPartners => "登録施設が多すぎます。",
         CannotDo::Limit => "プロトコルの上限を超えています。",
@@ -90,6 +91,10 @@ fn next_step(cannot: &CannotDo) -> Message {
         CannotDo::NotHeard => say!(
             "一度接続してからやり直してください。",
             "Connect once, and try again."
+        ),
+        CannotDo::NoPrior => say!(
+            "「dokuei case priors」で番号を確認してください。",
+            "See 'dokuei case priors' for the numbers."
         ),
         CannotDo::HeldBack => say!(
             "「dokuei study check」で指摘を確認してください。",

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::control::answers::{
     both, command, find_case, find_partner, partner_name, short, stopping, waiting,
 };
+use crate::control::case_priors;
 use crate::control::endings::{asked_to_stop, ending};
 use crate::control::people::find_person;
 use crate::control::whose::study_of;
@@ -59,6 +60,7 @@ pub(super) async fn show(node: &Hands, case: &str) -> Result<Value, Failure> {
         .into_iter()
         .map(|case| json!({ "case": case.to_string(), "short": short(case) }))
         .collect();
+    shown["priors"] = case_priors::shown(node, earlier).await?;
     Ok(shown)
 }
 

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod request;
+pub mod sent;
 pub mod server;
 pub mod socket;
 
@@ -10,6 +11,7 @@ mod access;
 pub(crate) mod answers;
 mod caller;
 mod carrying;
+mod case_priors;
 pub(crate) mod cases;
 mod checking;
 mod deidentify;

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deidentify::Options;
-use crate::language::{Failure, Message};
 
 /// Studies that a list shows, the newest. Nobody reads more, and each costs a kilobyte of answer.
 pub const LISTED: usize = 1_000;
@@ -114,6 +113,14 @@ pub enum Request {
     CaseShow {
         /// Id or its beginning.
         case: String,
+    },
+    /// The earlier studies that go with a case; those with these numbers are asked for first.
+    CasePriors {
+        /// Id or its beginning.
+        case: String,
+        /// Their numbers; none: look only.
+        #[serde(default)]
+        ask: Vec<u16>,
     },
     /// Take a case back.
     CaseWithdraw {
@@ -376,20 +383,6 @@ pub struct DeidentifyStudy {
     /// What may stay.
     #[serde(default)]
     pub options: Options,
-}
-
-/// Whether a study was sent: an answer to [`Request::StudySend`] may say that nothing was, and why.
-///
-/// # Errors
-/// Why nothing was sent.
-pub fn must_be_sent(answer: &serde_json::Value) -> Result<(), Failure> {
-    let held = &answer["held_back"];
-    if held.is_null() {
-        return Ok(());
-    }
-    let text = |field: &str| held[field].as_str().unwrap_or_default().to_owned();
-    let why = Message::new(text("ja"), text("en"));
-    Err(Failure::new(text("code"), why))
 }
 
 /// A person to give a key.

@@ -20,8 +20,9 @@ use crate::control::caller::named;
 use crate::control::cases::Act;
 use crate::control::request::{Reply, Request};
 use crate::control::{
-    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, cases, checking, deidentify, dicom, keys,
-    media, partners, people, priors, quarantine, reports, sending, socket, status, studies,
+    LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, case_priors, cases, checking, deidentify,
+    dicom, keys, media, partners, people, priors, quarantine, reports, sending, socket, status,
+    studies,
 };
 use crate::language::Failure;
 use crate::runtime::start::Node;
@@ -233,6 +234,7 @@ async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, 
         Request::StudySend(send) => sending::send_for(node, send, Some(named(caller))).await,
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
+        Request::CasePriors { case, ask } => case_priors::priors(node, &case, &ask).await,
         Request::CaseWithdraw { case, reason } => {
             cases::act_on(node, &case, Act::Withdraw(&reason)).await
         }

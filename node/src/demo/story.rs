@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::control::request::{AddPerson, Request, SendStudy, SignReport, must_be_sent};
+use crate::control::request::{AddPerson, Request, SendStudy, SignReport};
+use crate::control::sent::must_be_sent;
 use crate::demo::site::DemoSite;
 use crate::demo::study;
 use crate::demo::{CLINIC, HOSPITAL};

@@ -8,6 +8,7 @@ use crate::say;
 pub fn word(code: &str) -> Message {
     let known = CASES
         .iter()
+        .chain(PRIORS)
         .chain(REPORTS)
         .chain(PEOPLE)
         .chain(TERMS)
@@ -42,6 +43,20 @@ const CASES: &[Word] = &[
     ("expired", "期限切れ", "expired"),
     ("released", "返却", "released"),
     ("not-chosen", "他施設に決定", "not chosen"),
+];
+
+/// How far an earlier study is.
+const PRIORS: &[Word] = &[
+    ("prior-offered", "取り寄せ可", "can be asked for"),
+    ("prior-asked", "依頼中", "asked for"),
+    ("prior-not-taken", "受付なし", "not taken"),
+    ("prior-sought", "検索中", "being found"),
+    ("prior-found", "鍵待ち", "found"),
+    ("prior-handed-over", "受渡し済", "handed over"),
+    ("prior-refused", "受渡しなし", "not handed over"),
+    ("prior-coming", "受信中", "on its way"),
+    ("prior-here", "到着", "here"),
+    ("prior-gone", "削除済", "removed"),
 ];
 
 const REPORTS: &[Word] = &[

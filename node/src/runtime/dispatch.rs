@@ -8,6 +8,7 @@ use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
+use dokuei_protocol::case::priors::lies_as;
 use dokuei_protocol::case::terms::Priority;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::network::{self, Address, Network, SendError};
+use crate::priors::{self, Sought};
 use crate::reports::reception::IssuedReport;
 use crate::runtime::desk::{Desk, now};
 use crate::runtime::ports::Ports;
@@ -146,6 +148,11 @@ impl Dispatch {
                 key,
             } => self.store_study(case, from, grant, key),
             Effect::RemoveStudy { case, parcel } => self.remove_study(case, parcel),
+            effect @ (Effect::ListPriors { .. }
+            | Effect::FindPrior { .. }
+            | Effect::ReceivePrior { .. }
+            | Effect::StorePrior { .. }
+            | Effect::RemovePrior { .. }) => self.perform_priors(effect),
             Effect::ReceiveReport {
                 case,
                 from,
@@ -193,6 +200,68 @@ impl Dispatch {
         self.job(Job::RemoveStudy(case), async move {
             ports.remove_study(case, parcel).await
         });
+    }
+
+    /// Performs an effect of priors. A parcel of a prior lies here under a name of its own, where the study of a case lies
+    /// under its case's.
+    fn perform_priors(&self, effect: Effect) {
+        let (ports, desk) = (Arc::clone(&self.ports), self.desk.clone());
+        match effect {
+            Effect::ListPriors { case, parcel, key } => {
+                let job = Job::ListPriors(case);
+                self.job(job, priors::list(ports, desk, case, (parcel, key)));
+            }
+            Effect::FindPrior {
+                case,
+                number,
+                list,
+                parcel,
+                key,
+                failures,
+            } => {
+                let sought = Sought {
+                    case,
+                    number,
+                    list,
+                    parcel,
+                    key,
+                    failures,
+                };
+                self.job(
+                    Job::FindPrior(case, number),
+                    priors::find(ports, desk, sought),
+                );
+            }
+            Effect::ReceivePrior {
+                case,
+                from,
+                node,
+                priority,
+                grant,
+                key,
+            } => {
+                let parcel = grant.manifest.parcel;
+                let as_study = (lies_as(case, parcel), priority);
+                let owed = ports.receive_study(as_study, from, node, grant, key);
+                self.job(Job::ReceivePrior(case, parcel), owed);
+            }
+            Effect::StorePrior {
+                case,
+                from,
+                grant,
+                key,
+            } => {
+                let parcel = grant.manifest.parcel;
+                let owed = ports.store_study(lies_as(case, parcel), from, grant, key);
+                self.job(Job::StorePrior(case, parcel), owed);
+            }
+            Effect::RemovePrior { case, parcel } => {
+                let owed = ports.remove_study(lies_as(case, parcel), parcel);
+                self.job(Job::RemovePrior(case, parcel), owed);
+            }
+            // The others are performed by who calls this.
+            _ => {}
+        }
     }
 
     fn spawn_network<F: Future<Output = ()> + Send + 'static>(

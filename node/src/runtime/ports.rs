@@ -21,6 +21,7 @@ use crate::index::holdings::Holdings;
 use crate::language::Explain as _;
 use crate::media::Imports;
 use crate::network::{FetchError, Network};
+use crate::priors::Turns;
 use crate::reports::objects::ReportObjects;
 use crate::reports::reception::{self, IssuedReport, ReceptionError};
 use crate::runtime::desk::Desk;
@@ -60,6 +61,8 @@ pub struct Arriving {
     precedence: Precedence,
     storing: Arc<Semaphore>,
     onward: Arc<Mutex<BTreeMap<CaseId, Arc<StoringAhead>>>>,
+    /// Who may ask the archive for earlier studies now.
+    pub(crate) priors: Arc<Turns>,
 }
 
 impl Default for Arriving {
@@ -71,6 +74,7 @@ impl Default for Arriving {
             precedence: Precedence::default(),
             storing: Arc::new(Semaphore::new(STORING)),
             onward: Arc::default(),
+            priors: Arc::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod check;
 pub mod event;
 pub mod phase;
+pub mod priors;
 pub mod reading;
 pub mod report;
 pub mod request;

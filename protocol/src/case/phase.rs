@@ -324,6 +324,11 @@ impl Phase {
         }
     }
 
+    /// Whether earlier studies may go to the reader: from the grant of the study until a final report is signed.
+    pub fn takes_priors(&self) -> bool {
+        matches!(self, Phase::HandingOver(_) | Phase::Received(_)) || self.is_being_read()
+    }
+
     /// Whether nothing more is owed by either side.
     pub fn is_over(&self) -> bool {
         matches!(self, Phase::Closed(_) | Phase::Ended(_))

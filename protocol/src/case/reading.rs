@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use dokuei_keys::id::{DocumentId, ParcelId};
 
 use crate::case::cancel::Cancel;
+use crate::case::priors::PriorsHere;
 use crate::case::report::ReportSealed;
 use crate::case::request::Keeping;
 use crate::case::thread::Thread;
@@ -36,6 +37,8 @@ pub struct Reading {
     pub cancel: Option<Cancel>,
     /// Every such request that was taken: at most one for each booking, and the chain bounds those.
     pub cancels: BTreeSet<DocumentId>,
+    /// The earlier studies of its patient.
+    pub priors: PriorsHere,
 }
 
 impl Reading {
@@ -53,7 +56,16 @@ impl Reading {
             refused: None,
             cancel: None,
             cancels: BTreeSet::new(),
+            priors: PriorsHere::default(),
         }
+    }
+
+    /// Whether it may be told of priors, ask for them and take them now.
+    pub fn takes_priors(&self) -> bool {
+        self.thread.phase().takes_priors()
+            && self.thread.expected().takes_priors()
+            && self.cancel.is_none()
+            && self.keeping == Keeping::Kept
     }
 
     /// Notes that the requester's node refused a proposal.

@@ -9,6 +9,7 @@ use crate::case::CaseId;
 use crate::case::cancel::Cancel;
 use crate::case::event::{CaseOffer, Link, RequesterEvent};
 use crate::case::phase::{Ending, OutOfPlace, Phase};
+use crate::case::priors::PriorsThere;
 use crate::case::terms::CaseTerms;
 use crate::case::thread::Thread;
 use crate::partner::agreement::Naming;
@@ -50,6 +51,8 @@ pub struct Request {
     pub given_back: bool,
     /// The request to the booked reader to stop; kept until the case is offered again.
     pub cancel: Option<Cancel>,
+    /// The earlier studies of its patient.
+    pub priors: PriorsThere,
 }
 
 impl Request {
@@ -67,6 +70,7 @@ impl Request {
         };
         if let RequesterEvent::Offered(_) = &link.event {
             self.cancel = None;
+            self.priors = PriorsThere::default();
         }
         if let RequesterEvent::Booked(_) | RequesterEvent::Withdrawn(_) = &link.event {
             self.given_back = false;
@@ -76,7 +80,11 @@ impl Request {
         {
             self.given_back = self.cancel.is_none();
         }
-        Ok(!thread.is_torn())
+        let goes_out = !thread.is_torn();
+        if self.is_over() {
+            self.priors = PriorsThere::default();
+        }
+        Ok(goes_out)
     }
 
     /// The thread of the booked reader.
@@ -84,6 +92,27 @@ impl Request {
         self.threads
             .values()
             .find(|thread| thread.phase().is_booked())
+    }
+
+    /// Whether its node is to find out which earlier studies there are: they travel under the patient's name, so a study
+    /// under a pseudonym has none.
+    pub fn wants_priors(&self) -> bool {
+        let may_come = |phase: &Phase| match phase {
+            Phase::Offered(_) | Phase::Quoted(_) | Phase::Booked(_) => true,
+            phase => phase.takes_priors(),
+        };
+        self.priors.list.is_none()
+            && self.naming == Naming::Identified
+            && self.keeping == Keeping::Kept
+            && self.cancel.is_none()
+            && self.threads.values().any(|thread| may_come(thread.phase()))
+    }
+
+    /// The thread of the reader to whom priors may go now.
+    pub fn takes_priors(&self) -> Option<&Thread> {
+        let thread = self.booked().filter(|_| self.cancel.is_none())?;
+        let takes = thread.phase().takes_priors() && !thread.is_torn();
+        (takes && self.naming == Naming::Identified).then_some(thread)
     }
 
     /// Whether the case can be offered to this site now: checked, nobody booked, and no offer of it

@@ -48,6 +48,13 @@ impl Service {
             Command::Release(case, reason) => self.release(turn, case, reason),
             Command::IssueReport(issue) => self.issue_report(turn, *issue),
             Command::Acknowledge(case, version) => self.acknowledge(turn, case, version),
+            Command::ListPriors(case, list) => self.list_priors(turn, case, list),
+            Command::FoundPrior {
+                case,
+                number,
+                found,
+            } => self.found_prior(turn, (case, number), found),
+            Command::AskPriors(case, numbers) => self.ask_priors(turn, case, &numbers),
         };
         turn.answer(ticket, answer);
     }

@@ -7,6 +7,7 @@ use dokuei_keys::signing::PublicKey;
 
 use crate::case::cancel::CancelRequest;
 use crate::case::event::{Link, Proposal};
+use crate::case::priors::{PriorAnswer, PriorsOffer, PriorsRequest};
 use crate::effect::DocumentAnswer;
 use crate::limits;
 use crate::partner::agreement::{Agreement, AgreementAccepted};
@@ -56,6 +57,18 @@ impl Service {
             },
             CancelRequest::KIND => match self.heard(from, bytes, now) {
                 Ok(cancel) => self.cancel_arrived(turn, &cancel),
+                Err(answer) => answer,
+            },
+            PriorsOffer::KIND => match self.heard(from, bytes, now) {
+                Ok(offer) => self.priors_offer_arrived(turn, &offer),
+                Err(answer) => answer,
+            },
+            PriorsRequest::KIND => match self.heard(from, bytes, now) {
+                Ok(request) => self.priors_request_arrived(turn, &request),
+                Err(answer) => answer,
+            },
+            PriorAnswer::KIND => match self.heard(from, bytes, now) {
+                Ok(answer) => self.prior_answer_arrived(turn, &answer),
                 Err(answer) => answer,
             },
             Proposal::KIND => match self.heard(from, bytes, now) {
@@ -178,6 +191,36 @@ impl AboutCase for CancelRequest {
         Ends {
             from: self.requester,
             to: self.reader,
+            at: self.at,
+        }
+    }
+}
+
+impl AboutCase for PriorsOffer {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.requester,
+            to: self.reader,
+            at: self.at,
+        }
+    }
+}
+
+impl AboutCase for PriorAnswer {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.requester,
+            to: self.reader,
+            at: self.at,
+        }
+    }
+}
+
+impl AboutCase for PriorsRequest {
+    fn ends(&self) -> Ends {
+        Ends {
+            from: self.reader,
+            to: self.requester,
             at: self.at,
         }
     }

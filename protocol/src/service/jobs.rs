@@ -34,7 +34,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    const FIRST: Attempt = Attempt {
+    pub(crate) const FIRST: Attempt = Attempt {
         running: true,
         failures: 0,
         not_before: Timestamp(0),
@@ -47,7 +47,7 @@ impl Attempt {
         now < self.not_before && self.not_before <= now.after(limits::RETRY_MOST)
     }
 
-    fn failed(self, now: Timestamp, trouble: Trouble) -> Attempt {
+    pub(crate) fn failed(self, now: Timestamp, trouble: Trouble) -> Attempt {
         let doubled = limits::RETRY_FIRST
             .0
             .saturating_mul(1 << self.failures.min(16));
@@ -70,6 +70,7 @@ impl Service {
             owed.extend(reading_job(*case, reading, self.now));
         }
         owed.extend(self.removals());
+        owed.extend(self.prior_jobs());
         for (case, request) in &self.state.requests {
             let versions = request
                 .booked()
@@ -102,6 +103,11 @@ impl Service {
                 .and_then(|thread| thread.phase().versions())
                 .and_then(|versions| versions.numbered(version))
                 .is_some_and(|version| version.reception == Reception::Issued),
+            Job::ListPriors(case)
+            | Job::FindPrior(case, _)
+            | Job::ReceivePrior(case, _)
+            | Job::StorePrior(case, _)
+            | Job::RemovePrior(case, _) => self.prior_jobs_of(case).contains(&job),
         }
     }
 
@@ -118,7 +124,10 @@ impl Service {
             if known.is_some_and(|attempt| attempt.running || attempt.waits(turn.now)) {
                 continue;
             }
-            if !self.may_begin(job) || self.another_version_runs(job) || self.another_holds(job) {
+            let held_up = self.another_version_runs(job)
+                || self.another_holds(job)
+                || self.another_has_parcel(job);
+            if !self.may_begin(job) || held_up {
                 continue;
             }
             let Some(effect) = self.effect_of(job) else {
@@ -150,7 +159,14 @@ impl Service {
         match job {
             Job::ReceiveStudy(case) => runs(Job::RemoveStudy(case)),
             Job::RemoveStudy(case) => runs(Job::ReceiveStudy(case)) || runs(Job::StoreStudy(case)),
-            Job::Send(..) | Job::StoreStudy(_) | Job::ReceiveReport(..) => false,
+            Job::Send(..)
+            | Job::StoreStudy(_)
+            | Job::ReceiveReport(..)
+            | Job::ListPriors(_)
+            | Job::FindPrior(..)
+            | Job::ReceivePrior(..)
+            | Job::StorePrior(..)
+            | Job::RemovePrior(..) => false,
         }
     }
 
@@ -195,6 +211,11 @@ impl Service {
                 })
             }
             Job::RemoveStudy(case) => self.removal(case),
+            Job::ListPriors(_)
+            | Job::FindPrior(..)
+            | Job::ReceivePrior(..)
+            | Job::StorePrior(..)
+            | Job::RemovePrior(..) => self.prior_effect(job),
             Job::ReceiveReport(case, version) => {
                 let thread = self.state.requests.get(&case)?.booked()?;
                 let issued = thread.phase().versions()?.numbered(version)?.issued.clone();
@@ -230,7 +251,7 @@ impl Service {
     }
 
     /// How urgent a case is that this site reads.
-    fn priority(&self, case: CaseId) -> Priority {
+    pub(crate) fn priority(&self, case: CaseId) -> Priority {
         let reading = self.state.readings.get(&case);
         let offer = reading.and_then(|reading| reading.thread.phase().offer());
         offer.map_or(Priority::Routine, |offer| offer.terms.priority)
@@ -295,6 +316,14 @@ impl Service {
             (Job::ReceiveReport(case, version), well) => {
                 self.report_received(turn, case, version, well)
             }
+            (
+                Job::ListPriors(_)
+                | Job::FindPrior(..)
+                | Job::ReceivePrior(..)
+                | Job::StorePrior(..)
+                | Job::RemovePrior(..),
+                well,
+            ) => self.prior_job_done(turn, job, well),
         }
     }
 
@@ -321,12 +350,17 @@ impl Service {
     pub(crate) fn partner_of(&self, job: Job) -> Option<SiteId> {
         match job {
             Job::Send(site, _) => Some(site),
-            Job::ReceiveStudy(case) => self
+            Job::ReceiveStudy(case) | Job::ReceivePrior(case, _) => self
                 .state
                 .readings
                 .get(&case)
                 .map(|reading| reading.thread.requester()),
-            Job::StoreStudy(_) | Job::RemoveStudy(_) => None,
+            Job::StoreStudy(_)
+            | Job::RemoveStudy(_)
+            | Job::ListPriors(_)
+            | Job::FindPrior(..)
+            | Job::StorePrior(..)
+            | Job::RemovePrior(..) => None,
             Job::ReceiveReport(case, _) => self
                 .state
                 .requests
@@ -361,6 +395,10 @@ impl Service {
                     permit(thread.reader(), phase.grant.manifest.parcel);
                 }
             }
+            if let Some(thread) = request.takes_priors() {
+                let granted = request.priors.granted();
+                granted.for_each(|parcel| permit(thread.reader(), parcel));
+            }
         }
         for reading in self.state.readings.values() {
             let thread = &reading.thread;
@@ -374,6 +412,7 @@ impl Service {
             }
         }
         permits.sort_unstable();
+        permits.dedup();
         if permits != self.permitted {
             self.permitted.clone_from(&permits);
             turn.effect(Effect::Permit(permits));

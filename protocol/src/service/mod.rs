@@ -12,6 +12,8 @@ mod documents;
 mod jobs;
 mod pairing;
 mod partners;
+mod prior_jobs;
+mod priors;
 mod reading;
 pub use reading::NextVersion;
 mod requesting;
@@ -250,6 +252,7 @@ impl Service {
             self.rotate_prekeys(turn);
             self.advance_requests(turn);
             self.advance_readings(turn);
+            self.advance_priors(turn);
             self.advance_retention(turn);
         }
         self.close_invitation(turn);

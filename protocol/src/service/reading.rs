@@ -72,6 +72,11 @@ impl Service {
         if !fits {
             return DocumentAnswer::Refused;
         }
+        if let RequesterEvent::Granted(grant) = &link.event
+            && self.is_going(grant.manifest.parcel, Held::Study(link.case))
+        {
+            return DocumentAnswer::Later;
+        }
         let taken = match &link.event {
             RequesterEvent::Granted(grant) => {
                 self.is_taken(grant.manifest.parcel, Held::Study(link.case))
@@ -99,7 +104,8 @@ impl Service {
         };
         let within = grant.manifest.objects as usize <= limits::OBJECTS
             && grant.manifest.length <= limits::MANIFEST_BYTES as u64;
-        match self.open_key(grant, &context).filter(|_| within) {
+        let key = self.open_key(grant, &context);
+        match key.filter(|_| within && self.fits_held(grant)) {
             Some(key) => self.keep_content_key(turn, grant.manifest.parcel, key),
             None => self.study_unreadable(turn, link.case),
         }
@@ -111,6 +117,15 @@ impl Service {
         let key = unwrap(&grant.key, prekey, context).ok()?;
         let commitment = dokuei_keys::sealed::commitment(&key, &grant.manifest.parcel);
         (commitment == grant.manifest.commitment).then_some(key)
+    }
+
+    /// Whether a grant names the key that this site holds already under the parcel's name, if any.
+    pub(crate) fn fits_held(&self, grant: &Grant) -> bool {
+        let parcel = &grant.manifest.parcel;
+        let held = self.vault.content.get(parcel);
+        held.is_none_or(|held| {
+            dokuei_keys::sealed::commitment(held, parcel) == grant.manifest.commitment
+        })
     }
 
     /// What was granted cannot be opened: the booking goes back, with the reason.

@@ -40,10 +40,15 @@ impl Service {
             if self.is_needed(parcel) {
                 continue;
             }
-            self.vault.content.remove(&parcel);
-            let destroyed = SecretChange::DestroyContentKey(parcel);
-            turn.step.secrets.push(destroyed);
+            self.destroy_content_key(turn, parcel);
         }
+        self.end_priors(turn);
+    }
+
+    pub(crate) fn destroy_content_key(&mut self, turn: &mut Turn, parcel: ParcelId) {
+        self.vault.content.remove(&parcel);
+        let destroyed = SecretChange::DestroyContentKey(parcel);
+        turn.step.secrets.push(destroyed);
     }
 
     /// The next moment at which a study's time is over.
@@ -166,21 +171,32 @@ impl Service {
     }
 
     /// Whether a case still needs a parcel's key: one study may lie in several cases.
-    fn is_needed(&self, parcel: ParcelId) -> bool {
+    pub(crate) fn is_needed(&self, parcel: ParcelId) -> bool {
         let mut asked = self.state.requests.values();
         let mut read = self.state.readings.values();
-        asked.any(|request| request.manifest.parcel == parcel && request.keeping == Keeping::Kept)
-            || read
-                .any(|reading| reading.parcel == Some(parcel) && reading.keeping == Keeping::Kept)
+        asked.any(|request| {
+            let is_study = request.manifest.parcel == parcel && request.keeping == Keeping::Kept;
+            let mut priors = request.priors.parcels();
+            is_study || request.takes_priors().is_some() && priors.any(|prior| prior == parcel)
+        }) || read.any(|reading| {
+            let is_study = reading.parcel == Some(parcel) && reading.keeping == Keeping::Kept;
+            let prior = reading.priors.held.get(&parcel);
+            is_study || prior.is_some_and(|prior| prior.keeping == Keeping::Kept)
+        })
     }
 
     /// Whether something else lies here under the name of a parcel that a partner grants. It chooses
     /// that name, and must not reach what is not its own by it.
     pub(crate) fn is_taken(&self, parcel: ParcelId, by: Held) -> bool {
         match self.state.parcels.get(&parcel) {
-            Some(held) => *held != by,
+            Some(held) => *held != by && !self.state.is_shared(parcel, by),
             None => self.vault.content.contains_key(&parcel),
         }
+    }
+
+    /// Whether a parcel that would be shared cannot be now: its key is destroyed, and its files are still to go.
+    pub(crate) fn is_going(&self, parcel: ParcelId, by: Held) -> bool {
+        self.state.is_shared(parcel, by) && !self.vault.content.contains_key(&parcel)
     }
 
     /// The parcels whose keys are destroyed and whose files are still to go, by case.

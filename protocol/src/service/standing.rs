@@ -69,7 +69,10 @@ impl Service {
             | Command::Claim { .. }
             | Command::Release(..)
             | Command::IssueReport(_)
-            | Command::Acknowledge(..) => Some(Err(cannot)),
+            | Command::Acknowledge(..)
+            | Command::ListPriors(..)
+            | Command::FoundPrior { .. }
+            | Command::AskPriors(..) => Some(Err(cannot)),
         }
     }
 
