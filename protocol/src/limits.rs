@@ -35,7 +35,7 @@ pub const PRIORS: u16 = 64;
 /// Longest sealed list of them: [`PRIORS`] entries of some 600 bytes, within one document.
 pub const PRIOR_LIST_BYTES: usize = 48 * 1024;
 /// Requests for priors in one booking: each prior once, some of them again.
-pub const PRIOR_REQUESTS: usize = 2 * PRIORS as usize;
+pub const PRIOR_REQUESTS: u32 = 2 * PRIORS as u32;
 /// Parcels of one prior: images that came after others were sent lie in a parcel of their own.
 pub const PRIOR_PARTS: usize = 8;
 /// Plaintext bytes of one prior: a whole-body CT of some 10,000 slices. What is larger is asked for by telephone.

@@ -1,11 +1,12 @@
 //! What committed entries say happened, taken apart for the checkers. They build their own picture from
 //! it, so that a fault of the protocol's own bookkeeping does not hide itself.
 
-use dokuei_keys::id::{DocumentId, SiteId};
+use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_keys::signed::{self, Document};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::cancel::CancelRequest;
 use dokuei_protocol::case::event::{Link, Proposal};
+use dokuei_protocol::case::priors::{PriorAnswer, PriorsOffer, PriorsRequest};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::partner::agreement::{Agreement, AgreementAccepted};
 use dokuei_protocol::partner::introduction::Introduction;
@@ -40,6 +41,20 @@ pub(crate) enum Fact {
     CancelMade(DocumentId, CancelRequest),
     /// The request to stop arrived.
     CancelReceived(DocumentId, CancelRequest),
+    /// Priors were offered.
+    PriorsOffered(DocumentId, Box<PriorsOffer>),
+    /// An offer of priors arrived.
+    PriorsOfferReceived(DocumentId, CaseId),
+    /// A request for priors arrived.
+    PriorsRequestReceived(DocumentId, PriorsRequest),
+    /// A prior was handed over or refused.
+    PriorAnswered(Box<PriorAnswer>),
+    /// The answer arrived.
+    PriorAnswerReceived(DocumentId, CaseId),
+    /// A prior arrived.
+    PriorArrived(CaseId, ParcelId),
+    /// A prior is in the archive.
+    PriorStored(CaseId, ParcelId),
     /// A partner confirmed a document.
     Confirmed(SiteId, DocumentId),
     /// A partner refused a document.
@@ -90,6 +105,23 @@ impl Fact {
             }
             Record::CancelMade(bytes) => Fact::CancelMade(id(bytes), content(bytes)?),
             Record::CancelReceived(bytes) => Fact::CancelReceived(id(bytes), content(bytes)?),
+            Record::PriorsOffered(bytes) => {
+                Fact::PriorsOffered(id(bytes), Box::new(content(bytes)?))
+            }
+            Record::PriorsOfferReceived(bytes) => {
+                let offer: PriorsOffer = content(bytes)?;
+                Fact::PriorsOfferReceived(id(bytes), offer.case)
+            }
+            Record::PriorsRequestReceived(bytes) => {
+                Fact::PriorsRequestReceived(id(bytes), content(bytes)?)
+            }
+            Record::PriorAnswered(bytes) => Fact::PriorAnswered(Box::new(content(bytes)?)),
+            Record::PriorAnswerReceived(bytes) => {
+                let answer: PriorAnswer = content(bytes)?;
+                Fact::PriorAnswerReceived(id(bytes), answer.case)
+            }
+            Record::PriorArrived(case, parcel) => Fact::PriorArrived(*case, *parcel),
+            Record::PriorStored(case, parcel) => Fact::PriorStored(*case, *parcel),
             Record::DocumentConfirmed(site, document) => Fact::Confirmed(*site, *document),
             Record::DocumentRefused(site, document) => Fact::Refused(*site, *document),
             Record::StudyArrived(case) => Fact::StudyArrived(*case),
@@ -103,6 +135,11 @@ impl Fact {
             | Record::ReportSealed(..)
             | Record::StudyChecked(..)
             | Record::StudyCommitted(_)
+            | Record::PriorsListed(..)
+            | Record::PriorsAsked(_)
+            | Record::PriorFound(..)
+            | Record::PriorKeyDestroyed(..)
+            | Record::PriorRemoved(..)
             | Record::CaseChecked(_) => Fact::Other,
         })
     }
@@ -114,7 +151,10 @@ impl Fact {
             | Fact::Accepted(id, _)
             | Fact::LinkReceived(id, _)
             | Fact::ProposalReceived(id, _)
-            | Fact::CancelReceived(id, _) => Some(*id),
+            | Fact::CancelReceived(id, _)
+            | Fact::PriorsOfferReceived(id, _)
+            | Fact::PriorsRequestReceived(id, _)
+            | Fact::PriorAnswerReceived(id, _) => Some(*id),
             Fact::Paired(_)
             | Fact::Removed(_)
             | Fact::Opened(_)
@@ -122,6 +162,10 @@ impl Fact {
             | Fact::LinkMade(..)
             | Fact::ProposalMade(..)
             | Fact::CancelMade(..)
+            | Fact::PriorsOffered(..)
+            | Fact::PriorAnswered(_)
+            | Fact::PriorArrived(..)
+            | Fact::PriorStored(..)
             | Fact::Confirmed(..)
             | Fact::Refused(..)
             | Fact::StudyArrived(_)
@@ -140,8 +184,15 @@ impl Fact {
                 Some(proposal.case)
             }
             Fact::CancelMade(_, cancel) | Fact::CancelReceived(_, cancel) => Some(cancel.case),
+            Fact::PriorsOffered(_, offer) => Some(offer.case),
+            Fact::PriorsRequestReceived(_, request) => Some(request.case),
+            Fact::PriorAnswered(answer) => Some(answer.case),
             Fact::Opened(case)
             | Fact::Pseudonymous(case)
+            | Fact::PriorsOfferReceived(_, case)
+            | Fact::PriorAnswerReceived(_, case)
+            | Fact::PriorArrived(case, _)
+            | Fact::PriorStored(case, _)
             | Fact::StudyArrived(case)
             | Fact::StudyStored(case)
             | Fact::StudyKeyDestroyed(case)

@@ -8,6 +8,7 @@ use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::signed;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{Link, Proposal, ReaderEvent, RequesterEvent};
+use dokuei_protocol::case::priors::{PriorAnswer, PriorGiven, lies_as};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::record::Record;
 
@@ -146,6 +147,29 @@ impl Records {
                     subject: subject.unwrap_or_else(|| self.subject(*case, &known)),
                 }]
             }
+            Record::PriorAnswered(bytes) => match signed::recorded::<PriorAnswer>(bytes) {
+                Ok(answer) => self.of_prior(&answer)?,
+                Err(_) => Vec::new(),
+            },
+            Record::PriorArrived(case, parcel) => {
+                let known = self.cases.case(*case, None)?;
+                vec![Kind::Imported {
+                    from: partner(known.requester, &known.partner),
+                    by: None,
+                    subject: self.granted_subject(lies_as(*case, *parcel)),
+                }]
+            }
+            Record::PriorStored(case, parcel) => {
+                self.archived(self.granted_subject(lies_as(*case, *parcel)))
+            }
+            Record::PriorKeyDestroyed(case, parcel) => {
+                let name = lies_as(*case, *parcel);
+                let subject = remembered.take(name);
+                vec![Kind::StudyDeleted {
+                    by: Who::ThisNode,
+                    subject: subject.unwrap_or_else(|| self.granted_subject(name)),
+                }]
+            }
             Record::ProposalMade(bytes) => match signed::recorded::<Proposal>(bytes) {
                 Ok(proposal) => self.of_proposal(&proposal)?,
                 Err(_) => Vec::new(),
@@ -179,11 +203,7 @@ impl Records {
             | Record::PriorsAsked(_)
             | Record::PriorsRequestReceived(_)
             | Record::PriorFound(..)
-            | Record::PriorAnswered(_)
             | Record::PriorAnswerReceived(_)
-            | Record::PriorArrived(..)
-            | Record::PriorStored(..)
-            | Record::PriorKeyDestroyed(..)
             | Record::PriorRemoved(..)
             | Record::StudyRemoved(_) => Vec::new(),
         };
@@ -257,6 +277,24 @@ impl Records {
         ])
     }
 
+    /// From here on the partner may fetch a prior and can read it.
+    fn of_prior(&self, answer: &PriorAnswer) -> Result<Vec<Kind>, Stopping> {
+        let PriorGiven::Granted(grants) = &answer.given else {
+            return Ok(Vec::new());
+        };
+        let known = self.cases.case(answer.case, Some(answer.reader))?;
+        let exported = grants.iter().map(|grant| {
+            let parcel = &grant.manifest.parcel;
+            let subject = self.register.look(parcel, Subject::of);
+            Kind::Exported {
+                to: partner(Some(answer.reader), &known.partner),
+                by: None,
+                subject: subject.unwrap_or_default(),
+            }
+        });
+        Ok(exported.collect())
+    }
+
     fn archived(&self, subject: Subject) -> Vec<Kind> {
         let archive = self.archive.clone().into_iter();
         let transferred = archive.map(|to| {
@@ -275,8 +313,13 @@ impl Records {
         let own = known
             .parcel
             .and_then(|parcel| self.register.look(&parcel, Subject::of));
-        let granted = || self.granted.study(case).map(|study| Subject::of(&study));
-        own.or_else(granted).unwrap_or_default()
+        own.unwrap_or_else(|| self.granted_subject(case))
+    }
+
+    /// The study that lies here under the name of a case, or of a prior.
+    fn granted_subject(&self, name: CaseId) -> Subject {
+        let study = self.granted.study(name);
+        study.map(|study| Subject::of(&study)).unwrap_or_default()
     }
 }
 

@@ -107,7 +107,12 @@ pub(super) async fn shown(node: &Hands, case: CaseId) -> Result<Value, Failure> 
     let site = node.ports.site;
     let known = node.desk.ask(move |service| Known::of(service, case, site));
     Ok(match known.await.map_err(|_| stopping())? {
-        None => json!({ "why": both(&nothing_yet()), "studies": [] }),
+        None => {
+            let mut shown = summary(None);
+            shown["why"] = both(&nothing_yet());
+            shown["studies"] = json!([]);
+            shown
+        }
         Some(Known::There {
             list,
             told,

@@ -141,6 +141,13 @@ async fn study_json(node: &Node, origin: Origin, head: &Head) -> Result<Value, F
             .collect::<Vec<_>>()
     });
     let views = views.await.map_err(|_| stopping())?;
+    let prior_of = match origin {
+        Origin::Own(_) => None,
+        Origin::Granted(name, _) => {
+            let prior = node.desk.ask(move |service| service.prior_lying_as(name));
+            prior.await.map_err(|_| stopping())?
+        }
+    };
     let earlier = match origin {
         Origin::Own(_) => earlier_case(node, &study.uid, parcel).await?,
         Origin::Granted(..) => None,
@@ -177,6 +184,7 @@ async fn study_json(node: &Node, origin: Origin, head: &Head) -> Result<Value, F
         "complete": closed || matches!(origin, Origin::Granted(..)) && awaited == 0,
         "removed": study.removed.is_some(),
         "waiting": both(&why),
+        "prior_of": prior_of.map(|(case, number)| json!({ "case": case.to_string(), "short": short(case), "number": number })),
         "cases": views.iter().map(|view| json!({ "case": view.case.to_string(), "short": short(view.case), "phase": view.phase, "side": match view.side { Side::Requester => "requester", Side::Reader => "reader" } })).collect::<Vec<_>>(),
     });
     if let (Some(shown), Value::Object(more)) = (shown.as_object_mut(), more) {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use dokuei_keys::id::SiteId;
 use dokuei_protocol::case::CaseId;
+use dokuei_protocol::case::priors::lies_as;
 use dokuei_protocol::effect::{SecretChange, Step};
 use dokuei_protocol::log::entry::Entry;
 use dokuei_protocol::record::Record;
@@ -92,13 +93,13 @@ pub fn remember(audit: &Audit, ports: &Ports, step: &Step) {
         return;
     }
     for bytes in &step.records {
-        let Ok(Record::StudyKeyDestroyed(case)) =
-            minicbor::decode::<Entry>(bytes).map(|entry| entry.record)
-        else {
-            continue;
+        let name = match minicbor::decode::<Entry>(bytes).map(|entry| entry.record) {
+            Ok(Record::StudyKeyDestroyed(case)) => case,
+            Ok(Record::PriorKeyDestroyed(case, parcel)) => lies_as(case, parcel),
+            _ => continue,
         };
-        if let Some(study) = ports.granted.study(case) {
-            audit.remember(case, Subject::of(&study));
+        if let Some(study) = ports.granted.study(name) {
+            audit.remember(name, Subject::of(&study));
         }
     }
 }

@@ -96,8 +96,11 @@ pub struct PriorsRequest {
     /// When, by the reader's clock.
     #[n(4)]
     pub at: Timestamp,
-    /// Their numbers, each once.
+    /// Which request of this booking it is, from zero: asked again in the same words, it is another one.
     #[n(5)]
+    pub sequence: u32,
+    /// Their numbers, each once.
+    #[n(6)]
     pub numbers: Vec<u16>,
 }
 
@@ -127,11 +130,14 @@ pub struct PriorAnswer {
     /// When, by the requester's clock.
     #[n(4)]
     pub at: Timestamp,
-    /// Its number.
+    /// Which answer of this booking it is, from zero.
     #[n(5)]
+    pub sequence: u32,
+    /// The prior's number.
+    #[n(6)]
     pub number: u16,
     /// What there is.
-    #[n(6)]
+    #[n(7)]
     pub given: PriorGiven,
 }
 
@@ -202,6 +208,8 @@ pub struct PriorsThere {
     pub asked: BTreeMap<u16, Asked>,
     /// Every request that was taken: at most [`limits::PRIOR_REQUESTS`].
     pub requests: BTreeSet<DocumentId>,
+    /// How many answers were given.
+    pub answers: u32,
 }
 
 impl PriorsThere {
@@ -224,6 +232,7 @@ impl PriorsThere {
         let Asked::Found(_) = asked else {
             return false;
         };
+        self.answers += 1;
         *asked = match &answer.given {
             PriorGiven::Granted(grants) => {
                 Asked::Granted(grants.iter().map(|grant| grant.manifest.parcel).collect())
@@ -286,7 +295,7 @@ pub struct PriorsHere {
     /// What this site has asked for, by number.
     pub wishes: BTreeMap<u16, Wish>,
     /// How often it has asked: at most [`limits::PRIOR_REQUESTS`].
-    pub requests: usize,
+    pub requests: u32,
     /// Every answer that was taken in this booking.
     pub answers: BTreeSet<DocumentId>,
     /// What was granted, until nothing of it lies here any more.

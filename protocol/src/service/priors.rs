@@ -129,8 +129,8 @@ impl Service {
         let reader = request
             .and_then(Request::takes_priors)
             .map(|thread| thread.reader());
-        let offer = request.and_then(|request| request.priors.offer);
-        let (Some(reader), Some((offer, _))) = (reader, offer) else {
+        let priors = request.map(|request| (request.priors.offer, request.priors.answers));
+        let (Some(reader), Some((Some((offer, _)), answers))) = (reader, priors) else {
             return;
         };
         let answer = PriorAnswer {
@@ -139,6 +139,7 @@ impl Service {
             reader,
             offer,
             at: turn.now,
+            sequence: answers,
             number,
             given,
         };
@@ -169,7 +170,7 @@ impl Service {
                 .list
                 .as_ref()
                 .is_some_and(|list| list.offers(&asked.numbers));
-        if !is_booked || !is_offered || priors.requests.len() >= limits::PRIOR_REQUESTS {
+        if !is_booked || !is_offered || priors.requests.len() >= limits::PRIOR_REQUESTS as usize {
             return DocumentAnswer::Refused;
         }
         self.note(
@@ -191,7 +192,15 @@ impl Service {
         if !is_sought || request.takes_priors().is_none() {
             return Err(CannotDo::NotNow);
         }
+        let is_kept = |parcel: ParcelId| {
+            let mut requests = self.state.requests.values();
+            !requests.any(|other| other.manifest.parcel == parcel && other.keeping != Keeping::Kept)
+        };
         let found = found.and_then(|parts| {
+            // Found a moment ago, and its time as the study of another case has just run out.
+            if !parts.iter().all(|(part, _)| is_kept(part.parcel)) {
+                return Err(PriorRefusal::NotKept);
+            }
             let bytes: u64 = parts.iter().map(|(part, _)| part.bytes).sum();
             match parts.len() {
                 0 => Err(PriorRefusal::NotKept),
@@ -280,6 +289,7 @@ impl Service {
             reader: self.identity.site,
             offer: *offer,
             at: turn.now,
+            sequence: reading.priors.requests,
             numbers,
         })?;
         self.note(turn, Record::PriorsAsked(document.into()));

@@ -10,6 +10,7 @@ use dokuei_keys::secret::Secret32;
 use dokuei_keys::signed;
 use dokuei_keys::signing::SigningKey;
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::priors::PriorRefusal;
 use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::case::terms::Modality;
 use dokuei_protocol::effect::{Answer, Effect};
@@ -171,6 +172,20 @@ fn chronicle() -> World {
     world
 }
 
+/// Two sites that say everything there is to say of priors.
+fn chronicle_of_priors() -> World {
+    let (mut world, case) = crate::priors::offered(3);
+    let asked = world.ask(HOSPITAL, Command::AskPriors(case, vec![1, 2]));
+    assert_eq!(asked, Ok(Answer::Done));
+    crate::priors::find(&mut world, case, 1, Ok(&[101, 102]));
+    crate::priors::find(&mut world, case, 2, Err(PriorRefusal::NotSamePatient));
+    world.settle();
+    let withdraw = Command::Withdraw(case, WithdrawalReason::NotNeeded);
+    assert_eq!(world.ask(CLINIC, withdraw), Ok(Answer::Done));
+    world.settle();
+    world
+}
+
 #[test]
 fn the_log_of_a_site() {
     let world = chronicle();
@@ -195,9 +210,10 @@ fn the_log_of_a_site() {
 
 #[test]
 fn one_entry_of_each_kind() {
-    let world = chronicle();
+    let worlds = [chronicle(), chronicle_of_priors()];
     let mut kinds = BTreeMap::new();
-    for bytes in world.sites.iter().flat_map(|site| &site.entries) {
+    let sites = worlds.iter().flat_map(|world| &world.sites);
+    for bytes in sites.flat_map(|site| &site.entries) {
         let entry: Entry = minicbor::decode(bytes).unwrap();
         kinds
             .entry(entry.record.code())
@@ -221,12 +237,10 @@ fn one_document_of_each_kind_and_event() {
         [address, capacity, prekey].into_iter().flatten()
     });
     let mut kinds = BTreeMap::new();
-    for bytes in world
-        .sent
-        .iter()
-        .map(|(_, _, bytes)| bytes.clone())
-        .chain(own)
-    {
+    let priors = chronicle_of_priors();
+    let sent = world.sent.iter().map(|(_, _, bytes)| bytes.clone());
+    let of_priors = priors.sent.iter().map(|(_, _, bytes)| bytes.clone());
+    for bytes in sent.chain(own).chain(of_priors) {
         let header = signed::peek(&bytes).unwrap();
         let content = payload(&bytes);
         let text = shown(&mut Decoder::new(&content));
@@ -242,10 +256,10 @@ fn one_document_of_each_kind_and_event() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// The number of the event of a link (field 6) or proposal (field 5).
+/// The number of the event of a link (field 6), proposal (field 5) or answer about a prior (field 6).
 fn event_of(kind: &str, content: &[u8]) -> String {
     let field = match kind {
-        "link" => 6,
+        "link" | "prior-answer" => 6,
         "proposal" => 5,
         _ => return String::new(),
     };

@@ -22,6 +22,7 @@ mod pairing;
 mod partners;
 mod phases;
 mod prekeys;
+mod priors;
 mod pseudonyms;
 mod quoting;
 mod readers;

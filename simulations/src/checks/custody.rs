@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dokuei_keys::id::{DocumentId, ParcelId, SiteId};
 use dokuei_protocol::case::event::{ReaderEvent, RequesterEvent};
+use dokuei_protocol::case::priors::lies_as;
 
 use super::Violation;
 use crate::archive::Archive;
@@ -76,6 +77,11 @@ pub(crate) fn is_here(
             _ => return Ok(()),
         },
         Fact::StudyArrived(_) => (held(), "a study arrived that is not here"),
+        Fact::PriorArrived(_, prior) => (store.holds(*prior), "a prior arrived that is not here"),
+        Fact::PriorStored(case, prior) => (
+            archive.has_study(lies_as(*case, *prior)),
+            "a prior is stored that is not in the archive",
+        ),
         Fact::StudyStored(case) => (
             archive.has_study(*case),
             "a study is stored that is not in the archive",

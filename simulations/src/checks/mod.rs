@@ -14,6 +14,7 @@ pub(crate) mod grants;
 pub(crate) mod liveness;
 pub(crate) mod logs;
 pub(crate) mod places;
+pub(crate) mod priors;
 pub(crate) mod readers;
 pub(crate) mod reports;
 pub(crate) mod retention;
@@ -65,6 +66,8 @@ pub(crate) struct Checks {
     logs: logs::Logs,
     /// What sites offer and promise.
     pub(crate) places: places::Places,
+    /// Which priors may go to whom.
+    pub(crate) priors: priors::Priors,
     reports: reports::Reports,
     retention: retention::Retention,
     /// What was given back.
@@ -87,6 +90,7 @@ impl Checks {
         self.booking.observe(site, fact)?;
         self.cancelling.observe(site, fact)?;
         self.grants.observe(site, at, fact)?;
+        self.priors.observe(site, fact)?;
         self.reports.observe(site, fact)?;
         self.places.observe(site, at, fact)?;
         self.retention.observe(site, at, fact)?;

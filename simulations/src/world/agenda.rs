@@ -57,6 +57,8 @@ pub(crate) enum Event {
     ArchiveUp(usize),
     /// People look at their lists and act.
     Look(usize),
+    /// Priors are listed, or one is found; or not.
+    Priors { site: usize, token: Token },
     /// A study is to be read.
     Open(usize),
     /// Two people make their sites partners.

@@ -2,7 +2,6 @@
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
 use dokuei_keys::secret::ContentKey;
-use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::effect::Permit;
 use dokuei_protocol::input::{Job, Outcome, Trouble};
@@ -24,8 +23,8 @@ const FLUSH_EVERY: usize = 3;
 
 /// A study on its way.
 pub(crate) struct Fetch {
-    /// The case.
-    pub(crate) case: CaseId,
+    /// What it is fetched for.
+    pub(crate) job: Job,
     /// Where it lies.
     pub(crate) peer: usize,
     from: SiteId,
@@ -40,7 +39,7 @@ impl World {
     pub(super) fn fetch_study(
         &mut self,
         site: usize,
-        case: CaseId,
+        job: Job,
         node: NodeId,
         from: SiteId,
         grant: Grant,
@@ -50,7 +49,7 @@ impl World {
             return Err(Violation::new("grants", "a study is fetched from nowhere"));
         };
         let fetch = Fetch {
-            case,
+            job,
             peer,
             from,
             grant,
@@ -278,14 +277,15 @@ impl World {
     /// The archive takes a study; or not.
     pub(super) fn shelve(&mut self, site: usize, token: Token) -> Result<(), Violation> {
         let process = self.sites[site].process.as_ref();
-        let Some(Work::Shelve(case)) = process.and_then(|process| process.work.get(&token)) else {
+        let work = process.and_then(|process| process.work.get(&token));
+        let Some(Work::Shelve { name, .. }) = work else {
             return Ok(());
         };
-        let case = *case;
+        let name = *name;
         if let Some(trouble) = self.archive_trouble(site) {
             return self.end(site, token, Outcome::Failed(trouble));
         }
-        self.sites[site].archive.store_study(case);
+        self.sites[site].archive.store_study(name);
         self.end(site, token, Outcome::Done)
     }
 
@@ -293,16 +293,23 @@ impl World {
     pub(super) fn clear(&mut self, site: usize, token: Token) -> Result<(), Violation> {
         let process = self.sites[site].process.as_ref();
         let work = process.and_then(|process| process.work.get(&token));
-        let Some(Work::Clear { case, parcel }) = work else {
+        let Some(Work::Clear { job, parcel }) = work else {
             return Ok(());
         };
-        let (case, parcel) = (*case, *parcel);
-        let mut jobs = process
+        let (job, parcel) = (*job, *parcel);
+        let works = process
             .into_iter()
-            .flat_map(|process| process.work.values())
-            .filter_map(Work::job);
-        if jobs.any(|job| job == Job::ReceiveStudy(case) || job == Job::StoreStudy(case)) {
-            let what = format!("{case:?}: a study is removed while it is in use");
+            .flat_map(|process| process.work.values());
+        let in_use = |work: &Work| match (work, job) {
+            (Work::Study(fetch), _) => fetch.grant.manifest.parcel == parcel,
+            (Work::Shelve { job, .. }, Job::RemoveStudy(case)) => *job == Job::StoreStudy(case),
+            (Work::Shelve { job, .. }, Job::RemovePrior(case, parcel)) => {
+                *job == Job::StorePrior(case, parcel)
+            }
+            _ => false,
+        };
+        if works.into_iter().any(in_use) {
+            let what = format!("{job:?}: a study is removed while it is in use");
             return Err(Violation::new("retention", what));
         }
         if self.chance.percent(10) {
@@ -313,7 +320,7 @@ impl World {
         self.end(site, token, Outcome::Done)
     }
 
-    fn archive_trouble(&mut self, site: usize) -> Option<Trouble> {
+    pub(super) fn archive_trouble(&mut self, site: usize) -> Option<Trouble> {
         if self.sites[site].archive.down {
             return Some(Trouble::ArchiveUnreachable);
         }

@@ -7,6 +7,7 @@ mod fetching;
 mod lines;
 mod people;
 mod performing;
+mod priors;
 mod review;
 mod site;
 mod stepping;
@@ -229,6 +230,7 @@ impl World {
             Event::Report { site, token } => self.fetch_report(site, token)?,
             Event::Shelve { site, token } => self.shelve(site, token)?,
             Event::Clear { site, token } => self.clear(site, token)?,
+            Event::Priors { site, token } => self.look_for_priors(site, token)?,
             Event::Stop(site) => self.halt(site, None, "stops"),
             Event::Start(site) => self.start(site)?,
             Event::Cut(a, b) => self.cut(a, b, true),

@@ -51,7 +51,7 @@ impl World {
         partner.is_some_and(|partner| partner.in_force(self.clock(site)))
     }
 
-    fn person(
+    pub(super) fn person(
         &mut self,
         site: usize,
         what: &'static str,
@@ -76,6 +76,9 @@ impl World {
             return Ok(());
         }
         let case = view.case;
+        if view.phase != "offered" && self.fancies(15) {
+            self.ask_for_priors(site, case)?;
+        }
         let by_hand = self.sites[site].quoting == Quoting::ByHand;
         match (view.waiting, view.phase) {
             (Waiting::QuoteHere, _) if by_hand && self.does(20) => {

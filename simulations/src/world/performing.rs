@@ -1,6 +1,8 @@
 //! What a node does when the service says so.
 
+use dokuei_keys::id::ParcelId;
 use dokuei_keys::sealed;
+use dokuei_protocol::case::CaseId;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
 use dokuei_protocol::input::{Input, Job, Ticket};
 use dokuei_protocol::time::{Span, Timestamp};
@@ -93,21 +95,17 @@ impl World {
                 ..
             } => {
                 fits(&key, &grant.manifest)?;
-                self.fetch_study(site, case, node, from, grant, key)
+                self.fetch_study(site, Job::ReceiveStudy(case), node, from, grant, key)
             }
             Effect::StoreStudy {
                 case, grant, key, ..
             } => {
                 fits(&key, &grant.manifest)?;
-                let token = self.work(site, Work::Shelve(case));
-                let takes = self.chance.between(20, 5_000);
-                self.put(Span(takes), Event::Shelve { site, token });
+                self.begin_shelving(site, Job::StoreStudy(case), case);
                 Ok(())
             }
             Effect::RemoveStudy { case, parcel } => {
-                let token = self.work(site, Work::Clear { case, parcel });
-                let takes = self.chance.between(5, 3_000);
-                self.put(Span(takes), Event::Clear { site, token });
+                self.begin_clearing(site, Job::RemoveStudy(case), parcel);
                 Ok(())
             }
             Effect::ReceiveReport {
@@ -127,8 +125,20 @@ impl World {
                 self.put(Span(takes), Event::Report { site, token });
                 Ok(())
             }
-            _ => Err(Violation::new("setup", "an effect that no node performs")),
+            of_priors => self.perform_priors(site, of_priors),
         }
+    }
+
+    pub(super) fn begin_shelving(&mut self, site: usize, job: Job, name: CaseId) {
+        let token = self.work(site, Work::Shelve { job, name });
+        let takes = self.chance.between(20, 5_000);
+        self.put(Span(takes), Event::Shelve { site, token });
+    }
+
+    pub(super) fn begin_clearing(&mut self, site: usize, job: Job, parcel: ParcelId) {
+        let token = self.work(site, Work::Clear { job, parcel });
+        let takes = self.chance.between(5, 3_000);
+        self.put(Span(takes), Event::Clear { site, token });
     }
 
     /// Notes something that is under way from now on.
@@ -159,7 +169,10 @@ impl World {
                 return Err(Violation::new("grants", "a parcel is handed out to nobody"));
             };
             let other = self.sites[other].id;
-            self.checks.grants.may_fetch(id, other, permit.parcel)?;
+            match self.checks.priors.may_fetch(id, other, permit.parcel) {
+                true => self.checks.grants.is_partner(id, other, "hands out to")?,
+                false => self.checks.grants.may_fetch(id, other, permit.parcel)?,
+            }
         }
         if let Some(process) = &mut self.sites[site].process {
             process.permits = permits.into_iter().collect();
@@ -277,7 +290,7 @@ impl World {
 }
 
 /// The key that came with a grant opens what was granted.
-fn fits(
+pub(super) fn fits(
     key: &dokuei_keys::secret::ContentKey,
     manifest: &dokuei_protocol::study::manifest::ManifestReference,
 ) -> Result<(), Violation> {

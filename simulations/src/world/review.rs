@@ -3,6 +3,8 @@
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{ReaderEvent, RequesterEvent};
 use dokuei_protocol::case::phase::Phase;
+use dokuei_protocol::case::priors::PriorGiven;
+use dokuei_protocol::case::request::Keeping;
 use dokuei_protocol::case::thread::Thread;
 use dokuei_protocol::service::Quoting;
 use dokuei_protocol::service::views::{CaseView, Side, Waiting};
@@ -109,6 +111,13 @@ impl World {
                 ReaderEvent::Reported(_) => "reports issued",
                 _ => return,
             },
+            Fact::PriorsOffered(..) => "priors offered",
+            Fact::PriorsRequestReceived(..) => "priors asked for",
+            Fact::PriorAnswered(answer) => match answer.given {
+                PriorGiven::Granted(_) => "priors granted",
+                PriorGiven::Refused(_) => "priors refused",
+            },
+            Fact::PriorArrived(..) => "priors arrived",
             Fact::Confirmed(..) => "documents confirmed",
             Fact::Refused(..) => "documents refused",
             _ => return,
@@ -242,8 +251,29 @@ impl World {
                 .readings
                 .iter()
                 .map(|(case, reading)| (*case, reading.parcel, reading.keeping));
+            let is_prior = |parcel| {
+                let mut readings = state.readings.values();
+                readings.any(|reading| reading.priors.held.contains_key(&parcel))
+            };
+            for reading in state.readings.values() {
+                for (parcel, prior) in &reading.priors.held {
+                    let holding = retention::Holding {
+                        keeping: match (reading.keeping, prior.keeping) {
+                            (Keeping::Kept, keeping) => keeping,
+                            (_, _) => Keeping::KeyDestroyed,
+                        },
+                        until: None,
+                        key: service.content_key(*parcel).is_some(),
+                        objects: self.sites[site].store.has_some(*parcel),
+                    };
+                    retention::at_rest(&holding, self.clock(site))?;
+                }
+            }
             for (case, parcel, keeping) in asked.chain(read) {
-                let Some(parcel) = parcel else { continue };
+                // Of what was removed as the study of one case something lies here again as a prior of another.
+                let Some(parcel) = parcel.filter(|parcel| !is_prior(*parcel)) else {
+                    continue;
+                };
                 let holding = retention::Holding {
                     keeping,
                     until: service.kept_until(case),

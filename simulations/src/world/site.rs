@@ -11,6 +11,7 @@ use dokuei_keys::signing::SigningKey;
 use dokuei_keys::time::{UnixSeconds, Validity};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::{Link, Proposal};
+use dokuei_protocol::case::priors::{PriorAnswer, PriorsOffer, PriorsRequest};
 use dokuei_protocol::case::report::ReportIssued;
 use dokuei_protocol::effect::Permit;
 use dokuei_protocol::input::{Job, Ticket};
@@ -112,10 +113,12 @@ pub(crate) enum Work {
     Call,
     /// A study is fetched.
     Study(Box<Fetch>),
-    /// A study is put into the archive.
-    Shelve(CaseId),
+    /// A study is put into the archive, under the name of its case or of its own.
+    Shelve { job: Job, name: CaseId },
     /// A study is removed.
-    Clear { case: CaseId, parcel: ParcelId },
+    Clear { job: Job, parcel: ParcelId },
+    /// Priors are listed, or one is found.
+    Priors(Job),
     /// A report is fetched.
     Report {
         peer: usize,
@@ -153,9 +156,8 @@ impl Work {
     pub(crate) fn job(&self) -> Option<Job> {
         match self {
             Work::Send { job, .. } => Some(*job),
-            Work::Study(fetch) => Some(Job::ReceiveStudy(fetch.case)),
-            Work::Shelve(case) => Some(Job::StoreStudy(*case)),
-            Work::Clear { case, .. } => Some(Job::RemoveStudy(*case)),
+            Work::Study(fetch) => Some(fetch.job),
+            Work::Shelve { job, .. } | Work::Clear { job, .. } | Work::Priors(job) => Some(*job),
             Work::Report { case, issued, .. } => Some(Job::ReceiveReport(*case, issued.version)),
             Work::Sync { .. } | Work::Call => None,
         }
@@ -168,7 +170,7 @@ impl Work {
                 Some(*peer)
             }
             Work::Study(fetch) => Some(fetch.peer),
-            Work::Call | Work::Shelve(_) | Work::Clear { .. } => None,
+            Work::Call | Work::Shelve { .. } | Work::Clear { .. } | Work::Priors(_) => None,
         }
     }
 }
@@ -296,11 +298,20 @@ impl Site {
         Process::new(Service::new(identity, self.quoting, seed))
     }
 
-    /// The same link or proposal, signed by this site instead; none for other documents.
+    /// The same document about a case, signed by this site instead; none for other documents.
     pub(crate) fn sign_again(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let key = SigningKey::from_seed(self.keys.site.duplicate());
         if let Ok(link) = signed::recorded::<Link>(bytes) {
             return Some(Signed::sign(link, &key).ok()?.bytes().to_vec());
+        }
+        if let Ok(offer) = signed::recorded::<PriorsOffer>(bytes) {
+            return Some(Signed::sign(offer, &key).ok()?.bytes().to_vec());
+        }
+        if let Ok(request) = signed::recorded::<PriorsRequest>(bytes) {
+            return Some(Signed::sign(request, &key).ok()?.bytes().to_vec());
+        }
+        if let Ok(answer) = signed::recorded::<PriorAnswer>(bytes) {
+            return Some(Signed::sign(answer, &key).ok()?.bytes().to_vec());
         }
         let proposal = signed::recorded::<Proposal>(bytes).ok()?;
         Some(Signed::sign(proposal, &key).ok()?.bytes().to_vec())

@@ -239,6 +239,21 @@ impl World {
                 Job::ReceiveReport(case, issued.version),
                 permitted(self, node, issued.grant.manifest.parcel),
             ),
+            // The scenarios say themselves what is found, and when.
+            Effect::ListPriors { .. } | Effect::FindPrior { .. } => return,
+            Effect::ReceivePrior {
+                case, node, grant, ..
+            } => (
+                Job::ReceivePrior(case, grant.manifest.parcel),
+                permitted(self, node, grant.manifest.parcel),
+            ),
+            Effect::StorePrior { case, grant, .. } => {
+                (Job::StorePrior(case, grant.manifest.parcel), Outcome::Done)
+            }
+            Effect::RemovePrior { case, parcel } => {
+                self.sites[site].removed.push(parcel);
+                (Job::RemovePrior(case, parcel), Outcome::Done)
+            }
             _ => unreachable!("every other effect was performed before"),
         };
         self.wire
