@@ -76,7 +76,11 @@ impl World {
             return Ok(());
         }
         let case = view.case;
-        if view.phase != "offered" && self.fancies(15) {
+        let reading = self.sites[site]
+            .service()
+            .and_then(|service| service.state().readings.get(&case));
+        let is_offered = reading.is_some_and(|reading| reading.priors.offer.is_some());
+        if self.fancies(if is_offered { 30 } else { 1 }) {
             self.ask_for_priors(site, case)?;
         }
         let by_hand = self.sites[site].quoting == Quoting::ByHand;

@@ -255,8 +255,20 @@ impl World {
                 let mut readings = state.readings.values();
                 readings.any(|reading| reading.priors.held.contains_key(&parcel))
             };
+            let is_kept = |parcel| {
+                let mut readings = state.readings.values();
+                readings.any(|reading| {
+                    let prior = reading.priors.held.get(&parcel);
+                    reading.parcel == Some(parcel) && reading.keeping == Keeping::Kept
+                        || prior.is_some_and(|prior| prior.keeping == Keeping::Kept)
+                })
+            };
             for reading in state.readings.values() {
                 for (parcel, prior) in &reading.priors.held {
+                    // What is kept for another case as well goes with the last of them.
+                    if prior.keeping == Keeping::KeyDestroyed && is_kept(*parcel) {
+                        continue;
+                    }
                     let holding = retention::Holding {
                         keeping: match (reading.keeping, prior.keeping) {
                             (Keeping::Kept, keeping) => keeping,
