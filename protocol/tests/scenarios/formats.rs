@@ -256,10 +256,11 @@ fn one_document_of_each_kind_and_event() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// The number of the event of a link (field 6), proposal (field 5) or answer about a prior (field 6).
+/// The number of the event of a link (field 6), proposal (field 5) or answer about a prior (field 7).
 fn event_of(kind: &str, content: &[u8]) -> String {
     let field = match kind {
-        "link" | "prior-answer" => 6,
+        "link" => 6,
+        "prior-answer" => 7,
         "proposal" => 5,
         _ => return String::new(),
     };

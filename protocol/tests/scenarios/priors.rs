@@ -93,7 +93,7 @@ fn request(world: &World, case: CaseId, numbers: &[u16]) -> PriorsRequest {
         reader: world.id(HOSPITAL),
         offer: offer.unwrap_or(DocumentId::from_bytes([1; 32])),
         at: world.now,
-        sequence: 99,
+        sequence: 9_999,
         numbers: numbers.to_vec(),
     }
 }
