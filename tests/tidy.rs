@@ -22,6 +22,7 @@ const FORMS: &[&str] = &[
     "report-subject-1",
     "dokuei-report-1",
     "dokuei-case-1",
+    "priors-list-1",
 ];
 
 /// What touches the world: clocks, sockets, disks, runtimes, and DICOM.

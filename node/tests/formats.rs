@@ -28,6 +28,7 @@ use dokuei_node::entities::{Caller, Destination, Retry};
 use dokuei_node::index::catalogue::Catalogue;
 use dokuei_node::media::CaseFile;
 use dokuei_node::parcels::SealedObject;
+use dokuei_node::priors;
 use dokuei_node::reports::bundle::Predecessor;
 use dokuei_node::reports::kept::KeptReport;
 use dokuei_node::reports::subject::Subject;
@@ -384,6 +385,28 @@ fn records() {
 fn whom_a_report_is_about() {
     let subject = Subject::of(&study(), "架空診療所", "架空大学病院");
     check("report-subject-1", subject);
+}
+
+#[test]
+fn earlier_studies_that_go_with_a_case() {
+    let entry = priors::Entry {
+        uid: "1.2.3".to_owned(),
+        date: "20240101".to_owned(),
+        time: "101500".to_owned(),
+        modalities: "CT SR".to_owned(),
+        region: "CHEST".to_owned(),
+        description: "胸部CT".to_owned(),
+        objects: Some(500),
+        here: 2,
+        report: true,
+    };
+    let list = priors::List {
+        archive: priors::ArchiveAsked::Failed,
+        unsure: 1,
+        more: false,
+        entries: vec![entry],
+    };
+    check("priors-list-1", list);
 }
 
 #[test]

@@ -4,6 +4,7 @@ judged by their own images, handed over, or refused with the reason."""
 import threading
 
 import pytest
+from pydicom.uid import generate_uid
 
 import modality
 from test_priors import Pacs, answer, study
@@ -53,13 +54,24 @@ def reaches(site, case, number, *states):
         raise AssertionError(f"{late}; {look.seen}; log: {site.said()[-1500:]}") from None
 
 
+def with_report(one):
+    """The last object becomes a structured report, as archives keep them in the study."""
+    report = one.datasets[-1]
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    report.Modality, report.SeriesInstanceUID = "SR", generate_uid()
+    for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(report, keyword)
+    one.objects = one.objects_of()
+    return one
+
+
 def refused(site, *words):
     return one_sentence(dokuei("case", "priors", *words, "--dir", site.data, ok=False))
 
 
 def test_the_reader_asks_for_what_helps_and_gets_it(pair):
     clinic, hospital, pacs = pair
-    here, old = study(StudyDate="20250101"), study(3, StudyDate="20240101")
+    here, old = with_report(study(3, StudyDate="20250101")), study(3, StudyDate="20240101")
     other = study(StudyDate="20230101", PatientBirthDate="19991231", name="Satou^Hanako")
     unsure = study(StudyDate="20220101", PatientBirthDate="", name="Satou^Hanako")
     pacs.studies = [old, other, unsure]
@@ -70,7 +82,8 @@ def test_the_reader_asks_for_what_helps_and_gets_it(pair):
     assert [one["uid"] for one in priors["studies"]] == [here.uid, old.uid], priors
     assert priors["archive"] == "answered" and priors["unsure"] == 1 and priors["more"] is False
     assert "1 more" in priors["why"]["en"]
-    assert [one["at_node"] for one in priors["studies"]] == [2, 0]
+    assert [one["at_node"] for one in priors["studies"]] == [3, 0]
+    assert [one["report"] for one in priors["studies"]] == [True, False]
     assert {one["state"] for one in priors["studies"]} == {"offered"}
     clinic.reach(case, "received", "claimed")
     assert hospital.study(old.uid) is None and clinic.study(old.uid) is None, "nobody has asked for it"
@@ -84,6 +97,8 @@ def test_the_reader_asks_for_what_helps_and_gets_it(pair):
         assert listed["prior_of"] == {"case": case, "short": case[:8], "number": number}
         until("the hospital's archive has it", lambda: one.delivered_to(hospital.archive))
         assert reaches(clinic, case, number, "handed-over")
+    arrived = [uid for uid in hospital.archive.objects if uid in here.uids]
+    assert arrived[0] == here.uids[-1], "the prior's report goes ahead of its images"
     # Asked again, nothing changes.
     again = hospital.ask("case", "priors", case, "--ask", "2")
     assert [one["state"] for one in again["priors"]["studies"]] == ["here", "here"]

@@ -129,11 +129,7 @@ impl Records {
             },
             Record::StudyArrived(case) => {
                 let known = self.cases.case(*case, None)?;
-                vec![Kind::Imported {
-                    from: partner(known.requester, &known.partner),
-                    by: None,
-                    subject: self.subject(*case, &known),
-                }]
+                vec![imported(&known, self.subject(*case, &known))]
             }
             Record::StudyStored(case) => {
                 let known = self.cases.case(*case, None)?;
@@ -142,34 +138,12 @@ impl Records {
             Record::StudyKeyDestroyed(case) => {
                 let known = self.cases.case(*case, None)?;
                 let subject = remembered.take(*case);
-                vec![Kind::StudyDeleted {
-                    by: Who::ThisNode,
-                    subject: subject.unwrap_or_else(|| self.subject(*case, &known)),
-                }]
+                vec![deleted(subject, || self.subject(*case, &known))]
             }
-            Record::PriorAnswered(bytes) => match signed::recorded::<PriorAnswer>(bytes) {
-                Ok(answer) => self.of_prior(&answer)?,
-                Err(_) => Vec::new(),
-            },
-            Record::PriorArrived(case, parcel) => {
-                let known = self.cases.case(*case, None)?;
-                vec![Kind::Imported {
-                    from: partner(known.requester, &known.partner),
-                    by: None,
-                    subject: self.granted_subject(lies_as(*case, *parcel)),
-                }]
-            }
-            Record::PriorStored(case, parcel) => {
-                self.archived(self.granted_subject(lies_as(*case, *parcel)))
-            }
-            Record::PriorKeyDestroyed(case, parcel) => {
-                let name = lies_as(*case, *parcel);
-                let subject = remembered.take(name);
-                vec![Kind::StudyDeleted {
-                    by: Who::ThisNode,
-                    subject: subject.unwrap_or_else(|| self.granted_subject(name)),
-                }]
-            }
+            record @ (Record::PriorAnswered(_)
+            | Record::PriorArrived(..)
+            | Record::PriorStored(..)
+            | Record::PriorKeyDestroyed(..)) => self.of_priors(record, remembered)?,
             Record::ProposalMade(bytes) => match signed::recorded::<Proposal>(bytes) {
                 Ok(proposal) => self.of_proposal(&proposal)?,
                 Err(_) => Vec::new(),
@@ -277,6 +251,26 @@ impl Records {
         ])
     }
 
+    fn of_priors(&self, record: &Record, remembered: &Remembered) -> Result<Vec<Kind>, Stopping> {
+        let subject = |name| self.granted_subject(name);
+        Ok(match record {
+            Record::PriorAnswered(bytes) => match signed::recorded::<PriorAnswer>(bytes) {
+                Ok(answer) => self.of_prior(&answer)?,
+                Err(_) => Vec::new(),
+            },
+            Record::PriorArrived(case, parcel) => {
+                let known = self.cases.case(*case, None)?;
+                vec![imported(&known, subject(lies_as(*case, *parcel)))]
+            }
+            Record::PriorStored(case, parcel) => self.archived(subject(lies_as(*case, *parcel))),
+            Record::PriorKeyDestroyed(case, parcel) => {
+                let name = lies_as(*case, *parcel);
+                vec![deleted(remembered.take(name), || subject(name))]
+            }
+            _ => Vec::new(),
+        })
+    }
+
     /// From here on the partner may fetch a prior and can read it.
     fn of_prior(&self, answer: &PriorAnswer) -> Result<Vec<Kind>, Stopping> {
         let PriorGiven::Granted(grants) = &answer.given else {
@@ -325,6 +319,21 @@ impl Records {
 
 /// SOP class of delivered reports (PS3.4 annex B.5).
 const ENCAPSULATED_PDF: &str = dicom_dictionary_std::uids::ENCAPSULATED_PDF_STORAGE;
+
+fn imported(known: &Case, subject: Subject) -> Kind {
+    Kind::Imported {
+        from: partner(known.requester, &known.partner),
+        by: None,
+        subject,
+    }
+}
+
+fn deleted(remembered: Option<Subject>, otherwise: impl FnOnce() -> Subject) -> Kind {
+    Kind::StudyDeleted {
+        by: Who::ThisNode,
+        subject: remembered.unwrap_or_else(otherwise),
+    }
+}
 
 fn partner(site: Option<SiteId>, name: &str) -> Place {
     Place::Partner {

@@ -34,9 +34,9 @@ pub(super) fn priors(priors: Priors) -> Result<(), Failure> {
 
 /// Prints priors as people read them.
 pub(super) fn show(priors: &Value) {
-    let why = message(priors, "why");
-    if !why.is_empty() {
-        outln!("  {}", say!("過去検査: {why}", "priors: {why}"));
+    let said = message(priors, "why");
+    if !said.is_empty() {
+        outln!("  {}", say!("過去検査: {said}", "priors: {said}"));
     }
     let told = message(priors, "told_why");
     if !told.is_empty() {

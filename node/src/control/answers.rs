@@ -92,10 +92,6 @@ fn next_step(cannot: &CannotDo) -> Message {
             "一度接続してからやり直してください。",
             "Connect once, and try again."
         ),
-        CannotDo::NoPrior => say!(
-            "「dokuei case priors」で番号を確認してください。",
-            "See 'dokuei case priors' for the numbers."
-        ),
         CannotDo::HeldBack => say!(
             "「dokuei study check」で指摘を確認してください。",
             "See 'dokuei study check' for what was found."
@@ -108,7 +104,7 @@ fn next_step(cannot: &CannotDo) -> Message {
             "「dokuei partner list」で確認し、必要ならペアリングをやり直してください。",
             "See 'dokuei partner list'; pair again to renew it."
         ),
-        CannotDo::NotNow => say!(
+        CannotDo::NotNow | CannotDo::NoPrior => say!(
             "「dokuei case show」で状態を確認してください。",
             "See 'dokuei case show'."
         ),

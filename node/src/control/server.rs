@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use crate::control::caller::named;
-use crate::control::cases::Act;
+use crate::control::cases::{Act, act_on};
 use crate::control::request::{Reply, Request};
 use crate::control::{
     LIGHT_REQUEST_BYTES, REQUEST_BYTES, access, carrying, case_priors, cases, checking, deidentify,
@@ -235,19 +235,13 @@ async fn perform(node: &Node, request: Request, caller: UCred) -> Result<Value, 
         Request::CaseList => cases::list(node).await,
         Request::CaseShow { case } => cases::show(node, &case).await,
         Request::CasePriors { case, ask } => case_priors::priors(node, &case, &ask).await,
-        Request::CaseWithdraw { case, reason } => {
-            cases::act_on(node, &case, Act::Withdraw(&reason)).await
-        }
+        Request::CaseWithdraw { case, reason } => act_on(node, &case, Act::Withdraw(&reason)).await,
         Request::CaseExport { case, to } => carrying::export(node, &case, &to, named(caller)).await,
-        Request::CaseOffer { case, to } => cases::act_on(node, &case, Act::Offer(&to)).await,
-        Request::CaseQuote { case, hours } => cases::act_on(node, &case, Act::Quote(hours)).await,
-        Request::CaseDecline { case } => cases::act_on(node, &case, Act::Decline).await,
-        Request::CaseClaim { case, reader } => {
-            cases::act_on(node, &case, Act::Claim(&reader)).await
-        }
-        Request::CaseRelease { case, reason } => {
-            cases::act_on(node, &case, Act::Release(&reason)).await
-        }
+        Request::CaseOffer { case, to } => act_on(node, &case, Act::Offer(&to)).await,
+        Request::CaseQuote { case, hours } => act_on(node, &case, Act::Quote(hours)).await,
+        Request::CaseDecline { case } => act_on(node, &case, Act::Decline).await,
+        Request::CaseClaim { case, reader } => act_on(node, &case, Act::Claim(&reader)).await,
+        Request::CaseRelease { case, reason } => act_on(node, &case, Act::Release(&reason)).await,
         Request::CaseAcknowledge { case } => cases::acknowledge(node, &case).await,
         Request::PersonAdd(person) => people::add(node, person).await,
         Request::PersonList => people::list(node),

@@ -193,9 +193,14 @@ pub fn open(
     };
     let within = Some(list).filter(|list| list.is_within_bounds())?;
     let plain = open_priors(key, &context, &within.sealed).ok()?;
-    let opened: List = cbor::decode_strict(&plain, limits::PRIOR_LIST_BYTES).ok()?;
     let offered = usize::from(list.offered);
-    Some(opened).filter(|opened| opened.is_sound() && opened.entries.len() == offered)
+    read(&plain).filter(|opened| opened.entries.len() == offered)
+}
+
+/// Reads a list; none when it is none of ours.
+fn read(plain: &[u8]) -> Option<List> {
+    let list: List = cbor::decode_strict(plain, limits::PRIOR_LIST_BYTES).ok()?;
+    Some(list).filter(List::is_sound)
 }
 
 #[cfg(test)]
@@ -297,6 +302,20 @@ mod tests {
             ..list(0)
         };
         assert!(!opened(long));
+    }
+
+    #[test]
+    fn damaged_bytes_are_another_list_or_none() {
+        let whole = cbor::encode(&list(3));
+        assert!(read(&whole).is_some());
+        for at in 0..whole.len() {
+            assert!(read(&whole[..at]).is_none(), "cut at {at}");
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            if let Some(other) = read(&damaged) {
+                assert!(cbor::encode(&other) == damaged);
+            }
+        }
     }
 
     #[test]

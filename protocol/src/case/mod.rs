@@ -34,7 +34,7 @@ impl CaseId {
     }
 
     /// The name with these bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> CaseId {
+    pub const fn from_bytes(bytes: [u8; 32]) -> CaseId {
         CaseId(bytes)
     }
 

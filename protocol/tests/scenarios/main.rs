@@ -22,6 +22,7 @@ mod pairing;
 mod partners;
 mod phases;
 mod prekeys;
+mod prior_ends;
 mod priors;
 mod pseudonyms;
 mod quoting;

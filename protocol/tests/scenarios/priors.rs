@@ -3,11 +3,10 @@
 use dokuei_keys::id::{DocumentId, ParcelId};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::cancel::Told;
-use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
+use dokuei_protocol::case::event::ReleaseReason;
 use dokuei_protocol::case::priors::{
     Asked, PriorGiven, PriorList, PriorRefusal, PriorsHere, PriorsOffer, PriorsRequest, PriorsThere,
 };
-use dokuei_protocol::case::report::ReportStatus;
 use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Job, Outcome, Trouble};
 use dokuei_protocol::limits;
@@ -16,9 +15,9 @@ use dokuei_protocol::service::views::Waiting;
 
 use crate::kit::{CLINIC, HOSPITAL, UNIVERSITY, World, parcel};
 
-const REFUSED: Option<DocumentAnswer> = Some(DocumentAnswer::Refused);
+pub(crate) const REFUSED: Option<DocumentAnswer> = Some(DocumentAnswer::Refused);
 
-fn list(offered: u16) -> PriorList {
+pub(crate) fn list(offered: u16) -> PriorList {
     PriorList {
         offered,
         sealed: vec![7; 80].into(),
@@ -51,7 +50,7 @@ pub(crate) fn find(
     assert_eq!(try_find(world, case, number, found), Ok(Answer::Done));
 }
 
-fn try_find(
+pub(crate) fn try_find(
     world: &mut World,
     case: CaseId,
     number: u16,
@@ -66,26 +65,26 @@ fn try_find(
     world.ask(CLINIC, told)
 }
 
-fn ask(world: &mut World, case: CaseId, numbers: &[u16]) -> Result<Answer, CannotDo> {
+pub(crate) fn ask(world: &mut World, case: CaseId, numbers: &[u16]) -> Result<Answer, CannotDo> {
     world.ask(HOSPITAL, Command::AskPriors(case, numbers.to_vec()))
 }
 
-fn here(world: &World, case: CaseId) -> PriorsHere {
+pub(crate) fn here(world: &World, case: CaseId) -> PriorsHere {
     let reading = &world.sites[HOSPITAL].service.state().readings[&case];
     reading.priors.clone()
 }
 
-fn there(world: &World, case: CaseId) -> PriorsThere {
+pub(crate) fn there(world: &World, case: CaseId) -> PriorsThere {
     let request = &world.sites[CLINIC].service.state().requests[&case];
     request.priors.clone()
 }
 
-fn id(number: u8) -> ParcelId {
+pub(crate) fn id(number: u8) -> ParcelId {
     parcel(number).0.parcel
 }
 
 /// The clinic's request as the hospital would sign it.
-fn request(world: &World, case: CaseId, numbers: &[u16]) -> PriorsRequest {
+pub(crate) fn request(world: &World, case: CaseId, numbers: &[u16]) -> PriorsRequest {
     let offer = here(world, case).offer.map(|(id, _)| id);
     PriorsRequest {
         case,
@@ -296,164 +295,6 @@ fn nobody_else_offers_asks_or_answers() {
     };
     let by_third = world.sites[UNIVERSITY].sign(by_third);
     assert_eq!(world.hand_over(UNIVERSITY, CLINIC, by_third), REFUSED);
-}
-
-#[test]
-fn nothing_goes_once_the_report_is_signed() {
-    let (mut world, case) = offered(3);
-    assert_eq!(ask(&mut world, case, &[1, 2]), Ok(Answer::Done));
-    find(&mut world, case, 1, Ok(&[101]));
-    world.settle();
-    let preliminary = world.report(HOSPITAL, case, ReportStatus::Preliminary);
-    assert_eq!(preliminary, Ok(Answer::Done));
-    assert_eq!(
-        ask(&mut world, case, &[3]),
-        Ok(Answer::Done),
-        "it is still being read"
-    );
-    let signed = world.report(HOSPITAL, case, ReportStatus::Final);
-    assert_eq!(signed, Ok(Answer::Done));
-    assert_eq!(ask(&mut world, case, &[2]), Err(CannotDo::NotNow));
-    assert_eq!(
-        try_find(&mut world, case, 2, Ok(&[102])),
-        Err(CannotDo::NotNow)
-    );
-    let forged = world.sites[HOSPITAL].sign(request(&world, case, &[2]));
-    assert_eq!(world.hand_over(HOSPITAL, CLINIC, forged), REFUSED);
-    assert!(world.sites[CLINIC].permitted.is_empty());
-    assert!(
-        here(&world, case).held[&id(101)].stored,
-        "what came stays with the study"
-    );
-}
-
-#[test]
-fn nothing_goes_once_the_case_is_taken_back_or_to_be_stopped() {
-    let (mut world, case) = offered(2);
-    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
-    world.hold = |effect| matches!(effect, Effect::ReceivePrior { .. });
-    find(&mut world, case, 1, Ok(&[101]));
-    assert_eq!(world.sites[CLINIC].permitted.len(), 1);
-    assert_eq!(world.claim(HOSPITAL, case), Ok(Answer::Done));
-    let stop = Command::Withdraw(case, WithdrawalReason::NotNeeded);
-    assert_eq!(world.ask(CLINIC, stop), Ok(Answer::Done));
-    assert!(world.sites[CLINIC].permitted.is_empty());
-    assert_eq!(ask(&mut world, case, &[2]), Err(CannotDo::NotNow));
-    // What was on its way ends, and then nothing is left of it.
-    world.hold = |_| false;
-    let job = Job::ReceivePrior(case, id(101));
-    world.end_job(HOSPITAL, job, Outcome::Failed(Trouble::NotPermitted));
-    world.settle();
-    assert!(here(&world, case).held.is_empty());
-    assert!(!world.sites[HOSPITAL].content.contains_key(&id(101)));
-}
-
-#[test]
-fn an_answer_of_an_earlier_booking_is_none_of_the_next() {
-    let (mut world, case) = offered(2);
-    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
-    world.cut(CLINIC, HOSPITAL);
-    find(&mut world, case, 1, Ok(&[101]));
-    let release = Command::Release(case, ReleaseReason::ShiftEnded);
-    assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
-    world.mend(CLINIC, HOSPITAL);
-    world.settle();
-    assert_eq!(world.phase(CLINIC, case), "released");
-    assert_eq!(world.offer_again(case, HOSPITAL), Ok(Answer::Done));
-    world.settle();
-    assert_eq!(world.phase(HOSPITAL, case), "received");
-    assert!(here(&world, case).wishes.is_empty() && here(&world, case).held.is_empty());
-    assert_eq!(there(&world, case).list, None, "looked for again");
-    assert_eq!(world.queue(CLINIC, HOSPITAL), 0);
-    let listed = world.ask(CLINIC, Command::ListPriors(case, list(1)));
-    assert_eq!(listed, Ok(Answer::Done));
-    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
-    find(&mut world, case, 1, Ok(&[101]));
-    world.settle();
-    assert!(here(&world, case).held[&id(101)].stored);
-}
-
-#[test]
-fn a_restart_of_either_side_loses_nothing() {
-    let (mut world, case) = offered(2);
-    world.cut(CLINIC, HOSPITAL);
-    assert_eq!(ask(&mut world, case, &[1, 2]), Ok(Answer::Done));
-    world.restart(HOSPITAL);
-    world.mend(CLINIC, HOSPITAL);
-    world.settle();
-    find(&mut world, case, 2, Ok(&[102]));
-    world.restart(CLINIC);
-    world.settle();
-    assert!(here(&world, case).held[&id(102)].arrived);
-    assert_eq!(there(&world, case).asked[&1], Asked::Sought);
-    find(&mut world, case, 1, Ok(&[101]));
-    world.restart(HOSPITAL);
-    world.settle();
-    assert!(here(&world, case).held[&id(101)].stored);
-}
-
-#[test]
-fn what_is_found_waits_for_the_readers_key() {
-    let (mut world, case) = offered(1);
-    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
-    world.cut(CLINIC, HOSPITAL);
-    world.sleep(limits::PREKEY_USABLE);
-    find(&mut world, case, 1, Ok(&[101]));
-    assert!(matches!(there(&world, case).asked[&1], Asked::Found(_)));
-    world.mend(CLINIC, HOSPITAL);
-    world.settle();
-    assert!(here(&world, case).held[&id(101)].arrived);
-}
-
-#[test]
-fn the_study_of_another_case_is_a_prior_and_each_goes_in_its_own_time() {
-    let mut world = World::pair();
-    let earlier = world.bring_to_reader(HOSPITAL);
-    let study = world.sites[CLINIC].service.state().requests[&earlier]
-        .manifest
-        .parcel;
-    let number = study.as_bytes()[0];
-    let case = world.bring_to_reader(HOSPITAL);
-    let listed = world.ask(CLINIC, Command::ListPriors(case, list(1)));
-    assert_eq!(listed, Ok(Answer::Done));
-    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
-    find(&mut world, case, 1, Ok(&[number]));
-    world.settle();
-    assert!(here(&world, case).held[&study].stored);
-    // The earlier case goes; the prior is still needed.
-    let release = Command::Release(earlier, ReleaseReason::ShiftEnded);
-    assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
-    world.settle();
-    assert!(world.sites[HOSPITAL].content.contains_key(&study));
-    assert!(!world.sites[HOSPITAL].removed.contains(&study));
-    // And may be granted anew as the study of that case.
-    assert_eq!(world.offer_again(earlier, HOSPITAL), Ok(Answer::Done));
-    world.settle();
-    assert_eq!(world.phase(HOSPITAL, earlier), "received");
-    let release = Command::Release(case, ReleaseReason::ShiftEnded);
-    assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
-    world.settle();
-    assert!(world.sites[HOSPITAL].content.contains_key(&study));
-    let release = Command::Release(earlier, ReleaseReason::ShiftEnded);
-    assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
-    world.settle();
-    assert!(!world.sites[HOSPITAL].content.contains_key(&study));
-    assert!(world.sites[HOSPITAL].removed.contains(&study));
-    assert!(here(&world, case).held.is_empty());
-}
-
-#[test]
-fn a_partner_that_is_removed_gets_nothing_more() {
-    let (mut world, case) = offered(1);
-    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
-    let hospital = world.id(HOSPITAL);
-    let removed = world.ask(CLINIC, Command::RemovePartner(hospital));
-    assert_eq!(removed, Ok(Answer::Done));
-    find(&mut world, case, 1, Ok(&[101]));
-    world.settle();
-    assert!(matches!(there(&world, case).asked[&1], Asked::Found(_)));
-    assert!(world.sites[CLINIC].permitted.is_empty());
-    assert!(here(&world, case).held.is_empty());
 }
 
 #[test]

@@ -6,8 +6,8 @@ use dokuei_protocol::case::phase::Phase;
 use dokuei_protocol::case::priors::PriorGiven;
 use dokuei_protocol::case::request::Keeping;
 use dokuei_protocol::case::thread::Thread;
-use dokuei_protocol::service::Quoting;
 use dokuei_protocol::service::views::{CaseView, Side, Waiting};
+use dokuei_protocol::service::{Quoting, Service};
 use dokuei_protocol::time::Span;
 
 use super::agenda::Event;
@@ -255,32 +255,7 @@ impl World {
                 let mut readings = state.readings.values();
                 readings.any(|reading| reading.priors.held.contains_key(&parcel))
             };
-            let is_kept = |parcel| {
-                let mut readings = state.readings.values();
-                readings.any(|reading| {
-                    let prior = reading.priors.held.get(&parcel);
-                    reading.parcel == Some(parcel) && reading.keeping == Keeping::Kept
-                        || prior.is_some_and(|prior| prior.keeping == Keeping::Kept)
-                })
-            };
-            for reading in state.readings.values() {
-                for (parcel, prior) in &reading.priors.held {
-                    // What is kept for another case as well goes with the last of them.
-                    if prior.keeping == Keeping::KeyDestroyed && is_kept(*parcel) {
-                        continue;
-                    }
-                    let holding = retention::Holding {
-                        keeping: match (reading.keeping, prior.keeping) {
-                            (Keeping::Kept, keeping) => keeping,
-                            (_, _) => Keeping::KeyDestroyed,
-                        },
-                        until: None,
-                        key: service.content_key(*parcel).is_some(),
-                        objects: self.sites[site].store.has_some(*parcel),
-                    };
-                    retention::at_rest(&holding, self.clock(site))?;
-                }
-            }
+            self.priors_at_rest(site, service)?;
             for (case, parcel, keeping) in asked.chain(read) {
                 // Of what was removed as the study of one case something lies here again as a prior of another.
                 let Some(parcel) = parcel.filter(|parcel| !is_prior(*parcel)) else {
@@ -305,6 +280,38 @@ impl World {
             self.tally.add(Group::Run, "log entries", entries);
             for code in codes {
                 self.tally.count(Group::Cases, code);
+            }
+        }
+        Ok(())
+    }
+
+    /// Of priors nothing is left when their case's study is gone.
+    fn priors_at_rest(&self, site: usize, service: &Service) -> Result<(), Violation> {
+        let state = service.state();
+        let is_kept = |parcel| {
+            let mut readings = state.readings.values();
+            readings.any(|reading| {
+                let prior = reading.priors.held.get(&parcel);
+                reading.parcel == Some(parcel) && reading.keeping == Keeping::Kept
+                    || prior.is_some_and(|prior| prior.keeping == Keeping::Kept)
+            })
+        };
+        for reading in state.readings.values() {
+            for (parcel, prior) in &reading.priors.held {
+                // What is kept for another case as well goes with the last of them.
+                if prior.keeping == Keeping::KeyDestroyed && is_kept(*parcel) {
+                    continue;
+                }
+                let holding = retention::Holding {
+                    keeping: match (reading.keeping, prior.keeping) {
+                        (Keeping::Kept, keeping) => keeping,
+                        (_, _) => Keeping::KeyDestroyed,
+                    },
+                    until: None,
+                    key: service.content_key(*parcel).is_some(),
+                    objects: self.sites[site].store.has_some(*parcel),
+                };
+                retention::at_rest(&holding, self.clock(site))?;
             }
         }
         Ok(())
