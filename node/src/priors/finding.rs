@@ -15,6 +15,7 @@ use super::list::{Entry, open};
 use super::listing::patients_of;
 use super::on_a_thread;
 use crate::archive::fetch_study;
+use crate::entities::Scope;
 use crate::runtime::desk::Desk;
 use crate::runtime::ports::Ports;
 use crate::studies::identity::{Agreement, Identity};
@@ -133,6 +134,17 @@ fn count(ports: &Ports, uid: &str) -> usize {
         .sum()
 }
 
+/// Whether two studies here are one person's by the key that says so everywhere: it knows what people have said of studies
+/// from media, and those of which they have yet to. Nobody can say it of a study of which other contents were set aside.
+fn is_one_person(ports: &Ports, own: &str, other: &str) -> bool {
+    let of = |uid: &str| ports.holdings.with_uid(&Scope::Own, uid).into_iter().next();
+    let is_doubted = ports.register.quarantine().count_of(other) > 0;
+    let (Some(own), Some(other)) = (of(own), of(other)) else {
+        return false;
+    };
+    other.is_of(&own.person()) && !is_doubted
+}
+
 /// Closes what lies here of a study and takes its keys, when its images say that they are of the patient of the study in
 /// `of`.
 fn take(ports: &Ports, of: ParcelId, uid: &str) -> Found {
@@ -153,6 +165,9 @@ fn take(ports: &Ports, of: ParcelId, uid: &str) -> Found {
     }
     if parts.is_empty() || own == uid {
         return Err(PriorRefusal::NotKept);
+    }
+    if !is_one_person(ports, &own, uid) {
+        return Err(PriorRefusal::NotSamePatient);
     }
     let mut everybody = patients_of(ports, uid);
     everybody.push(patient.patient.clone());

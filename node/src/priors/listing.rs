@@ -84,14 +84,16 @@ struct Known {
 }
 
 impl Known {
-    /// Whom a study of this site names; none when its images name several, or nobody.
+    /// Whom a study of this site names; none when its images name several, or nobody, or another one than a person said.
     fn of(ports: &Ports, parcel: ParcelId) -> Option<Known> {
         let look = |study: &crate::studies::study::Study| Known {
             study: study.uid.clone(),
             identity: Identity::of(&study.attributes),
         };
         let known = ports.register.look(&parcel, look)?;
-        let is_known = !known.identity.patient.id.is_empty();
+        // Of whom a person said that a study is which names somebody else, the archive knows by no ID that it names.
+        let is_said = ports.persons.said_of(&known.study).is_some();
+        let is_known = !known.identity.patient.id.is_empty() && !is_said;
         (is_known && !are_several(&patients_of(ports, &known.study))).then_some(known)
     }
 }
