@@ -211,3 +211,34 @@ def test_a_restart_of_either_loses_nothing(pair):
     hospital.start()
     assert reaches(hospital, case, 1, "here")["patient"] == "same"
     until("the hospital's archive has it", lambda: old.delivered_to(hospital.archive))
+    # It goes with the study of its case.
+    hospital.ask("case", "release", case)
+    until("nothing of the prior is left", lambda: hospital.study(old.uid) is None and not any_parcels(hospital))
+
+
+def any_parcels(site):
+    return [path for path in (site.data / "parcels").rglob("*") if path.is_file()]
+
+
+def test_a_prior_that_the_reader_still_has_as_a_study_does_not_move_again(pair):
+    clinic, hospital, pacs = pair
+    old = study(StudyDate="20240101")
+    first = hand_over(clinic, hospital, old)
+    clinic.reach(first, "received")
+    case = hand_over(clinic, hospital, study(StudyDate="20260401"))
+    assert [one["uid"] for one in offered(hospital, case)["studies"]] == [old.uid]
+    clinic.reach(case, "received")
+    before = len(any_parcels(hospital))
+    assert before > 0
+    hospital.ask("case", "priors", case, "--ask", "1")
+    reaches(hospital, case, 1, "here")
+    assert len(any_parcels(hospital)) == before, "it lies here once"
+    # The earlier case goes back; the prior of the other one stays, and goes with that.
+    hospital.ask("case", "release", first)
+    clinic.reach(first, "released")
+    assert reaches(hospital, case, 1, "here")["patient"] == "same"
+    hospital.kill()
+    hospital.start()
+    assert hospital.study(old.uid)["objects"] == 2
+    hospital.ask("case", "release", case)
+    until("nothing of either is left", lambda: hospital.study(old.uid) is None and not any_parcels(hospital))
