@@ -37,7 +37,7 @@ impl State {
             Record::PriorsOffered(bytes) => self.priors_offered(bytes),
             Record::PriorsOfferReceived(bytes) => {
                 let (id, offer) = recorded::<PriorsOffer>(bytes)?;
-                self.reading(&offer.case)?.priors.offer = Some((id, offer.list));
+                self.reading(&offer.case)?.priors.offered(id, offer.list);
                 Ok(())
             }
             Record::PriorsAsked(bytes) => {

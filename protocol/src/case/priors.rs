@@ -206,16 +206,28 @@ pub struct PriorsThere {
     pub offer: Option<(DocumentId, Told)>,
     /// What the reader has asked for, by number.
     pub asked: BTreeMap<u16, Asked>,
-    /// Every request that was taken: at most [`limits::PRIOR_REQUESTS`].
-    pub requests: BTreeSet<DocumentId>,
+    /// How many requests were taken: at most [`limits::PRIOR_REQUESTS`].
+    pub requests: u32,
     /// How many answers were given.
     pub answers: u32,
+    /// Every request that was taken, in whichever booking: one that comes again is known. The chain bounds bookings.
+    pub known: BTreeSet<DocumentId>,
 }
 
 impl PriorsThere {
+    /// Forgets what was said in this booking: it is over.
+    pub(crate) fn end(&mut self) {
+        let known = std::mem::take(&mut self.known);
+        *self = PriorsThere {
+            known,
+            ..PriorsThere::default()
+        };
+    }
+
     /// Takes a request. What was asked for before and not refused stays as it is.
     pub(crate) fn ask(&mut self, id: DocumentId, numbers: &[u16]) {
-        self.requests.insert(id);
+        self.requests += 1;
+        self.known.insert(id);
         for number in numbers {
             let asked = self.asked.entry(*number).or_insert(Asked::Sought);
             if matches!(asked, Asked::Refused(_)) {
@@ -296,8 +308,8 @@ pub struct PriorsHere {
     pub wishes: BTreeMap<u16, Wish>,
     /// How often it has asked: at most [`limits::PRIOR_REQUESTS`].
     pub requests: u32,
-    /// Every answer that was taken in this booking.
-    pub answers: BTreeSet<DocumentId>,
+    /// Every offer and answer that was taken, in whichever booking: one that comes again is known. The chain bounds bookings.
+    pub known: BTreeSet<DocumentId>,
     /// What was granted, until nothing of it lies here any more.
     pub held: BTreeMap<ParcelId, HeldPrior>,
 }
@@ -305,11 +317,21 @@ pub struct PriorsHere {
 impl PriorsHere {
     /// Forgets what was said, not what lies here: the booking is over.
     pub(crate) fn end(&mut self) {
-        let held = std::mem::take(&mut self.held);
+        let (held, known) = (
+            std::mem::take(&mut self.held),
+            std::mem::take(&mut self.known),
+        );
         *self = PriorsHere {
             held,
+            known,
             ..PriorsHere::default()
         };
+    }
+
+    /// Takes what the requester offers.
+    pub(crate) fn offered(&mut self, id: DocumentId, list: PriorList) {
+        self.known.insert(id);
+        self.offer = Some((id, list));
     }
 
     /// Takes a request of this site's own.
@@ -333,9 +355,9 @@ impl PriorsHere {
         }
     }
 
-    /// Takes an answer; `taken` are the grants of it that can be kept.
+    /// Takes an answer.
     pub(crate) fn answer(&mut self, id: DocumentId, answer: &PriorAnswer) {
-        self.answers.insert(id);
+        self.known.insert(id);
         let Some(wish) = self.wishes.get_mut(&answer.number) else {
             return;
         };

@@ -70,7 +70,7 @@ impl Request {
         };
         if let RequesterEvent::Offered(_) = &link.event {
             self.cancel = None;
-            self.priors = PriorsThere::default();
+            self.priors.end();
         }
         if let RequesterEvent::Booked(_) | RequesterEvent::Withdrawn(_) = &link.event {
             self.given_back = false;
@@ -82,7 +82,7 @@ impl Request {
         }
         let goes_out = !thread.is_torn();
         if self.is_over() {
-            self.priors = PriorsThere::default();
+            self.priors.end();
         }
         Ok(goes_out)
     }

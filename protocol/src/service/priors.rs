@@ -159,7 +159,7 @@ impl Service {
             return DocumentAnswer::Refused;
         };
         let priors = &request.priors;
-        if priors.requests.contains(&document.id()) {
+        if priors.known.contains(&document.id()) {
             return DocumentAnswer::Accepted;
         }
         let is_booked = request
@@ -170,7 +170,7 @@ impl Service {
                 .list
                 .as_ref()
                 .is_some_and(|list| list.offers(&asked.numbers));
-        if !is_booked || !is_offered || priors.requests.len() >= limits::PRIOR_REQUESTS as usize {
+        if !is_booked || !is_offered || priors.requests >= limits::PRIOR_REQUESTS {
             return DocumentAnswer::Refused;
         }
         self.note(
@@ -236,7 +236,7 @@ impl Service {
             return DocumentAnswer::Refused;
         };
         let held = reading.priors.offer.as_ref();
-        if held.is_some_and(|(id, _)| *id == document.id()) {
+        if reading.priors.known.contains(&document.id()) {
             return DocumentAnswer::Accepted;
         }
         if !reading.thread.chain().contains(&offer.follows) {
@@ -307,7 +307,7 @@ impl Service {
             return DocumentAnswer::Refused;
         };
         let priors = &reading.priors;
-        if priors.answers.contains(&document.id()) {
+        if priors.known.contains(&document.id()) {
             return DocumentAnswer::Accepted;
         }
         let offer = priors.offer.as_ref().map(|(id, _)| *id);

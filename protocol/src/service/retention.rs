@@ -43,6 +43,21 @@ impl Service {
             self.destroy_content_key(turn, parcel);
         }
         self.end_priors(turn);
+        self.destroy_unneeded(turn);
+    }
+
+    /// Destroys the keys of studies whose own time is over, and that nothing else needs any more.
+    fn destroy_unneeded(&mut self, turn: &mut Turn) {
+        let requests = self.state.requests.values();
+        let over = requests.filter(|request| request.keeping == Keeping::KeyDestroyed);
+        let parcels = over.map(|request| request.manifest.parcel);
+        let held = |parcel: &ParcelId| self.vault.content.contains_key(parcel);
+        let due: BTreeSet<ParcelId> = parcels
+            .filter(|parcel| held(parcel) && !self.is_needed(*parcel))
+            .collect();
+        for parcel in due {
+            self.destroy_content_key(turn, parcel);
+        }
     }
 
     pub(crate) fn destroy_content_key(&mut self, turn: &mut Turn, parcel: ParcelId) {

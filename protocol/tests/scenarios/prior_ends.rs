@@ -3,9 +3,10 @@
 use dokuei_protocol::case::event::{ReleaseReason, WithdrawalReason};
 use dokuei_protocol::case::priors::Asked;
 use dokuei_protocol::case::report::ReportStatus;
-use dokuei_protocol::effect::{Answer, CannotDo, Effect};
+use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect};
 use dokuei_protocol::input::{Command, Job, Outcome, Trouble};
 use dokuei_protocol::limits;
+use dokuei_protocol::time::Span;
 
 use crate::kit::{CLINIC, HOSPITAL, World};
 use crate::priors::{REFUSED, ask, find, here, id, list, offered, request, there, try_find};
@@ -166,4 +167,49 @@ fn a_partner_that_is_removed_gets_nothing_more() {
     assert!(matches!(there(&world, case).asked[&1], Asked::Found(_)));
     assert!(world.sites[CLINIC].permitted.is_empty());
     assert!(here(&world, case).held.is_empty());
+}
+
+#[test]
+fn what_comes_again_after_the_booking_is_known() {
+    let (mut world, case) = offered(2);
+    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
+    find(&mut world, case, 1, Ok(&[101]));
+    world.settle();
+    let release = Command::Release(case, ReleaseReason::ShiftEnded);
+    assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
+    world.settle();
+    for (from, to, bytes) in world.sent.clone() {
+        let answer = world.hand_over(from, to, bytes);
+        assert_eq!(answer, Some(DocumentAnswer::Accepted));
+    }
+    assert!(here(&world, case).held.is_empty() && there(&world, case).asked.is_empty());
+}
+
+#[test]
+fn a_requester_keeps_a_study_for_as_long_as_it_is_a_prior_and_no_longer() {
+    let mut world = World::pair();
+    let earlier = world.bring_to_reader(HOSPITAL);
+    let report = world.report(HOSPITAL, earlier, ReportStatus::Final);
+    assert_eq!(report, Ok(Answer::Done));
+    assert_eq!(world.acknowledge(earlier, 1), Ok(Answer::Done));
+    let state = world.sites[CLINIC].service.state();
+    let study = state.requests[&earlier].manifest.parcel;
+    let number = study.as_bytes()[0];
+    world.sleep(Span::DAY.times(29));
+    let case = world.bring_to_reader(HOSPITAL);
+    let listed = world.ask(CLINIC, Command::ListPriors(case, list(1)));
+    assert_eq!(listed, Ok(Answer::Done));
+    assert_eq!(ask(&mut world, case, &[1]), Ok(Answer::Done));
+    find(&mut world, case, 1, Ok(&[number]));
+    world.sleep(Span::DAY.times(2));
+    assert!(here(&world, case).held[&study].stored);
+    assert!(world.sites[CLINIC].content.contains_key(&study));
+    assert!(!world.sites[CLINIC].removed.contains(&study));
+    let release = Command::Release(case, ReleaseReason::ShiftEnded);
+    assert_eq!(world.ask(HOSPITAL, release), Ok(Answer::Done));
+    world.settle();
+    for site in [CLINIC, HOSPITAL] {
+        assert!(!world.sites[site].content.contains_key(&study));
+        assert!(world.sites[site].removed.contains(&study));
+    }
 }

@@ -253,7 +253,12 @@ impl World {
                 .map(|(case, reading)| (*case, reading.parcel, reading.keeping));
             let is_prior = |parcel| {
                 let mut readings = state.readings.values();
+                let mut requests = state.requests.values();
                 readings.any(|reading| reading.priors.held.contains_key(&parcel))
+                    || requests.any(|request| {
+                        let mut priors = request.priors.parcels();
+                        request.takes_priors().is_some() && priors.any(|prior| prior == parcel)
+                    })
             };
             self.priors_at_rest(site, service)?;
             for (case, parcel, keeping) in asked.chain(read) {
