@@ -117,6 +117,7 @@ pub async fn receive(
         onward: None,
         listed: None,
         underway: None,
+        ahead: None,
         room: None,
     };
     let received = receiving.run().await?;

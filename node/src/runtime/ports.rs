@@ -15,6 +15,7 @@ use dokuei_protocol::limits;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::ahead::Coming;
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::disk::Room;
 use crate::index::holdings::Holdings;
@@ -76,6 +77,11 @@ impl Default for Arriving {
 }
 
 impl Arriving {
+    /// Which transfers go first.
+    pub fn precedence(&self) -> Precedence {
+        self.precedence.clone()
+    }
+
     fn turns_of(&self, site: SiteId) -> Arc<Semaphore> {
         let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = of_one
@@ -152,6 +158,8 @@ pub struct Ports {
     pub transfers: Transfers,
     /// What is on its way and goes to the archive at once.
     pub arriving: Arriving,
+    /// What comes ahead of grants.
+    pub coming: Coming,
     /// Why the last attempts failed.
     pub troubles: Troubles,
 }
@@ -215,6 +223,9 @@ impl Ports {
     ) -> Result<(), ReceiveError> {
         let (_turns, underway) = self.arriving.turn(from, priority).await;
         if !self.room.is_left() {
+            tokio::task::block_in_place(|| self.coming.make_room())?;
+        }
+        if !self.room.is_left() {
             return Err(ReceiveError::Disk(io::ErrorKind::StorageFull.into()));
         }
         let onward = tokio::task::block_in_place(|| self.onward(case, from, &grant, &key))?;
@@ -230,6 +241,7 @@ impl Ports {
             onward: onward.clone(),
             room: Some(self.room.clone()),
             underway: Some(underway),
+            ahead: Some(self.coming.clone()),
             listed: Some(Listed {
                 granted: self.granted.clone(),
                 case,

@@ -1,6 +1,6 @@
 //! Moving parcels between partners: serving ranges of what lies here, fetching what is missing.
 
-mod asking;
+pub(crate) mod asking;
 pub mod counts;
 pub mod earlier;
 mod gathered;

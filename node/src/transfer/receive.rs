@@ -15,6 +15,7 @@ use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 use tokio::sync::mpsc;
 
+use crate::ahead::Coming;
 use crate::archive::StoringAhead;
 use crate::clock::now;
 use crate::disk::Room;
@@ -23,7 +24,7 @@ use crate::network::{FetchError, Fetched, Network, ParcelSink, Part, RangeReques
 use crate::parcels::{OpenError, Parcels};
 use crate::say;
 use crate::studies::study::Study;
-use crate::transfer::asking::ask;
+use crate::transfer::asking::{Asking, ask};
 use crate::transfer::counts::Counts;
 use crate::transfer::precedence::Underway;
 use crate::transfer::progress::Progress;
@@ -59,6 +60,8 @@ pub struct Receiving {
     pub listed: Option<Listed>,
     /// Its place among the transfers from this partner; none for what is too small to wait for.
     pub underway: Option<Underway>,
+    /// What may have come of it ahead of its grant.
+    pub ahead: Option<Coming>,
     /// Room on the disk, where it stops at a reserve; a report goes on as long as there is any.
     pub room: Option<Room>,
 }
@@ -159,6 +162,9 @@ impl Receiving {
         let parcel = self.manifest.parcel;
         self.parcels.create(&parcel)?;
         let manifest = self.manifest().await?;
+        if let Some(ahead) = &self.ahead {
+            ahead.finish(&parcel).await;
+        }
         let folder = self.parcels.folder_of(&parcel);
         let arriving = Arriving {
             parcels: self.parcels.clone(),
@@ -207,10 +213,12 @@ impl Receiving {
             if sink.is_mixed() {
                 return Err(ReceiveError::Damaged(Damage::Mixed));
             }
-            if missing.is_empty() {
+            if missing.is_empty() && !sink.is_waiting() {
                 return Ok(());
             }
-            let fetched = self.fetch_packs(missing, sink).await;
+            let (fetched, opened) =
+                tokio::join!(self.fetch_packs(missing, sink), open_waiting(sink));
+            opened?;
             if sink.not_permitted() {
                 return Err(ReceiveError::NotPermitted);
             }
@@ -229,8 +237,12 @@ impl Receiving {
         missing: Vec<RangeRequest>,
         sink: &Arc<TransferSink>,
     ) -> Result<Fetched, FetchError> {
+        if missing.is_empty() {
+            return Ok(Fetched::default());
+        }
         let (streams, asked) = mpsc::channel(1);
-        let asking = ask(missing, streams, sink.settled(), self.underway.as_ref());
+        let asking = Asking::new(streams, sink.settled());
+        let asking = ask(missing, asking, self.underway.as_ref());
         let fetch = self
             .network
             .fetch(self.node, asked, STREAMS, Arc::clone(sink) as _);
@@ -313,6 +325,16 @@ impl ParcelSink for ManifestSink {
         }
         Ok(())
     }
+}
+
+/// Opens the packs that are here, with a thread for each of two cores.
+async fn open_waiting(sink: &Arc<TransferSink>) -> io::Result<()> {
+    let open = || {
+        let sink = Arc::clone(sink);
+        blocking(move || sink.open_waiting())
+    };
+    let (one, other) = tokio::join!(open(), open());
+    one.and(other)
 }
 
 /// Makes everything in a folder durable, with one call for the whole file system: it costs less than

@@ -78,6 +78,8 @@ pub(crate) struct TransferSink {
 pub(super) struct State {
     pub(super) plan: TransferPlan,
     pub(super) verified: BTreeSet<usize>,
+    /// Packs that are here whole and not opened yet; the most useful is the last.
+    pub(super) waiting: Vec<(u32, Effort)>,
     gathered: Gathered,
     damaged: bool,
     mixed: bool,
@@ -99,6 +101,7 @@ impl TransferSink {
         let state = State {
             plan,
             verified: BTreeSet::new(),
+            waiting: Vec::new(),
             gathered: Gathered::new(manifest.parcel),
             damaged: false,
             mixed: false,
@@ -127,6 +130,11 @@ impl TransferSink {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         (state.verified.len() == self.manifest.objects.len()).then(|| state.gathered.study(at))
+    }
+
+    /// Whether packs are here that are not opened yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
     }
 
     /// Whether there are objects of more than one study.

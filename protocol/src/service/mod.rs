@@ -5,6 +5,7 @@
 //! its effects, in order. After a restart, [`Service::replay`] each stored entry, give back the
 //! stored secrets, then perform [`Service::resume`].
 
+mod ahead;
 mod cancelling;
 mod carrying;
 mod commands;

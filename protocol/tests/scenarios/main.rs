@@ -10,6 +10,7 @@
 mod kit;
 
 mod additions;
+mod ahead;
 mod arriving;
 mod cancelling;
 mod candidates;
