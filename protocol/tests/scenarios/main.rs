@@ -36,5 +36,6 @@ mod returning;
 mod revoking;
 mod room;
 mod sealing;
+mod sharing;
 mod waiting;
 mod withdrawing;
