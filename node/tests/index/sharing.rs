@@ -14,7 +14,6 @@ use crate::site::{FIRST, site};
 
 const PARTNER: SiteId = SiteId::from_bytes([1; 32]);
 const ANOTHER: SiteId = SiteId::from_bytes([2; 32]);
-const CASE: CaseId = CaseId::from_bytes([3; 32]);
 const GRANTED: ParcelId = ParcelId::from_bytes([4; 32]);
 
 fn may(parcels: &[ParcelId], earlier: Option<CaseId>) -> Shared {
@@ -43,7 +42,8 @@ fn a_partner_is_looked_for_where_it_gave_or_was_given_and_nowhere_else() {
         description: Vec::new().into(),
         objects: 1,
     });
-    let kept = site.granted.keep(CASE, PARTNER, granted);
+    let case = CaseId::from_bytes([3; 32]);
+    let kept = site.granted.keep(case, PARTNER, granted);
     assert!(kept.is_ok());
 
     let looked = |from, shared, uid| {
@@ -62,7 +62,7 @@ fn a_partner_is_looked_for_where_it_gave_or_was_given_and_nowhere_else() {
 
     // The earlier case says which study it is.
     let known = |earlier| site.holdings.shared(PARTNER, may(&[GRANTED], earlier));
-    assert!(is_found(&known(Some(CASE)).unwrap()));
+    assert!(is_found(&known(Some(case)).unwrap()));
     assert!(!is_found(&known(None).unwrap()));
     let unknown = CaseId::from_bytes([9; 32]);
     assert!(!is_found(&known(Some(unknown)).unwrap()));
