@@ -313,16 +313,14 @@ fn moved(transfer: &Value, direction: Message) -> Option<Message> {
         "{direction} {here} of {whole} ({objects} of {all} objects)";
         direction = direction
     );
-    let known = transfer["objects_known"]
-        .as_u64()
-        .filter(|known| *known > 0);
-    let so_far = known.map_or(so_far.clone(), |known| {
-        say!(
+    let so_far = match transfer["objects_known"].as_u64() {
+        None | Some(0) => so_far,
+        Some(known) => say!(
             "{so_far}、うち {known} 枚は以前の検査から",
             "{so_far}, {known} of them here from before";
             so_far = so_far
-        )
-    });
+        ),
+    };
     let Some(left) = transfer["seconds_left"].as_u64() else {
         return Some(so_far);
     };
