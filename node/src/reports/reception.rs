@@ -115,6 +115,7 @@ pub async fn receive(
         key: key.duplicate(),
         progress: Default::default(),
         onward: None,
+        known: None,
         listed: None,
         underway: None,
         ahead: None,

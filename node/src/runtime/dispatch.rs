@@ -9,7 +9,7 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::case::terms::Priority;
-use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
+use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit, Shared};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
@@ -138,7 +138,8 @@ impl Dispatch {
                 priority,
                 grant,
                 key,
-            } => self.receive_study((case, priority), from, node, grant, key),
+                shared,
+            } => self.receive_study((case, priority), from, node, (grant, key), shared),
             Effect::StoreStudy {
                 case,
                 from,
@@ -171,12 +172,12 @@ impl Dispatch {
         (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
-        grant: Grant,
-        key: ContentKey,
+        granted: (Grant, ContentKey),
+        shared: Shared,
     ) {
         let ports = Arc::clone(&self.ports);
         self.job(Job::ReceiveStudy(case), async move {
-            let owed = ports.receive_study((case, priority), from, node, grant, key);
+            let owed = ports.receive_study((case, priority), from, node, granted, shared);
             owed.await
         });
     }

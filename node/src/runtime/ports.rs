@@ -9,6 +9,7 @@ use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::case::terms::Priority;
+use dokuei_protocol::effect::Shared;
 use dokuei_protocol::input::{Command, Outcome, Trouble};
 use dokuei_protocol::limits;
 
@@ -183,10 +184,10 @@ impl Ports {
         (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
-        grant: Grant,
-        key: ContentKey,
+        granted: (Grant, ContentKey),
+        shared: Shared,
     ) -> Outcome {
-        let study = self.study((case, priority), from, node, grant, key);
+        let study = self.study((case, priority), from, node, granted, shared);
         match study.await {
             Ok(()) => {
                 self.troubles.clear(&case);
@@ -218,8 +219,8 @@ impl Ports {
         (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
-        grant: Grant,
-        key: ContentKey,
+        (grant, key): (Grant, ContentKey),
+        shared: Shared,
     ) -> Result<(), ReceiveError> {
         let (_turns, underway) = self.arriving.turn(from, priority).await;
         if !self.room.is_left() {
@@ -239,6 +240,7 @@ impl Ports {
             key,
             progress: self.transfers.begin(case),
             onward: onward.clone(),
+            known: tokio::task::block_in_place(|| self.holdings.shared(from, shared)),
             room: Some(self.room.clone()),
             underway: Some(underway),
             ahead: Some(self.coming.clone()),

@@ -5,6 +5,7 @@ pub mod counts;
 pub mod earlier;
 mod gathered;
 pub mod given;
+pub mod known;
 pub mod precedence;
 pub mod progress;
 pub mod receive;

@@ -26,6 +26,7 @@ use crate::say;
 use crate::studies::study::Study;
 use crate::transfer::asking::{Asking, ask};
 use crate::transfer::counts::Counts;
+use crate::transfer::known::Known;
 use crate::transfer::precedence::Underway;
 use crate::transfer::progress::Progress;
 use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
@@ -33,8 +34,8 @@ use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 /// Streams of one transfer.
 const STREAMS: usize = 8;
 /// Rounds in which damaged or refused objects are asked for again before the transfer is given up
-/// for this time.
-const ROUNDS: usize = 3;
+/// for this time; one of them may end when it turns out that some of the study lies here already.
+const ROUNDS: usize = 4;
 
 /// A parcel to receive.
 pub struct Receiving {
@@ -58,6 +59,8 @@ pub struct Receiving {
     pub onward: Option<Arc<StoringAhead>>,
     /// Where verified objects of a study are listed at once.
     pub listed: Option<Listed>,
+    /// Where objects of a study may lie already.
+    pub known: Option<Arc<Known>>,
     /// Its place among the transfers from this partner; none for what is too small to wait for.
     pub underway: Option<Underway>,
     /// What may have come of it ahead of its grant.
@@ -174,6 +177,7 @@ impl Receiving {
             room: self.room.clone(),
             listed: self.listed.clone(),
             onward: self.onward.clone(),
+            known: self.known.clone(),
         };
         let progress = Arc::clone(&self.progress);
         let sink = blocking(move || {
@@ -204,7 +208,11 @@ impl Receiving {
             false => Effort::Dense,
         };
         let sink = Arc::clone(sink);
-        Ok(blocking(move || sink.missing(effort)).await?)
+        let missing = blocking(move || {
+            sink.take_known()?;
+            sink.missing(effort)
+        });
+        Ok(missing.await?)
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
@@ -250,6 +258,8 @@ impl Receiving {
         tokio::select! {
             fetched = &mut fetch => fetched,
             () = asking => fetch.await,
+            // What is on its way comes, and no more is asked for until what lies here is taken.
+            () = sink.known_found() => fetch.await,
         }
     }
 

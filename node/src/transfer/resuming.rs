@@ -84,7 +84,10 @@ impl TransferSink {
             let Some((pack, effort)) = waiting else {
                 return Ok(());
             };
-            self.pack_came(pack, effort, true)?;
+            // What is in it may have been here as well.
+            if !self.lock().plan.is_held(pack) {
+                self.pack_came(pack, effort, true)?;
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Packs from one site's disk to another's, with what can go wrong in between.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use tempfile::TempDir;
 
 use super::Content;
 use super::counts::Counts;
+use super::known::Known;
 use super::progress::Progress;
 use super::sink::{Arriving, TransferSink};
 use crate::chance::chance;
@@ -96,6 +99,11 @@ impl Pair {
 
     /// The receiving end, as it stands after a start.
     fn sink(&self) -> (TransferSink, Arc<Progress>) {
+        self.sink_beside(None)
+    }
+
+    /// The same beside what lies there already.
+    fn sink_beside(&self, known: Option<Arc<Known>>) -> (TransferSink, Arc<Progress>) {
         let parcels = self.here();
         let counts = Counts::open(&parcels.folder_of(&PARCEL)).unwrap();
         let arriving = Arriving {
@@ -106,6 +114,7 @@ impl Pair {
             room: None,
             listed: None,
             onward: None,
+            known,
         };
         let progress = Arc::new(Progress::default());
         let sink = TransferSink::new(

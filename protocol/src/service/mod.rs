@@ -18,6 +18,7 @@ pub use reading::NextVersion;
 mod requesting;
 mod retention;
 mod sending;
+mod sharing;
 mod standing;
 pub use standing::Halt;
 pub mod views;

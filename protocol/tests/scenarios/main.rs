@@ -37,5 +37,6 @@ mod returning;
 mod revoking;
 mod room;
 mod sealing;
+mod sharing;
 mod waiting;
 mod withdrawing;
