@@ -47,6 +47,8 @@ pub struct Config {
     pub bulk_port: Option<u16>,
     /// At which hours how much of the line may be used to send studies.
     pub caps: Vec<Cap>,
+    /// The name of the partner to which packs of studies go while they arrive, sealed, before they are sent.
+    pub send_ahead_to: Option<String>,
     /// Where partners reach this node, `host:port`; empty when it only calls out.
     pub announce: Vec<String>,
     /// Where modalities and workstations connect.
@@ -127,6 +129,7 @@ struct RawNetwork {
     listen: Vec<SocketAddr>,
     bulk_port: Option<u16>,
     announce: Vec<String>,
+    send_ahead_to: Option<String>,
     cap: Vec<RawCap>,
 }
 
@@ -136,6 +139,7 @@ impl Default for RawNetwork {
             listen: vec![SocketAddr::from(([0, 0, 0, 0], 4400))],
             bulk_port: None,
             announce: Vec::new(),
+            send_ahead_to: None,
             cap: Vec::new(),
         }
     }
@@ -331,6 +335,7 @@ fn checked(raw: Raw) -> Result<Config, Wrong> {
         bulk_port: raw.network.bulk_port,
         caps: caps::caps(&raw.network.cap)?,
         announce: raw.network.announce,
+        send_ahead_to: raw.network.send_ahead_to,
         dicom_listen: raw.dicom.listen,
         dicom_public: raw.dicom.public,
         called_ae_check: raw.dicom.called_ae_check,

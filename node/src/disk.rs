@@ -8,6 +8,13 @@ const RESERVE_MOST: u64 = 256 << 20;
 /// The reserve is this part of a small disk.
 const RESERVE_PART: u64 = 16;
 
+/// So many reserves are room for what need not be here.
+const AMPLE: u64 = 8;
+
+fn reserve(total: u64) -> u64 {
+    RESERVE_MOST.min(total / RESERVE_PART)
+}
+
 /// Watches the free space under a folder.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -26,7 +33,13 @@ impl Room {
     /// cannot be asked cannot be written either.
     pub fn is_left(&self) -> bool {
         self.free()
-            .is_some_and(|(free, total)| free > RESERVE_MOST.min(total / RESERVE_PART))
+            .is_some_and(|(free, total)| free > reserve(total))
+    }
+
+    /// Whether there is room for what is perhaps of use later: [`AMPLE`] times the reserve.
+    pub fn is_ample(&self) -> bool {
+        self.free()
+            .is_some_and(|(free, total)| free > AMPLE * reserve(total))
     }
 
     /// Free and total bytes.

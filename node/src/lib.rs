@@ -2,6 +2,7 @@
 //! It commits what `dokuei_protocol` decided and does what it is told; no decision about a case is
 //! made in here.
 
+pub mod ahead;
 pub mod archive;
 pub mod audit;
 pub mod chance;

@@ -1,5 +1,7 @@
 //! Everything the service may tell the node to do, after the records of the same step are committed.
 
+use std::collections::BTreeSet;
+
 use dokuei_keys::delegation::Revocation;
 use dokuei_keys::id::{DocumentId, NodeId, ParcelId, PrekeyId, SiteId};
 use dokuei_keys::secret::{ContentKey, Secret32};
@@ -65,6 +67,15 @@ pub struct Permit {
     pub parcel: ParcelId,
 }
 
+/// What lies here that this site and a partner have both had, so that it need not come from that partner again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// Parcels that the partner granted and that are here whole, and those of this site that were granted to the partner.
+    pub parcels: BTreeSet<ParcelId>,
+    /// The earlier case, granted by the partner too, of the same study, if the partner named one.
+    pub earlier: Option<CaseId>,
+}
+
 /// Something for the node to do.
 pub enum Effect {
     /// These nodes may never connect, not even to pair: their keys are revoked.
@@ -117,6 +128,8 @@ pub enum Effect {
         grant: Grant,
         /// Its content key.
         key: ContentKey,
+        /// Where objects of it may lie already.
+        shared: Shared,
     },
     /// Put a received study into the archive: [`crate::input::Job::StoreStudy`].
     StoreStudy {
@@ -191,6 +204,8 @@ pub enum Effect {
         grant: Grant,
         /// Its content key.
         key: ContentKey,
+        /// Where objects of it may lie already.
+        shared: Shared,
     },
     /// Put a received prior into the archive: [`crate::input::Job::StorePrior`].
     StorePrior {

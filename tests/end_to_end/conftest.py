@@ -15,8 +15,8 @@ def pytest_sessionstart(session):
 
 
 @contextlib.contextmanager
-def two_sites(place, quoting="automatic", retention=90, prepare=lambda hospital: None):
-    clinic = Site(place / "clinic", "架空診療所", "CLINIC")
+def two_sites(place, quoting="automatic", retention=90, prepare=lambda hospital: None, clinic_reads=()):
+    clinic = Site(place / "clinic", "架空診療所", "CLINIC", clinic_reads)
     hospital = Site(place / "hospital", "架空大学病院", "HOSPITAL", READS, quoting, retention)
     prepare(hospital)
     try:

@@ -318,6 +318,14 @@ fn moved(transfer: &Value, direction: Message) -> Option<Message> {
         "{direction} {here} of {whole} ({objects} of {all} objects)";
         direction = direction
     );
+    let so_far = match transfer["objects_known"].as_u64() {
+        None | Some(0) => so_far,
+        Some(known) => say!(
+            "{so_far}、うち {known} 枚は以前の検査から",
+            "{so_far}, {known} of them here from before";
+            so_far = so_far
+        ),
+    };
     let Some(left) = transfer["seconds_left"].as_u64() else {
         return Some(so_far);
     };
@@ -418,7 +426,15 @@ mod tests {
         assert!(moving.en.ends_with("about 1 min 15 s left"));
         assert!(moving.ja.contains("6 / 18 枚") && moving.ja.ends_with("残り約 1 分 15 秒"));
         transfer["seconds_left"] = Value::Null;
-        assert!(said(transfer).unwrap().en.ends_with("objects)"));
+        assert!(said(transfer.clone()).unwrap().en.ends_with("objects)"));
+        transfer["objects_known"] = 4.into();
+        let known = said(transfer).unwrap();
+        assert!(
+            known
+                .en
+                .ends_with("(6 of 18 objects), 4 of them here from before")
+        );
+        assert!(known.ja.ends_with("うち 4 枚は以前の検査から"));
     }
 
     #[test]

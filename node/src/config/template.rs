@@ -23,6 +23,9 @@ const NETWORK: &str = r#"[network]
 listen = ["0.0.0.0:4400"]
 # 相手施設から見たこのノードの場所 "ホスト:ポート"。空なら発信のみ / where partners reach this node; empty: it only calls out
 announce = []
+# 検査の受信中から、封をしたまま先に送っておく提携先の名前。読影を依頼するまで相手は開けない
+# the partner to which studies go sealed while they still arrive; it can open them only once you ask it to read them
+# send_ahead_to = "○○病院"
 # 画像データ用のポート（UDP と TCP）。listen の次の番号が既定。ファイアウォールで listen と一緒に開けてください
 # the port for images, UDP and TCP; by default the number behind that of listen. Open it in the firewall together with that
 # bulk_port = 4401

@@ -20,4 +20,5 @@ pub mod metadata;
 pub mod preparing;
 pub mod series;
 mod services;
+mod sharing;
 mod words;

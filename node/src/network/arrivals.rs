@@ -44,7 +44,7 @@ impl Arrivals {
                 (Protocol::Documents, Some(partner)) => {
                     Box::pin(documents::receive(arrival, partner, events))
                 }
-                (Protocol::Sync, Some(partner)) => {
+                (Protocol::Sync | Protocol::Ready, Some(partner)) => {
                     Box::pin(sync::receive(arrival, partner, events, limits))
                 }
                 (Protocol::Parcels, Some(partner)) => {
@@ -61,7 +61,11 @@ impl Arrivals {
                 },
                 // Removed a moment ago: the connection is being closed.
                 (
-                    Protocol::Documents | Protocol::Sync | Protocol::Parcels | Protocol::Bulk,
+                    Protocol::Documents
+                    | Protocol::Sync
+                    | Protocol::Ready
+                    | Protocol::Parcels
+                    | Protocol::Bulk,
                     None,
                 ) => return,
             };

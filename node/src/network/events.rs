@@ -44,6 +44,15 @@ pub enum NetworkEvent {
         /// At most 64 KiB; dropped or longer, the member hears that there is none.
         answer: oneshot::Sender<Vec<u8>>,
     },
+    /// A member says what can be fetched from it ahead of a grant.
+    Ready {
+        /// The member.
+        from: NodeId,
+        /// At most 64 KiB.
+        said: Vec<u8>,
+        /// Answered with nothing when it is taken; dropped, the member hears that it is not.
+        answer: oneshot::Sender<Vec<u8>>,
+    },
     /// A stranger, or a node whose key is revoked, was turned away.
     TurnedAway {
         /// From where it called.
@@ -75,6 +84,9 @@ impl fmt::Debug for NetworkEvent {
             }
             Self::Sync { from, request, .. } => {
                 write!(f, "Sync({from:?}, {} bytes)", request.len())
+            }
+            Self::Ready { from, said, .. } => {
+                write!(f, "Ready({from:?}, {} bytes)", said.len())
             }
             Self::Pairing {
                 from, turn, frame, ..

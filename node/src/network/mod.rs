@@ -2,7 +2,7 @@
 //!
 //! Connections are QUIC, or TCP with TLS 1.3 where UDP is blocked, both with mutual authentication under the node's
 //! Ed25519 key. Who is not on the allow-list is turned away when TLS has proved its key, before any protocol of ours
-//! is spoken. Four protocols exist: [`documents`], [`sync`], [`parcels`] and, while an operator pairs, [`pairing`].
+//! is spoken. Five protocols exist: [`documents`], [`sync`] with `ready`, [`parcels`] and, while an operator pairs, [`pairing`].
 //! Deliberately absent: discovery, relaying, gossip, and any protocol by which a node describes itself.
 //!
 //! One task runs the swarm ([`swarm`]) and awaits nothing else; each stream has a task of its own; all queues are
@@ -74,7 +74,7 @@ use self::pace::Pace;
 use self::pairing::HangUp;
 use self::parcels::Service;
 use self::partners::Partners;
-use self::streams::Streams;
+use self::streams::{Protocol, Streams};
 use self::swarm::{Command, Engine, Parts};
 
 /// What a network is started with.
@@ -300,7 +300,17 @@ impl Network {
     /// See [`SyncError`].
     pub async fn sync(&self, node: NodeId, request: &[u8]) -> Result<Vec<u8>, SyncError> {
         let partner = self.partners.find(&node).ok_or(SyncError::NotAMember)?;
-        sync::ask(&partner, request, &self.limits).await
+        sync::ask(&partner, Protocol::Sync, request, &self.limits).await
+    }
+
+    /// Says to `node` what it can fetch by now ahead of a grant, at most 64 KiB.
+    ///
+    /// # Errors
+    /// See [`SyncError`]; it is refused by who does not want it.
+    pub async fn tell_ready(&self, node: NodeId, ready: &[u8]) -> Result<(), SyncError> {
+        let partner = self.partners.find(&node).ok_or(SyncError::NotAMember)?;
+        let told = sync::ask(&partner, Protocol::Ready, ready, &self.limits);
+        told.await.map(drop)
     }
 
     /// Fetches ranges from `node` over `streams` (1 to 8; 4 suit most lines) and writes them to `sink`, in any order

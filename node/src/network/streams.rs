@@ -48,15 +48,17 @@ pub(super) type BoxStream = Box<dyn ByteStream>;
 pub(super) enum Protocol {
     Documents,
     Sync,
+    Ready,
     Parcels,
     Bulk,
     Pairing,
 }
 
 impl Protocol {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Documents,
         Self::Sync,
+        Self::Ready,
         Self::Parcels,
         Self::Bulk,
         Self::Pairing,
@@ -66,6 +68,7 @@ impl Protocol {
         StreamProtocol::new(match self {
             Self::Documents => "/dokuei/documents/1",
             Self::Sync => "/dokuei/sync/1",
+            Self::Ready => "/dokuei/ready/1",
             Self::Parcels => "/dokuei/parcels/2",
             Self::Bulk => "/dokuei/bulk/1",
             Self::Pairing => "/dokuei/pairing/1",
@@ -78,7 +81,7 @@ impl Protocol {
             // One in use and one that replaces it.
             Self::Documents => 2,
             // Twice what an honest node asks at once: an answer given is not a stream closed yet.
-            Self::Sync => 8,
+            Self::Sync | Self::Ready => 8,
             // Twice what is served to one node: those too many hear that we are busy.
             Self::Parcels => 2 * BULK_STREAMS_PER_NODE,
             // A question lasts as long as the stream that it brings: all that are served, and as many more.

@@ -1,4 +1,5 @@
-//! `/dokuei/sync/1`: one question, one answer, one short stream. What they mean is the protocol crate's business.
+//! `/dokuei/sync/1` and `/dokuei/ready/1`: one question, one answer, one short stream. What they mean is the protocol crate's
+//! business.
 //!
 //! A question is one frame. The answer is one frame whose first byte says 0, the answer follows, or 1, there is none.
 
@@ -23,9 +24,10 @@ const NONE: u8 = 1;
 /// and the question with it; it changes nothing at the other side, so it may be asked again.
 const TIMES: usize = 3;
 
-/// Asks `partner`.
+/// Asks `partner` a question of this protocol.
 pub(super) async fn ask(
     partner: &Partner,
+    protocol: Protocol,
     request: &[u8],
     limits: &Limits,
 ) -> Result<Vec<u8>, SyncError> {
@@ -35,7 +37,12 @@ pub(super) async fn ask(
     let _permit = partner.asking.try_acquire().map_err(|_| SyncError::Busy)?;
     let link = partner.link_soon(SETTLE).await;
     let link = link.ok_or(SyncError::NotConnected)?;
-    match timeout(limits.sync_patience, ask_over(link, partner, request)).await {
+    match timeout(
+        limits.sync_patience,
+        ask_over(link, partner, (protocol, request)),
+    )
+    .await
+    {
         Ok(Some(Some(answer))) => Ok(answer),
         Ok(Some(None)) => Err(SyncError::Refused),
         Ok(None) | Err(_) => Err(SyncError::Unanswered),
@@ -43,9 +50,13 @@ pub(super) async fn ask(
 }
 
 /// Asks over `link`, and over those that take its place. `None` when there was no answer over any.
-async fn ask_over(mut link: Link, partner: &Partner, request: &[u8]) -> Option<Option<Vec<u8>>> {
+async fn ask_over(
+    mut link: Link,
+    partner: &Partner,
+    (protocol, request): (Protocol, &[u8]),
+) -> Option<Option<Vec<u8>>> {
     for _ in 1..TIMES {
-        let asked = async { exchange(link.open(Protocol::Sync).await?, request).await };
+        let asked = async { exchange(link.open(protocol).await?, request).await };
         match asked.await {
             Ok(answer) => return Some(answer),
             Err(_) => {
@@ -55,7 +66,7 @@ async fn ask_over(mut link: Link, partner: &Partner, request: &[u8]) -> Option<O
             }
         }
     }
-    let stream = link.open(Protocol::Sync).await.ok()?;
+    let stream = link.open(protocol).await.ok()?;
     exchange(stream, request).await.ok()
 }
 
@@ -98,6 +109,7 @@ async fn answer(
     partner: &Partner,
     events: &mpsc::Sender<NetworkEvent>,
 ) -> io::Result<()> {
+    let protocol = arrival.protocol;
     let (read, write) = arrival.stream.split();
     sleep(partner.charge()).await;
     let request = FrameReader::new(read, MESSAGE_MAX)
@@ -105,10 +117,18 @@ async fn answer(
         .await?
         .ok_or(io::ErrorKind::UnexpectedEof)?;
     let (sender, answered) = oneshot::channel();
-    let event = NetworkEvent::Sync {
-        from: partner.node,
-        request,
-        answer: sender,
+    let (from, answer) = (partner.node, sender);
+    let event = match protocol {
+        Protocol::Ready => NetworkEvent::Ready {
+            from,
+            said: request,
+            answer,
+        },
+        _ => NetworkEvent::Sync {
+            from,
+            request,
+            answer,
+        },
     };
     events
         .send(event)

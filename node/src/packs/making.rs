@@ -81,10 +81,36 @@ impl PackMaker {
             return Ok(None);
         };
         let plan = self.plan(&key, parcel)?;
+        self.make_by(plan, &key, (parcel, number), effort)
+    }
+
+    /// The same by a plan of a parcel whose list of objects is not closed yet.
+    ///
+    /// # Errors
+    /// [`OpenError`] when something of it cannot be read.
+    pub fn make_ahead(
+        &self,
+        plan: Arc<TransferPlan>,
+        (parcel, number): (ParcelId, u32),
+        effort: Effort,
+    ) -> Result<Option<Made>, OpenError> {
+        match self.key(&parcel)? {
+            Some(key) => self.make_by(plan, &key, (parcel, number), effort),
+            None => Ok(None),
+        }
+    }
+
+    fn make_by(
+        &self,
+        plan: Arc<TransferPlan>,
+        key: &ContentKey,
+        (parcel, number): (ParcelId, u32),
+        effort: Effort,
+    ) -> Result<Option<Made>, OpenError> {
         let mut pieces = Vec::new();
         let mut failed = None;
         for piece in plan.pieces(number) {
-            let filling = self.filling(&key, parcel, &piece);
+            let filling = self.filling(key, parcel, &piece);
             // The others can be read meanwhile.
             pieces.push(filling.map_err(|error| failed = Some(error)).ok());
         }
@@ -108,7 +134,7 @@ impl PackMaker {
             site: self.site,
             pack: number,
         };
-        let sealed = seal_pack(&key, &context, &content)?;
+        let sealed = seal_pack(key, &context, &content)?;
         Ok(Some(Made { sealed, plan }))
     }
 

@@ -30,6 +30,9 @@ const QUARANTINE: &str = "quarantine";
 /// The folder beside the parcels for what a medium brought.
 const CARRIED: &str = "carried";
 
+/// The folder beside the parcels for what has come ahead of a grant.
+const AHEAD: &str = "ahead";
+
 /// Where sealed objects lie. Clones share the place.
 #[derive(Clone, Debug)]
 pub struct Parcels {
@@ -47,6 +50,11 @@ impl Parcels {
             sync_folder(above)?;
         }
         Ok(Parcels { folder })
+    }
+
+    /// The folder of all.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder of one parcel.
@@ -114,6 +122,13 @@ impl Parcels {
     pub fn put_aside(&self, parcel: &ParcelId, slot: u32) -> io::Result<()> {
         let file = self.file_of(parcel, slot);
         std::fs::rename(&file, file.with_extension("aside"))
+    }
+
+    /// Where packs lie of parcels that are not granted (yet), each in a folder of its own.
+    pub fn ahead(&self) -> Parcels {
+        Parcels {
+            folder: self.folder.join(AHEAD),
+        }
     }
 
     /// Where the sealed objects of a parcel lie that a medium brought, until a transfer has taken them.

@@ -115,8 +115,10 @@ pub async fn receive(
         key: key.duplicate(),
         progress: Default::default(),
         onward: None,
+        known: None,
         listed: None,
         underway: None,
+        ahead: None,
         room: None,
     };
     let received = receiving.run().await?;

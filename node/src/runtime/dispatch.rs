@@ -10,7 +10,7 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::case::priors::lies_as;
 use dokuei_protocol::case::terms::Priority;
-use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit};
+use dokuei_protocol::effect::{Answer, CannotDo, DocumentAnswer, Effect, Member, Permit, Shared};
 use dokuei_protocol::input::{Input, Job, Outcome, Ticket, Trouble};
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
@@ -140,7 +140,8 @@ impl Dispatch {
                 priority,
                 grant,
                 key,
-            } => self.receive_study((case, priority), from, node, grant, key),
+                shared,
+            } => self.receive_study((case, priority), from, node, (grant, key), shared),
             Effect::StoreStudy {
                 case,
                 from,
@@ -178,12 +179,12 @@ impl Dispatch {
         (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
-        grant: Grant,
-        key: ContentKey,
+        granted: (Grant, ContentKey),
+        shared: Shared,
     ) {
         let ports = Arc::clone(&self.ports);
         self.job(Job::ReceiveStudy(case), async move {
-            let owed = ports.receive_study((case, priority), from, node, grant, key);
+            let owed = ports.receive_study((case, priority), from, node, granted, shared);
             owed.await
         });
     }
@@ -239,10 +240,11 @@ impl Dispatch {
                 priority,
                 grant,
                 key,
+                shared,
             } => {
                 let parcel = grant.manifest.parcel;
                 let as_study = (lies_as(case, parcel), priority);
-                let owed = ports.receive_study(as_study, from, node, grant, key);
+                let owed = ports.receive_study(as_study, from, node, (grant, key), shared);
                 self.job(Job::ReceivePrior(case, parcel), owed);
             }
             Effect::StorePrior {

@@ -4,6 +4,7 @@ pub mod absences;
 pub mod desk;
 pub mod dispatch;
 mod door;
+mod follow;
 pub mod hands;
 pub mod kept;
 pub mod memory;

@@ -9,12 +9,14 @@ use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::case::CaseId;
 use dokuei_protocol::case::event::Grant;
 use dokuei_protocol::case::terms::Priority;
+use dokuei_protocol::effect::Shared;
 use dokuei_protocol::input::{Command, Outcome, Trouble};
 use dokuei_protocol::limits;
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::ahead::Coming;
 use crate::archive::{ArchiveError, Archiver, Confirmed, Storing, StoringAhead};
 use crate::disk::Room;
 use crate::index::holdings::Holdings;
@@ -80,6 +82,11 @@ impl Default for Arriving {
 }
 
 impl Arriving {
+    /// Which transfers go first.
+    pub fn precedence(&self) -> Precedence {
+        self.precedence.clone()
+    }
+
     fn turns_of(&self, site: SiteId) -> Arc<Semaphore> {
         let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = of_one
@@ -156,6 +163,8 @@ pub struct Ports {
     pub transfers: Transfers,
     /// What is on its way and goes to the archive at once.
     pub arriving: Arriving,
+    /// What comes ahead of grants.
+    pub coming: Coming,
     /// Why the last attempts failed.
     pub troubles: Troubles,
 }
@@ -179,10 +188,10 @@ impl Ports {
         (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
-        grant: Grant,
-        key: ContentKey,
+        granted: (Grant, ContentKey),
+        shared: Shared,
     ) -> Outcome {
-        let study = self.study((case, priority), from, node, grant, key);
+        let study = self.study((case, priority), from, node, granted, shared);
         match study.await {
             Ok(()) => {
                 self.troubles.clear(&case);
@@ -214,10 +223,13 @@ impl Ports {
         (case, priority): (CaseId, Priority),
         from: SiteId,
         node: NodeId,
-        grant: Grant,
-        key: ContentKey,
+        (grant, key): (Grant, ContentKey),
+        shared: Shared,
     ) -> Result<(), ReceiveError> {
         let (_turns, underway) = self.arriving.turn(from, priority).await;
+        if !self.room.is_left() {
+            tokio::task::block_in_place(|| self.coming.make_room())?;
+        }
         if !self.room.is_left() {
             return Err(ReceiveError::Disk(io::ErrorKind::StorageFull.into()));
         }
@@ -232,8 +244,10 @@ impl Ports {
             key,
             progress: self.transfers.begin(case),
             onward: onward.clone(),
+            known: tokio::task::block_in_place(|| self.holdings.shared(from, shared)),
             room: Some(self.room.clone()),
             underway: Some(underway),
+            ahead: Some(self.coming.clone()),
             listed: Some(Listed {
                 granted: self.granted.clone(),
                 case,

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dokuei_keys::secret::Secret32;
-use dokuei_protocol::input::{Command, Input};
-use dokuei_protocol::service::{Halt, Service};
+use dokuei_protocol::input::Command;
+use dokuei_protocol::service::Service;
 use dokuei_protocol::time::Timestamp;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::ahead::{Coming, Ready};
 use crate::archive::{Archiver, Fetching};
 use crate::audit::Audit;
 use crate::chance::chance;
@@ -35,20 +35,21 @@ use crate::index::holdings::Holdings;
 use crate::index::preparing::Preparing;
 use crate::language::{Explain, Failure};
 use crate::media::Imports;
-use crate::network::{BulkPort, Network, NetworkConfig, NetworkEvent, Started};
+use crate::network::{BulkPort, Network, NetworkConfig, Started};
 use crate::packs::PackMaker;
 use crate::parcels::Parcels;
 use crate::pixels::{Decoders, Plan};
 use crate::reports::listing::list_missing;
 use crate::reports::objects::ReportObjects;
 use crate::runtime::absences::Absences;
-use crate::runtime::desk::{Desk, Loop, desk};
+use crate::runtime::desk::{Loop, desk};
 use crate::runtime::dispatch::{Dispatch, Permits, Tickets};
 use crate::runtime::door::Doors;
+use crate::runtime::follow::follow;
 use crate::runtime::hands::Hands;
 use crate::runtime::kept::restore;
 use crate::runtime::ports::{Arriving, Ports};
-use crate::runtime::trail::{self, Strangers};
+use crate::runtime::trail;
 use crate::runtime::troubles::Troubles;
 use crate::say;
 use crate::site::keys::SiteKeys;
@@ -63,9 +64,6 @@ use crate::transcoding::Transcoder;
 use crate::transfer::earlier;
 use crate::transfer::progress::Transfers;
 use crate::transfer::serve::ParcelShelf;
-
-/// How often the quiet period of arriving studies is looked at.
-const QUIET_LOOK: Duration = Duration::from_millis(500);
 
 /// What a stop grants to saying goodbye to partners: the words leave at once, and a partner that is gone
 /// does not answer in any time.
@@ -120,11 +118,11 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
     let store = Store::open(&folder.database())?;
     let (service, prekeys) = open_service(&folder, &config, &keys, &store)?;
 
-    let permits = Permits::default();
     let incomplete = service.incomplete();
-    let (ports, started) = connect(&folder, (&config, &keys), &store, &permits)?;
-    let (parcels, granted) = (ports.register.parcels().clone(), ports.granted.clone());
-    tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
+    let (permits, ready) = (Permits::default(), Ready::default());
+    let given = (&permits, &ready);
+    let (ports, started) = connect(&folder, (&config, &keys), &store, given)?;
+    list_earlier(&ports, incomplete);
     let audit = trail::open(&config, &folder, &ports, &service)?;
     let intake = Arc::new(intake(&ports, &audit));
     crate::studies::settling::start(&intake);
@@ -164,7 +162,7 @@ pub fn start(folder: SiteFolder, passphrase_file: Option<&Path>) -> Result<Arc<N
         intake,
         audit,
     });
-    let absences = follow(&hands, started.events, tickets);
+    let absences = follow(&hands, (started.events, ready), tickets);
     doors.worklist.attach(&hands, ended.clone());
     Ok(Arc::new(Node {
         dicom: doors.scp.local_addr(),
@@ -194,15 +192,10 @@ fn intake(ports: &Ports, audit: &Audit) -> StudyIntake {
         .witnessed(ports.imports.witness())
 }
 
-/// Goes along with what happens while the node runs: on the network, in the intake, and with what an earlier run left.
-fn follow(hands: &Hands, events: Receiver<NetworkEvent>, tickets: Tickets) -> Absences {
-    let (ports, desk) = (&hands.ports, &hands.desk);
-    let absences = Absences::default();
-    let told = (absences.clone(), Strangers::new(hands.audit.clone()));
-    tokio::spawn(network_events(events, desk.clone(), tickets, told));
-    let watched = (Arc::clone(ports), Arc::clone(&hands.intake), desk.clone());
-    tokio::spawn(watch_intake(watched, hands.config.quiet_seconds));
-    absences
+/// Lists what an earlier run left of studies that are not here whole, beside everything else.
+fn list_earlier(ports: &Ports, incomplete: Vec<earlier::Incomplete>) {
+    let (parcels, granted) = (ports.register.parcels().clone(), ports.granted.clone());
+    tokio::task::spawn_blocking(move || earlier::list_all(&parcels, &granted, incomplete));
 }
 
 /// Lists what is not listed yet, beside everything else.
@@ -253,14 +246,14 @@ fn connect(
     folder: &SiteFolder,
     (config, keys): (&Config, &SiteKeys),
     store: &Store,
-    permits: &Permits,
+    (permits, ready): (&Permits, &Ready),
 ) -> Result<(Arc<Ports>, Started), Failure> {
     let parcels = Parcels::open(folder.parcels())
         .map_err(|error| crate::site::unusable(&folder.parcels(), &error))?;
     let sealed = (store.clone(), keys.storage().duplicate());
     let packs = PackMaker::new(parcels.clone(), keys.site_certificate()?.site, sealed);
     let transfers = Transfers::default();
-    let shelf = ParcelShelf::new(packs, permits, &transfers.given);
+    let shelf = ParcelShelf::new(packs, permits, &transfers.given).with_ready(ready);
     let started = start_network(config, keys, shelf)?;
     let places = (parcels, Room::under(folder.path()), transfers);
     let ports = open_ports(config, keys, store, places, started.network.clone())?;
@@ -318,8 +311,11 @@ fn open_ports(
     };
     let copies = pseudonyms.studies().map_err(|error| failed(&error))?;
     copies.iter().for_each(|uid| holdings.hide(uid));
+    let arriving = Arriving::default();
+    let places = (register.parcels().clone(), room.clone());
     Ok(Ports {
         site,
+        coming: Coming::new(network.clone(), places, arriving.precedence()),
         register,
         granted,
         reports,
@@ -333,7 +329,7 @@ fn open_ports(
         transcoder,
         room,
         transfers,
-        arriving: Arriving::default(),
+        arriving,
         troubles: Troubles::default(),
     })
 }
@@ -406,84 +402,6 @@ impl Node {
         // Last of all: it tells what modalities had sent when their associations ended.
         let audit = self.audit.clone();
         let _ = tokio::task::spawn_blocking(move || audit.stop()).await;
-    }
-}
-
-async fn network_events(
-    mut events: Receiver<NetworkEvent>,
-    desk: Desk,
-    tickets: Tickets,
-    (absences, mut strangers): (Absences, Strangers),
-) {
-    while let Some(event) = events.recv().await {
-        let input = match event {
-            NetworkEvent::Connected { node, path } => {
-                tracing::info!(target: "dokuei::network", ?node, %path, "connected");
-                absences.came(node);
-                Input::Connected(node)
-            }
-            NetworkEvent::Disconnected { node, why } => {
-                tracing::info!(target: "dokuei::network", ?node, why, "disconnected");
-                absences.went(node, Timestamp(now()));
-                Input::Disconnected(node)
-            }
-            NetworkEvent::TurnedAway { from, why } => {
-                strangers.came(from, &why);
-                continue;
-            }
-            NetworkEvent::Document {
-                from,
-                bytes,
-                answer,
-                ..
-            } => Input::DocumentArrived {
-                ticket: tickets.document(answer),
-                node: from,
-                bytes,
-            },
-            NetworkEvent::Sync {
-                from,
-                request,
-                answer,
-            } => Input::SyncAsked {
-                ticket: tickets.frame(answer),
-                node: from,
-                bytes: request,
-            },
-            NetworkEvent::Pairing {
-                from, frame, reply, ..
-            } => Input::PairingCalled {
-                ticket: tickets.frame(reply),
-                node: from,
-                frame,
-            },
-        };
-        desk.tell(input).await;
-    }
-}
-
-/// Closes studies that are quiet, and stops the intake of a data folder that is older than what partners hold.
-async fn watch_intake(
-    (ports, intake, desk): (Arc<Ports>, Arc<StudyIntake>, Desk),
-    quiet_seconds: u64,
-) {
-    let mut look = tokio::time::interval(QUIET_LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        look.tick().await;
-        let Ok(halt) = desk.ask(|service| service.halt()).await else {
-            return;
-        };
-        intake.halt(matches!(halt, Some(Halt::Older(_))));
-        let register = ports.register.clone();
-        let since = now().saturating_sub(quiet_seconds.saturating_mul(1000));
-        match tokio::task::spawn_blocking(move || register.close_quiet(since)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                tracing::error!(target: "dokuei::studies", "a study cannot be closed: {error}")
-            }
-            Err(_) => return,
-        }
     }
 }
 

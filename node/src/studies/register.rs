@@ -20,6 +20,7 @@ use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::commitment;
 use dokuei_keys::secret::{ContentKey, StorageKey};
 use dokuei_protocol::study::manifest::ManifestReference;
+use tokio::sync::watch;
 
 use crate::chance::chance;
 use crate::index::catalogue::Catalogue;
@@ -55,6 +56,8 @@ struct Shared {
     quarantine: Quarantine,
     /// Rings when a study is closed.
     bell: Arc<Bell>,
+    /// Counts the objects that came, and the studies that were closed.
+    grown: watch::Sender<u64>,
     /// The closed studies.
     shelf: Shelf,
     /// Never held while the disk is waited for.
@@ -117,6 +120,7 @@ impl Register {
             shared: Arc::new(Shared {
                 quarantine,
                 bell: Arc::default(),
+                grown: watch::Sender::new(0),
                 shelf,
                 site,
                 parcels,
@@ -145,6 +149,11 @@ impl Register {
         Arc::clone(&self.shared.bell)
     }
 
+    /// Changes with every object that comes, and when a study is closed.
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.shared.grown.subscribe()
+    }
+
     /// The objects that are set aside.
     pub fn quarantine(&self) -> &Quarantine {
         &self.shared.quarantine
@@ -158,7 +167,8 @@ impl Register {
     /// Gives a place back: its object is registered or set aside, or there is none. Until then its study is not closed.
     pub fn give_back(&self, place: &Place) {
         if let Some(held) = self.lock().arriving.of_mut(&place.parcel) {
-            held.writing -= 1;
+            held.writing.remove(&place.slot);
+            self.shared.grown.send_modify(|grown| *grown += 1);
         }
     }
 
@@ -174,7 +184,7 @@ impl Register {
             .arriving
             .each()
             .filter(|held| {
-                held.writing == 0 && held.study.last_at <= since && !held.study.objects.is_empty()
+                !held.is_written() && held.study.last_at <= since && !held.study.objects.is_empty()
             })
             .map(|held| held.study.parcel)
             .collect();
@@ -193,7 +203,7 @@ impl Register {
 
     fn remove_bare(&self, since: u64) -> Result<(), RegisterError> {
         let bare = self.lock().arriving.take_all(|held| {
-            held.is_bare() && held.is_open() && held.writing == 0 && held.study.last_at <= since
+            held.is_bare() && held.is_open() && !held.is_written() && held.study.last_at <= since
         });
         for Held { study, .. } in bare {
             self.erase((&study.uid, &study.parcel), Change::default())?;
@@ -227,7 +237,9 @@ impl Register {
         all.arriving.take_if(parcel, |_| true);
         all.closed.put(&study);
         all.changes += 1;
+        drop(all);
         self.shared.bell.ring();
+        self.shared.grown.send_modify(|grown| *grown += 1);
         Ok(reference)
     }
 
@@ -260,7 +272,7 @@ impl Register {
         let listed = self.closed_study(parcel)?;
         let removed = {
             let mut all = self.lock();
-            let is_still = |held: &Held| held.writing == 0 && !held.closing;
+            let is_still = |held: &Held| !held.is_written() && !held.closing;
             all.changes += 1;
             let arriving = all.arriving.take_if(parcel, is_still);
             let arriving = arriving.map(|held| held.study.uid.into());

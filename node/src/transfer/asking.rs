@@ -44,31 +44,60 @@ impl Window {
     }
 }
 
-/// Gives requests to the streams of a fetch, in order, until there are no more or the fetch has ended. `settled` counts those
-/// that were answered.
-pub(super) async fn ask(
-    requests: Vec<RangeRequest>,
+/// Gives requests to the streams of a fetch.
+pub(crate) struct Asking {
     streams: mpsc::Sender<RangeRequest>,
-    mut settled: watch::Receiver<usize>,
-    underway: Option<&Underway>,
-) {
-    let mut window = Window::new();
-    let before = *settled.borrow_and_update();
-    for (asked, request) in requests.into_iter().enumerate() {
+    settled: watch::Receiver<usize>,
+    before: usize,
+    asked: usize,
+    window: Window,
+}
+
+impl Asking {
+    /// Nothing is asked for yet. `settled` counts the requests that were answered.
+    pub(crate) fn new(
+        streams: mpsc::Sender<RangeRequest>,
+        mut settled: watch::Receiver<usize>,
+    ) -> Asking {
+        let before = *settled.borrow_and_update();
+        Asking {
+            streams,
+            settled,
+            before,
+            asked: 0,
+            window: Window::new(),
+        }
+    }
+
+    /// Asks for one more when its time has come; false when the fetch has ended.
+    pub(crate) async fn ask(&mut self, request: RangeRequest, underway: Option<&Underway>) -> bool {
         loop {
             if let Some(underway) = underway {
                 underway.turn().await;
             }
-            let now = *settled.borrow_and_update();
-            window.note(now.saturating_sub(before), Instant::now());
-            if asked < window.settled + window.size() {
+            let now = *self.settled.borrow_and_update();
+            let answered = now.saturating_sub(self.before);
+            self.window.note(answered, Instant::now());
+            if self.asked < self.window.settled + self.window.size() {
                 break;
             }
-            if settled.changed().await.is_err() {
-                return;
+            if self.settled.changed().await.is_err() {
+                return false;
             }
         }
-        if streams.send(request).await.is_err() {
+        self.asked += 1;
+        self.streams.send(request).await.is_ok()
+    }
+}
+
+/// Asks for all of these in order, until the fetch has ended.
+pub(super) async fn ask(
+    requests: Vec<RangeRequest>,
+    mut asking: Asking,
+    underway: Option<&Underway>,
+) {
+    for request in requests {
+        if !asking.ask(request, underway).await {
             return;
         }
     }
@@ -127,7 +156,10 @@ mod tests {
     async fn all_is_asked_for_as_it_comes() {
         let (streams, mut asking) = mpsc::channel(1);
         let (settle, settled) = watch::channel(7);
-        let task = tokio::spawn(async move { ask(requests(100), streams, settled, None).await });
+        let task =
+            tokio::spawn(
+                async move { ask(requests(100), Asking::new(streams, settled), None).await },
+            );
         assert_eq!(asked(&mut asking).await, FIRST);
         // Whatever became of the window meanwhile, it is never smaller.
         for answered in 1..=100 {
@@ -145,8 +177,9 @@ mod tests {
         let stat = precedence.enter(site, Priority::Stat);
         let (streams, mut asking) = mpsc::channel(1);
         let (_settle, settled) = watch::channel(0);
-        let task =
-            tokio::spawn(async move { ask(requests(2), streams, settled, Some(&routine)).await });
+        let task = tokio::spawn(async move {
+            ask(requests(2), Asking::new(streams, settled), Some(&routine)).await
+        });
         assert_eq!(asked(&mut asking).await, 0);
         drop(stat);
         assert_eq!(asked(&mut asking).await, 2);
@@ -158,6 +191,6 @@ mod tests {
         let (streams, asking) = mpsc::channel(1);
         drop(asking);
         let (_settle, settled) = watch::channel(0);
-        ask(requests(9), streams, settled, None).await;
+        ask(requests(9), Asking::new(streams, settled), None).await;
     }
 }

@@ -61,6 +61,8 @@ impl Given {
             last: now,
         });
         let bytes = plan.bytes(pack).unwrap_or(0);
+        // While objects come, there is more in each.
+        given.plan = Arc::clone(plan);
         // A pack that is asked for again goes over the line again, but brings nobody further.
         if given.packs.insert(pack) {
             given.bytes += bytes;

@@ -1,10 +1,11 @@
 //! Moving parcels between partners: serving ranges of what lies here, fetching what is missing.
 
-mod asking;
+pub(crate) mod asking;
 pub mod counts;
 pub mod earlier;
 mod gathered;
 pub mod given;
+pub mod known;
 pub mod precedence;
 pub mod progress;
 pub mod receive;

@@ -10,7 +10,7 @@ use dokuei_protocol::case::terms::Priority;
 use tokio::sync::watch;
 
 /// How many transfers of each priority are under way from each partner.
-type Counts = BTreeMap<SiteId, BTreeMap<Priority, usize>>;
+type Counts = BTreeMap<SiteId, BTreeMap<Option<Priority>, usize>>;
 
 /// The transfers that are under way. Clones share them.
 #[derive(Clone)]
@@ -23,8 +23,10 @@ impl Default for Precedence {
 }
 
 impl Precedence {
-    /// A transfer begins. It is under way until what this gives is dropped.
-    pub fn enter(&self, from: SiteId, priority: Priority) -> Underway {
+    /// A transfer begins; what nobody has granted yet has no priority, and gives way to everything. It is under way until
+    /// what this gives is dropped.
+    pub fn enter(&self, from: SiteId, priority: impl Into<Option<Priority>>) -> Underway {
+        let priority = priority.into();
         self.0.send_modify(|counts| {
             *counts.entry(from).or_default().entry(priority).or_default() += 1;
         });
@@ -39,7 +41,7 @@ impl Precedence {
 /// A transfer that is under way.
 pub struct Underway {
     from: SiteId,
-    priority: Priority,
+    priority: Option<Priority>,
     counts: Arc<watch::Sender<Counts>>,
 }
 
@@ -93,6 +95,9 @@ mod tests {
         let same = precedence.enter(ONE, Priority::Routine);
         let elsewhere = precedence.enter(OTHER, Priority::Routine);
         assert!([&routine, &same, &elsewhere].into_iter().all(has_turn));
+        let ahead = precedence.enter(ONE, None);
+        assert!(!has_turn(&ahead) && has_turn(&routine));
+        drop(ahead);
         let stat = precedence.enter(ONE, Priority::Stat);
         let urgent = precedence.enter(ONE, Priority::Urgent);
         assert!(has_turn(&stat) && has_turn(&elsewhere));

@@ -23,6 +23,8 @@ pub struct Progress {
     pub again: AtomicU64,
     /// Objects that are here and verified.
     pub objects: AtomicUsize,
+    /// Of these, those that were taken from what lay here already.
+    pub known: AtomicUsize,
     /// Objects of the whole.
     pub objects_total: AtomicUsize,
     /// Objects that the archive holds.
@@ -56,6 +58,7 @@ impl Progress {
             bytes_per_second,
             seconds_left: seconds_left(bytes_total.saturating_sub(bytes), bytes_per_second),
             objects: self.objects.load(Ordering::Relaxed),
+            objects_known: self.known.load(Ordering::Relaxed),
             objects_total: self.objects_total.load(Ordering::Relaxed),
             stored: self.stored.load(Ordering::Relaxed),
             transcoded: self.transcoded.load(Ordering::Relaxed),
@@ -86,6 +89,8 @@ pub struct Standing {
     pub seconds_left: Option<u64>,
     /// Objects that are here and verified.
     pub objects: usize,
+    /// Of these, those that lay here already, in another parcel, and were not fetched, since the node's start.
+    pub objects_known: usize,
     /// Objects of the whole.
     pub objects_total: usize,
     /// Objects that the archive holds.

@@ -15,6 +15,7 @@ use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 use tokio::sync::mpsc;
 
+use crate::ahead::Coming;
 use crate::archive::StoringAhead;
 use crate::clock::now;
 use crate::disk::Room;
@@ -23,8 +24,9 @@ use crate::network::{FetchError, Fetched, Network, ParcelSink, Part, RangeReques
 use crate::parcels::{OpenError, Parcels};
 use crate::say;
 use crate::studies::study::Study;
-use crate::transfer::asking::ask;
+use crate::transfer::asking::{Asking, ask};
 use crate::transfer::counts::Counts;
+use crate::transfer::known::Known;
 use crate::transfer::precedence::Underway;
 use crate::transfer::progress::Progress;
 use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
@@ -32,8 +34,8 @@ use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 /// Streams of one transfer.
 const STREAMS: usize = 8;
 /// Rounds in which damaged or refused objects are asked for again before the transfer is given up
-/// for this time.
-const ROUNDS: usize = 3;
+/// for this time; one of them may end when it turns out that some of the study lies here already.
+const ROUNDS: usize = 4;
 
 /// A parcel to receive.
 pub struct Receiving {
@@ -57,8 +59,12 @@ pub struct Receiving {
     pub onward: Option<Arc<StoringAhead>>,
     /// Where verified objects of a study are listed at once.
     pub listed: Option<Listed>,
+    /// Where objects of a study may lie already.
+    pub known: Option<Arc<Known>>,
     /// Its place among the transfers from this partner; none for what is too small to wait for.
     pub underway: Option<Underway>,
+    /// What may have come of it ahead of its grant.
+    pub ahead: Option<Coming>,
     /// Room on the disk, where it stops at a reserve; a report goes on as long as there is any.
     pub room: Option<Room>,
 }
@@ -159,6 +165,9 @@ impl Receiving {
         let parcel = self.manifest.parcel;
         self.parcels.create(&parcel)?;
         let manifest = self.manifest().await?;
+        if let Some(ahead) = &self.ahead {
+            ahead.finish(&parcel).await;
+        }
         let folder = self.parcels.folder_of(&parcel);
         let arriving = Arriving {
             parcels: self.parcels.clone(),
@@ -168,6 +177,7 @@ impl Receiving {
             room: self.room.clone(),
             listed: self.listed.clone(),
             onward: self.onward.clone(),
+            known: self.known.clone(),
         };
         let progress = Arc::clone(&self.progress);
         let sink = blocking(move || {
@@ -198,7 +208,11 @@ impl Receiving {
             false => Effort::Dense,
         };
         let sink = Arc::clone(sink);
-        Ok(blocking(move || sink.missing(effort)).await?)
+        let missing = blocking(move || {
+            sink.take_known()?;
+            sink.missing(effort)
+        });
+        Ok(missing.await?)
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
@@ -207,10 +221,12 @@ impl Receiving {
             if sink.is_mixed() {
                 return Err(ReceiveError::Damaged(Damage::Mixed));
             }
-            if missing.is_empty() {
+            if missing.is_empty() && !sink.is_waiting() {
                 return Ok(());
             }
-            let fetched = self.fetch_packs(missing, sink).await;
+            let (fetched, opened) =
+                tokio::join!(self.fetch_packs(missing, sink), open_waiting(sink));
+            opened?;
             if sink.not_permitted() {
                 return Err(ReceiveError::NotPermitted);
             }
@@ -229,8 +245,12 @@ impl Receiving {
         missing: Vec<RangeRequest>,
         sink: &Arc<TransferSink>,
     ) -> Result<Fetched, FetchError> {
+        if missing.is_empty() {
+            return Ok(Fetched::default());
+        }
         let (streams, asked) = mpsc::channel(1);
-        let asking = ask(missing, streams, sink.settled(), self.underway.as_ref());
+        let asking = Asking::new(streams, sink.settled());
+        let asking = ask(missing, asking, self.underway.as_ref());
         let fetch = self
             .network
             .fetch(self.node, asked, STREAMS, Arc::clone(sink) as _);
@@ -238,6 +258,8 @@ impl Receiving {
         tokio::select! {
             fetched = &mut fetch => fetched,
             () = asking => fetch.await,
+            // What is on its way comes, and no more is asked for until what lies here is taken.
+            () = sink.known_found() => fetch.await,
         }
     }
 
@@ -313,6 +335,16 @@ impl ParcelSink for ManifestSink {
         }
         Ok(())
     }
+}
+
+/// Opens the packs that are here, with a thread for each of two cores.
+async fn open_waiting(sink: &Arc<TransferSink>) -> io::Result<()> {
+    let open = || {
+        let sink = Arc::clone(sink);
+        blocking(move || sink.open_waiting())
+    };
+    let (one, other) = tokio::join!(open(), open());
+    one.and(other)
 }
 
 /// Makes everything in a folder durable, with one call for the whole file system: it costs less than

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use dokuei_compression::Effort;
 use dokuei_protocol::study::manifest::ManifestEntry;
 
+use crate::ahead::hand_over;
 use crate::network::{Part, RangeRequest};
 use crate::packs;
 use crate::parcels::{OpenError, OpenedObject, scan};
@@ -15,12 +16,30 @@ use crate::transfer::Content;
 use crate::transfer::counts::remove;
 use crate::transfer::sink::{Arriving, State, TransferSink};
 
+/// What stands for a stream where a pack is here already.
+const HERE: u16 = u16::MAX;
+
+impl State {
+    /// Has packs that are here wait to be opened, the most useful last.
+    fn wait(&mut self, whole: &BTreeMap<u32, Effort>) {
+        let by_use = self.plan.by_use().to_vec();
+        for pack in by_use.into_iter().rev() {
+            if let Some(effort) = whole.get(&pack)
+                && self.plan.reserve(pack, HERE)
+            {
+                self.waiting.push((pack, *effort));
+            }
+        }
+    }
+}
+
 impl TransferSink {
-    /// Takes up what an earlier run left, or a medium brought: objects that are here and what the manifest says, and packs
-    /// that are here whole. Anything else of it goes.
+    /// Takes up what an earlier run left, or a medium brought, or came ahead of the grant: objects that are here and what the
+    /// manifest says, and packs that are here whole, which wait for [`TransferSink::open_waiting`]. Anything else of it goes.
     pub(crate) fn take_up(&self) -> io::Result<()> {
         let (parcels, parcel) = (&self.arriving.parcels, self.manifest.parcel);
         let carried = parcels.carried(&parcel);
+        hand_over(parcels, &parcel)?;
         for (position, entry) in self.manifest.objects.iter().enumerate() {
             let file = parcels.file_of(&parcel, entry.slot);
             if !self.take_up_object(position, entry)? {
@@ -41,16 +60,35 @@ impl TransferSink {
             plan.hold_objects(|position| verified.contains(&position));
             self.progress.find(plan.held_bytes());
         }
+        let mut whole = BTreeMap::new();
         for (pack, effort, file) in self.packs()? {
             // One that is not whole goes on, but only where it is asked for with the same effort.
             if self.open(pack, &file).is_ok() {
-                self.pack_came(pack, effort, true)?;
+                whole.insert(pack, effort);
             }
         }
+        self.lock().wait(&whole);
         self.progress
             .received
             .store(self.counts.cost().received, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Takes the objects out of the packs that wait, one pack after the other, beside others that do the same.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub(crate) fn open_waiting(&self) -> io::Result<()> {
+        loop {
+            let waiting = self.lock().waiting.pop();
+            let Some((pack, effort)) = waiting else {
+                return Ok(());
+            };
+            // What is in it may have been here as well.
+            if !self.lock().plan.is_held(pack) {
+                self.pack_came(pack, effort, true)?;
+            }
+        }
     }
 
     /// Notes an object that lies here; false when none does, or it is not what the manifest says.
@@ -102,14 +140,21 @@ impl TransferSink {
     pub(crate) fn missing(&self, effort: Effort) -> io::Result<Vec<RangeRequest>> {
         let mut here = BTreeMap::new();
         for (pack, made_with, file) in self.packs()? {
-            let is_held = self.lock().plan.is_held(pack);
-            match made_with == effort || is_held {
+            let is_of_use = {
+                let state = self.lock();
+                state.plan.is_held(pack) || state.waiting.contains(&(pack, made_with))
+            };
+            match made_with == effort || is_of_use {
                 true => drop(here.insert(pack, file.metadata()?.len())),
                 false => remove(&file)?,
             }
         }
         let mut state = self.lock();
         state.plan.stream_lost(0);
+        if state.waiting.is_empty() {
+            // What waited and was not what it should be is missing.
+            state.plan.stream_lost(HERE);
+        }
         let waiting: u64 = here.values().sum();
         let mut missing = Vec::new();
         while let Some(pack) = state.plan.ask(0) {

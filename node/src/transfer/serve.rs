@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{Cursor, ErrorKind, Read as _, Seek as _, SeekFrom};
 
-use dokuei_compression::Effort;
 use dokuei_keys::id::{NodeId, ParcelId};
 
+use crate::ahead::Ready;
 use crate::network::{ParcelSource, Part, RangeBody, RangeRequest, Refusal};
 use crate::packs::{Made, PackMaker};
 use crate::parcels::OpenError;
@@ -20,6 +20,8 @@ pub struct ParcelShelf {
     permits: Permits,
     /// How far each is.
     given: Given,
+    /// What may be fetched without a grant.
+    ready: Ready,
 }
 
 impl ParcelShelf {
@@ -29,6 +31,16 @@ impl ParcelShelf {
             packs,
             permits: permits.clone(),
             given: given.clone(),
+            ready: Ready::default(),
+        }
+    }
+
+    /// The same, giving out what is ready ahead of a grant as well.
+    #[must_use]
+    pub fn with_ready(self, ready: &Ready) -> ParcelShelf {
+        ParcelShelf {
+            ready: ready.clone(),
+            ..self
         }
     }
 
@@ -52,12 +64,10 @@ impl ParcelShelf {
 
     fn pack(
         &self,
-        parcel: ParcelId,
-        number: u32,
-        effort: Effort,
+        (parcel, number): (ParcelId, u32),
+        made: Result<Option<Made>, OpenError>,
         request: &RangeRequest,
     ) -> Result<RangeBody, Refusal> {
-        let made = self.packs.make(parcel, number, effort);
         let pack = made.map_err(|error| {
             tracing::warn!(target: "dokuei::transfer", %parcel, number, "a pack cannot be made: {error}");
             match error {
@@ -80,13 +90,22 @@ impl ParcelShelf {
 impl ParcelSource for ParcelShelf {
     fn open(&self, from: NodeId, request: &RangeRequest) -> Result<RangeBody, Refusal> {
         let parcel = ParcelId::from_bytes(request.parcel);
-        if !self.permits.allow(from, parcel) {
+        if self.permits.allow(from, parcel) {
+            return match request.part {
+                Part::Object(slot) => self.object(&parcel, slot, request),
+                Part::Pack(number, effort) => {
+                    let made = self.packs.make(parcel, number, effort);
+                    self.pack((parcel, number), made, request)
+                }
+            };
+        }
+        let Part::Pack(number, effort) = request.part else {
             return Err(Refusal::Refused);
-        }
-        match request.part {
-            Part::Object(slot) => self.object(&parcel, slot, request),
-            Part::Pack(number, effort) => self.pack(parcel, number, effort, request),
-        }
+        };
+        let plan = self.ready.plan(from, parcel, number);
+        let plan = plan.ok_or(Refusal::Refused)?;
+        let made = self.packs.make_ahead(plan, (parcel, number), effort);
+        self.pack((parcel, number), made, request)
     }
 }
 

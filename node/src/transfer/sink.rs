@@ -27,6 +27,7 @@ use crate::studies::granted::GrantedStudies;
 use crate::studies::study::Study;
 use crate::transfer::counts::{Counts, remove};
 use crate::transfer::gathered::Gathered;
+use crate::transfer::known::Known;
 use crate::transfer::progress::Progress;
 use crate::transfer::taking::{Taken, Taking};
 
@@ -51,6 +52,8 @@ pub(crate) struct Arriving {
     pub(crate) listed: Option<Listed>,
     /// Where verified objects go at once.
     pub(crate) onward: Option<Arc<StoringAhead>>,
+    /// Where objects of it may lie already.
+    pub(crate) known: Option<Arc<Known>>,
 }
 
 /// Where the objects of a study can be found and opened while the others are on their way.
@@ -78,6 +81,8 @@ pub(crate) struct TransferSink {
 pub(super) struct State {
     pub(super) plan: TransferPlan,
     pub(super) verified: BTreeSet<usize>,
+    /// Packs that are here whole and not opened yet; the most useful is the last.
+    pub(super) waiting: Vec<(u32, Effort)>,
     gathered: Gathered,
     damaged: bool,
     mixed: bool,
@@ -99,6 +104,7 @@ impl TransferSink {
         let state = State {
             plan,
             verified: BTreeSet::new(),
+            waiting: Vec::new(),
             gathered: Gathered::new(manifest.parcel),
             damaged: false,
             mixed: false,
@@ -127,6 +133,11 @@ impl TransferSink {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         (state.verified.len() == self.manifest.objects.len()).then(|| state.gathered.study(at))
+    }
+
+    /// Whether packs are here that are not opened yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
     }
 
     /// Whether there are objects of more than one study.
@@ -257,7 +268,7 @@ impl TransferSink {
     ///
     /// # Errors
     /// When this node's disk fails: that says nothing about what the partner sent.
-    fn take(
+    pub(super) fn take(
         &self,
         position: usize,
         push: impl FnOnce(&mut Taking) -> io::Result<()>,
@@ -321,6 +332,9 @@ impl TransferSink {
                 let (header, content) = (&scanned.header, scanned.content);
                 state.gathered.add(position, entry, header, content);
                 self.list(entry, &scanned);
+                if let Some(known) = &self.arriving.known {
+                    known.came(header.study().as_str());
+                }
                 go_on = Some((scanned.head, scanned.data_set));
             }
             None => {}
@@ -355,6 +369,12 @@ impl TransferSink {
             .came(listed.case, self.arriving.site, &object);
     }
 
+    /// Whether the disk is full but for the reserve.
+    pub(super) fn has_no_room(&self) -> bool {
+        let room = self.arriving.room.as_ref();
+        room.is_some_and(|room| !room.is_left())
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -378,12 +398,7 @@ fn file_of(
 impl ParcelSink for TransferSink {
     fn write(&self, range: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
         // The reserve is for what must go on: without records nothing that arrives could be kept.
-        if self
-            .arriving
-            .room
-            .as_ref()
-            .is_some_and(|room| !room.is_left())
-        {
+        if self.has_no_room() {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let Some((_, _, file)) = file_of(&self.arriving.parcels, &self.manifest.parcel, range)

@@ -1,5 +1,7 @@
 //! Packs from one site's disk to another's, with what can go wrong in between.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use tempfile::TempDir;
 
 use super::Content;
 use super::counts::Counts;
+use super::known::Known;
 use super::progress::Progress;
 use super::sink::{Arriving, TransferSink};
 use crate::chance::chance;
@@ -96,6 +99,11 @@ impl Pair {
 
     /// The receiving end, as it stands after a start.
     fn sink(&self) -> (TransferSink, Arc<Progress>) {
+        self.sink_beside(None)
+    }
+
+    /// The same beside what lies there already.
+    fn sink_beside(&self, known: Option<Arc<Known>>) -> (TransferSink, Arc<Progress>) {
         let parcels = self.here();
         let counts = Counts::open(&parcels.folder_of(&PARCEL)).unwrap();
         let arriving = Arriving {
@@ -106,6 +114,7 @@ impl Pair {
             room: None,
             listed: None,
             onward: None,
+            known,
         };
         let progress = Arc::new(Progress::default());
         let sink = TransferSink::new(
@@ -115,6 +124,7 @@ impl Pair {
             Arc::clone(&progress),
         );
         sink.take_up().unwrap();
+        sink.open_waiting().unwrap();
         (sink, progress)
     }
 
@@ -387,6 +397,51 @@ fn a_medium_brings_objects_as_the_network_does() {
     for range in &sink.missing(Effort::Dense).unwrap() {
         pair.answer(&sink, range, usize::MAX);
     }
+    pair.assert_same(&objects);
+}
+
+#[test]
+fn what_came_ahead_of_the_grant_is_not_asked_for_again() {
+    let objects = objects();
+    let pair = pair(Content::Opaque, &objects);
+    let all = pair.sink().0.missing(Effort::Dense).unwrap();
+    let (here, ahead) = (pair.here(), pair.here().ahead());
+    ahead.create(&PARCEL).unwrap();
+    for (at, range) in all.iter().enumerate().step_by(2) {
+        let Part::Pack(pack, _) = range.part else {
+            panic!("a transfer asks for packs");
+        };
+        let mut bytes = pair.pack(range);
+        // One was changed on its way, or is of somebody else; one is not whole.
+        bytes[9] ^= u8::from(at == 2);
+        let (name, length) = match at {
+            4 => ("dense.part", 20),
+            _ => ("dense", bytes.len()),
+        };
+        std::fs::write(ahead.pack_of(&PARCEL, pack, name), &bytes[..length]).unwrap();
+    }
+    let (sink, _) = pair.sink();
+    let missing = sink.missing(Effort::Dense).unwrap();
+    let expected = all.iter().enumerate();
+    let expected = expected.filter(|(at, _)| at % 2 == 1 || [2, 4].contains(at));
+    let parts: Vec<Part> = missing.iter().map(|range| range.part).collect();
+    assert_eq!(
+        parts,
+        expected.map(|(_, range)| range.part).collect::<Vec<_>>()
+    );
+    assert!(missing.iter().any(|range| range.offset == 20));
+    for range in &missing {
+        pair.answer(&sink, range, usize::MAX);
+    }
+    // Nothing could be added to the one that was changed: it is begun again.
+    let again = sink.missing(Effort::Dense).unwrap();
+    assert_eq!(
+        (again[0].part, again[0].offset, again.len()),
+        (all[2].part, 0, 1)
+    );
+    pair.answer(&sink, &again[0], usize::MAX);
+    assert!(sink.missing(Effort::Dense).unwrap().is_empty() && !sink.is_damaged());
+    assert!(!here.ahead().folder_of(&PARCEL).exists());
     pair.assert_same(&objects);
 }
 

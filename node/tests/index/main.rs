@@ -4,6 +4,7 @@
 
 mod lacking;
 mod reports;
+mod sharing;
 mod site;
 mod waiting;
 

@@ -34,6 +34,7 @@ pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) catalogue: Catalogue,
     pub(crate) register: Register,
+    pub(crate) granted: GrantedStudies,
     pub(crate) holdings: Holdings,
     pub(crate) imports: Imports,
     pub(crate) persons: Persons,
@@ -63,7 +64,7 @@ pub(crate) fn open(folder: tempfile::TempDir) -> Site {
         .ok()
         .unwrap();
     let holdings = Holdings::new(
-        (register.clone(), granted, reports.clone()),
+        (register.clone(), granted.clone(), reports.clone()),
         (store.clone(), storage()),
         catalogue.clone(),
         imports.clone(),
@@ -73,6 +74,7 @@ pub(crate) fn open(folder: tempfile::TempDir) -> Site {
         store,
         catalogue,
         register,
+        granted,
         holdings,
         imports,
         persons,
@@ -86,13 +88,16 @@ pub(crate) fn reopened(site: Site) -> Site {
         folder,
         store,
         register,
+        granted,
         holdings,
         imports,
         persons,
         reports,
         ..
     } = site;
-    drop((store, register, holdings, imports, persons, reports));
+    drop((
+        store, register, granted, holdings, imports, persons, reports,
+    ));
     open(folder)
 }
 

@@ -288,6 +288,11 @@ fn note(seen: &mut Seen, event: NetworkEvent, manners: Manners) {
         }
         NetworkEvent::Sync {
             request, answer, ..
+        }
+        | NetworkEvent::Ready {
+            said: request,
+            answer,
+            ..
         } => {
             if let Some(word) = (manners.questions)(&request) {
                 answer.send(word).ok();

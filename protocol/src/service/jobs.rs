@@ -192,6 +192,7 @@ impl Service {
                 let (from, grant, key) = self.granted_study(case)?;
                 Some(Effect::ReceiveStudy {
                     case,
+                    shared: self.shared(case, from),
                     from,
                     node: self
                         .is_connected(from)

@@ -5,6 +5,7 @@
 //! its effects, in order. After a restart, [`Service::replay`] each stored entry, give back the
 //! stored secrets, then perform [`Service::resume`].
 
+mod ahead;
 mod cancelling;
 mod carrying;
 mod commands;
@@ -19,6 +20,7 @@ pub use reading::NextVersion;
 mod requesting;
 mod retention;
 mod sending;
+mod sharing;
 mod standing;
 pub use standing::Halt;
 pub mod views;

@@ -79,6 +79,7 @@ impl Service {
                     priority: self.priority(case),
                     grant,
                     key,
+                    shared: self.shared(case, from),
                 })
             }
             Job::StorePrior(case, parcel) => {

@@ -1,9 +1,10 @@
 //! What of a parcel is still missing, and what to ask for next.
 //!
-//! A parcel moves in packs: objects one behind the other in the order of the manifest, as many as make about one MiB of
-//! plaintext, or a piece of one object that is longer. Both sides cut the manifest the same way, so a pack needs no other
-//! name than its number. The plan is a value: the node executes it, and after a crash restores it from the manifest and
-//! from what is on disk.
+//! A parcel moves in packs: objects one behind the other in the order of their slots, in which they came, as many as make
+//! about one MiB of plaintext, or a piece of one object that is longer. Both sides cut the parcel the same way, so a pack
+//! needs no other name than its number, and while objects still come, all packs but the last are what they will be. Packs
+//! are asked for in the order of the manifest: the one first that holds the most useful object. The plan is a value: the
+//! node executes it, and after a crash restores it from the manifest and from what is on disk.
 
 use std::ops::Range;
 
@@ -41,7 +42,7 @@ enum Mark {
 /// Where a pack begins and ends.
 #[derive(Clone, PartialEq, Eq)]
 struct Cut {
-    /// Positions in the manifest.
+    /// Places in the order of slots.
     objects: Range<usize>,
     /// First byte within the first object: other than zero only in a piece of a longer one.
     offset: u64,
@@ -50,10 +51,17 @@ struct Cut {
 
 /// The plan of one transfer.
 pub struct TransferPlan {
-    /// Slot and length of each object, in manifest order.
+    /// Slot and length of each object, the most useful first.
     objects: Vec<(u32, u64)>,
+    /// Positions of the objects, in the order of their slots.
+    by_slot: Vec<usize>,
+    /// Where each object stands there.
+    places: Vec<usize>,
     packs: Vec<Cut>,
     marks: Vec<Mark>,
+    /// The packs, the most useful first.
+    order: Vec<u32>,
+    /// How many of these are known not to be missing.
     next: usize,
     held_bytes: u64,
     total_bytes: u64,
@@ -94,20 +102,38 @@ fn cut(lengths: impl Iterator<Item = u64>) -> Vec<Cut> {
 }
 
 impl TransferPlan {
-    /// Plans the objects of `manifest`, in its order.
+    /// Plans the objects of `manifest`.
     pub fn new(manifest: &Manifest) -> TransferPlan {
-        let packs = cut(manifest.objects.iter().map(|entry| entry.length));
+        let objects = manifest.objects.iter();
+        TransferPlan::of(objects.map(|entry| (entry.slot, entry.length)).collect())
+    }
+
+    /// Plans objects by their slots and lengths, the most useful first; no two have one slot.
+    pub fn of(objects: Vec<(u32, u64)>) -> TransferPlan {
+        let mut by_slot: Vec<usize> = (0..objects.len()).collect();
+        by_slot.sort_unstable_by_key(|position| objects[*position].0);
+        let mut places = vec![0; objects.len()];
+        for (place, position) in by_slot.iter().enumerate() {
+            places[*position] = place;
+        }
+        let packs = cut(by_slot.iter().map(|position| objects[*position].1));
+        let best = |pack: &u32| {
+            let cut = &packs[*pack as usize];
+            let best = by_slot[cut.objects.clone()].iter().min();
+            (best.copied(), *pack)
+        };
+        let mut order: Vec<u32> = (0..packs.len() as u32).collect();
+        order.sort_by_cached_key(best);
         TransferPlan {
-            objects: manifest
-                .objects
-                .iter()
-                .map(|entry| (entry.slot, entry.length))
-                .collect(),
+            total_bytes: objects.iter().map(|(_, length)| length).sum(),
+            objects,
+            by_slot,
+            places,
             marks: vec![Mark::Missing; packs.len()],
             packs,
+            order,
             next: 0,
             held_bytes: 0,
-            total_bytes: manifest.bytes(),
         }
     }
 
@@ -131,6 +157,11 @@ impl TransferPlan {
         self.packs.len() as u32
     }
 
+    /// The packs, the most useful first.
+    pub fn by_use(&self) -> &[u32] {
+        &self.order
+    }
+
     /// Plaintext bytes of a pack; none outside the plan.
     pub fn bytes(&self, pack: u32) -> Option<u64> {
         self.packs.get(pack as usize).map(|cut| cut.bytes)
@@ -139,11 +170,12 @@ impl TransferPlan {
     /// What is in a pack, in order; nothing outside the plan.
     pub fn pieces(&self, pack: u32) -> impl Iterator<Item = Piece> {
         let cut = self.packs.get(pack as usize);
-        let positions = cut.map_or(0..0, |cut| cut.objects.clone());
+        let places = cut.map_or(0..0, |cut| cut.objects.clone());
         let only = cut
             .filter(|cut| cut.objects.len() == 1)
             .map(|cut| (cut.offset, cut.bytes));
-        positions.filter_map(move |position| {
+        places.filter_map(move |place| {
+            let position = *self.by_slot.get(place)?;
             let (slot, whole) = *self.objects.get(position)?;
             let (offset, length) = only.unwrap_or((0, whole));
             Some(Piece {
@@ -158,12 +190,13 @@ impl TransferPlan {
 
     /// The packs that hold parts of the object at a position of the manifest.
     pub fn packs_of(&self, position: usize) -> Range<u32> {
-        let first = self
-            .packs
-            .partition_point(|cut| cut.objects.end <= position);
+        let Some(place) = self.places.get(position) else {
+            return 0..0;
+        };
+        let first = self.packs.partition_point(|cut| cut.objects.end <= *place);
         let after = self
             .packs
-            .partition_point(|cut| cut.objects.start <= position);
+            .partition_point(|cut| cut.objects.start <= *place);
         first as u32..after as u32
     }
 
@@ -177,16 +210,29 @@ impl TransferPlan {
         self.marks.get(pack as usize) == Some(&Mark::Held)
     }
 
-    /// The next missing pack, now asked for on `stream`; none when all is held or asked for.
+    /// The most useful of the missing packs, now asked for on `stream`; none when all is held or asked for.
     pub fn ask(&mut self, stream: u16) -> Option<u32> {
-        while let Some(mark) = self.marks.get_mut(self.next) {
+        while let Some(pack) = self.order.get(self.next) {
+            let mark = &mut self.marks[*pack as usize];
             if *mark == Mark::Missing {
                 *mark = Mark::Asked(stream);
-                return Some(self.next as u32);
+                return Some(*pack);
             }
             self.next += 1;
         }
         None
+    }
+
+    /// Notes a missing pack as asked for on `stream`: whether it was missing.
+    pub fn reserve(&mut self, pack: u32, stream: u16) -> bool {
+        let mark = self.marks.get_mut(pack as usize);
+        match mark.filter(|mark| **mark == Mark::Missing) {
+            Some(mark) => {
+                *mark = Mark::Asked(stream);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Notes that a pack is here. Gives the positions of the objects that it completed. A pack that is held already, or
@@ -203,7 +249,8 @@ impl TransferPlan {
         }
         *mark = Mark::Held;
         self.held_bytes += cut.bytes;
-        let completed = cut.objects.clone().filter(|position| {
+        let positions = self.by_slot[cut.objects.clone()].iter().copied();
+        let completed = positions.filter(|position| {
             let mut packs = self.packs_of(*position);
             packs.all(|pack| self.is_held(pack))
         });
@@ -213,8 +260,7 @@ impl TransferPlan {
     /// Notes the packs as here that hold only objects of which `is_here` says so.
     pub fn hold_objects(&mut self, is_here: impl Fn(usize) -> bool) {
         for pack in 0..self.packs() {
-            let objects = self.packs.get(pack as usize);
-            if objects.is_some_and(|cut| cut.objects.clone().all(&is_here)) {
+            if self.pieces(pack).all(|piece| is_here(piece.position)) {
                 self.hold(pack);
             }
         }
@@ -246,7 +292,7 @@ impl TransferPlan {
 
     fn release(&mut self, index: usize) {
         self.marks[index] = Mark::Missing;
-        self.next = self.next.min(index);
+        self.next = 0;
     }
 }
 
@@ -337,6 +383,48 @@ mod tests {
         plan.stream_lost(1);
         assert_eq!(plan.ask(2), Some(first));
         assert_eq!(plan.ask(2), Some(2));
+    }
+
+    #[test]
+    fn packs_are_cut_by_slots_and_asked_for_by_use() {
+        let part = PACK / 2;
+        // Came as 1 to 6; the fifth is of the most use, then the third.
+        let mut plan = TransferPlan::of(vec![
+            (5, part),
+            (3, part),
+            (1, part),
+            (2, part),
+            (4, part),
+            (6, 2 * PACK),
+        ]);
+        let slots = |pack| {
+            plan.pieces(pack)
+                .map(|piece| piece.slot)
+                .collect::<Vec<_>>()
+        };
+        let packs: Vec<Vec<u32>> = (0..plan.packs()).map(slots).collect();
+        assert_eq!(packs, [vec![1, 2], vec![3, 4], vec![5], vec![6], vec![6]]);
+        assert_eq!((plan.packs_of(0), plan.packs_of(3)), (2..3, 0..1));
+        assert!(plan.reserve(1, 9) && !plan.reserve(1, 9) && !plan.reserve(7, 9));
+        assert_eq!((plan.ask(0), plan.hold(2)), (Some(2), vec![0]));
+        assert_eq!(plan.hold(1), [1, 4]);
+        let rest: Vec<u32> = std::iter::from_fn(|| plan.ask(0)).collect();
+        assert_eq!(rest, [0, 3, 4]);
+    }
+
+    #[test]
+    fn while_objects_come_all_packs_but_the_last_stay_as_they_are() {
+        let lengths = [3, 400_000, 700_000, PACK + 1, 5, 5, 2 * PACK, 1_000_000, 9];
+        let coming = |count: u32| {
+            let objects = (0..count).zip(lengths);
+            slices(&TransferPlan::of(objects.collect()))
+        };
+        let whole = coming(lengths.len() as u32);
+        for count in 1..lengths.len() as u32 {
+            let by_then = coming(count);
+            let stay = by_then.len() - 1;
+            assert_eq!(by_then[..stay], whole[..stay], "{count}");
+        }
     }
 
     #[test]

@@ -306,3 +306,18 @@ fn what_the_sync_protocol_says() {
     let lines = bytes.map(|bytes| shown(&mut Decoder::new(&bytes)));
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+#[test]
+fn what_is_said_of_packs_that_are_ready() {
+    use dokuei_protocol::study::ahead::ReadyPacks;
+    let ready = ReadyPacks {
+        parcel: ParcelId::from_bytes([9; 32]),
+        packs: 70_000,
+    };
+    let bytes = ready.to_bytes();
+    assert_eq!(ReadyPacks::from_bytes(&bytes), Some(ready));
+    for end in 0..bytes.len() {
+        assert_eq!(ReadyPacks::from_bytes(&bytes[..end]), None);
+    }
+    insta::assert_snapshot!(shown(&mut Decoder::new(&bytes)), @"{0: h'0909090909090909..' (32 bytes), 1: 70000}");
+}

@@ -10,6 +10,7 @@
 mod kit;
 
 mod additions;
+mod ahead;
 mod arriving;
 mod cancelling;
 mod candidates;
@@ -38,5 +39,6 @@ mod returning;
 mod revoking;
 mod room;
 mod sealing;
+mod sharing;
 mod waiting;
 mod withdrawing;

@@ -22,6 +22,8 @@ pub(crate) struct Grants {
     /// Cases whose study is under a pseudonym.
     pseudonymous: BTreeSet<(SiteId, CaseId)>,
     given: BTreeMap<(SiteId, SiteId, ParcelId), CaseId>,
+    /// The same of everything that ever was: by whom, to whom.
+    had: BTreeSet<(SiteId, SiteId, ParcelId)>,
     released: BTreeSet<DocumentId>,
     /// Under which agreement a reader was asked last.
     asked: BTreeMap<(SiteId, CaseId), DocumentId>,
@@ -169,6 +171,7 @@ impl Grants {
     ) -> Result<(), Violation> {
         self.is_partner(site, to, "grants to")?;
         self.given.insert((site, to, parcel), case);
+        self.had.insert((site, to, parcel));
         let newest = self.in_force(site, to, at).last();
         holds(newest.is_some(), || {
             format!("{site:?} grants to {to:?} without an agreement in force")
@@ -207,6 +210,24 @@ impl Grants {
     ) -> Result<(), Violation> {
         holds(self.partners.contains(&(site, other)), || {
             format!("{site:?} {does} {other:?}, who is no partner")
+        })
+    }
+
+    /// Whether what `site` looks through for a study of `from` is what both have had.
+    ///
+    /// # Errors
+    /// When it is not: `from` could find out what lies there.
+    pub(crate) fn both_had(
+        &self,
+        site: SiteId,
+        from: SiteId,
+        parcels: &BTreeSet<ParcelId>,
+    ) -> Result<(), Violation> {
+        let was_granted = |by, to, parcel: &ParcelId| self.had.contains(&(by, to, *parcel));
+        let mut parcels = parcels.iter();
+        let is_so = parcels.all(|one| was_granted(site, from, one) || was_granted(from, site, one));
+        holds(is_so, || {
+            format!("{site:?} looks for a study of {from:?} among what that never had")
         })
     }
 
@@ -379,6 +400,21 @@ mod tests {
         assert!(may(&facts));
         facts.push(link(READER, RequesterEvent::Admitted(document(3))));
         assert!(!may(&facts));
+    }
+
+    #[test]
+    fn looking_for_a_study_among_what_another_gave_is_noticed() {
+        let [paired, proposed, accepted] = agreed(CLINIC, READER);
+        let facts = [paired, proposed, accepted, link(READER, granted())];
+        let grants = told(CLINIC, NOON, &facts).unwrap();
+        let shared = BTreeSet::from([manifest().parcel]);
+        for (site, from) in [(CLINIC, READER), (READER, CLINIC)] {
+            assert!(grants.both_had(site, from, &shared).is_ok());
+        }
+        for (site, from) in [(CLINIC, OTHER), (READER, OTHER)] {
+            assert!(grants.both_had(site, from, &shared).is_err());
+            assert!(grants.both_had(site, from, &BTreeSet::new()).is_ok());
+        }
     }
 
     #[test]

@@ -92,9 +92,12 @@ impl World {
                 from,
                 grant,
                 key,
+                shared,
                 ..
             } => {
                 fits(&key, &grant.manifest)?;
+                let (id, parcels) = (self.sites[site].id, &shared.parcels);
+                self.checks.grants.both_had(id, from, parcels)?;
                 self.fetch_study(site, Job::ReceiveStudy(case), node, from, grant, key)
             }
             Effect::StoreStudy {

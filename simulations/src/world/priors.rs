@@ -33,9 +33,12 @@ impl World {
                 from,
                 grant,
                 key,
+                shared,
                 ..
             } => {
                 fits(&key, &grant.manifest)?;
+                let (id, parcels) = (self.sites[site].id, &shared.parcels);
+                self.checks.grants.both_had(id, from, parcels)?;
                 let job = Job::ReceivePrior(case, grant.manifest.parcel);
                 self.fetch_study(site, job, node, from, grant, key)
             }

@@ -1,5 +1,6 @@
 //! One study in the register, as long as the node runs.
 
+use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 
 use dokuei_keys::secret::ContentKey;
@@ -20,8 +21,9 @@ pub(super) struct Held {
     pub(super) next_slot: u32,
     /// The first slot whose file is not prepared.
     pub(super) prepared: u32,
-    pub(super) writing: u32,
-    /// Somebody prepares more files.
+    /// Slots that are given out and not given back: each has its object, or none, only then.
+    pub(super) writing: BTreeSet<u32>,
+    /// Somebody prepares more files, and is going to write.
     pub(super) preparing: bool,
     /// Its list of objects is being written down: it takes no more.
     pub(super) closing: bool,
@@ -35,7 +37,7 @@ impl Held {
             key: Some(key),
             next_slot,
             prepared: next_slot,
-            writing: 0,
+            writing: BTreeSet::new(),
             preparing: false,
             closing: false,
         }
@@ -50,12 +52,28 @@ impl Held {
         self.study.manifest.is_none() && self.study.objects.is_empty()
     }
 
+    /// Whether somebody writes an object of it, or is about to.
+    pub(super) fn is_written(&self) -> bool {
+        self.preparing || !self.writing.is_empty()
+    }
+
+    /// Slots and lengths of its first objects, in the order of their slots: as many as no other object can come between.
+    pub(super) fn settled(&self) -> Vec<(u32, u64)> {
+        let until = self.writing.first().copied().unwrap_or(u32::MAX);
+        let objects = self.study.objects.iter();
+        let settled = objects.filter(|object| object.slot < until);
+        let mut settled: Vec<(u32, u64)> =
+            settled.map(|object| (object.slot, object.length)).collect();
+        settled.sort_unstable();
+        settled
+    }
+
     /// Begins to close it: what is to be written down, and its key.
     ///
     /// # Errors
     /// [`RegisterError::Arriving`] while an object is written; [`RegisterError::Unknown`] when it holds none.
     pub(super) fn begin_closing(&mut self) -> Result<(Study, ContentKey), RegisterError> {
-        if self.writing > 0 {
+        if self.is_written() {
             return Err(RegisterError::Arriving);
         }
         let key = self.key.as_ref().ok_or(RegisterError::Unknown)?;
@@ -84,7 +102,7 @@ impl Held {
         let key = self.key.as_ref().ok_or(RegisterError::Damaged)?.duplicate();
         let slot = self.next_slot;
         self.next_slot += 1;
-        self.writing += 1;
+        self.writing.insert(slot);
         Ok(Place {
             parcel: self.study.parcel,
             key,

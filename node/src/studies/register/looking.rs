@@ -90,6 +90,14 @@ impl Register {
         Ok(study.map(|study| look(&study)))
     }
 
+    /// Of each study that arrives now, its parcel with [`Held::settled`]: what is known to stay as it is.
+    pub fn settled(&self) -> Vec<(ParcelId, Vec<(u32, u64)>)> {
+        let all = self.lock();
+        let open = all.arriving.each().filter(|held| held.is_open());
+        open.map(|held| (held.study.parcel, held.settled()))
+            .collect()
+    }
+
     /// A closed study. Of those that arrive there is a row too, which says nothing of their objects.
     pub(super) fn closed_study(
         &self,

@@ -87,8 +87,6 @@ impl All {
                 return Ok(Wanted::Patience);
             }
             held.preparing = true;
-            // Whoever prepares is going to write: until then it is not closed.
-            held.writing += 1;
             return Ok(Wanted::Files(held.study.parcel, files));
         }
         if self.beginning.contains(study) {
@@ -175,7 +173,6 @@ impl Register {
         let mut all = self.lock();
         let held = all.arriving.of_mut(&parcel);
         let held = held.ok_or(RegisterError::Unknown)?;
-        held.writing -= 1;
         prepared?;
         held.prepared = files.end;
         held.place()
