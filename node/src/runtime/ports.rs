@@ -45,6 +45,8 @@ const RECEIVING_FROM_ONE: usize = 2;
 
 /// Emergencies that are received at once beside these: they wait for nobody's turn but each other's.
 const RECEIVING_STAT: usize = 2;
+/// Of these, as many may come from one partner: they share its line, and the first is here sooner.
+const RECEIVING_STAT_FROM_ONE: usize = 1;
 
 /// Studies that are put into the archive at once after they arrived: archives allow few associations, and one that
 /// does not answer holds its thread for two minutes.
@@ -54,8 +56,8 @@ const STORING: usize = 2;
 #[derive(Clone)]
 pub struct Arriving {
     turns: Arc<Semaphore>,
-    /// Of each partner; there are no more of them than the protocol allows.
-    of_one: Arc<Mutex<BTreeMap<SiteId, Arc<Semaphore>>>>,
+    /// Of each partner, emergencies (true) and others; there are no more partners than the protocol allows.
+    of_one: Arc<Mutex<BTreeMap<(SiteId, bool), Arc<Semaphore>>>>,
     stat: Arc<Semaphore>,
     precedence: Precedence,
     storing: Arc<Semaphore>,
@@ -76,11 +78,15 @@ impl Default for Arriving {
 }
 
 impl Arriving {
-    fn turns_of(&self, site: SiteId) -> Arc<Semaphore> {
+    fn turns_of(&self, site: SiteId, is_stat: bool) -> Arc<Semaphore> {
+        let most = match is_stat {
+            true => RECEIVING_STAT_FROM_ONE,
+            false => RECEIVING_FROM_ONE,
+        };
         let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = of_one
-            .entry(site)
-            .or_insert_with(|| Arc::new(Semaphore::new(RECEIVING_FROM_ONE)));
+            .entry((site, is_stat))
+            .or_insert_with(|| Arc::new(Semaphore::new(most)));
         Arc::clone(turns)
     }
 
@@ -90,17 +96,14 @@ impl Arriving {
         from: SiteId,
         priority: Priority,
     ) -> (Vec<OwnedSemaphorePermit>, Underway) {
-        let turns = match priority {
-            Priority::Stat => vec![Arc::clone(&self.stat)],
-            Priority::Urgent | Priority::Routine => {
-                vec![self.turns_of(from), Arc::clone(&self.turns)]
-            }
-        };
-        let mut held = Vec::new();
-        for turn in turns {
-            // Turns end only with the node.
-            held.extend(turn.acquire_owned().await.ok());
-        }
+        let is_stat = priority == Priority::Stat;
+        let all = if is_stat { &self.stat } else { &self.turns };
+        // Turns end only with the node.
+        let own = self.turns_of(from, is_stat).acquire_owned().await.ok();
+        let waiting = self.precedence.wait(from);
+        let shared = Arc::clone(all).acquire_owned().await.ok();
+        drop(waiting);
+        let held = own.into_iter().chain(shared).collect();
         // Not before: whoever waits for a turn must not hold up those that have it.
         (held, self.precedence.enter(from, priority))
     }
@@ -394,7 +397,7 @@ fn outcome_of(error: &ReceiveError) -> Outcome {
         ReceiveError::Damaged(_) => Outcome::Impossible,
         ReceiveError::NotPermitted => Outcome::Failed(Trouble::NotPermitted),
         ReceiveError::Network(FetchError::Sink(_)) => Outcome::Failed(Trouble::Disk),
-        ReceiveError::Network(_) | ReceiveError::Incomplete => {
+        ReceiveError::Network(_) | ReceiveError::Slow | ReceiveError::Incomplete => {
             Outcome::Failed(Trouble::PartnerUnreachable)
         }
         ReceiveError::Disk(_) => Outcome::Failed(Trouble::Disk),

@@ -45,7 +45,7 @@ impl Window {
 }
 
 /// Gives requests to the streams of a fetch, in order, until there are no more or the fetch has ended. `settled` counts those
-/// that were answered.
+/// that were answered, or will not be.
 pub(super) async fn ask(
     requests: Vec<RangeRequest>,
     streams: mpsc::Sender<RangeRequest>,

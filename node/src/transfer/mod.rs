@@ -5,6 +5,8 @@ pub mod counts;
 pub mod earlier;
 mod gathered;
 pub mod given;
+#[cfg(test)]
+mod hostile;
 pub mod precedence;
 pub mod progress;
 pub mod receive;
