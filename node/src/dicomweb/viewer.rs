@@ -194,6 +194,7 @@ impl Web {
                     language: language(call.query, call.headers),
                     prefix: &call.base.prefix,
                     installed: installed.as_deref(),
+                    movements: &self.movements,
                 };
                 Ok(tokio::task::block_in_place(|| {
                     shown.page(&self.holdings, &scope)

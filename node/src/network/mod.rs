@@ -133,6 +133,7 @@ pub struct Network {
     commands: mpsc::Sender<Command>,
     partners: Arc<Partners>,
     bulk: Option<Bulk>,
+    pace: Arc<Pace>,
     limits: Limits,
 }
 
@@ -164,10 +165,11 @@ impl Network {
         let (commands, commands_out) = mpsc::channel(limits::COMMANDS);
         let stopping = CancellationToken::new();
         let unless_started = stopping.clone().drop_guard();
+        let pace = Arc::new(Pace::new(config.caps));
         let service = Service {
             source: config.parcels,
             seats: Arc::new(Semaphore::new(limits.bulk_streams)),
-            pace: Arc::new(Pace::new(config.caps)),
+            pace: Arc::clone(&pace),
             limits: limits.clone(),
         };
         let parts = BulkParts {
@@ -217,6 +219,7 @@ impl Network {
                 commands,
                 partners,
                 bulk,
+                pace,
                 limits,
             },
             events,
@@ -332,6 +335,12 @@ impl Network {
                 parcels::fetch(link, partner, ranges, streams, sink, stall).await
             }
         }
+    }
+
+    /// Bytes a second that bulk data may take to leave at this hour, if there is a limit.
+    #[must_use]
+    pub fn cap(&self) -> Option<u64> {
+        self.pace.cap()
     }
 
     /// Whether `node` is at the other end of a local line, where bytes cost less than the work of making them fewer.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
@@ -31,8 +32,9 @@ use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
 use crate::transcoding::Transcoder;
 use crate::transfer::counts::Counts;
+use crate::transfer::moving::{Movements, Source};
 use crate::transfer::precedence::{Precedence, Underway};
-use crate::transfer::progress::Transfers;
+use crate::transfer::progress::{Progress, Transfers};
 use crate::transfer::receive::{ReceiveError, Receiving};
 use crate::transfer::{Content, Listed};
 
@@ -95,7 +97,9 @@ impl Arriving {
         &self,
         from: SiteId,
         priority: Priority,
+        progress: &Progress,
     ) -> (Vec<OwnedSemaphorePermit>, Underway) {
+        progress.awaits_place.store(true, Ordering::Relaxed);
         let is_stat = priority == Priority::Stat;
         let all = if is_stat { &self.stat } else { &self.turns };
         // Turns end only with the node.
@@ -103,6 +107,7 @@ impl Arriving {
         let waiting = self.precedence.wait(from);
         let shared = Arc::clone(all).acquire_owned().await.ok();
         drop(waiting);
+        progress.awaits_place.store(false, Ordering::Relaxed);
         let held = own.into_iter().chain(shared).collect();
         // Not before: whoever waits for a turn must not hold up those that have it.
         (held, self.precedence.enter(from, priority))
@@ -160,6 +165,17 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// What is on its way.
+    pub fn movements(&self) -> Movements {
+        Movements {
+            transfers: self.transfers.clone(),
+            granted: self.granted.clone(),
+            network: self.network.clone(),
+            room: self.room.clone(),
+            precedence: self.arriving.precedence.clone(),
+        }
+    }
+
     /// From now on the log says for which studies this site answered to those who asked it to keep them. Needs a tokio
     /// runtime.
     pub(super) fn promise_by(&self, desk: &Desk) {
@@ -216,7 +232,13 @@ impl Ports {
         grant: Grant,
         key: ContentKey,
     ) -> Result<(), ReceiveError> {
-        let (_turns, underway) = self.arriving.turn(from, priority).await;
+        let progress = self.transfers.begin(case);
+        progress.comes_from(Source {
+            site: from,
+            node,
+            priority,
+        });
+        let (_turns, underway) = self.arriving.turn(from, priority, &progress).await;
         if !self.room.is_left() {
             return Err(ReceiveError::Disk(io::ErrorKind::StorageFull.into()));
         }
@@ -229,7 +251,7 @@ impl Ports {
             manifest: grant.manifest,
             content: Content::Study,
             key,
-            progress: self.transfers.begin(case),
+            progress,
             onward: onward.clone(),
             room: Some(self.room.clone()),
             underway: Some(underway),

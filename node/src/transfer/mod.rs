@@ -7,6 +7,7 @@ mod gathered;
 pub mod given;
 #[cfg(test)]
 mod hostile;
+pub mod moving;
 pub mod precedence;
 pub mod progress;
 pub mod receive;

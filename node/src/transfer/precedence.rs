@@ -28,6 +28,15 @@ struct Counts {
     waiting: BTreeMap<SiteId, usize>,
 }
 
+impl Counts {
+    fn is_overtaken(&self, from: &SiteId, priority: Priority) -> bool {
+        let of_partner = self.underway.get(from).into_iter().flatten();
+        of_partner
+            .filter(|(_, count)| **count > 0)
+            .any(|(other, _)| *other > priority)
+    }
+}
+
 /// The transfers that are under way. Clones share them.
 #[derive(Clone)]
 pub struct Precedence(Arc<watch::Sender<Counts>>);
@@ -50,6 +59,11 @@ impl Precedence {
             priority,
             counts: Arc::clone(&self.0),
         }
+    }
+
+    /// Whether something more urgent than this is under way from a partner.
+    pub fn is_overtaken(&self, from: &SiteId, priority: Priority) -> bool {
+        self.0.borrow().is_overtaken(from, priority)
     }
 
     /// A transfer waits for a place that those of other partners have, until what this gives is dropped.
@@ -92,7 +106,9 @@ impl Underway {
     pub async fn turn(&self) {
         let mut changes = self.counts.subscribe();
         // Fails only without a sender, and one is here.
-        let _ = changes.wait_for(|counts| self.is_first(counts)).await;
+        let _ = changes
+            .wait_for(|counts| !counts.is_overtaken(&self.from, self.priority))
+            .await;
     }
 
     /// Waits until the transfer has brought next to nothing for a while, although another partner's waits for its place.
@@ -114,13 +130,6 @@ impl Underway {
             }
             before = now;
         }
-    }
-
-    fn is_first(&self, counts: &Counts) -> bool {
-        let of_partner = counts.underway.get(&self.from).into_iter().flatten();
-        of_partner
-            .filter(|(_, count)| **count > 0)
-            .all(|(priority, _)| *priority <= self.priority)
     }
 }
 

@@ -52,7 +52,7 @@ impl ParcelShelf {
 
     fn pack(
         &self,
-        parcel: ParcelId,
+        (parcel, to): (ParcelId, NodeId),
         number: u32,
         effort: Effort,
         request: &RangeRequest,
@@ -67,7 +67,7 @@ impl ParcelShelf {
         })?;
         let Made { sealed, plan } = pack.ok_or(Refusal::Missing)?;
         let length = length(sealed.len() as u64, request)?;
-        self.given.note(parcel, &plan, number);
+        self.given.note((parcel, to), &plan, number);
         let mut bytes = Cursor::new(sealed);
         bytes.set_position(request.offset);
         Ok(RangeBody {
@@ -85,7 +85,7 @@ impl ParcelSource for ParcelShelf {
         }
         match request.part {
             Part::Object(slot) => self.object(&parcel, slot, request),
-            Part::Pack(number, effort) => self.pack(parcel, number, effort, request),
+            Part::Pack(number, effort) => self.pack((parcel, from), number, effort, request),
         }
     }
 }

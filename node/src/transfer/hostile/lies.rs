@@ -163,7 +163,10 @@ fn wrongly_filled() -> Vec<(&'static str, Lie)> {
             "less of it",
             lie(|pair, asked| sealed(pair, asked, |content| content[..content.len() / 2].to_vec())),
         ),
-        ("hundreds of megabytes in some kilobytes", expanding(1 << 28)),
+        (
+            "hundreds of megabytes in some kilobytes",
+            expanding(1 << 28),
+        ),
         ("another length than there should be", expanding(1 << 20)),
     ]
 }
