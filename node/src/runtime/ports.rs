@@ -54,12 +54,14 @@ const RECEIVING_STAT_FROM_ONE: usize = 1;
 /// does not answer holds its thread for two minutes.
 const STORING: usize = 2;
 
+/// Turns of each partner for emergencies (true) and for others; there are no more partners than the protocol allows.
+type OfOne = BTreeMap<(SiteId, bool), Arc<Semaphore>>;
+
 /// Studies on their way to the archive while they arrive. Clones share them.
 #[derive(Clone)]
 pub struct Arriving {
     turns: Arc<Semaphore>,
-    /// Of each partner, emergencies (true) and others; there are no more partners than the protocol allows.
-    of_one: Arc<Mutex<BTreeMap<(SiteId, bool), Arc<Semaphore>>>>,
+    of_one: Arc<Mutex<OfOne>>,
     stat: Arc<Semaphore>,
     precedence: Precedence,
     storing: Arc<Semaphore>,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use dokuei_keys::id::NodeId;
+use dokuei_keys::id::{NodeId, SiteId};
 use dokuei_protocol::case::terms::Priority;
 use dokuei_protocol::study::plan::TransferPlan;
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ use crate::network::{
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a false shelf gives in place of an answer, of which it knows the true one.
-type Lie = Box<dyn Fn(&Pair, &RangeRequest) -> Result<RangeBody, Refusal> + Send + Sync>;
+type Lie = Arc<dyn Fn(&Pair, &RangeRequest) -> Result<RangeBody, Refusal> + Send + Sync>;
 
 /// The shelf of a partner.
 struct Shelf {
@@ -61,7 +61,8 @@ fn honest(pair: &Pair, request: &RangeRequest) -> Result<RangeBody, Refusal> {
 impl ParcelSource for Shelf {
     fn open(&self, _: NodeId, request: &RangeRequest) -> Result<RangeBody, Refusal> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        match (&*self.lie.lock().unwrap(), request.part) {
+        let lie = self.lie.lock().unwrap().clone();
+        match (lie, request.part) {
             (Some(lie), Part::Pack(..)) => lie(&self.pair, request),
             _ => honest(&self.pair, request),
         }
@@ -73,7 +74,7 @@ fn config(seed: u8) -> NetworkConfig {
     let mut config = NetworkConfig::new(seed, vec!["127.0.0.1:0".parse().unwrap()]);
     config.bulk_port = BulkPort::Number(0);
     config.limits = Limits {
-        stall: Duration::from_secs(1),
+        stall: Duration::from_secs(2),
         memory_max: u64::MAX,
         ..Limits::default()
     };
@@ -85,6 +86,7 @@ struct Sites {
     shelf: Arc<Shelf>,
     hospital: Network,
     clinic: Network,
+    precedence: Precedence,
 }
 
 /// Connects the first to the second, and takes from then on what it is told.
@@ -127,6 +129,7 @@ async fn sites(seed: u8, pair: Pair) -> Sites {
         shelf,
         hospital,
         clinic,
+        precedence: Precedence::default(),
     }
 }
 
@@ -139,7 +142,7 @@ impl Sites {
     async fn receive(&self) -> (Result<Received, ReceiveError>, Arc<Progress>) {
         let pair = &self.shelf.pair;
         let progress = Arc::new(Progress::default());
-        let underway = Precedence::default().enter(SITE, Priority::Routine);
+        let underway = self.precedence.enter(SITE, Priority::Routine);
         let receiving = Receiving {
             network: self.hospital.clone(),
             parcels: pair.here(),
@@ -219,7 +222,7 @@ fn packs_left(pair: &Pair) -> usize {
 async fn what_is_genuine_stays_beside_what_is_not() {
     let all = objects();
     let sites = sites(162, pair(Content::Opaque, &all)).await;
-    sites.lies(Some(Box::new(|pair, request| match request.part {
+    sites.lies(Some(Arc::new(|pair, request| match request.part {
         Part::Pack(1, _) => body(noise(5_000, 3), request),
         _ => honest(pair, request),
     })));
@@ -253,9 +256,9 @@ async fn what_never_comes_is_awaited_another_time() {
         body(sealed(pair, request, content), request)
     };
     let lies: [(&str, Lie); 3] = [
-        ("absent", Box::new(absent)),
-        ("later", Box::new(|_, _| Err(Refusal::Later))),
-        ("missing", Box::new(|_, _| Err(Refusal::Missing))),
+        ("absent", Arc::new(absent)),
+        ("later", Arc::new(|_, _| Err(Refusal::Later))),
+        ("missing", Arc::new(|_, _| Err(Refusal::Missing))),
     ];
     for (what, lie) in lies {
         sites.lies(Some(lie));
@@ -266,7 +269,7 @@ async fn what_never_comes_is_awaited_another_time() {
         );
         assert!(sites.shelf.asked.load(Ordering::Relaxed) <= 4, "{what}");
     }
-    sites.lies(Some(Box::new(|_, _| Err(Refusal::Refused))));
+    sites.lies(Some(Arc::new(|_, _| Err(Refusal::Refused))));
     let (received, _) = sites.receive().await;
     assert!(matches!(received.err(), Some(ReceiveError::NotPermitted)));
     sites.mends(&all).await;
@@ -299,7 +302,7 @@ async fn a_partner_that_stops_is_left_and_others_are_served_meanwhile() {
     let sites = sites(166, pair(Content::Opaque, &all)).await;
     let held = Arc::new((Mutex::new(true), Condvar::new()));
     let holds = Arc::clone(&held);
-    sites.lies(Some(Box::new(move |pair, request| {
+    sites.lies(Some(Arc::new(move |pair, request| {
         let bytes = pair.pack(request);
         let length = (bytes.len() as u64).min(request.length);
         let bytes = Cursor::new(bytes[..bytes.len() / 2].to_vec());
@@ -347,7 +350,7 @@ async fn bodies_that_do_not_keep_their_length_end_the_stream() {
             bytes,
         })
     };
-    let lies: [Lie; 2] = [Box::new(longer), Box::new(short)];
+    let lies: [Lie; 2] = [Arc::new(longer), Arc::new(short)];
     for lie in lies {
         sites.lies(Some(lie));
         let (received, _) = sites.receive().await;
@@ -364,6 +367,45 @@ async fn bodies_that_do_not_keep_their_length_end_the_stream() {
     sites.lies(None);
     let (received, progress) = sites.receive().await;
     assert!(received.is_ok());
+    assert_eq!(progress.again.load(Ordering::Relaxed), 0);
+    sites.shelf.pair.assert_same(&all);
+}
+
+/// Shorter than what counts as silence, too short for a pack.
+const NOW_AND_THEN: Duration = Duration::from_millis(100);
+
+/// Some bytes now and then.
+struct Trickles(Cursor<Vec<u8>>);
+
+impl Read for Trickles {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        std::thread::sleep(NOW_AND_THEN);
+        self.0.read(buffer)
+    }
+}
+
+/// Never silent for as long as would be noticed, and never done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_that_trickles_gives_its_place_to_another_one() {
+    let all = objects();
+    let mut sites = sites(172, pair(Content::Opaque, &all)).await;
+    sites.precedence = Precedence::looking(NOW_AND_THEN);
+    sites.lies(Some(Arc::new(|pair, request| {
+        let bytes = pair.pack(request);
+        let rest = bytes[request.offset as usize..].to_vec();
+        Ok(RangeBody {
+            length: rest.len() as u64,
+            bytes: Box::new(Trickles(Cursor::new(rest))),
+        })
+    })));
+    let waiting = sites.precedence.wait(SiteId::from_bytes([7; 32]));
+    let (received, _) = sites.receive().await;
+    let refused = received.err().unwrap();
+    assert!(matches!(refused, ReceiveError::Slow), "{refused}");
+    drop(waiting);
+    // While nobody waits it may take its time.
+    let (received, progress) = sites.receive().await;
+    assert!(received.is_ok(), "{:?}", received.err());
     assert_eq!(progress.again.load(Ordering::Relaxed), 0);
     sites.shelf.pair.assert_same(&all);
 }

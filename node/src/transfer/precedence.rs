@@ -39,40 +39,52 @@ impl Counts {
 
 /// The transfers that are under way. Clones share them.
 #[derive(Clone)]
-pub struct Precedence(Arc<watch::Sender<Counts>>);
+pub struct Precedence {
+    counts: Arc<watch::Sender<Counts>>,
+    look: Duration,
+}
 
 impl Default for Precedence {
     fn default() -> Precedence {
-        Precedence(Arc::new(watch::Sender::new(Counts::default())))
+        Precedence::looking(LOOK)
     }
 }
 
 impl Precedence {
+    /// Looks so often how much each transfer brings.
+    pub(super) fn looking(every: Duration) -> Precedence {
+        Precedence {
+            counts: Arc::new(watch::Sender::new(Counts::default())),
+            look: every,
+        }
+    }
+
     /// A transfer begins. It is under way until what this gives is dropped.
     pub fn enter(&self, from: SiteId, priority: Priority) -> Underway {
-        self.0.send_modify(|counts| {
+        self.counts.send_modify(|counts| {
             let of_partner = counts.underway.entry(from).or_default();
             *of_partner.entry(priority).or_default() += 1;
         });
         Underway {
             from,
             priority,
-            counts: Arc::clone(&self.0),
+            counts: Arc::clone(&self.counts),
+            look: self.look,
         }
     }
 
     /// Whether something more urgent than this is under way from a partner.
     pub fn is_overtaken(&self, from: &SiteId, priority: Priority) -> bool {
-        self.0.borrow().is_overtaken(from, priority)
+        self.counts.borrow().is_overtaken(from, priority)
     }
 
     /// A transfer waits for a place that those of other partners have, until what this gives is dropped.
     pub fn wait(&self, from: SiteId) -> Waiting {
-        self.0
+        self.counts
             .send_modify(|counts| *counts.waiting.entry(from).or_default() += 1);
         Waiting {
             from,
-            counts: Arc::clone(&self.0),
+            counts: Arc::clone(&self.counts),
         }
     }
 }
@@ -99,6 +111,7 @@ pub struct Underway {
     from: SiteId,
     priority: Priority,
     counts: Arc<watch::Sender<Counts>>,
+    look: Duration,
 }
 
 impl Underway {
@@ -114,13 +127,9 @@ impl Underway {
     /// Waits until the transfer has brought next to nothing for a while, although another partner's waits for its place.
     /// `received` says how many bytes have come.
     pub async fn outstayed(&self, received: impl Fn() -> u64) {
-        self.outstayed_after(LOOK, received).await;
-    }
-
-    async fn outstayed_after(&self, look: Duration, received: impl Fn() -> u64) {
         let mut before = received();
         loop {
-            sleep(look).await;
+            sleep(self.look).await;
             let now = received();
             let counts = self.counts.borrow();
             if now.saturating_sub(before) < LEAST
@@ -178,7 +187,7 @@ mod tests {
         drop((urgent, same));
         assert!(has_turn(&routine));
         drop((routine, elsewhere));
-        assert!(precedence.0.borrow().underway.is_empty());
+        assert!(precedence.counts.borrow().underway.is_empty());
     }
 
     #[tokio::test]
@@ -203,14 +212,14 @@ mod tests {
         };
         tokio::select! {
             biased;
-            () = underway.outstayed_after(Duration::from_millis(1), received) => true,
+            () = underway.outstayed(received) => true,
             () = some => false,
         }
     }
 
     #[tokio::test]
     async fn what_brings_next_to_nothing_gives_up_its_place_only_to_another_partner() {
-        let precedence = Precedence::default();
+        let precedence = Precedence::looking(Duration::from_millis(1));
         let underway = precedence.enter(ONE, Priority::Routine);
         assert!(!outstays(&underway, 0).await);
         let own = precedence.wait(ONE);
@@ -219,6 +228,6 @@ mod tests {
         assert!(outstays(&underway, 0).await && outstays(&underway, LEAST - 1).await);
         assert!(!outstays(&underway, LEAST).await);
         drop((own, other));
-        assert!(!outstays(&underway, 0).await && precedence.0.borrow().waiting.is_empty());
+        assert!(!outstays(&underway, 0).await && precedence.counts.borrow().waiting.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! What a partner may hand out in place of a pack.
 
 use std::io;
+use std::sync::Arc;
 
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::{PackContext, open_pack, seal_pack};
@@ -67,7 +68,7 @@ fn expanding(bytes: usize) -> Lie {
 
 /// Bytes in place of a pack's.
 fn lie(bytes: impl Fn(&Pair, &RangeRequest) -> Vec<u8> + Send + Sync + 'static) -> Lie {
-    Box::new(move |pair, request| body(bytes(pair, request), request))
+    Arc::new(move |pair, request| body(bytes(pair, request), request))
 }
 
 fn changed(mut content: Vec<u8>, from: usize, by: u8) -> Vec<u8> {
@@ -96,7 +97,7 @@ fn wrongly_sealed() -> Vec<(&'static str, Lie)> {
         ("one byte", lie(|_, _| vec![0])),
         (
             "nothing",
-            Box::new(|_, _| {
+            Arc::new(|_, _| {
                 Ok(RangeBody {
                     length: 0,
                     bytes: Box::new(io::empty()),
