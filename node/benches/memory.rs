@@ -42,12 +42,7 @@ fn main() {
         .map(|(name, title)| Site::open(place.path(), name, title, false));
     pair(&sites[0], &sites[1]);
     let idle = [0, 1].map(|site: usize| peak_mib(sites[site].node()));
-    let of_site = |site: u64| {
-        let seeds = site * STUDIES..(site + 1) * STUDIES;
-        let studies = seeds.map(|seed| MadeStudy::new(seed + 1, slices, frames));
-        studies.collect::<Vec<MadeStudy>>()
-    };
-    let studies = [0, 1].map(of_site);
+    let studies = [0, 1].map(|site| made(site, slices, frames));
     let objects: u64 = studies[0].iter().map(MadeStudy::objects).sum();
     let bytes: u64 = studies[0].iter().map(MadeStudy::bytes).sum();
     println!(
@@ -74,12 +69,7 @@ fn main() {
     }
     let sent = begun.elapsed().as_secs_f64();
     for (site, cases) in sites.iter().zip(&cases) {
-        for case in cases {
-            let show = || Request::CaseShow { case: case.clone() };
-            until("the receipt", || {
-                (site.ask(show())["phase"] == "received").then_some(())
-            });
-        }
+        receipts(site, cases);
     }
     println!(
         "| node | peak resident MiB: idle | after intake | after sending and receiving | CPU-s |\n|---|---|---|---|---|"
@@ -103,6 +93,22 @@ fn main() {
         2.0 * bytes as f64 / 1e6 / taken,
         2.0 * bytes as f64 / 1e6 / sent
     );
+}
+
+/// The studies of a site.
+fn made(site: u64, slices: u64, frames: u32) -> Vec<MadeStudy> {
+    let seeds = site * STUDIES..(site + 1) * STUDIES;
+    let studies = seeds.map(|seed| MadeStudy::new(seed + 1, slices, frames));
+    studies.collect()
+}
+
+fn receipts(site: &Site, cases: &[String]) {
+    for case in cases {
+        let show = || Request::CaseShow { case: case.clone() };
+        until("the receipt", || {
+            (site.ask(show())["phase"] == "received").then_some(())
+        });
+    }
 }
 
 fn take_in(site: &Site, study: &MadeStudy) {

@@ -196,9 +196,8 @@ impl Web {
                     installed: installed.as_deref(),
                     movements: &self.movements,
                 };
-                Ok(tokio::task::block_in_place(|| {
-                    shown.page(&self.holdings, &scope)
-                }))
+                let page = || shown.page(&self.holdings, &scope);
+                Ok(tokio::task::block_in_place(page))
             }
         }
     }

@@ -165,13 +165,8 @@ impl Network {
         let (commands, commands_out) = mpsc::channel(limits::COMMANDS);
         let stopping = CancellationToken::new();
         let unless_started = stopping.clone().drop_guard();
-        let pace = Arc::new(Pace::new(config.caps));
-        let service = Service {
-            source: config.parcels,
-            seats: Arc::new(Semaphore::new(limits.bulk_streams)),
-            pace: Arc::clone(&pace),
-            limits: limits.clone(),
-        };
+        let service = service(config.parcels, config.caps, &limits);
+        let pace = Arc::clone(&service.pace);
         let parts = BulkParts {
             keypair: &keypair,
             listen: &config.listen,
@@ -410,6 +405,16 @@ fn refuse_key_log(file: Option<&OsStr>) -> Result<(), StartError> {
     match file {
         Some(_) => Err(StartError::KeyLog),
         None => Ok(()),
+    }
+}
+
+/// What serves bulk streams, all partners and all ways together.
+fn service(source: Option<Arc<dyn ParcelSource>>, caps: Vec<Cap>, limits: &Limits) -> Service {
+    Service {
+        source,
+        seats: Arc::new(Semaphore::new(limits.bulk_streams)),
+        pace: Arc::new(Pace::new(caps)),
+        limits: limits.clone(),
     }
 }
 
