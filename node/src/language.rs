@@ -11,7 +11,7 @@ mod words;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-pub use words::word;
+pub use words::{size, word};
 
 /// A language that people read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

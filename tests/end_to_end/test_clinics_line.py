@@ -7,12 +7,13 @@ import os
 import time
 
 import pytest
+import requests
 from line import Lab, needs_a_line
 from modality import send
 from studies import Study
 from test_dicomweb import Web, add_web
 from test_in_part import listed, opened
-from world import Site, pair, until
+from world import DEADLINE, Site, pair, until
 
 READS = ("CT", "MR")
 SIDE = 512
@@ -70,6 +71,11 @@ def transfer(hospital, case):
     return view(hospital, case)["transfer"] or {}
 
 
+def waits_for(hospital, case):
+    said = transfer(hospital, case).get("waits_for")
+    return said and said["en"]
+
+
 def is_here(hospital, case):
     return view(hospital, case)["phase"] in ("received", "stored", "reading")
 
@@ -93,6 +99,11 @@ def test_the_first_slices_are_served_while_the_rest_is_on_its_way(clinics_line):
         gone = clinic.case(case)["given"]
         assert still["objects"] < 60, "the rest was on its way all the while"
         assert still["objects"] <= gone["objects"] and gone["objects_total"] == still["objects_total"] == 60
+        # Both ends and the page say how far it is, and which way it goes.
+        assert still["way"] == gone["way"] == "quic"
+        assert "of 60 objects" in still["so_far"]["en"] and "of 60 objects" in gone["so_far"]["en"]
+        page = requests.get(f"{web.url}/viewer/?lang=en", headers=web.headers, timeout=DEADLINE)
+        assert "of 60 objects" in page.text and "by QUIC" in page.text and page.headers["Refresh"]
         until("all are listed", lambda: listed(web, study) == [(60, "ONLINE")])
         whole = time.monotonic() - begin
     assert clinic.case(case)["given"]["objects"] == 60
@@ -112,6 +123,8 @@ def test_an_emergency_overtakes(clinics_line):
     until("both are on their way", lambda: all(transfer(hospital, case).get("objects", 0) > 0 for case in cases))
     began = time.monotonic() - begin
     urgent = hand_over(clinic, hospital, stat, "stat")
+    waits = until("they say that they wait for it", lambda: [waits_for(hospital, case) for case in cases if waits_for(hospital, case)])
+    assert all("more urgent" in said for said in waits), waits
     until("the emergency is here", lambda: is_here(hospital, urgent))
     overtook = time.monotonic() - begin
     behind = [transfer(hospital, case)["objects"] for case in cases]

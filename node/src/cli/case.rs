@@ -172,14 +172,13 @@ pub(super) fn show(case: &Value) {
             say!("直近の失敗: {trouble}", "last failure: {trouble}")
         );
     }
-    for message in [
-        moved(&case["transfer"], say!("受信", "received")),
-        moved(&case["given"], say!("送信", "sent")),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        outln!("  {message}");
+    for moved in [&case["transfer"], &case["given"]] {
+        for said in ["so_far", "waits_for"] {
+            let said = message(moved, said);
+            if !said.is_empty() {
+                outln!("  {said}");
+            }
+        }
     }
     if let Some(message) = in_archive(case) {
         outln!("  {message}");
@@ -305,39 +304,6 @@ fn show_study(case: &Value) {
     show_keeping(case);
 }
 
-/// How far a study is on its way, how fast, and how long it takes; none when nothing is known of that.
-fn moved(transfer: &Value, direction: Message) -> Option<Message> {
-    let whole = transfer["bytes_total"]
-        .as_u64()
-        .filter(|whole| *whole > 0)?;
-    let here = bytes(&transfer["bytes"]);
-    let (objects, all) = (&transfer["objects"], &transfer["objects_total"]);
-    let whole = bytes(&Value::from(whole));
-    let so_far = say!(
-        "{direction} {here} / {whole}（{objects} / {all} 枚）",
-        "{direction} {here} of {whole} ({objects} of {all} objects)";
-        direction = direction
-    );
-    let so_far = match transfer["objects_known"].as_u64() {
-        None | Some(0) => so_far,
-        Some(known) => say!(
-            "{so_far}、うち {known} 枚は以前の検査から",
-            "{so_far}, {known} of them here from before";
-            so_far = so_far
-        ),
-    };
-    let Some(left) = transfer["seconds_left"].as_u64() else {
-        return Some(so_far);
-    };
-    let rate = bytes(&transfer["bytes_per_second"]);
-    let (minutes, seconds) = (left / 60, left % 60);
-    Some(say!(
-        "{so_far}、毎秒 {rate}、残り約 {minutes} 分 {seconds} 秒",
-        "{so_far}, {rate} a second, about {minutes} min {seconds} s left";
-        so_far = so_far
-    ))
-}
-
 /// That the archive has images otherwise than they came.
 fn transcoded(transfer: &Value) -> Option<Message> {
     let (stored, count) = (&transfer["stored"], transfer["transcoded"].as_u64()?);
@@ -410,31 +376,6 @@ mod tests {
         let received = said(json!([{ "what": "received", "at": 1 }])).unwrap();
         assert!(received.en.contains("may be"));
         assert_eq!(said(json!([{ "what": "offered", "at": 1 }])), None);
-    }
-
-    #[test]
-    fn how_far_a_study_is_is_told_with_how_long_it_takes() {
-        let said = |transfer: Value| moved(&transfer, say!("送信", "sent"));
-        assert_eq!(said(Value::Null), None);
-        assert_eq!(said(json!({ "bytes_total": 0 })), None);
-        let mut transfer = json!({
-            "bytes": 3_000_000, "bytes_total": 9_000_000, "objects": 6, "objects_total": 18,
-            "bytes_per_second": 80_000, "seconds_left": 75,
-        });
-        let moving = said(transfer.clone()).unwrap();
-        assert!(moving.en.starts_with("sent ") && moving.en.contains("(6 of 18 objects)"));
-        assert!(moving.en.ends_with("about 1 min 15 s left"));
-        assert!(moving.ja.contains("6 / 18 枚") && moving.ja.ends_with("残り約 1 分 15 秒"));
-        transfer["seconds_left"] = Value::Null;
-        assert!(said(transfer.clone()).unwrap().en.ends_with("objects)"));
-        transfer["objects_known"] = 4.into();
-        let known = said(transfer).unwrap();
-        assert!(
-            known
-                .en
-                .ends_with("(6 of 18 objects), 4 of them here from before")
-        );
-        assert!(known.ja.ends_with("うち 4 枚は以前の検査から"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::language::Language;
+use crate::language::{Language, size};
 use crate::outputs::dates::date_text;
 use crate::say;
 
@@ -138,12 +138,7 @@ fn long(minutes: u64) -> String {
 
 /// A number of bytes in a unit that is read at a glance.
 pub(super) fn bytes(value: &Value) -> String {
-    let bytes = value.as_u64().unwrap_or(0) as f64;
-    match bytes {
-        bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
-        bytes if bytes >= 1e6 => format!("{:.1} MB", bytes / 1e6),
-        bytes => format!("{:.1} kB", bytes / 1e3),
-    }
+    size(value.as_u64().unwrap_or(0))
 }
 
 /// Prints rows in aligned columns under their headings. Characters of the East Asian scripts take two

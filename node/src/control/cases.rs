@@ -25,6 +25,7 @@ use crate::language::{Failure, Message};
 use crate::runtime::hands::Hands;
 use crate::say;
 use crate::site::people;
+use crate::transfer::moving::Moved;
 
 /// How much later than the need a promise may be without being late. Both are given in hours, the promise from a later
 /// moment on: for the same number of hours it is always a little later.
@@ -97,7 +98,7 @@ pub(super) async fn case_json(node: &Hands, view: &CaseView) -> Result<Value, Fa
         json!({ "at": cancel.at.0, "told": cancel.told.code(), "why": why })
     });
     let newest = versions.as_ref().and_then(|versions| versions.newest());
-    let given = parcel.and_then(|parcel| node.ports.transfers.given.so_far(&parcel));
+    let (transfer, given) = moved(node, view, parcel);
     Ok(json!({
         "case": case.to_string(),
         "short": short(case),
@@ -119,9 +120,33 @@ pub(super) async fn case_json(node: &Hands, view: &CaseView) -> Result<Value, Fa
         "terms": view.terms.as_ref().map(terms_json),
         "timeline": view.timeline.iter().map(|happening| json!({ "at": happening.at.0, "what": happening.what })).collect::<Vec<_>>(),
         "reports": reports,
-        "transfer": node.ports.transfers.standing(&case),
+        "transfer": transfer,
         "given": given,
     }))
+}
+
+/// How far the study has come here, and how far it has gone from here. What it waits for is told while it is handed over.
+fn moved(node: &Hands, view: &CaseView, parcel: Option<ParcelId>) -> (Value, Value) {
+    let (ports, movements) = (&node.ports, node.ports.movements());
+    let told = |numbers: Value, moved: Option<Moved>| match (numbers, moved) {
+        (Value::Object(mut numbers), Some(mut moved)) => {
+            moved.held_up = moved.held_up.filter(|_| view.phase == "handing-over");
+            if let Value::Object(more) = moved.json() {
+                numbers.extend(more);
+            }
+            Value::Object(numbers)
+        }
+        (numbers, _) => numbers,
+    };
+    let given = parcel.and_then(|parcel| ports.transfers.given.so_far(&parcel));
+    let away = parcel.and_then(|parcel| movements.away(&parcel));
+    (
+        told(
+            json!(ports.transfers.standing(&view.case)),
+            movements.here(&view.case),
+        ),
+        told(json!(given), away),
+    )
 }
 
 /// What the service knows of a case beyond its view.

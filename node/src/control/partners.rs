@@ -19,7 +19,7 @@ use crate::config::is_host_and_port;
 use crate::control::answers::{both, command, find_partner, partner_name, short, stopping};
 use crate::control::keys::standing;
 use crate::language::{Failure, Message};
-use crate::network::{BulkWay, PartnerStatus};
+use crate::network::PartnerStatus;
 use crate::runtime::desk::now;
 use crate::runtime::hands::Hands;
 use crate::runtime::start::Node;
@@ -319,11 +319,7 @@ fn connection_json(path: Option<&PartnerStatus>, away: Timestamp, at: Timestamp)
         "bytes_received": path.map_or(0, |path| path.bulk_received),
         "bytes_sent": path.map_or(0, |path| path.bulk_sent),
         "bulk": path.and_then(|path| path.bulk).map(|bulk| json!({
-            "way": match bulk.way {
-                BulkWay::Quic => "quic",
-                BulkWay::Tcp => "tcp",
-                BulkWay::Shared => "shared",
-            },
+            "way": bulk.way.code(),
             "round_trip_ms": bulk.round_trip.map(milliseconds),
             "received_per_second": bulk.receiving,
             "sent_per_second": bulk.sending,

@@ -73,6 +73,7 @@ use crate::runtime::ports::Ports;
 use crate::say;
 use crate::studies::intake::StudyIntake;
 use crate::transcoding::Transcoder;
+use crate::transfer::moving::Movements;
 use crate::viewer::Viewer;
 use crate::worklist::Worklist;
 
@@ -96,6 +97,7 @@ pub struct Web {
     viewer: Viewer,
     decoders: Decoders,
     transcoder: Transcoder,
+    movements: Movements,
     trail: Arc<Trail>,
 }
 
@@ -160,6 +162,7 @@ impl Web {
             decoders: ports.transcoder.decoders().clone(),
             // Who waits longer asks again.
             transcoder: ports.transcoder.within(limits::TURN_TIME),
+            movements: ports.movements(),
             trail: Arc::new(Trail::new(audit)),
         }
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
 use http::StatusCode;
+use http::header::REFRESH;
 
-use super::answer::Answer;
+use super::answer::{Answer, set};
 use super::page::{Page, escaped, other};
 use super::viewer::{ROOT, viewer_path};
 use crate::entities::Scope;
@@ -13,10 +14,13 @@ use crate::index::catalogue::Entry;
 use crate::index::holdings::Holdings;
 use crate::language::{Language, Message};
 use crate::say;
+use crate::transfer::moving::{Moved, Movements};
 use crate::viewer::Installed;
 
 /// Studies that the page lists: what came in at a hospital in an hour or two, at a clinic in some days.
 const LISTED: usize = 100;
+/// How often a browser looks again while a study is on its way: people see it move, and a list costs little.
+const SECONDS: &str = "10";
 /// Studies of one patient that are looked at for the newest prior.
 const OF_PATIENT: usize = 1_000;
 
@@ -60,12 +64,16 @@ pub(super) struct Studies<'a> {
     pub prefix: &'a str,
     /// The viewer, when there is one.
     pub installed: Option<&'a Installed>,
+    /// What is on its way.
+    pub movements: &'a Movements,
 }
 
 impl Studies<'_> {
     /// The page with the newest studies of a scope.
     pub(super) fn page(&self, holdings: &Holdings, scope: &Scope) -> Answer {
         let studies = holdings.studies(scope, LISTED, |_| true);
+        let studies: Vec<Listed> = studies.iter().map(|entry| self.listed(entry)).collect();
+        let moves = studies.iter().any(|study| study.moved.is_some());
         let page = Page {
             language: self.language,
             prefix: self.prefix,
@@ -73,14 +81,24 @@ impl Studies<'_> {
             wide: true,
             below: &self.below(&studies),
         };
-        page.answer(StatusCode::OK)
+        let mut page = page.answer(StatusCode::OK);
+        if moves {
+            set(&mut page, REFRESH, SECONDS);
+        }
+        page
+    }
+
+    fn listed<'e>(&self, entry: &'e Entry) -> Listed<'e> {
+        let mut parts = entry.parts.iter();
+        let moved = parts.find_map(|part| self.movements.under_way(&part.parcel));
+        Listed { entry, moved }
     }
 
     fn text(&self, message: &Message) -> String {
         escaped(message.in_language(self.language))
     }
 
-    fn below(&self, studies: &[Arc<Entry>]) -> String {
+    fn below(&self, studies: &[Listed<'_>]) -> String {
         let prefix = self.prefix;
         let (others, in_other) = other(self.language);
         let warning = self.text(&say!(
@@ -108,7 +126,7 @@ impl Studies<'_> {
         format!("<p>{}</p>\n", self.text(&how))
     }
 
-    fn list(&self, studies: &[Arc<Entry>]) -> String {
+    fn list(&self, studies: &[Listed<'_>]) -> String {
         if studies.is_empty() {
             let none = say!(
                 "見られる検査はありません。",
@@ -128,11 +146,12 @@ impl Studies<'_> {
             .iter()
             .map(|heading| format!("<th scope=\"col\">{}</th>", self.text(heading)))
             .collect();
-        let rows: String = studies.iter().map(|entry| self.row(entry)).collect();
+        let rows: String = studies.iter().map(|study| self.row(study)).collect();
         format!("<table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n")
     }
 
-    fn row(&self, entry: &Entry) -> String {
+    fn row(&self, study: &Listed<'_>) -> String {
+        let entry = study.entry;
         let attributes = &entry.attributes;
         let name = attributes.name(tags::PATIENT_NAME).display();
         let name = match name.is_empty() {
@@ -158,7 +177,19 @@ impl Studies<'_> {
             .iter()
             .map(|cell| format!("<td>{}</td>", escaped(cell)))
             .collect();
-        format!("<tr><th scope=\"row\">{name}</th>{cells}</tr>\n")
+        let moved = study.moved.as_ref().map(|moved| self.moved(moved));
+        let moved = moved.unwrap_or_default();
+        format!("<tr><th scope=\"row\">{name}</th>{cells}</tr>\n{moved}")
+    }
+
+    /// A row below a study that is on its way: how far it is, and what it waits for.
+    fn moved(&self, moved: &Moved) -> String {
+        let said = [moved.so_far(), moved.waits()];
+        let said: Vec<String> = said.iter().flatten().map(|said| self.text(said)).collect();
+        format!(
+            "<tr class=\"moving\"><td colspan=\"6\">{}</td></tr>\n",
+            said.join("<br>")
+        )
     }
 
     fn about_viewer(&self) -> String {
@@ -172,6 +203,13 @@ impl Studies<'_> {
             self.prefix
         )
     }
+}
+
+/// A study of the page.
+struct Listed<'a> {
+    entry: &'a Entry,
+    /// While it is on its way.
+    moved: Option<Moved>,
 }
 
 /// How many objects are here, and of how many when others are on their way.

@@ -194,10 +194,10 @@ impl Web {
                     language: language(call.query, call.headers),
                     prefix: &call.base.prefix,
                     installed: installed.as_deref(),
+                    movements: &self.movements,
                 };
-                Ok(tokio::task::block_in_place(|| {
-                    shown.page(&self.holdings, &scope)
-                }))
+                let page = || shown.page(&self.holdings, &scope);
+                Ok(tokio::task::block_in_place(page))
             }
         }
     }

@@ -20,6 +20,15 @@ pub fn word(code: &str) -> Message {
     }
 }
 
+/// A number of bytes in a unit that is read at a glance.
+pub fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
+        bytes if bytes >= 1e6 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.1} kB", bytes / 1e3),
+    }
+}
+
 type Word = (&'static str, &'static str, &'static str);
 
 const CASES: &[Word] = &[

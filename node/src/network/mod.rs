@@ -133,6 +133,7 @@ pub struct Network {
     commands: mpsc::Sender<Command>,
     partners: Arc<Partners>,
     bulk: Option<Bulk>,
+    pace: Arc<Pace>,
     limits: Limits,
 }
 
@@ -164,12 +165,8 @@ impl Network {
         let (commands, commands_out) = mpsc::channel(limits::COMMANDS);
         let stopping = CancellationToken::new();
         let unless_started = stopping.clone().drop_guard();
-        let service = Service {
-            source: config.parcels,
-            seats: Arc::new(Semaphore::new(limits.bulk_streams)),
-            pace: Arc::new(Pace::new(config.caps)),
-            limits: limits.clone(),
-        };
+        let service = service(config.parcels, config.caps, &limits);
+        let pace = Arc::clone(&service.pace);
         let parts = BulkParts {
             keypair: &keypair,
             listen: &config.listen,
@@ -217,6 +214,7 @@ impl Network {
                 commands,
                 partners,
                 bulk,
+                pace,
                 limits,
             },
             events,
@@ -344,6 +342,12 @@ impl Network {
         }
     }
 
+    /// Bytes a second that bulk data may take to leave at this hour, if there is a limit.
+    #[must_use]
+    pub fn cap(&self) -> Option<u64> {
+        self.pace.cap()
+    }
+
     /// Whether `node` is at the other end of a local line, where bytes cost less than the work of making them fewer.
     #[must_use]
     pub fn is_near(&self, node: &NodeId) -> bool {
@@ -411,6 +415,16 @@ fn refuse_key_log(file: Option<&OsStr>) -> Result<(), StartError> {
     match file {
         Some(_) => Err(StartError::KeyLog),
         None => Ok(()),
+    }
+}
+
+/// What serves bulk streams, all partners and all ways together.
+fn service(source: Option<Arc<dyn ParcelSource>>, caps: Vec<Cap>, limits: &Limits) -> Service {
+    Service {
+        source,
+        seats: Arc::new(Semaphore::new(limits.bulk_streams)),
+        pace: Arc::new(Pace::new(caps)),
+        limits: limits.clone(),
     }
 }
 

@@ -67,6 +67,19 @@ impl Pace {
         }
     }
 
+    /// Bytes a second that may be sent at this hour, if there is a limit.
+    pub(super) fn cap(&self) -> Option<u64> {
+        if self.caps.is_empty() {
+            return None;
+        }
+        self.cap_at(minute_of_day())
+    }
+
+    fn cap_at(&self, minute: u16) -> Option<u64> {
+        let caps = self.caps.iter().filter(|cap| cap.holds_at(minute));
+        caps.map(|cap| cap.bytes_per_second.max(1)).min()
+    }
+
     /// How many of these bytes may be sent now, at least one.
     ///
     /// # Errors
@@ -86,9 +99,7 @@ impl Pace {
     ) -> Result<usize, Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.looked.is_none_or(|looked| now - looked >= LOOK) {
-            let minute = minute();
-            let caps = self.caps.iter().filter(|cap| cap.holds_at(minute));
-            state.cap = caps.map(|cap| cap.bytes_per_second.max(1)).min();
+            state.cap = self.cap_at(minute());
             state.looked = Some(now);
         }
         let Some(cap) = state.cap else {

@@ -130,6 +130,10 @@ pub trait ParcelSink: Send + Sync {
     /// # Errors
     /// Ends the fetch.
     fn finished(&self, range: &RangeRequest, outcome: RangeOutcome) -> io::Result<()>;
+
+    /// A stream ended, and with it `ranges` that were asked for on it: they are not finished in this fetch. The other streams
+    /// go on.
+    fn lost(&self, _ranges: u64) {}
 }
 
 /// The ranges of one fetch: a list, or a channel that more arrive on while it runs.

@@ -56,6 +56,17 @@ pub enum BulkWay {
     Shared,
 }
 
+impl BulkWay {
+    /// As programs are told.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Quic => "quic",
+            Self::Tcp => "tcp",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// How bulk data goes to and from one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkStatus {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
@@ -34,8 +35,9 @@ use crate::studies::persons::Persons;
 use crate::studies::register::{Register, RegisterError};
 use crate::transcoding::Transcoder;
 use crate::transfer::counts::Counts;
+use crate::transfer::moving::{Movements, Source};
 use crate::transfer::precedence::{Precedence, Underway};
-use crate::transfer::progress::Transfers;
+use crate::transfer::progress::{Progress, Transfers};
 use crate::transfer::receive::{ReceiveError, Receiving};
 use crate::transfer::{Content, Listed};
 
@@ -48,17 +50,21 @@ const RECEIVING_FROM_ONE: usize = 2;
 
 /// Emergencies that are received at once beside these: they wait for nobody's turn but each other's.
 const RECEIVING_STAT: usize = 2;
+/// Of these, as many may come from one partner: they share its line, and the first is here sooner.
+const RECEIVING_STAT_FROM_ONE: usize = 1;
 
 /// Studies that are put into the archive at once after they arrived: archives allow few associations, and one that
 /// does not answer holds its thread for two minutes.
 const STORING: usize = 2;
 
+/// Turns of each partner for emergencies (true) and for others; there are no more partners than the protocol allows.
+type OfOne = BTreeMap<(SiteId, bool), Arc<Semaphore>>;
+
 /// Studies on their way to the archive while they arrive. Clones share them.
 #[derive(Clone)]
 pub struct Arriving {
     turns: Arc<Semaphore>,
-    /// Of each partner; there are no more of them than the protocol allows.
-    of_one: Arc<Mutex<BTreeMap<SiteId, Arc<Semaphore>>>>,
+    of_one: Arc<Mutex<OfOne>>,
     stat: Arc<Semaphore>,
     precedence: Precedence,
     storing: Arc<Semaphore>,
@@ -87,11 +93,15 @@ impl Arriving {
         self.precedence.clone()
     }
 
-    fn turns_of(&self, site: SiteId) -> Arc<Semaphore> {
+    fn turns_of(&self, site: SiteId, is_stat: bool) -> Arc<Semaphore> {
+        let most = match is_stat {
+            true => RECEIVING_STAT_FROM_ONE,
+            false => RECEIVING_FROM_ONE,
+        };
         let mut of_one = self.of_one.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = of_one
-            .entry(site)
-            .or_insert_with(|| Arc::new(Semaphore::new(RECEIVING_FROM_ONE)));
+            .entry((site, is_stat))
+            .or_insert_with(|| Arc::new(Semaphore::new(most)));
         Arc::clone(turns)
     }
 
@@ -100,18 +110,18 @@ impl Arriving {
         &self,
         from: SiteId,
         priority: Priority,
+        progress: &Progress,
     ) -> (Vec<OwnedSemaphorePermit>, Underway) {
-        let turns = match priority {
-            Priority::Stat => vec![Arc::clone(&self.stat)],
-            Priority::Urgent | Priority::Routine => {
-                vec![self.turns_of(from), Arc::clone(&self.turns)]
-            }
-        };
-        let mut held = Vec::new();
-        for turn in turns {
-            // Turns end only with the node.
-            held.extend(turn.acquire_owned().await.ok());
-        }
+        progress.awaits_place.store(true, Ordering::Relaxed);
+        let is_stat = priority == Priority::Stat;
+        let all = if is_stat { &self.stat } else { &self.turns };
+        // Turns end only with the node.
+        let own = self.turns_of(from, is_stat).acquire_owned().await.ok();
+        let waiting = self.precedence.wait(from);
+        let shared = Arc::clone(all).acquire_owned().await.ok();
+        drop(waiting);
+        progress.awaits_place.store(false, Ordering::Relaxed);
+        let held = own.into_iter().chain(shared).collect();
         // Not before: whoever waits for a turn must not hold up those that have it.
         (held, self.precedence.enter(from, priority))
     }
@@ -170,6 +180,17 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// What is on its way.
+    pub fn movements(&self) -> Movements {
+        Movements {
+            transfers: self.transfers.clone(),
+            granted: self.granted.clone(),
+            network: self.network.clone(),
+            room: self.room.clone(),
+            precedence: self.arriving.precedence.clone(),
+        }
+    }
+
     /// From now on the log says for which studies this site answered to those who asked it to keep them. Needs a tokio
     /// runtime.
     pub(super) fn promise_by(&self, desk: &Desk) {
@@ -226,7 +247,13 @@ impl Ports {
         (grant, key): (Grant, ContentKey),
         shared: Shared,
     ) -> Result<(), ReceiveError> {
-        let (_turns, underway) = self.arriving.turn(from, priority).await;
+        let progress = self.transfers.begin(case);
+        progress.comes_from(Source {
+            site: from,
+            node,
+            priority,
+        });
+        let (_turns, underway) = self.arriving.turn(from, priority, &progress).await;
         if !self.room.is_left() {
             tokio::task::block_in_place(|| self.coming.make_room())?;
         }
@@ -242,7 +269,7 @@ impl Ports {
             manifest: grant.manifest,
             content: Content::Study,
             key,
-            progress: self.transfers.begin(case),
+            progress,
             onward: onward.clone(),
             known: tokio::task::block_in_place(|| self.holdings.shared(from, shared)),
             room: Some(self.room.clone()),
@@ -412,7 +439,7 @@ fn outcome_of(error: &ReceiveError) -> Outcome {
         ReceiveError::Damaged(_) => Outcome::Impossible,
         ReceiveError::NotPermitted => Outcome::Failed(Trouble::NotPermitted),
         ReceiveError::Network(FetchError::Sink(_)) => Outcome::Failed(Trouble::Disk),
-        ReceiveError::Network(_) | ReceiveError::Incomplete => {
+        ReceiveError::Network(_) | ReceiveError::Slow | ReceiveError::Incomplete => {
             Outcome::Failed(Trouble::PartnerUnreachable)
         }
         ReceiveError::Disk(_) => Outcome::Failed(Trouble::Disk),

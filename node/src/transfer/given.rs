@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dokuei_keys::id::ParcelId;
+use dokuei_keys::id::{NodeId, ParcelId};
 use dokuei_protocol::study::plan::TransferPlan;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ struct Parcel {
     bytes: u64,
     meter: Meter,
     last: Instant,
+    /// Whom it was given to last.
+    to: NodeId,
 }
 
 /// What was given of each parcel. Clones share it.
@@ -45,7 +47,12 @@ pub struct Given(Arc<Mutex<BTreeMap<ParcelId, Parcel>>>);
 
 impl Given {
     /// Notes that a pack was given.
-    pub(crate) fn note(&self, parcel: ParcelId, plan: &Arc<TransferPlan>, pack: u32) {
+    pub(crate) fn note(
+        &self,
+        (parcel, to): (ParcelId, NodeId),
+        plan: &Arc<TransferPlan>,
+        pack: u32,
+    ) {
         let now = Instant::now();
         let mut parcels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if parcels.len() >= PARCELS && !parcels.contains_key(&parcel) {
@@ -59,6 +66,7 @@ impl Given {
             bytes: 0,
             meter: Meter::default(),
             last: now,
+            to,
         });
         let bytes = plan.bytes(pack).unwrap_or(0);
         // While objects come, there is more in each.
@@ -68,11 +76,16 @@ impl Given {
             given.bytes += bytes;
             given.meter.add(bytes, now);
         }
-        given.last = now;
+        (given.last, given.to) = (now, to);
     }
 
     /// How far a parcel is, if something of it was given since the start.
     pub fn so_far(&self, parcel: &ParcelId) -> Option<GivenSoFar> {
+        self.look(parcel).map(|(so_far, _)| so_far)
+    }
+
+    /// The same, and whom it was given to last.
+    pub(crate) fn look(&self, parcel: &ParcelId) -> Option<(GivenSoFar, NodeId)> {
         let parcels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let given = parcels.get(parcel)?;
         let (bytes, bytes_total) = (given.bytes, given.plan.total_bytes());
@@ -81,14 +94,15 @@ impl Given {
             let mut packs = given.plan.packs_of(*position);
             packs.all(|pack| given.packs.contains(&pack))
         };
-        Some(GivenSoFar {
+        let so_far = GivenSoFar {
             bytes,
             bytes_total,
             bytes_per_second,
             seconds_left: seconds_left(bytes_total.saturating_sub(bytes), bytes_per_second),
             objects: (0..given.plan.objects()).filter(whole).count(),
             objects_total: given.plan.objects(),
-        })
+        };
+        Some((so_far, given.to))
     }
 }
 
@@ -99,6 +113,8 @@ mod tests {
     use dokuei_protocol::study::plan::PACK;
 
     use super::*;
+
+    const NODE: NodeId = NodeId::from_bytes([7; 32]);
 
     #[test]
     fn what_was_given_counts_once() {
@@ -122,15 +138,15 @@ mod tests {
             assert_eq!((so_far.bytes_total, so_far.objects_total), (PACK + 37, 3));
             (so_far.bytes, so_far.objects)
         };
-        given.note(parcel, &plan, 0);
-        given.note(parcel, &plan, 0);
+        given.note((parcel, NODE), &plan, 0);
+        given.note((parcel, NODE), &plan, 0);
         assert_eq!(so_far(), (30, 2));
-        given.note(parcel, &plan, 2);
+        given.note((parcel, NODE), &plan, 2);
         assert_eq!(so_far(), (37, 2));
-        given.note(parcel, &plan, 1);
+        given.note((parcel, NODE), &plan, 1);
         assert_eq!(so_far(), (PACK + 37, 3));
         for other in 0..PARCELS as u8 {
-            given.note(ParcelId::from_bytes([9 + other; 32]), &plan, 0);
+            given.note((ParcelId::from_bytes([9 + other; 32]), NODE), &plan, 0);
         }
         assert_eq!(given.so_far(&parcel), None);
     }

@@ -5,7 +5,10 @@ pub mod counts;
 pub mod earlier;
 mod gathered;
 pub mod given;
+#[cfg(test)]
+mod hostile;
 pub mod known;
+pub mod moving;
 pub mod precedence;
 pub mod progress;
 pub mod receive;

@@ -1,7 +1,7 @@
 //! How far each transfer is, for whoever looks.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dokuei_protocol::case::CaseId;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::network::Meter;
 use crate::transfer::given::Given;
+use crate::transfer::moving::Source;
 
 /// How far one transfer is.
 #[derive(Default)]
@@ -31,10 +32,18 @@ pub struct Progress {
     pub stored: AtomicUsize,
     /// Of these, those that it took in another transfer syntax than they were sealed in.
     pub transcoded: AtomicUsize,
+    /// As many studies as may be are received; this one waits for a place.
+    pub awaits_place: AtomicBool,
+    source: Mutex<Option<Source>>,
     meter: Meter,
 }
 
 impl Progress {
+    /// It comes from there.
+    pub(crate) fn comes_from(&self, source: Source) {
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
     /// Of the packs that are here, this is what there is now.
     pub(crate) fn hold(&self, bytes: u64) {
         let before = self.bytes.swap(bytes, Ordering::Relaxed);
@@ -128,6 +137,18 @@ impl Transfers {
         progress.stored.store(stored, Ordering::Relaxed);
         progress.transcoded.store(transcoded, Ordering::Relaxed);
         Arc::clone(progress)
+    }
+
+    /// How far a transfer is, where it comes from, and whether it waits for a place, if it ran since the start.
+    pub(crate) fn look(&self, case: &CaseId) -> Option<(Standing, Option<Source>, bool)> {
+        let all = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = all.get(case)?;
+        let source = *progress
+            .source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let awaits_place = progress.awaits_place.load(Ordering::Relaxed);
+        Some((progress.standing(), source, awaits_place))
     }
 
     /// How far a transfer is, if it ran since the start.

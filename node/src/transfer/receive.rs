@@ -2,10 +2,11 @@
 //! one is here, verified and durable.
 
 use std::fs::File;
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dokuei_compression::Effort;
 use dokuei_keys::id::{NodeId, ParcelId, SiteId};
@@ -14,6 +15,7 @@ use dokuei_keys::secret::ContentKey;
 use dokuei_protocol::limits;
 use dokuei_protocol::study::manifest::{MANIFEST_SLOT, Manifest, ManifestReference};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::ahead::Coming;
 use crate::archive::StoringAhead;
@@ -99,6 +101,8 @@ pub enum ReceiveError {
     Damaged(Damage),
     /// The partner does not hand it out.
     NotPermitted,
+    /// So little came that other partners' studies go first.
+    Slow,
     /// The connection failed.
     Network(FetchError),
     /// Something is still missing.
@@ -140,6 +144,10 @@ impl Explain for ReceiveError {
             ReceiveError::NotPermitted => say!(
                 "相手施設がまだデータを渡していません",
                 "the partner does not hand the parcel out (yet)"
+            ),
+            ReceiveError::Slow => say!(
+                "相手施設からほとんどデータが届かないため、ほかの施設の検査を先に受信しています。届いた分は残してあり、後で続けます",
+                "so little came from the partner that other partners' studies go first; what came stays, and it goes on later"
             ),
             ReceiveError::Network(error) => error.message(),
             ReceiveError::Incomplete => {
@@ -230,7 +238,7 @@ impl Receiving {
             if sink.not_permitted() {
                 return Err(ReceiveError::NotPermitted);
             }
-            fetched.map_err(ReceiveError::Network)?;
+            fetched?;
         }
         match (self.missing(sink).await?.is_empty(), sink.is_damaged()) {
             (true, _) if sink.is_mixed() => Err(ReceiveError::Damaged(Damage::Mixed)),
@@ -244,22 +252,52 @@ impl Receiving {
         &self,
         missing: Vec<RangeRequest>,
         sink: &Arc<TransferSink>,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<Fetched, ReceiveError> {
         if missing.is_empty() {
             return Ok(Fetched::default());
         }
         let (streams, asked) = mpsc::channel(1);
         let asking = Asking::new(streams, sink.settled());
         let asking = ask(missing, asking, self.underway.as_ref());
+        let asking = sink.gives_way.run_until_cancelled(asking);
         let fetch = self
             .network
             .fetch(self.node, asked, STREAMS, Arc::clone(sink) as _);
+        let fetch = async {
+            tokio::pin!(fetch);
+            tokio::select! {
+                fetched = &mut fetch => fetched,
+                _ = asking => fetch.await,
+                // What is on its way comes, and no more is asked for until what lies here is taken.
+                () = sink.known_found() => fetch.await,
+            }
+        };
+        let received = || self.progress.received.load(Ordering::Relaxed);
+        self.unless_slow(fetch, received, &sink.gives_way).await
+    }
+
+    /// Lets a fetch go on until it ends, or brings so little that others' go first: then it is told by `gives_way` to end.
+    async fn unless_slow(
+        &self,
+        fetch: impl Future<Output = Result<Fetched, FetchError>>,
+        received: impl Fn() -> u64,
+        gives_way: &CancellationToken,
+    ) -> Result<Fetched, ReceiveError> {
+        let slow = async {
+            match &self.underway {
+                Some(underway) => underway.outstayed(received).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::pin!(fetch);
         tokio::select! {
-            fetched = &mut fetch => fetched,
-            () = asking => fetch.await,
-            // What is on its way comes, and no more is asked for until what lies here is taken.
-            () = sink.known_found() => fetch.await,
+            fetched = &mut fetch => fetched.map_err(ReceiveError::Network),
+            () = slow => {
+                gives_way.cancel();
+                // Not before it has ended: nothing may be written when another attempt begins.
+                drop(fetch.await);
+                Err(ReceiveError::Slow)
+            }
         }
     }
 
@@ -285,14 +323,15 @@ impl Receiving {
             return Ok(manifest);
         }
         let sink = Arc::new(ManifestSink::new(&self.parcels, &self.manifest.parcel)?);
-        let fetched = self
+        let fetch = self
             .network
-            .fetch(self.node, vec![range], 1, Arc::clone(&sink) as _)
-            .await;
+            .fetch(self.node, vec![range], 1, Arc::clone(&sink) as _);
+        let received = || sink.received.load(Ordering::Relaxed);
+        let fetched = self.unless_slow(fetch, received, &sink.gives_way).await;
         if sink.refused.load(Ordering::Relaxed) {
             return Err(ReceiveError::NotPermitted);
         }
-        fetched.map_err(ReceiveError::Network)?;
+        fetched?;
         self.open_manifest().map_err(|error| match error {
             OpenError::Disk(error) => ReceiveError::Disk(error),
             OpenError::Damaged => ReceiveError::Damaged(Damage::Manifest),
@@ -307,7 +346,9 @@ impl Receiving {
 
 struct ManifestSink {
     file: File,
-    refused: std::sync::atomic::AtomicBool,
+    refused: AtomicBool,
+    received: AtomicU64,
+    gives_way: CancellationToken,
 }
 
 impl ManifestSink {
@@ -319,13 +360,20 @@ impl ManifestSink {
             .open(parcels.file_of(parcel, MANIFEST_SLOT))?;
         Ok(ManifestSink {
             file,
-            refused: std::sync::atomic::AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            gives_way: CancellationToken::new(),
         })
     }
 }
 
 impl ParcelSink for ManifestSink {
     fn write(&self, _: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.gives_way.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.received
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, at)
     }
 
@@ -375,6 +423,7 @@ mod tests {
             ReceiveError::Damaged(Damage::Manifest),
             ReceiveError::Damaged(Damage::Mixed),
             ReceiveError::NotPermitted,
+            ReceiveError::Slow,
             ReceiveError::Network(FetchError::Interrupted),
             ReceiveError::Incomplete,
             ReceiveError::Disk(io::ErrorKind::StorageFull.into()),

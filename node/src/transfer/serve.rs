@@ -64,7 +64,7 @@ impl ParcelShelf {
 
     fn pack(
         &self,
-        (parcel, number): (ParcelId, u32),
+        (parcel, to, number): (ParcelId, NodeId, u32),
         made: Result<Option<Made>, OpenError>,
         request: &RangeRequest,
     ) -> Result<RangeBody, Refusal> {
@@ -77,7 +77,7 @@ impl ParcelShelf {
         })?;
         let Made { sealed, plan } = pack.ok_or(Refusal::Missing)?;
         let length = length(sealed.len() as u64, request)?;
-        self.given.note(parcel, &plan, number);
+        self.given.note((parcel, to), &plan, number);
         let mut bytes = Cursor::new(sealed);
         bytes.set_position(request.offset);
         Ok(RangeBody {
@@ -95,7 +95,7 @@ impl ParcelSource for ParcelShelf {
                 Part::Object(slot) => self.object(&parcel, slot, request),
                 Part::Pack(number, effort) => {
                     let made = self.packs.make(parcel, number, effort);
-                    self.pack((parcel, number), made, request)
+                    self.pack((parcel, from, number), made, request)
                 }
             };
         }
@@ -105,7 +105,7 @@ impl ParcelSource for ParcelShelf {
         let plan = self.ready.plan(from, parcel, number);
         let plan = plan.ok_or(Refusal::Refused)?;
         let made = self.packs.make_ahead(plan, (parcel, number), effort);
-        self.pack((parcel, number), made, request)
+        self.pack((parcel, from, number), made, request)
     }
 }
 

@@ -16,6 +16,7 @@ use dokuei_protocol::case::CaseId;
 use dokuei_protocol::study::manifest::{Manifest, ManifestEntry};
 use dokuei_protocol::study::plan::{Piece, TransferPlan};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::archive::StoringAhead;
 use crate::disk::Room;
@@ -72,10 +73,12 @@ pub(crate) struct TransferSink {
     pub(super) counts: Counts,
     pub(super) progress: Arc<Progress>,
     state: Mutex<State>,
-    /// How many requests were answered.
+    /// How many requests were answered, or will not be.
     settled: watch::Sender<usize>,
     /// Not in use, with the room they work in.
     decoders: Mutex<Vec<Decoder>>,
+    /// Nothing more is taken: the transfer gives up its place.
+    pub(super) gives_way: CancellationToken,
 }
 
 pub(super) struct State {
@@ -118,10 +121,11 @@ impl TransferSink {
             state: Mutex::new(state),
             settled: watch::Sender::new(0),
             decoders: Mutex::default(),
+            gives_way: CancellationToken::new(),
         }
     }
 
-    /// How many requests were answered, as it grows.
+    /// How many requests were answered, or will not be, as it grows.
     pub(super) fn settled(&self) -> watch::Receiver<usize> {
         self.settled.subscribe()
     }
@@ -397,6 +401,9 @@ fn file_of(
 
 impl ParcelSink for TransferSink {
     fn write(&self, range: &RangeRequest, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.gives_way.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         // The reserve is for what must go on: without records nothing that arrives could be kept.
         if self.has_no_room() {
             return Err(io::ErrorKind::StorageFull.into());
@@ -425,6 +432,11 @@ impl ParcelSink for TransferSink {
         };
         self.settled.send_modify(|settled| *settled += 1);
         match outcome {
+            // No pack is empty.
+            RangeOutcome::Complete { length: 0 } if range.offset == 0 => {
+                self.lock().damaged = true;
+                remove(&file)
+            }
             RangeOutcome::Complete { .. } => self.pack_came(pack, effort, range.offset > 0),
             // What is here of it is not what the partner makes now.
             RangeOutcome::Refused(Refusal::Missing) => remove(&file),
@@ -434,5 +446,12 @@ impl ParcelSink for TransferSink {
                 Ok(())
             }
         }
+    }
+
+    /// Whoever asks must not wait for them.
+    fn lost(&self, ranges: u64) {
+        let lost = usize::try_from(ranges).unwrap_or(usize::MAX);
+        self.settled
+            .send_modify(|settled| *settled = settled.saturating_add(lost));
     }
 }

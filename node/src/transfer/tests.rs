@@ -13,7 +13,7 @@ use dokuei_compression::Effort;
 use dokuei_keys::id::{ParcelId, SiteId};
 use dokuei_keys::sealed::commitment;
 use dokuei_keys::secret::{ContentKey, Secret32, StorageKey};
-use dokuei_protocol::study::manifest::{Manifest, ManifestEntry, ObjectClass};
+use dokuei_protocol::study::manifest::{Manifest, ManifestEntry, ManifestReference, ObjectClass};
 use dokuei_protocol::study::plan::PACK;
 use tempfile::TempDir;
 
@@ -30,21 +30,22 @@ use crate::packs::PackMaker;
 use crate::parcels::{ObjectHead, Parcels, SealingObject};
 use crate::store::{Change, Rows, Store};
 
-const PARCEL: ParcelId = ParcelId::from_bytes([1; 32]);
-const SITE: SiteId = SiteId::from_bytes([2; 32]);
+pub(super) const PARCEL: ParcelId = ParcelId::from_bytes([1; 32]);
+pub(super) const SITE: SiteId = SiteId::from_bytes([2; 32]);
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// A site that has sealed a parcel, and one that fetches it.
-struct Pair {
+pub(super) struct Pair {
     here: TempDir,
     there: TempDir,
-    maker: PackMaker,
-    key: ContentKey,
-    manifest: Manifest,
-    content: Content,
+    pub(super) maker: PackMaker,
+    pub(super) key: ContentKey,
+    pub(super) manifest: Manifest,
+    pub(super) reference: ManifestReference,
+    pub(super) content: Content,
 }
 
-fn pair(content: Content, objects: &[Vec<u8>]) -> Pair {
+pub(super) fn pair(content: Content, objects: &[Vec<u8>]) -> Pair {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let parcels = Parcels::open(there.path().join("parcels")).unwrap();
     parcels.create(&PARCEL).unwrap();
@@ -70,7 +71,7 @@ fn pair(content: Content, objects: &[Vec<u8>]) -> Pair {
         commitment: commitment(&key, &PARCEL),
         objects: slots.zip(objects).map(seal).collect(),
     };
-    parcels
+    let reference = parcels
         .seal_manifest(&key, &manifest, &mut chance())
         .unwrap();
     let store = Store::open(&there.path().join("store.redb")).ok().unwrap();
@@ -86,12 +87,13 @@ fn pair(content: Content, objects: &[Vec<u8>]) -> Pair {
         there,
         key,
         manifest,
+        reference,
         content,
     }
 }
 
 impl Pair {
-    fn here(&self) -> Parcels {
+    pub(super) fn here(&self) -> Parcels {
         let parcels = Parcels::open(self.here.path().to_owned()).unwrap();
         parcels.create(&PARCEL).unwrap();
         parcels
@@ -128,7 +130,7 @@ impl Pair {
         (sink, progress)
     }
 
-    fn pack(&self, range: &RangeRequest) -> Vec<u8> {
+    pub(super) fn pack(&self, range: &RangeRequest) -> Vec<u8> {
         let Part::Pack(number, effort) = range.part else {
             panic!("packs are asked for");
         };
@@ -153,7 +155,7 @@ impl Pair {
     }
 
     /// Compares what lies here with what was sealed there.
-    fn assert_same(&self, objects: &[Vec<u8>]) {
+    pub(super) fn assert_same(&self, objects: &[Vec<u8>]) {
         for (entry, object) in self.manifest.objects.iter().zip(objects) {
             let (key, slot) = (&self.key, entry.slot);
             let opened =
@@ -170,7 +172,7 @@ impl Pair {
     }
 }
 
-fn noise(length: usize, seed: u8) -> Vec<u8> {
+pub(super) fn noise(length: usize, seed: u8) -> Vec<u8> {
     let mut bytes = vec![0; length];
     blake3::Hasher::new()
         .update(&[seed])
@@ -180,13 +182,13 @@ fn noise(length: usize, seed: u8) -> Vec<u8> {
 }
 
 /// Objects of all sizes, among them some that take several packs.
-fn objects() -> Vec<Vec<u8>> {
+pub(super) fn objects() -> Vec<Vec<u8>> {
     let lengths = [0, 1, 700_000, 400_000, 3 * PACK as usize + 5, 9, 70_000];
     let all = lengths.into_iter().zip(0..);
     all.map(|(length, seed)| noise(length, seed)).collect()
 }
 
-fn image(instance: &str, study: &str) -> Vec<u8> {
+pub(super) fn image(instance: &str, study: &str) -> Vec<u8> {
     let class = "1.2.840.10008.5.1.4.1.1.2";
     let mut data_set = DataSet::default();
     for (tag, uid) in [

@@ -104,7 +104,7 @@ pub(in crate::network) async fn fetch(
 }
 
 async fn run(opener: impl OpenBulk, order: Order) -> Ended {
-    let stop = order.stop.clone();
+    let (stop, sink) = (order.stop.clone(), Arc::clone(&order.sink));
     let mut stream = match Stream::open(opener, order).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -116,8 +116,12 @@ async fn run(opener: impl OpenBulk, order: Order) -> Ended {
         }
     };
     let outcome = stop.run_until_cancelled(stream.run()).await;
-    let (asked, open) = (stream.asked, stream.open.clone());
+    let (asked, open, requests) = (stream.asked, stream.open.clone(), stream.requests);
     let progress = stream.finish().await;
+    let unanswered = requests.saturating_sub(progress.ranges);
+    if unanswered > 0 {
+        sink.lost(unanswered);
+    }
     Ended {
         brought: Fetched {
             ranges: progress.ranges,
@@ -144,6 +148,8 @@ struct Stream {
     open: Open,
     /// Bytes asked for.
     asked: u64,
+    /// In so many ranges.
+    requests: u64,
     /// Credit given back so far.
     renewed: u64,
     /// The block being filled.
@@ -210,6 +216,7 @@ impl Stream {
             unheard: false,
             open,
             asked: 0,
+            requests: 0,
             renewed: 0,
             block: Some(Block::new()),
             blocks,
@@ -342,6 +349,7 @@ impl Stream {
 
     fn ask(&mut self, range: RangeRequest) {
         self.asked = self.asked.saturating_add(range.length);
+        self.requests += 1;
         lock(&self.open).push_back(range);
         push(&mut self.writer, Record::Request(range));
     }
