@@ -185,7 +185,8 @@ impl Dispatch {
         let ports = Arc::clone(&self.ports);
         self.job(Job::ReceiveStudy(case), async move {
             let owed = ports.receive_study((case, priority), from, node, granted, shared);
-            owed.await
+            // Large: with all that a transfer needs.
+            Box::pin(owed).await
         });
     }
 
