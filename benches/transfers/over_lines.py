@@ -1,0 +1,128 @@
+"""Scenarios: one study over a line, or over loopback, by every system in turns."""
+
+import os
+from dataclasses import asdict
+
+from transfers.ground import Line, Loopback
+from transfers.machine import load
+from transfers.systems.copying import Copying
+from transfers.systems.dcmtk import Dcmtk
+from transfers.systems.dokuei import Dokuei
+from transfers.systems.orthanc import Orthanc
+
+QUEUE = ("--queue", "50ms")
+# Name: rate, delay one way, loss.
+LINES = {
+    "clean": ("100mbit", "15ms", "0%"),
+    "loss-0.5": ("100mbit", "15ms", "0.5%"),
+    "loss-2": ("100mbit", "15ms", "2%"),
+    "loss-5": ("100mbit", "15ms", "5%"),
+    "far": ("100mbit", "150ms", "0.1%"),
+    "slow": ("20mbit", "15ms", "0.1%"),
+}
+# In the order of their turns: what is to be judged is first, when nothing has warmed up.
+SYSTEMS = {
+    "dokuei": Dokuei,
+    "zstd": lambda ground, place: Copying(ground, place, True),
+    "tar": lambda ground, place: Copying(ground, place, False),
+    "dcmtk": Dcmtk,
+    "orthanc": Orthanc,
+}
+# Points of a curve that a plot can show.
+POINTS = 120
+
+
+def line(name, sites="clinic,hospital"):
+    rate, delay, loss = LINES[name]
+    return Line("--rate", rate, "--delay", delay, "--loss", loss, *QUEUE, sites=sites)
+
+
+def thinned(curve):
+    """As many points as are seen, the last one among them."""
+    step = max(1, len(curve) // POINTS)
+    kept = curve[::step]
+    return kept if not curve or kept[-1] == curve[-1] else [*kept, curve[-1]]
+
+
+def told(measured, kind):
+    """A run as it is kept among the figures."""
+    run = asdict(measured)
+    curve = [(at, count + 1) for count, at in enumerate(measured.arrivals)] if measured.arrivals and isinstance(measured.arrivals[0], float) else measured.arrivals
+    run["arrivals"] = [(round(at, 3), count) for at, count in thinned(curve)]
+    run["seconds"] = round(measured.seconds, 3)
+    run["processor"] = {name: round(seconds, 3) for name, seconds in measured.processor.items()}
+    if run["more"] and "usable" in run["more"]:
+        run["more"]["usable"] = [(round(at, 3), count) for at, count in thinned(run["more"]["usable"])]
+    return {"kind": kind, "rate": round(measured.rate, 3), **run}
+
+
+class Turns:
+    """Runs in turns of all systems on one ground. `say` is told of each as it ends."""
+
+    def __init__(self, ground, place, options, maker, say):
+        self.ground, self.place, self.options, self.maker, self.say = ground, place, options, maker, say
+        self.systems, self.failures = {}, {}
+
+    def __enter__(self):
+        for name in self.options.systems:
+            self.attempt(name, lambda name=name: self.systems.__setitem__(name, SYSTEMS[name](self.ground, self.place / name)))
+        return self
+
+    def __exit__(self, *_):
+        for system in self.systems.values():
+            system.close()
+
+    def attempt(self, name, act):
+        """A peer that is not installed or fails leaves a gap and its reason; dokuei's failure is the runner's."""
+        try:
+            return act()
+        except Exception as failure:
+            if name == "dokuei":
+                raise
+            self.failures[name] = f"{type(failure).__name__}: {failure}"
+            self.say(f"{name} is left out: {self.failures[name]}")
+            return None
+
+    def run(self, kind, images=None, turns=None, patience=None, watched=False):
+        """The runs of one kind of study. Only dokuei needs a new one each time: it knows what it has sent."""
+        runs, same = [], self.maker.make(kind, images)
+        for turn in range(turns or self.options.runs):
+            for name, system in self.systems.items():
+                is_ours = name == "dokuei"
+                study = self.maker.make(kind, images) if is_ours and turn > 0 else same
+                # What an earlier run left to be written is not this one's.
+                os.sync()
+                measured = self.attempt(name, lambda: system.transfer(study, patience, watched=watched and is_ours))
+                if measured:
+                    runs.append(told(measured, kind))
+                    self.say(f"{kind}, {measured.system}: {measured.rate:.1f} MB/s{'' if measured.is_whole else ', not whole'}")
+        return runs
+
+
+def over(name, options, maker, place, say, kinds=None):
+    """All systems over one of the lines."""
+    before = load()
+    ground = line(name)
+    watched = name == "slow"
+    patience = options.patience * (2 if watched else 1)
+    runs = []
+    with ground, Turns(ground, place, options, maker, say) as turns:
+        for kind in kinds or ("ct",):
+            runs += turns.run(kind, options.images, patience=patience, watched=watched)
+    ways = ground.report["sites"]["clinic"]
+    late = {way: ways[way]["late_ms"]["p95"] for way in ("up", "down")}
+    return {"line": LINES[name], "runs": runs, "left_out": turns.failures, "load": [before, load()], "late_p95_ms": late}
+
+
+def kinds(options, maker, place, say):
+    """Other kinds of studies over the slow line."""
+    return over("slow", options, maker, place, say, kinds=("mr", "dx"))
+
+
+def loopback(options, maker, place, say):
+    """Everything on this machine, without a line."""
+    before = load()
+    with Turns(Loopback(), place, options, maker, say) as turns:
+        # Without a line nothing is slow by nature: everything is waited for.
+        runs = turns.run("ct", options.images, patience=options.patience * 10)
+    return {"runs": runs, "left_out": turns.failures, "load": [before, load()]}
