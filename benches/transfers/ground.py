@@ -139,7 +139,7 @@ class Measured:
     bytes: int
     # Whether it is all of them; else it was ended when patience did.
     is_whole: bool
-    # When each image was complete at the receiver, in order.
+    # When it was that so many images were complete at the receiver.
     arrivals: list
     # Seconds of processor time by process.
     processor: dict

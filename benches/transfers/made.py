@@ -101,7 +101,7 @@ def brain(number, count):
     """One slice of the MR: 12 bits, 256×256, with the noise of a magnitude."""
     side, random = 256, numpy.random.default_rng([VERSION, 1000, number])
     image = blurred(drawn(side, BRAIN, number / count, 0.0), 1)
-    real, imaginary = (11 * random.standard_normal((side, side), numpy.float32) for _ in range(2))
+    real, imaginary = (5 * random.standard_normal((side, side), numpy.float32) for _ in range(2))
     return numpy.hypot(image + real, imaginary).round().clip(0, 4095).astype("<u2")
 
 
@@ -112,7 +112,7 @@ def radiograph(number, count):
     image = numpy.kron(9000 * numpy.exp(-(thick + 1000) / 900), numpy.ones((4, 4), numpy.float32))[:, 200:2600]
     image = blurred(image, 4)
     noise = blurred(random.standard_normal(image.shape, numpy.float32), 2)
-    return (image + 0.35 * numpy.sqrt(image) * noise / noise.std()).round().clip(0, 16383).astype("<u2")
+    return (image + 0.08 * numpy.sqrt(image) * noise / noise.std()).round().clip(0, 16383).astype("<u2")
 
 
 def header_of_chest(number):

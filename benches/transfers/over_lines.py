@@ -47,12 +47,14 @@ def thinned(curve):
 def told(measured, kind):
     """A run as it is kept among the figures."""
     run = asdict(measured)
-    curve = [(at, count + 1) for count, at in enumerate(measured.arrivals)] if measured.arrivals and isinstance(measured.arrivals[0], float) else measured.arrivals
-    run["arrivals"] = [(round(at, 3), count) for at, count in thinned(curve)]
+    run["arrivals"] = [(round(at, 3), count) for at, count in thinned(measured.arrivals)]
     run["seconds"] = round(measured.seconds, 3)
     run["processor"] = {name: round(seconds, 3) for name, seconds in measured.processor.items()}
-    if run["more"] and "usable" in run["more"]:
-        run["more"]["usable"] = [(round(at, 3), count) for at, count in thinned(run["more"]["usable"])]
+    for name, value in (run["more"] or {}).items():
+        if name == "usable":
+            run["more"][name] = [(round(at, 3), count) for at, count in thinned(value)]
+        elif isinstance(value, float):
+            run["more"][name] = round(value, 3)
     return {"kind": kind, "rate": round(measured.rate, 3), **run}
 
 

@@ -1,6 +1,7 @@
 """The page: tables of the figures, each beside its goal. It is made of the figures alone, so it can be made again at any time."""
 
 import json
+import re
 from statistics import median
 
 from transfers import goals, plots
@@ -25,8 +26,12 @@ what has arrived until then counts, and the figure has a ‡. That flatters it a
 
 
 def figures_as_text(figures):
-    """JSON with a line for each run, so that differences can be read."""
-    return json.dumps(figures, ensure_ascii=False, indent=1, default=list) + "\n"
+    """JSON in which lists of figures stand in one line."""
+    text = json.dumps(figures, ensure_ascii=False, indent=1)
+    for _ in range(2):
+        # First the innermost, then lists of these.
+        text = re.sub(r"\[\s+([^{}\n]*(?:,\n[^{}\n]*)*)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text)
+    return text + "\n"
 
 
 def table(head, rows):

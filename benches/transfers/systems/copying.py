@@ -29,7 +29,7 @@ class Copying:
             count = Folder(folder, size).count
             begin = lambda: [*self.senders(study, address, port), *receivers]
             is_over = lambda programs, seen: seen >= study.images
-            return watch(self.name, self.ground, study, count, begin, is_over, None, patience)
+            return watch(self.name, self.ground, study, count, begin, is_over, dict, patience)
         finally:
             for program in receivers:
                 program.stop()

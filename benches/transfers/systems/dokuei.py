@@ -165,15 +165,15 @@ class Dokuei:
         first = self.first_opened(viewer, hospital, study, begun) if watched else None
         wait("the hospital's archive has everything", lambda: len(self.arrived(hospital, study)) == study.images, PATIENCE, 0.02)
         spent = {name: stat(pid) - before[name] for name, pid in processes.items()}
-        arrived = [at - begun for at in self.arrived(hospital, study)]
-        more = {"intake": intake, "asked": asked, "peak_mib": {name: peak_mib(processes[name]) for name in ("sending node", "receiving node")}}
+        arrived = [(at - begun, count) for count, at in enumerate(self.arrived(hospital, study), 1)]
+        more = {"intake": intake, "asked": asked, "peak_mib": {name: round(peak_mib(processes[name]), 1) for name in ("sending node", "receiving node")}}
         if watched:
             wait("the reader finds everything", lambda: seen.count == study.images, PATIENCE)
             seen.stop()
             more |= {"usable": seen.since(begun), "first_opened": first}
         return Measured(
             self.name,
-            arrived[-1],
+            arrived[-1][0],
             study.images,
             study.bytes,
             True,

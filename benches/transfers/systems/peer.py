@@ -53,30 +53,39 @@ def listens(ground, site, port):
     wait(f"somebody listens at port {port} of {site}", looked, 60)
 
 
+class Failed(Exception):
+    """A peer ended before everything was there, though it had time."""
+
+
 def watch(system, ground, study, count, begin, is_over, processes, patience):
-    """Runs a transfer: `begin` starts it, `count` says how many images the receiver has, `processes` what is counted as its cost."""
-    wire = ground.wire("clinic")
+    """Runs a transfer: `begin` starts it and gives the programs that end with it, `count` says how many images the receiver has,
+    `processes` what those cost that go on. When `patience` ends, what has arrived counts."""
+    wire, before = ground.wire("clinic"), processes()
     arrivals = Arrivals(ground, "hospital", count)
     begun = time.monotonic()
     programs = begin()
-    before = processes() if processes else {}
+    has_failed = lambda: any(program.ended() and program.status != 0 for program in programs)
+    out_of_patience = False
     try:
-        wait(f"{system}: everything arrives", lambda: is_over(programs, arrivals.count), patience, 0.01)
-        arrivals.once()
+        wait(f"{system}: everything arrives", lambda: is_over(programs, arrivals.count) or has_failed(), patience, 0.01)
+        with ground.inside("hospital"):
+            arrivals.once()
     except TooLate:
-        # That is what patience is for; what has arrived until now counts.
-        pass
+        out_of_patience = True
     seconds = time.monotonic() - begun
     used = difference(wire, ground.wire("clinic"))
     arrivals.stop()
-    spent = {name: at - before[name] for name, at in processes().items()} if processes else {}
+    images = min(arrivals.count, study.images)
+    is_whole = images == study.images
+    spent = {name: at - before[name] for name, at in processes().items()}
     for program in programs:
-        if arrivals.count < study.images:
+        if not is_whole:
             program.stop()
         wait(f"{program.name} ends", program.ended, END)
         spent[program.name] = spent.get(program.name, 0) + program.seconds
-    images = min(arrivals.count, study.images)
-    received = study.bytes * images // study.images
-    whole = images == study.images
+    if not is_whole and not out_of_patience:
+        raise Failed(", ".join(f"{program.name} ended with {program.status}" for program in programs) or system)
     times = arrivals.since(begun)
-    return Measured(system, times[-1][0] if whole and times else seconds, images, received, whole, times, spent, used)
+    if is_whole:
+        seconds = times[-1][0]
+    return Measured(system, seconds, images, study.bytes * images // study.images, is_whole, times, spent, used)
