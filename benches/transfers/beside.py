@@ -57,7 +57,7 @@ def ping(options, maker, place, say):
     seconds = 1 if options.quick else 6
     with ground:
         server = Program("line measure serve", ground, "hospital", [LINE, "measure", "serve"])
-        dokuei = Dokuei(ground, place / "dokuei")
+        dokuei = Dokuei(ground, place / "dokuei", ahead=True)
         try:
             copying = Copying(ground, place / "copying", False)
             for _ in range(options.runs):
@@ -159,7 +159,7 @@ def killed(options, maker, place, say):
 def memory(options, maker, place, say):
     """The most memory of either node with four transfers at once, on loopback, where nothing slows them down."""
     before = load()
-    dokuei = Dokuei(Loopback(), place / "memory")
+    dokuei = Dokuei(Loopback(), place / "memory", ahead=True)
     try:
         clinic, hospital = dokuei.sites["clinic"], dokuei.sites["hospital"]
         studies = [maker.make("ct", options.images or IMAGES_AT_ONCE) for _ in range(AT_ONCE)]

@@ -22,7 +22,7 @@ LINES = {
 }
 # In the order of their turns: what is to be judged is first, when nothing has warmed up.
 SYSTEMS = {
-    "dokuei": Dokuei,
+    "dokuei": lambda ground, place: Dokuei(ground, place, ahead=True),
     "zstd": lambda ground, place: Copying(ground, place, True),
     "tar": lambda ground, place: Copying(ground, place, False),
     "dcmtk": Dcmtk,

@@ -18,7 +18,7 @@ benches/run --quick             # small and rough, to see that all works; not in
 benches/run --page              # this page and its plots again, from the figures
 ```
 
-dokuei: a node at the clinic and one at the hospital, an archive beside the hospital's; the time is that from the first C-STORE of `storescu` (without options) at the clinic until the archive has every image.
+dokuei: a node at the clinic and one at the hospital, an archive beside the hospital's; the time is that from the first C-STORE of `storescu` (without options) at the clinic until the archive has every image. {ahead}
 Peers: `storescu` to `storescp` over TLS, without Nagle's algorithm and with PDUs of 128 KiB; Orthanc to Orthanc by its job for peers, or the transfers plugin where it is installed; `tar`, `zstd -3` and TLS by `openssl`, and the same without zstd.
 Theirs is the time from the start of sending until the receiver has every image as a file; Orthanc has the study before. All in turns, medians; the line is `line/` ([README](../../line/README.md)), its queue 50 ms, TCP of peers CUBIC. A peer that is not done when patience ends is ended:
 what has arrived until then counts, and the figure has a ‡. That flatters it a little, as a connection begins without losses. Studies are made up, about as hard to compress as real ones (`benches/transfers/made.py`).
@@ -194,6 +194,14 @@ def busy(runs):
     return ", ".join(f"{name} {share:.2f}" for name, share in each.items()) + f"; together {sum(each.values()):.2f}"
 
 
+def ahead(scenarios):
+    """Whether studies went ahead, which takes a line of configuration."""
+    ours = [run["more"].get("ahead", False) for scenario in scenarios.values() if "line" in scenario for run in scenario["runs"] if run["more"]]
+    if not ours or not all(ours):
+        return "Nothing is sent before the hospital was asked to read it."
+    return "The clinic sends ahead (`[network] send_ahead_to`); the hospital is asked to read the study when `storescu` has ended."
+
+
 def measured_on(scenarios):
     """Where and when, one line for all scenarios that have it in common."""
     machines = {}
@@ -217,5 +225,5 @@ def write(figures, folder):
     """Page and plots of everything there are figures of."""
     scenarios = figures["scenarios"]
     plots.draw(scenarios, folder)
-    parts = [HEAD, *(part(scenarios) for part in (rates, first_images, kinds, ping, sharing, killed, limits)), measured_on(scenarios)]
+    parts = [HEAD.format(ahead=ahead(scenarios)), *(part(scenarios) for part in (rates, first_images, kinds, ping, sharing, killed, limits)), measured_on(scenarios)]
     (folder / "transfers.md").write_text("\n".join(part for part in parts if part))

@@ -1,19 +1,30 @@
 """dokuei: a node at each site, an archive beside each, and `storescu` as the modality."""
 
+import functools
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import requests
-from world import ENVIRONMENT, ROOT, Site, until
+from world import ENVIRONMENT, ROOT, Site, dokuei, until
 
 from transfers.ground import Arrivals, Measured, Program, peak_mib, stat, wait
 
 # Longer than any transfer on the slowest line, in seconds.
 PATIENCE = 300
 ALL = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+
+
+@functools.cache
+def can_go_ahead():
+    """Whether this build knows how to send what arrives before it is granted."""
+    with tempfile.TemporaryDirectory() as place:
+        config = Path(place) / "init.toml"
+        config.write_text('version = 1\n\n[site]\nname = "Bench"\n\n[network]\nsend_ahead_to = "Partner"\n')
+        return dokuei("init", Path(place) / "data", "--name", "Bench", "--config", config, ok=False).returncode == 0
 
 
 class Pacs:
@@ -42,17 +53,24 @@ class Pacs:
         self.process.wait(30)
 
 
+def name_of(role):
+    return f"Site {role}"
+
+
 class Node(Site):
     """A site of the tests' world, with its archive as a process and its addresses on the line."""
 
-    def __init__(self, ground, role, home, reads):
+    def __init__(self, ground, role, home, reads, ahead_to=None):
         self.ground, self.role = ground, role
         with ground.inside(role):
             self.pacs = Pacs(Path(home) / "pacs")
-            super().__init__(home, f"Site {role}", role.upper()[:16], reads, archive=self.pacs)
+            super().__init__(home, name_of(role), role.upper()[:16], reads, archive=self.pacs)
         config = self.data / "dokuei.toml"
         here, there = f"127.0.0.1:{self.network}", f"{ground.address(role)}:{self.network}"
-        config.write_text(config.read_text().replace(here, there) + '\n[web]\nlisten = "127.0.0.1:0"\n')
+        text = config.read_text().replace(here, there)
+        if ahead_to:
+            text = text.replace("[network]\n", f'[network]\nsend_ahead_to = "{name_of(ahead_to)}"\n')
+        config.write_text(text + '\n[web]\nlisten = "127.0.0.1:0"\n')
 
     def start(self):
         with self.ground.inside(self.role):
@@ -90,17 +108,19 @@ class Viewer:
 
 
 class Dokuei:
-    """Sites by name, paired with the first; the others of `hospitals` read."""
+    """Clinics and hospitals, each clinic paired with each hospital. With `ahead`, studies go to the first one while they still arrive."""
 
     name = "dokuei"
 
-    def __init__(self, ground, place, clinics=("clinic",), hospitals=("hospital",)):
+    def __init__(self, ground, place, clinics=("clinic",), hospitals=("hospital",), ahead=False):
         self.ground = ground
+        self.is_ahead = ahead and can_go_ahead()
         self.sites = {}
         try:
             for role in (*clinics, *hospitals):
                 reads = ("CT", "MR", "DX") if role in hospitals else ()
-                self.sites[role] = Node(ground, role, Path(place) / role, reads)
+                ahead_to = hospitals[0] if self.is_ahead and role in clinics else None
+                self.sites[role] = Node(ground, role, Path(place) / role, reads, ahead_to)
                 self.sites[role].start()
             for clinic in clinics:
                 for hospital in hospitals:
@@ -166,7 +186,7 @@ class Dokuei:
         wait("the hospital's archive has everything", lambda: len(self.arrived(hospital, study)) == study.images, PATIENCE, 0.02)
         spent = {name: stat(pid) - before[name] for name, pid in processes.items()}
         arrived = [(at - begun, count) for count, at in enumerate(self.arrived(hospital, study), 1)]
-        more = {"intake": intake, "asked": asked, "peak_mib": {name: round(peak_mib(processes[name]), 1) for name in ("sending node", "receiving node")}}
+        more = {"ahead": self.is_ahead, "intake": intake, "asked": asked, "peak_mib": {name: round(peak_mib(processes[name]), 1) for name in ("sending node", "receiving node")}}
         if watched:
             wait("the reader finds everything", lambda: seen.count == study.images, PATIENCE)
             seen.stop()
