@@ -55,7 +55,7 @@ def arguments():
     parser.add_argument("--only", type=listed(SCENARIOS), default=list(SCENARIOS), metavar="SCENARIO,…", help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--systems", type=listed(over_lines.SYSTEMS), default=list(over_lines.SYSTEMS), metavar="SYSTEM,…", help=f"of {', '.join(over_lines.SYSTEMS)}")
     parser.add_argument("--runs", type=int, default=3, help="turns of every system (3)")
-    parser.add_argument("--patience", type=float, default=8, help="seconds after which a peer on a line is ended and what has arrived counts (8; twice that on the slow line)")
+    parser.add_argument("--patience", type=float, default=5, help="seconds after which a peer on a line is ended and what has arrived counts (5; on the slow line twice, for other studies four times that)")
     parser.add_argument("--images", type=int, help="only the first so many images of each study")
     parser.add_argument("--quick", action="store_true", help="only to see that all works")
     parser.add_argument("--page", action="store_true", help="measure nothing, make page and plots again")

@@ -18,6 +18,8 @@ INTERVAL = 0.025
 UNDER_WAY = 1_000_000
 # What each partner of a shared line is sent, and how many are sent at once for the memory they take.
 IMAGES_SHARED, IMAGES_AT_ONCE, AT_ONCE = 250, 250, 4
+# Turns of what is much the same each time.
+TURNS_MOST = 2
 
 
 def pings(ground, seconds):
@@ -111,7 +113,7 @@ def sharing(options, maker, place, say):
         with ground:
             dokuei = Dokuei(ground, place / f"sharing-{len(found)}", clinics, hospitals)
             try:
-                found[title] = [shared(ground, dokuei, ways, pairs, maker, images) for _ in range(options.runs)]
+                found[title] = [shared(ground, dokuei, ways, pairs, maker, images) for _ in range(min(options.runs, TURNS_MOST))]
             finally:
                 dokuei.close()
         say(f"{title}: {[run['shares'] for run in found[title]]}")
@@ -144,7 +146,7 @@ def killed(options, maker, place, say):
     with ground:
         dokuei = Dokuei(ground, place / "killed")
         try:
-            for _ in range(options.runs):
+            for _ in range(min(options.runs, TURNS_MOST)):
                 whole = broken(ground, dokuei, maker.make("ct", options.images), None, 0)
                 found["unbroken"].append(whole)
                 for victim in ("clinic", "hospital"):
