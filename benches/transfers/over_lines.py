@@ -66,8 +66,14 @@ class Turns:
         self.systems, self.failures = {}, {}
 
     def __enter__(self):
-        for name in self.options.systems:
-            self.attempt(name, lambda name=name: self.systems.__setitem__(name, SYSTEMS[name](self.ground, self.place / name)))
+        try:
+            for name in self.options.systems:
+                system = self.attempt(name, lambda: SYSTEMS[name](self.ground, self.place / name))
+                if system:
+                    self.systems[name] = system
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

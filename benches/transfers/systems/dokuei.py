@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import requests
-from world import ENVIRONMENT, ROOT, Site, dokuei, until
+from world import ENVIRONMENT, ROOT, Site, dokuei, free_port, until
 
 from transfers.ground import Arrivals, Measured, Program, peak_mib, stat, wait
 
@@ -67,7 +67,8 @@ class Node(Site):
             super().__init__(home, name_of(role), role.upper()[:16], reads, archive=self.pacs)
         config = self.data / "dokuei.toml"
         here, there = f"127.0.0.1:{self.network}", f"{ground.address(role)}:{self.network}"
-        text = config.read_text().replace(here, there)
+        # The same port after a restart, as sites have it.
+        text = config.read_text().replace(here, there).replace("bulk_port = 0", f"bulk_port = {free_port()}")
         if ahead_to:
             text = text.replace("[network]\n", f'[network]\nsend_ahead_to = "{name_of(ahead_to)}"\n')
         config.write_text(text + '\n[web]\nlisten = "127.0.0.1:0"\n')
