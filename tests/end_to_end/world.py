@@ -182,15 +182,15 @@ SLOT = '[[reading.capacity]]\nmodality = "{}"\nspecialty = "general"\npriority =
 
 
 class Site:
-    """A data folder, the node that runs on it, and its archive."""
+    """A data folder, the node that runs on it, and its archive: one that counts, or whatever has a `port` and can `close`."""
 
-    def __init__(self, home, name, title, reads=(), quoting="automatic", retention=90):
+    def __init__(self, home, name, title, reads=(), quoting="automatic", retention=90, archive=None):
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.name, self.title = name, title
         self.data = self.home / "data"
         self.log = self.home / "node.log"
-        self.archive = Archive()
+        self.archive = archive or Archive()
         self.dicom, self.network = free_port(), free_port()
         self.node = None
         config = self.home / "init.toml"

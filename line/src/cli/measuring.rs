@@ -62,6 +62,9 @@ pub(super) enum What {
         /// Their payload in bytes.
         #[arg(long, default_value_t = 64)]
         size: usize,
+        /// Print each one, too.
+        #[arg(long)]
+        each: bool,
     },
     /// How much of datagrams sent at a rate arrives.
     Flood {
@@ -102,13 +105,11 @@ pub(super) fn measure(what: &What) -> io::Result<ExitCode> {
             count,
             interval,
             size,
-        } => told(client::ping(
-            server.to,
-            server.port,
-            *count,
-            *interval,
-            *size,
-        )?),
+            each,
+        } => {
+            let trips = client::ping(server.to, server.port, *count, *interval, *size)?;
+            told(if *each { trips } else { trips.summed_up() })
+        }
         What::Flood {
             server,
             rate,

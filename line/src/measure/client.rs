@@ -95,6 +95,20 @@ pub struct RoundTrips {
     pub p95_ms: Option<f64>,
     /// The longest.
     pub most_ms: Option<f64>,
+    /// Each of them, the shortest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub each_ms: Vec<f64>,
+}
+
+impl RoundTrips {
+    /// Without each single one.
+    #[must_use]
+    pub fn summed_up(self) -> RoundTrips {
+        RoundTrips {
+            each_ms: Vec::new(),
+            ..self
+        }
+    }
 }
 
 /// Sends a datagram every `interval`, and waits for all to come back.
@@ -141,6 +155,7 @@ pub fn ping(
         p50_ms: share(0.5),
         p95_ms: share(0.95),
         most_ms: times.last().copied(),
+        each_ms: times,
     })
 }
 
@@ -273,7 +288,8 @@ mod tests {
         let taken = take(here, port, 0.2, 0.0, Some("reno")).unwrap();
         assert!(taken.came.bytes > 0);
         let trips = ping(here, port, 20, Duration::from_millis(1), 64).unwrap();
-        assert_eq!(trips.came_back, 20);
+        assert_eq!((trips.came_back, trips.each_ms.len()), (20, 20));
+        assert_eq!(trips.each_ms.last().copied(), trips.most_ms);
         let arrived = flood(here, port, 10_000_000, 0.2, 1000).unwrap();
         assert!(arrived.sent > 100 && arrived.came.datagrams > 0);
         assert!(take(here, port, 0.1, 0.0, Some("nothing")).is_err());

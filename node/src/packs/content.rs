@@ -90,7 +90,7 @@ pub(super) fn pack(pieces: &[Option<Filling>], effort: Effort, encoder: &mut Enc
                 let known = kinds.iter().position(|known| *known == layout);
                 let at = known.unwrap_or_else(|| {
                     kinds.push(layout);
-                    groups.push(Vec::new());
+                    groups.push(Vec::with_capacity(samples_of(layout, pieces)));
                     kinds.len() - 1
                 });
                 if let Some(group) = groups.get_mut(at) {
@@ -112,6 +112,16 @@ pub(super) fn pack(pieces: &[Option<Filling>], effort: Effort, encoder: &mut Enc
     }
     out.extend_from_slice(&as_they_are);
     out
+}
+
+/// Bytes of samples that are laid out like this.
+fn samples_of(layout: &Layout, pieces: &[Option<Filling>]) -> usize {
+    let all = pieces
+        .iter()
+        .flatten()
+        .filter_map(|piece| piece.samples.as_ref());
+    let alike = all.filter(|(_, kind)| matches!(kind, Kind::Native(own) if own == layout));
+    alike.map(|(range, _)| range.len()).sum()
 }
 
 fn push_words(words: &[u8], effort: Effort, out: &mut Vec<u8>) {
