@@ -9,12 +9,19 @@ use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::futures::future::Either;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport as _, quic, tcp, tls, yamux};
+use libp2p::swarm::Config as SwarmConfig;
+use libp2p::{PeerId, Swarm, Transport as _, quic, tcp, tls, yamux};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::behaviour::Behaviour;
 use super::error::StartError;
-use super::limits::{Limits, QUIC_CONNECTION_WINDOW, QUIC_STREAM_WINDOW, STREAMS_PER_CONNECTION};
+use super::limits::{
+    Limits, NEGOTIATING_STREAMS, PAIRING_IDLE, QUIC_CONNECTION_WINDOW, QUIC_STREAM_WINDOW,
+    STREAMS_PER_CONNECTION,
+};
+use super::peers;
 use super::status::Transport;
+use super::streams::Streams;
 
 /// A free TCP port may be taken as UDP; one in thirty is, on a busy machine.
 const FREE_PORT_TRIES: usize = 32;
@@ -133,6 +140,43 @@ pub(super) fn refused(address: SocketAddr, transport: Transport, error: io::Erro
             source: error,
         }
     }
+}
+
+fn swarm_config() -> SwarmConfig {
+    SwarmConfig::with_tokio_executor()
+        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS)
+        .with_idle_connection_timeout(PAIRING_IDLE)
+}
+
+/// A swarm that listens at these addresses, by these transports.
+pub(super) fn swarm(
+    keypair: &Keypair,
+    limits: &Limits,
+    streams: Streams,
+    listening: &[SocketAddr],
+    transports: &[Transport],
+) -> Result<Swarm<Behaviour>, StartError> {
+    let mut swarm = Swarm::new(
+        transport(keypair, limits)?,
+        Behaviour::new(limits, streams),
+        keypair.public().to_peer_id(),
+        swarm_config(),
+    );
+    for address in listening {
+        for transport in transports {
+            let outcome = swarm.listen_on(peers::multiaddr(*address, *transport));
+            outcome.map_err(|error| {
+                let error = match error {
+                    libp2p::TransportError::Other(error) => error,
+                    libp2p::TransportError::MultiaddrNotSupported(_) => {
+                        io::ErrorKind::Unsupported.into()
+                    }
+                };
+                refused(*address, *transport, error)
+            })?;
+        }
+    }
+    Ok(swarm)
 }
 
 #[cfg(test)]

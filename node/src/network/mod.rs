@@ -41,9 +41,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use libp2p::Swarm;
 use libp2p::identity::Keypair;
-use libp2p::swarm::Config as SwarmConfig;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +63,6 @@ pub use self::status::{BulkStatus, BulkWay, PartnerStatus, Path, Transport};
 pub use dokuei_keys::id::NodeId;
 
 use self::arrivals::Arrivals;
-use self::behaviour::Behaviour;
 use self::bulk::{Bulk, BulkParts};
 use self::documents::Outgoing;
 use self::gate::Gate;
@@ -191,7 +188,7 @@ impl Network {
         };
         let memory = Memory::new(limits.memory_max);
         let streams = Streams::new(gate.clone(), memory, arrivals.into_acceptor());
-        let swarm = listening_swarm(&keypair, &limits, streams, &listening, &transports)?;
+        let swarm = listen::swarm(&keypair, &limits, streams, &listening, &transports)?;
         let engine = Engine::new(Parts {
             swarm,
             local,
@@ -445,42 +442,6 @@ fn identity(seed: &Zeroizing<[u8; 32]>) -> Result<(Keypair, NodeId), StartError>
     let local = peers::node_of(&keypair.public().to_peer_id());
     let local = local.ok_or_else(|| StartError::Identity("not Ed25519".to_owned()))?;
     Ok((keypair, local))
-}
-
-fn swarm_config() -> SwarmConfig {
-    SwarmConfig::with_tokio_executor()
-        .with_max_negotiating_inbound_streams(limits::NEGOTIATING_STREAMS)
-        .with_idle_connection_timeout(limits::PAIRING_IDLE)
-}
-
-fn listening_swarm(
-    keypair: &Keypair,
-    limits: &Limits,
-    streams: Streams,
-    listening: &[SocketAddr],
-    transports: &[Transport],
-) -> Result<Swarm<Behaviour>, StartError> {
-    let mut swarm = Swarm::new(
-        listen::transport(keypair, limits)?,
-        Behaviour::new(limits, streams),
-        keypair.public().to_peer_id(),
-        swarm_config(),
-    );
-    for address in listening {
-        for transport in transports {
-            let outcome = swarm.listen_on(peers::multiaddr(*address, *transport));
-            outcome.map_err(|error| {
-                let error = match error {
-                    libp2p::TransportError::Other(error) => error,
-                    libp2p::TransportError::MultiaddrNotSupported(_) => {
-                        std::io::ErrorKind::Unsupported.into()
-                    }
-                };
-                listen::refused(*address, *transport, error)
-            })?;
-        }
-    }
-    Ok(swarm)
 }
 
 /// Locks, also when another task panicked while it held the lock: every change under these locks is a single step.
