@@ -100,6 +100,10 @@ impl Known {
         let _ = look.wait_for(|look| !look.parcels.is_empty()).await;
     }
 
+    fn is_found(&self) -> bool {
+        !self.look.borrow().parcels.is_empty()
+    }
+
     fn take(&self) -> Vec<ParcelId> {
         let mut parcels = Vec::new();
         self.look.send_if_modified(|look| {
@@ -156,6 +160,12 @@ impl TransferSink {
             Some(known) => known.found().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether something may lie here already that was not looked through.
+    pub(super) fn is_known_found(&self) -> bool {
+        let known = self.arriving.known.as_ref();
+        known.is_some_and(|known| known.is_found())
     }
 
     fn missing_objects(&self) -> Missing {

@@ -36,8 +36,8 @@ use crate::transfer::sink::{Arriving, Content, Listed, TransferSink};
 /// Streams of one transfer.
 const STREAMS: usize = 8;
 /// Rounds in which damaged or refused objects are asked for again before the transfer is given up
-/// for this time; one of them may end when it turns out that some of the study lies here already.
-const ROUNDS: usize = 4;
+/// for this time.
+const ROUNDS: usize = 3;
 
 /// A parcel to receive.
 pub struct Receiving {
@@ -224,7 +224,8 @@ impl Receiving {
     }
 
     async fn fetch(&self, sink: &Arc<TransferSink>) -> Result<(), ReceiveError> {
-        for _ in 0..ROUNDS {
+        let (mut rounds, mut may_end_early) = (ROUNDS, true);
+        while rounds > 0 {
             let missing = self.missing(sink).await?;
             if sink.is_mixed() {
                 return Err(ReceiveError::Damaged(Damage::Mixed));
@@ -239,6 +240,11 @@ impl Receiving {
                 return Err(ReceiveError::NotPermitted);
             }
             fetched?;
+            // One may end when it turns out that some of the study lies here already: nothing went wrong in it.
+            match may_end_early && sink.is_known_found() {
+                true => may_end_early = false,
+                false => rounds -= 1,
+            }
         }
         match (self.missing(sink).await?.is_empty(), sink.is_damaged()) {
             (true, _) if sink.is_mixed() => Err(ReceiveError::Damaged(Damage::Mixed)),

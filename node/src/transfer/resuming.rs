@@ -1,6 +1,7 @@
 //! What of a transfer is here already, from an earlier run or from a medium, and so what is missing.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -61,10 +62,16 @@ impl TransferSink {
             self.progress.find(plan.held_bytes());
         }
         let mut whole = BTreeMap::new();
-        for (pack, effort, file) in self.packs()? {
-            // One that is not whole goes on, but only where it is asked for with the same effort.
-            if self.open(pack, &file).is_ok() {
-                whole.insert(pack, effort);
+        let packs = self.packs()?;
+        for (pack, effort, file) in &packs {
+            if self.open(*pack, file).is_ok() {
+                whole.insert(*pack, *effort);
+            }
+        }
+        // One that is not whole goes on, unless it is here with another effort.
+        for (pack, effort, file) in &packs {
+            if whole.get(pack).is_some_and(|other| other != effort) {
+                remove(file)?;
             }
         }
         self.lock().wait(&whole);
@@ -133,20 +140,16 @@ impl TransferSink {
         Ok(all)
     }
 
-    /// Everything that is missing, to be made with this effort.
+    /// Everything that is missing, to be made with this effort; what was begun with another one goes on with that.
     ///
     /// # Errors
     /// As the file system says.
     pub(crate) fn missing(&self, effort: Effort) -> io::Result<Vec<RangeRequest>> {
         let mut here = BTreeMap::new();
-        for (pack, made_with, file) in self.packs()? {
-            let is_of_use = {
-                let state = self.lock();
-                state.plan.is_held(pack) || state.waiting.contains(&(pack, made_with))
-            };
-            match made_with == effort || is_of_use {
-                true => drop(here.insert(pack, file.metadata()?.len())),
-                false => remove(&file)?,
+        for (pack, begun_with, file) in self.packs()? {
+            match here.entry(pack) {
+                Entry::Vacant(first) => drop(first.insert((begun_with, file.metadata()?.len()))),
+                Entry::Occupied(_) => remove(&file)?,
             }
         }
         let mut state = self.lock();
@@ -155,14 +158,14 @@ impl TransferSink {
             // What waited and was not what it should be is missing.
             state.plan.stream_lost(HERE);
         }
-        let waiting: u64 = here.values().sum();
+        let waiting: u64 = here.values().map(|(_, length)| length).sum();
         let mut missing = Vec::new();
         while let Some(pack) = state.plan.ask(0) {
             let longest = packs::longest(
                 state.plan.bytes(pack).unwrap_or(0),
                 state.plan.pieces(pack).count(),
             );
-            let offset = here.get(&pack).copied().unwrap_or(0);
+            let (effort, offset) = here.get(&pack).copied().unwrap_or((effort, 0));
             missing.push(RangeRequest {
                 parcel: self.manifest.parcel.to_bytes(),
                 part: Part::Pack(pack, effort),
