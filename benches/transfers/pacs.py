@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 VERIFICATION = b"1.2.840.10008.1.1"
-STORAGE = b"1.2.840.10008.5.1.4."
+# Not those of queries, which it does not answer.
+STORAGE = b"1.2.840.10008.5.1.4.1.1."
 ASSOCIATE, ACCEPT, DATA, RELEASE, RELEASED = 1, 2, 4, 5, 6
 STORE, ECHO = 0x0001, 0x0030
 # What a sender may put into one PDU, and the most that is taken of one.
