@@ -11,6 +11,8 @@ import requests
 from line import Lab, needs_a_line
 from modality import send
 from studies import Study
+from test_case_priors import hand_over as opens_a_case
+from test_case_priors import offered, reaches, with_report
 from test_dicomweb import Web, add_web
 from test_in_part import listed, opened
 from world import DEADLINE, Site, pair, until
@@ -53,8 +55,8 @@ def clinics_line(tmp_path):
             yield lab, clinic, hospital
 
 
-def images(count, name):
-    return Study(count=count, side=SIDE, name=name, PixelData=PIXELS)
+def images(count, name, **attributes):
+    return Study(count=count, side=SIDE, name=name, PixelData=PIXELS, **attributes)
 
 
 def hand_over(clinic, hospital, study, priority="routine"):
@@ -133,3 +135,33 @@ def test_an_emergency_overtakes(clinics_line):
         until("the others are here", lambda: is_here(hospital, case))
     whole = time.monotonic() - begin
     print(f"two routine studies began after {began:.1f} s at the latest; the emergency was here after {overtook:.1f} s, with {behind} of 60 images each of the others; they after {whole:.1f} s")
+
+
+def test_what_was_found_before_comes_ahead_of_the_earlier_images(clinics_line):
+    lab, clinic, hospital = clinics_line
+    patient = {"PatientID": "L-2718", "PatientBirthDate": "19700101"}
+    # The report is the last that its clinic was sent.
+    earlier = with_report(images(61, "SAME^PATIENT", StudyDate="20250101", **patient))
+    report = earlier.uids[-1]
+    today = images(2, "SAME^PATIENT", StudyDate="20260401", **patient)
+    with lab.inside("clinic"):
+        assert set(send(clinic, earlier.objects)) == {0}
+        case = opens_a_case(clinic, hospital, today)
+    assert [one["uid"] for one in offered(hospital, case)["studies"]] == [earlier.uid]
+    with lab.inside("hospital"):
+        web = Web(hospital)
+        begin = time.monotonic()
+        hospital.ask("case", "priors", case, "--ask", "1")
+
+        def here():
+            found = web.get(f"/studies/{earlier.uid}/instances", Accept="application/dicom+json")
+            uids = [one["00080018"]["Value"][0] for one in found.json()] if found.status_code == 200 else []
+            return uids if report in uids else None
+
+        beside = len(until("the report is here", here)) - 1
+        read = time.monotonic() - begin
+    # What is asked for beside it may be here first.
+    assert beside < 20, "most of the images were on their way"
+    assert reaches(hospital, case, 1, "here")["patient"] == "same"
+    whole = time.monotonic() - begin
+    print(f"the earlier report could be read after {read:.2f} s, beside {beside} of 60 images; all were here after {whole:.2f} s")

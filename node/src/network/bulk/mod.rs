@@ -9,6 +9,7 @@
 mod asked;
 mod controller;
 mod door;
+mod gathering;
 mod identity;
 mod lines;
 mod ports;

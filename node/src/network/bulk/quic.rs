@@ -10,8 +10,8 @@ use std::sync::Arc;
 use dokuei_keys::id::NodeId;
 use libp2p::swarm::ConnectionId;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig,
-    TokioRuntime, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming,
+    ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::Bulk;
 use super::controller::Controllers;
 use super::door::Knock;
+use super::gathering::Gathering;
 use super::identity::{Identity, NAME, node_behind};
 use super::lines::Standing;
 use super::ports::udp;
@@ -35,11 +36,17 @@ use crate::network::streams::Protocol;
 
 /// What those who knock may send before they are heard: the packets of one handshake.
 const INCOMING_BUFFER: u64 = 64 * 1024;
+/// Packets that are acknowledged together. With QUIC's two a node spends more on acknowledgements; with eight the controller
+/// learns too late of others on a line (`congestion/tests/line/receiver.rs` does the same).
+const ACKNOWLEDGED: u32 = 4;
 
 pub(super) fn transport(limits: &Limits) -> TransportConfig {
     let mut config = TransportConfig::default();
     let streams = u32::try_from(Protocol::Parcels.inbound_max()).unwrap_or(u32::MAX);
     let idle = u32::try_from(limits.idle.as_millis()).unwrap_or(u32::MAX);
+    let mut acknowledgements = AckFrequencyConfig::default();
+    // It is the number that may come without an acknowledgement.
+    acknowledgements.ack_eliciting_threshold((ACKNOWLEDGED - 1).into());
     config
         .stream_receive_window(QUIC_STREAM_WINDOW.into())
         .receive_window(BULK_CONNECTION_WINDOW.into())
@@ -47,6 +54,7 @@ pub(super) fn transport(limits: &Limits) -> TransportConfig {
         .max_concurrent_bidi_streams(streams.into())
         .max_concurrent_uni_streams(0u32.into())
         .datagram_receive_buffer_size(None)
+        .ack_frequency_config(Some(acknowledgements))
         .congestion_controller_factory(Arc::new(Controllers))
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle))))
         .keep_alive_interval(Some(limits.heartbeat));
@@ -71,10 +79,10 @@ pub(super) fn endpoint(
     socket: std::net::UdpSocket,
     server: Option<ServerConfig>,
 ) -> io::Result<Endpoint> {
-    Endpoint::new(
+    Endpoint::new_with_abstract_socket(
         EndpointConfig::default(),
         server,
-        socket,
+        Gathering::new(socket)?,
         Arc::new(TokioRuntime),
     )
 }
