@@ -179,6 +179,7 @@ def limits(scenarios):
     if rows:
         said = "Of dokuei; the goal is of both nodes. Taking the study in from the modality and storing it in the archive are part of it."
         text += f"## What it costs\n\n{said}\n\n" + table(["", "CPU-s/GB of both nodes>", "goal", "processors busy, from the first C-STORE to the end"], rows) + "\n"
+        text += limit_on_loopback(scenarios)
     if "memory" in scenarios:
         scenario = scenarios["memory"]
         found = ((f"the {role}'s node", f"{peak:.0f}", goals.at_most(round(peak), goals.MEMORY)) for role, peak in scenario["peak_mib"].items())
@@ -187,9 +188,28 @@ def limits(scenarios):
     return text
 
 
+def limit_on_loopback(scenarios):
+    """Where the time goes without a line, in the run of median length."""
+    ours = by_system(scenarios["loopback"]["runs"]).get("dokuei") if "loopback" in scenarios else None
+    if not ours:
+        return ""
+    run = usual(ours)
+    asked, first, whole = run["more"]["asked"], run["arrivals"][0][0], run["seconds"]
+    return (
+        f"On loopback the two halves of the work cannot overlap. `storescu` was done after {asked:.2f} of {whole:.2f} s: it sends one image, and waits until that is on the disk. Then the hospital was asked, and had the key; "
+        f"its archive had the first image {first - asked:.2f} s later and the last one {whole - first:.2f} s after that ({run['images'] / (whole - first):.0f} images a second are opened, checked, sealed again, written and passed on). "
+        "The peers begin with a study that they have, and write files without waiting for the disk.\n\n"
+    )
+
+
+def usual(runs):
+    """The run of median length."""
+    return sorted(runs, key=lambda run: run["seconds"])[len(runs) // 2]
+
+
 def busy(runs):
     """How many processors each process kept busy, in the run of median length."""
-    run = sorted(runs, key=lambda run: run["seconds"])[len(runs) // 2]
+    run = usual(runs)
     each = {name: seconds / run["seconds"] for name, seconds in run["processor"].items()}
     return ", ".join(f"{name} {share:.2f}" for name, share in each.items()) + f"; together {sum(each.values()):.2f}"
 

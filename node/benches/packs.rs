@@ -5,24 +5,27 @@
 //! cargo bench -p dokuei-node --bench packs -- --dicom FOLDER     each folder below it that holds DICOM files is a row
 //! ```
 //! Each series goes through the intake into a data folder of its own and is closed; then every pack of its plan is made as for a
-//! transfer, by one thread. Beside: zstd -3 over all files, one behind the other. Prints a table; asserts nothing.
+//! transfer, by one thread. Beside: zstd -3 over all files, one behind the other. Prints a table, and fails where a pack, opened
+//! again, does not hold what was taken in.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dokuei_compression::Effort;
-use dokuei_keys::id::ParcelId;
+use dokuei_compression::{Decoder, Effort};
+use dokuei_keys::id::{ParcelId, SiteId};
+use dokuei_keys::sealed::{PackContext, open_pack};
+use dokuei_keys::secret::StorageKey;
 use dokuei_node::dicom::part10::scan_file;
 use dokuei_node::dicom::scp::ObjectWriter as _;
 use dokuei_node::disk::Room;
 use dokuei_node::index::catalogue::Catalogue;
-use dokuei_node::packs::PackMaker;
+use dokuei_node::packs::{Made, PackMaker, unpack};
 use dokuei_node::parcels::{ObjectHead, Parcels};
 use dokuei_node::site::{SiteFolder, keys::SiteKeys, passphrase};
-use dokuei_node::store::Store;
+use dokuei_node::store::{Rows, Store};
 use dokuei_node::studies::intake::StudyIntake;
 use dokuei_node::studies::register::Register;
 use rustix::time::{ClockId, clock_gettime};
@@ -106,12 +109,11 @@ fn row(name: &str, files: &[PathBuf]) {
     let register = Register::open(own, parcels.clone(), store.clone(), storage(), catalogue);
     let register = register.ok().unwrap();
     let intake = StudyIntake::new(register.clone(), Room::under(&folder));
-    let (mut studies, mut taken) = (BTreeSet::new(), Vec::new());
-    for file in files {
-        if let Some((uid, bytes)) = take(&intake, file) {
-            studies.insert(uid);
-            taken.push(bytes);
-        }
+    let (mut studies, mut taken) = (BTreeSet::new(), BTreeMap::new());
+    for object in files.iter().filter_map(|file| take(&intake, file)) {
+        studies.insert(object.study);
+        // One that comes again is not kept twice.
+        taken.entry(object.instance).or_insert(object.bytes);
     }
     let Some(objects) = Some(taken.len()).filter(|objects| *objects > 0) else {
         return;
@@ -121,9 +123,30 @@ fn row(name: &str, files: &[PathBuf]) {
     for parcel in &all {
         register.close(parcel).ok().unwrap();
     }
-    let maker = PackMaker::new(parcels, own, (store, storage()));
-    let whole = taken.concat();
+    let maker = PackMaker::new(parcels, own, (store.clone(), storage()));
+    let whole = taken.values().flatten().copied().collect::<Vec<u8>>();
     let beside = zstd::bulk::compress(&whole, LEVEL).unwrap().len();
+    for effort in [Effort::Dense, Effort::Fast] {
+        let mut opening = Opening {
+            site: own,
+            store: store.clone(),
+            storage: storage(),
+            decoder: Decoder::new(),
+            objects: BTreeMap::new(),
+        };
+        for (parcel, number, made) in packs_of(&maker, &all, effort) {
+            opening.take(parcel, number, &made);
+        }
+        let opened = opening.objects.values().map(|object| {
+            let mut set = object.as_slice();
+            let head = ObjectHead::read(&mut set).unwrap().unwrap();
+            (head.sop_instance, set)
+        });
+        let opened: BTreeMap<String, &[u8]> = opened.collect();
+        let is_same = |(instance, set): (&String, &Vec<u8>)| opened[instance] == set.as_slice();
+        assert_eq!(opened.len(), taken.len(), "{name}");
+        assert!(taken.iter().all(is_same), "{name}: other bytes come out");
+    }
     let ratio = |bytes: u64| whole.len() as f64 / bytes as f64;
     let rate = |packed: &Packed| whole.len() as f64 / 1e6 / packed.seconds;
     // Once before it counts: files and code are read then.
@@ -141,8 +164,15 @@ fn row(name: &str, files: &[PathBuf]) {
     );
 }
 
-/// Takes in a file as a modality's object. Answers its study and the bytes of its data set; none when it is no object.
-fn take(intake: &StudyIntake, file: &Path) -> Option<(String, Vec<u8>)> {
+/// An object that was taken in.
+struct Object {
+    study: String,
+    instance: String,
+    bytes: Vec<u8>,
+}
+
+/// Takes in a file as a modality's object; none when it is no object.
+fn take(intake: &StudyIntake, file: &Path) -> Option<Object> {
     let mut bytes = std::fs::read(file).unwrap();
     let scanned = scan_file(bytes.as_slice(), Some(bytes.len() as u64)).ok()?;
     let head = ObjectHead {
@@ -154,24 +184,70 @@ fn take(intake: &StudyIntake, file: &Path) -> Option<(String, Vec<u8>)> {
     let mut arriving = Box::new(intake.object(head).ok()?);
     arriving.write(&set).ok()?;
     arriving.commit().ok()?;
-    Some((scanned.header.study().as_str().to_owned(), set))
+    Some(Object {
+        study: scanned.header.study().as_str().to_owned(),
+        instance: scanned.header.sop_instance().as_str().to_owned(),
+        bytes: set,
+    })
 }
 
 /// Makes every pack of these parcels.
+fn packs_of<'a>(
+    maker: &'a PackMaker,
+    parcels: &'a [ParcelId],
+    effort: Effort,
+) -> impl Iterator<Item = (ParcelId, u32, Made)> + 'a {
+    parcels.iter().flat_map(move |parcel| {
+        (0..).map_while(move |number| {
+            let made = maker.make(*parcel, number, effort).ok()??;
+            Some((*parcel, number, made))
+        })
+    })
+}
+
+/// How small and how fast that is.
 fn made_of(maker: &PackMaker, parcels: &[ParcelId], effort: Effort) -> Packed {
     let begun = processor_seconds();
     let (mut bytes, mut packs) = (0, 0);
-    for parcel in parcels {
-        let made = (0..).map_while(|number| maker.make(*parcel, number, effort).ok()?);
-        for pack in made {
-            bytes += pack.sealed.len() as u64;
-            packs += 1;
-        }
+    for (_, _, made) in packs_of(maker, parcels, effort) {
+        bytes += made.sealed.len() as u64;
+        packs += 1;
     }
     Packed {
         bytes,
         seconds: processor_seconds() - begun,
         packs,
+    }
+}
+
+/// What packs hold, opened as their receiver does.
+struct Opening {
+    site: SiteId,
+    store: Store,
+    storage: StorageKey,
+    decoder: Decoder,
+    objects: BTreeMap<(ParcelId, u32), Vec<u8>>,
+}
+
+impl Opening {
+    fn take(&mut self, parcel: ParcelId, pack: u32, made: &Made) {
+        let wrapped = self.store.row(Rows::ContentKeys, parcel.as_bytes());
+        let wrapped = wrapped.ok().flatten().unwrap();
+        let key = self.storage.unwrap_content_key(&parcel, &wrapped);
+        let context = PackContext {
+            parcel,
+            site: self.site,
+            pack,
+        };
+        let content = open_pack(&key.ok().unwrap(), &context, &made.sealed);
+        let pieces: Vec<_> = made.plan.pieces(pack).collect();
+        let lengths: Vec<usize> = pieces.iter().map(|piece| piece.length as usize).collect();
+        let bytes = unpack(&content.ok().unwrap(), &lengths, &mut self.decoder);
+        for (piece, bytes) in pieces.iter().zip(bytes.unwrap()) {
+            let object = self.objects.entry((parcel, piece.slot)).or_default();
+            assert_eq!(object.len() as u64, piece.offset);
+            object.extend_from_slice(&bytes.unwrap());
+        }
     }
 }
 
