@@ -137,15 +137,7 @@ fn row(name: &str, files: &[PathBuf]) {
         for (parcel, number, made) in packs_of(&maker, &all, effort) {
             opening.take(parcel, number, &made);
         }
-        let opened = opening.objects.values().map(|object| {
-            let mut set = object.as_slice();
-            let head = ObjectHead::read(&mut set).unwrap().unwrap();
-            (head.sop_instance, set)
-        });
-        let opened: BTreeMap<String, &[u8]> = opened.collect();
-        let is_same = |(instance, set): (&String, &Vec<u8>)| opened[instance] == set.as_slice();
-        assert_eq!(opened.len(), taken.len(), "{name}");
-        assert!(taken.iter().all(is_same), "{name}: other bytes come out");
+        opening.compare(name, &taken);
     }
     let ratio = |bytes: u64| whole.len() as f64 / bytes as f64;
     let rate = |packed: &Packed| whole.len() as f64 / 1e6 / packed.seconds;
@@ -248,6 +240,19 @@ impl Opening {
             assert_eq!(object.len() as u64, piece.offset);
             object.extend_from_slice(&bytes.unwrap());
         }
+    }
+
+    /// Fails where other data sets came out than were taken in, which are told by their SOP Instance UIDs.
+    fn compare(&self, series: &str, taken: &BTreeMap<String, Vec<u8>>) {
+        let opened = self.objects.values().map(|object| {
+            let mut set = object.as_slice();
+            let head = ObjectHead::read(&mut set).unwrap().unwrap();
+            (head.sop_instance, set)
+        });
+        let opened: BTreeMap<String, &[u8]> = opened.collect();
+        let is_same = |(instance, set): (&String, &Vec<u8>)| opened[instance] == set.as_slice();
+        assert_eq!(opened.len(), taken.len(), "{series}");
+        assert!(taken.iter().all(is_same), "{series}: other bytes come out");
     }
 }
 
