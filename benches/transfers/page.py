@@ -198,7 +198,7 @@ def limit_on_loopback(scenarios):
     return (
         f"On loopback the two halves of the work cannot overlap. `storescu` was done after {asked:.2f} of {whole:.2f} s: it sends one image, and waits until that is on the disk. Then the hospital was asked, and had the key; "
         f"its archive had the first image {first - asked:.2f} s later and the last one {whole - first:.2f} s after that ({run['images'] / (whole - first):.0f} images a second are opened, checked, sealed again, written and passed on). "
-        "The peers begin with a study that they have, and write files without waiting for the disk.\n\n"
+        "The peers begin with a study that they have.\n\n"
     )
 
 
