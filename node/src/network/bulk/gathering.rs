@@ -77,11 +77,13 @@ impl Gathering {
         self.abilities.recv((&self.socket).into(), buffers, read)
     }
 
-    fn waits_to_be_told(&self, state: &mut State) -> io::Result<()> {
-        if let Reading::Due(_) = state.reading {
-            state.reading = told(&self.socket)?;
+    /// Goes on as before where the system has no room for another descriptor: an error would end the endpoint.
+    fn waits_to_be_told(&self, state: &mut State) {
+        if let Reading::Due(_) = state.reading
+            && let Ok(told) = told(&self.socket)
+        {
+            state.reading = told;
         }
-        Ok(())
     }
 }
 
@@ -159,7 +161,7 @@ impl AsyncUdpSocket for Gathering {
                 }
             };
             match state.count(packets(&read[..came]), Instant::now()) {
-                Some(false) => self.waits_to_be_told(&mut state)?,
+                Some(false) => self.waits_to_be_told(&mut state),
                 Some(true) if matches!(state.reading, Reading::Told(_)) => {
                     state.reading = Reading::Due(Box::pin(sleep(GATHER)));
                 }

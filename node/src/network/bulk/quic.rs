@@ -36,7 +36,7 @@ use crate::network::streams::Protocol;
 
 /// What those who knock may send before they are heard: the packets of one handshake.
 const INCOMING_BUFFER: u64 = 64 * 1024;
-/// Packets that are acknowledged together. With QUIC's two a node spends more on acknowledgements; with eight the controller
+/// Packets that are acknowledged together. With QUIC's two a node sends twice as many acknowledgements; with eight the controller
 /// learns too late of others on a line (`congestion/tests/line/receiver.rs` does the same).
 const ACKNOWLEDGED: u32 = 4;
 
